@@ -1,0 +1,1 @@
+"""Cave à Vin’s database; nothing outside this folder knows its tables."""

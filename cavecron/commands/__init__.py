@@ -1,0 +1,1 @@
+"""One command a file: each has a `main` that returns the exit code."""

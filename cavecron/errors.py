@@ -1,0 +1,58 @@
+"""Errors that a user can cause or meet; each knows the exit code it ends a command with.
+
+A message is one French sentence, or a list of them: what is wrong, where, and what to do. It never
+holds a secret.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class CavecronError(Exception):
+    """The root of all of them: the job failed."""
+
+    exit_code: ClassVar[int] = 1
+    #: Whether the same thing may succeed when it is tried again later.
+    temporary: ClassVar[bool] = False
+
+
+class UsageError(CavecronError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class ConfigurationError(CavecronError):
+    """One or more settings are wrong; all of them are told at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        title = f"Configuration invalide : {count} problème{'s' if count > 1 else ''}"
+        super().__init__("\n  ".join((title, *self.problems)))
+
+
+class AlreadyRunningError(CavecronError):
+    """Another process is running this job at this moment."""
+
+    exit_code = 3
+
+
+class TemporaryError(CavecronError):
+    """What failed can pass: the network, a busy server, a locked database."""
+
+    temporary = True
+
+
+class NotReadyError(TemporaryError):
+    """The application has not made its database, or its tables, yet."""
+
+
+class StoppedError(CavecronError):
+    """A run was asked to stop, and did so at a safe point."""
+
+
+class TimeLimitError(CavecronError):
+    """A run lasted longer than its time limit."""

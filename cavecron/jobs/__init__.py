@@ -1,0 +1,1 @@
+"""The jobs: built-in ones, and how one of your own is declared."""

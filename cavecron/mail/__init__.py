@@ -1,0 +1,1 @@
+"""Mail: from a report to a delivered message."""

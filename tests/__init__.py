@@ -1,0 +1,1 @@
+"""Tests of cavecron: one file a module, beside process tests and benchmarks."""
