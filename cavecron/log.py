@@ -1,0 +1,49 @@
+"""The log: one line an event, on standard output, in the zone of the schedules.
+
+The text format is fixed, people grep for it; `json` is the same for machines.
+"""
+
+import json
+import logging
+import sys
+from datetime import datetime
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+from cavecron.settings import LogFormat
+
+
+def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
+    """Send the log of cavecron to `stream`, standard output where it is not given."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(_JsonLines(zone) if log_format == "json" else _Lines(zone))
+    logger = logging.getLogger("cavecron")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+class _Lines(logging.Formatter):
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__("%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+        self._zone = zone
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        return f"{datetime.fromtimestamp(record.created, self._zone):%Y-%m-%d %H:%M:%S}"
+
+
+class _JsonLines(logging.Formatter):
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "time": datetime.fromtimestamp(record.created, self._zone).isoformat(timespec="milliseconds"),
+            "logger": record.name,
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event, ensure_ascii=False)
