@@ -73,7 +73,7 @@ class Settings:
         return f"Settings(database={str(self.database)!r}, zone={self.zone.key!r})"
 
 
-class _Problem(Exception):
+class _WrongValueError(Exception):
     """One value is wrong; the text says what is wanted instead."""
 
 
@@ -127,7 +127,7 @@ class _Reader:
         text = self._text(name) or default
         try:
             return parse(text)
-        except _Problem as problem:
+        except _WrongValueError as problem:
             shown = "" if name in {"DATABASE_URL", "SMTP_ENCRYPTION_KEY"} else f"={text!r}"
             self.problems.append(f"{name}{shown} : {problem}")
         return parse(default)
@@ -159,17 +159,17 @@ def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text.removeprefix(":"))
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _Problem("un fuseau IANA est attendu, comme Europe/Paris ou America/Montreal") from None
+        raise _WrongValueError("un fuseau IANA est attendu, comme Europe/Paris ou America/Montreal") from None
 
 
 def _database(text: str) -> Path:
     scheme, separator, path = text.partition("://")
     if not separator or scheme != "sqlite":
         wanted = "sqlite:////data/wine.db (quatre barres : chemin absolu) ou sqlite:///wine.db (relatif)"
-        raise _Problem(f"Cave à Vin garde sa cave dans SQLite ; {wanted} est attendu")
+        raise _WrongValueError(f"Cave à Vin garde sa cave dans SQLite ; {wanted} est attendu")
     path = path.removeprefix("/").partition("?")[0]
     if not path or path == ":memory:" or "\0" in path:
-        raise _Problem("le chemin d'un fichier est attendu, comme sqlite:////data/wine.db")
+        raise _WrongValueError("le chemin d'un fichier est attendu, comme sqlite:////data/wine.db")
     return Path(path)
 
 
@@ -186,7 +186,7 @@ def _outbox(text: str) -> Path | None:
         return None
     scheme, _, path = text.partition(":")
     if scheme != "maildir" or not path:
-        raise _Problem("smtp ou maildir:CHEMIN est attendu")
+        raise _WrongValueError("smtp ou maildir:CHEMIN est attendu")
     return Path(path)
 
 
@@ -200,19 +200,19 @@ def _seconds(text: str) -> int:
 
 def _whole_number(text: str, unit: str, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise _Problem(f"un nombre entier de {unit}, de 1 à {most}, est attendu")
+        raise _WrongValueError(f"un nombre entier de {unit}, de 1 à {most}, est attendu")
     return int(text)
 
 
 def _log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
-        raise _Problem(f"un niveau parmi {', '.join(_LOG_LEVELS)} est attendu")
+        raise _WrongValueError(f"un niveau parmi {', '.join(_LOG_LEVELS)} est attendu")
     return text.upper()
 
 
 def _log_format(text: str) -> LogFormat:
     if text.lower() not in ("text", "json"):
-        raise _Problem("text ou json est attendu")
+        raise _WrongValueError("text ou json est attendu")
     return cast(LogFormat, text.lower())
 
 

@@ -1,0 +1,71 @@
+"""The command line: what each command takes; the command itself is imported when it is called.
+
+Errors end here: one French message on standard error, and the exit code that the error knows.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from cavecron import __version__
+from cavecron.errors import CavecronError
+
+
+def entry() -> None:
+    """Run the command that the process was started with, and exit with its code."""
+    sys.exit(main(sys.argv[1:], os.environ))
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
+    arguments = _parser().parse_args(argv)
+    command = importlib.import_module(f"cavecron.commands.{arguments.command}")
+    try:
+        code: int = command.main(arguments, environ)
+    except CavecronError as error:
+        print(f"cavecron : {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has left (`cavecron … | head`): nothing more to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("cavecron : interrompu", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cavecron", description="Les tâches planifiées de Cave à Vin.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"cavecron {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMANDE", required=True)
+    _add_run(commands.add_parser("run", help="exécuter un job maintenant", allow_abbrev=False))
+    _add_preview(commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer", allow_abbrev=False))
+    check = commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires", allow_abbrev=False)
+    check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
+    demo = commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer")
+    demo.add_argument("folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)")
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB", help="weekly_reports ou cleanup")
+    parser.add_argument("--dry-run", action="store_true", help="dire ce qui serait fait, sans envoyer ni écrire")
+    parser.add_argument(
+        "--user", action="append", default=[], metavar="NOM", help="cet utilisateur seulement (nom ou id ; répétable)"
+    )
+    parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
+
+
+def _add_preview(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("user", nargs="?", metavar="UTILISATEUR", help="nom ou id")
+    parser.add_argument("--all", action="store_true", help="tous les destinataires, une ligne JSON chacun")
+    parser.add_argument("-o", "--output", metavar="FICHIER", help="où écrire la page HTML")
+    parser.add_argument("--at", metavar="INSTANT", help="à cet instant, comme 2026-11-23T07:00:00Z")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--text", action="store_true", help="afficher la partie texte")
+    shape.add_argument("--json", action="store_true", help="afficher le rapport en JSON")
