@@ -6,6 +6,7 @@ The text format is fixed, people grep for it; `json` is the same for machines.
 import json
 import logging
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -47,3 +48,9 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
         return json.dumps(event, ensure_ascii=False)
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Log each of these as a warning of the configuration."""
+    for message in messages:
+        logging.getLogger("cavecron.settings").warning("%s", message)

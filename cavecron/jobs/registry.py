@@ -11,7 +11,7 @@ from typing import Literal
 from cavecron.cellar.database import Database
 from cavecron.clock import Clock
 from cavecron.errors import StoppedError, TimeLimitError
-from cavecron.settings import Settings
+from cavecron.settings import JOB_VARIABLES, Settings
 
 Option = Literal["dry_run", "users"]
 
@@ -78,5 +78,5 @@ class Run:
             raise StoppedError(f"{self.job.title} : arrêt demandé, le job s'est interrompu")
         if self.clock.monotonic() > self.deadline:
             limit = self.settings.time_limits[self.job.name]
-            variable = "SCHEDULER_<JOB>_TIMEOUT"
+            variable = f"SCHEDULER_{JOB_VARIABLES[self.job.name]}_TIMEOUT"
             raise TimeLimitError(f"{self.job.title} : durée limite de {limit} s dépassée ({variable})")

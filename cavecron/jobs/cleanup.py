@@ -1,0 +1,36 @@
+"""The cleanup: old rows of the application's three log tables go.
+
+It knows no SQL: which rows, and how gently, is `cellar.logs`' affair.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from cavecron.cellar.logs import count_old, prune
+from cavecron.jobs.registry import Job, Outcome, Run
+
+_LOG = logging.getLogger(__name__)
+
+
+def cleanup(run: Run) -> Outcome:
+    """Delete the rows that are older than their retention; with `run.dry_run` only count them."""
+    if run.dry_run:
+        counts = count_old(run.database, run.settings.retention, now=run.planned)
+        return _outcome("Essai à blanc, lignes qui seraient supprimées", counts)
+    counts = prune(run.database, run.settings.retention, now=run.planned, check=run.check)
+    outcome = _outcome("Nettoyage, lignes supprimées", counts)
+    _LOG.info("%s", outcome.summary)
+    return outcome
+
+
+CLEANUP = Job(
+    name="cleanup",
+    title="nettoyage des anciennes données",
+    function=cleanup,
+    options=frozenset({"dry_run"}),
+)
+
+
+def _outcome(words: str, counts: Mapping[str, int]) -> Outcome:
+    listed = ", ".join(f"{table} {count}" for table, count in counts.items())
+    return Outcome(summary=f"{words} : {listed}", details={"tables": dict(counts)})

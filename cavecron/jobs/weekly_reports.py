@@ -1,0 +1,190 @@
+"""The weekly report: a mail to each user who has an address.
+
+A short script over `cellar` and `mail`; it knows no SQL and no SMTP.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+
+from cavecron.cellar.logs import EmailLogRow, record_mail
+from cavecron.cellar.reader import Audience, recipients, reports
+from cavecron.cellar.report import Recipient, WeeklyReport
+from cavecron.cellar.smtp_config import SmtpConfig, active
+from cavecron.errors import CavecronError, TemporaryError
+from cavecron.jobs.registry import Job, Outcome, Run
+from cavecron.mail.dispatch import Letter, Transport, deliver
+from cavecron.mail.message import SUBJECT, Sender, check_address, compose, message_id
+from cavecron.mail.outbox import MaildirTransport
+
+_LOG = logging.getLogger(__name__)
+_TEMPLATE = "weekly_report"
+_OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Mailing:
+    """One run's mails: who is written to, what became of each, and what is still to be recorded."""
+
+    run: Run
+    audience: Audience
+    config: SmtpConfig | None
+    results: dict[int, str | None] = field(default_factory=dict)
+    unrecorded: list[EmailLogRow] = field(default_factory=list)
+    database_trouble: TemporaryError | None = None
+
+    @property
+    def sender(self) -> Sender:
+        """Return who the mails come from."""
+        if self.config is None:
+            return _OUTBOX_SENDER
+        return Sender(address=self.config.sender_email, name=self.config.sender_name)
+
+    def letters(self) -> Iterator[Letter]:
+        """Yield each user's letter; a user to whom none can be written is settled on the way."""
+        run = self.run
+        domain = self.sender.address.rpartition("@")[2]
+        people = self.audience.recipients
+        for report in reports(run.database, people, at=run.planned, zone=run.settings.zone):
+            if self.database_trouble:
+                return
+            identity = message_id(run.key, report.user.id, domain)
+            try:
+                message = self._compose(report, identity)
+            except CavecronError as error:
+                self.settle(report.user, str(error))
+                continue
+            yield Letter(user_id=report.user.id, address=report.user.email, message=message)
+
+    def settle(self, user: Recipient, error: str | None) -> None:
+        """Record what became of a user's mail: None is delivered, anything else the reason why not.
+
+        A database that stays locked ends the mailing; what is not recorded yet is tried again at its end.
+        """
+        self.results[user.id] = error
+        row = EmailLogRow(
+            smtp_config_id=self.config.id if self.config else None,
+            recipient_email=user.email,
+            recipient_user_id=user.id,
+            subject=SUBJECT,
+            template_name=_TEMPLATE,
+            error_message=error,
+            at=self.run.clock.now(),
+        )
+        self.unrecorded.append(row)
+        if self.database_trouble is None:
+            try:
+                self.record()
+            except TemporaryError as trouble:
+                self.database_trouble = trouble
+
+    def record(self) -> None:
+        """Write what is not in `email_log` yet, in one short transaction."""
+        if not self.unrecorded:
+            return
+        with self.run.database.writing() as connection:
+            for row in self.unrecorded:
+                record_mail(connection, row)
+        self.unrecorded.clear()
+
+    def outcome(self) -> Outcome:
+        """Return the counts, and each user with what became of the mail."""
+        settled = [user for user in self.audience.recipients if user.id in self.results]
+        failures = [f"{user.username} : {self.results[user.id]}" for user in settled if self.results[user.id]]
+        sent, failed = len(settled) - len(failures), len(failures)
+        return Outcome(
+            summary=f"Rapports hebdomadaires: {sent} envoyés, {failed} échecs",
+            details={
+                "sent": sent,
+                "failed": failed,
+                "without_address": self.audience.without_address,
+                "recipients": [
+                    _person(user, "failed" if self.results[user.id] else "sent", self.results[user.id])
+                    for user in settled
+                ],
+            },
+            failures=tuple(failures),
+        )
+
+    def _compose(self, report: WeeklyReport, identity: str) -> EmailMessage:
+        return compose(
+            report,
+            zone=self.run.settings.zone,
+            generated=self.run.planned,
+            sender=self.sender,
+            message_id=identity,
+        )
+
+
+def weekly_reports(run: Run) -> Outcome:
+    """Mail each user's report; with `run.dry_run` only say what would go to whom.
+
+    Raises:
+        CavecronError: no report could be sent at all, or the run was cut short; what was sent is recorded.
+
+    """
+    audience = recipients(run.database, run.users)
+    if audience.without_address:
+        _LOG.info("%d utilisateurs sans adresse e-mail : pas de rapport pour eux", audience.without_address)
+    if run.dry_run:
+        return _rehearse(audience)
+    config = None if run.settings.outbox else active(run.database, run.settings.smtp_keys)
+    mailing = _Mailing(run=run, audience=audience, config=config)
+    try:
+        _send(mailing, _transport(run, config))
+    finally:
+        mailing.record()
+        _LOG.info("%s", mailing.outcome().summary)
+    return mailing.outcome()
+
+
+WEEKLY_REPORTS = Job(
+    name="weekly_reports",
+    title="envoi des rapports hebdomadaires",
+    function=weekly_reports,
+    options=frozenset({"dry_run", "users"}),
+)
+
+
+def _send(mailing: _Mailing, transport: Transport) -> None:
+    people = {user.id: user for user in mailing.audience.recipients}
+    for delivery in deliver(mailing.letters(), transport, check=mailing.run.check):
+        user = people[delivery.letter.user_id]
+        if delivery.error is not None:
+            _LOG.warning("Rapport non remis à %s <%r> : %s", user.username, user.email, delivery.error)
+        mailing.settle(user, delivery.error)
+        mailing.run.progress(len(mailing.results), len(people))
+
+
+def _transport(run: Run, config: SmtpConfig | None) -> Transport:
+    if run.settings.outbox is not None:
+        return MaildirTransport(run.settings.outbox)
+    assert config is not None  # weekly_reports reads it exactly when there is no outbox
+    # smtplib and ssl cost a tenth of a second to import: only who mails pays.
+    from cavecron.mail.smtp import SmtpTransport  # noqa: PLC0415
+
+    return SmtpTransport(config, run.settings.smtp_ca_file)
+
+
+def _rehearse(audience: Audience) -> Outcome:
+    """Return what a run would do; an address that cannot be written to is a failure already."""
+    people, failures = [], []
+    for user in audience.recipients:
+        try:
+            check_address(user.email)
+        except CavecronError as error:
+            failures.append(f"{user.username} : {error}")
+            people.append(_person(user, "refused", str(error)))
+        else:
+            people.append(_person(user, "ready", None))
+    ready = len(people) - len(failures)
+    return Outcome(
+        summary=f"Essai à blanc : {ready} rapports seraient envoyés, {len(failures)} adresses refusées",
+        details={"without_address": audience.without_address, "recipients": people},
+        failures=tuple(failures),
+    )
+
+
+def _person(user: Recipient, status: str, reason: str | None) -> dict[str, object]:
+    return {"id": user.id, "username": user.username, "email": user.email, "status": status, "reason": reason}
