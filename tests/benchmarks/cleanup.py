@@ -1,0 +1,144 @@
+"""How a cleanup of 3 × 1,000,000 rows, half of them old, weighs on the application.
+
+`python -m tests.benchmarks.cleanup [ROWS]` prints the longest wait of another process that inserts a
+row every 10 ms, and the cleanup's total over one plain DELETE for each table. Journal mode and
+synchronous are SQLite's defaults, as the application has them.
+"""
+
+import multiprocessing
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from cavecron.cellar.database import Database, utc_text
+from cavecron.cellar.logs import prune
+from cavecron.demo import schema
+from cavecron.settings import Retention
+
+NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+RETENTION = Retention()
+MOST_WAIT, MOST_RATIO = 0.100, 2.0
+
+_INSERTS = {
+    "email_log": (
+        "INSERT INTO email_log (smtp_config_id, recipient_email, recipient_user_id, subject, template_name,"
+        " status, sent_at, created_at) VALUES (1, 'claire@example.org', ?2 % 50, 'Votre rapport hebdomadaire',"
+        " 'weekly_report', 'sent', ?1, ?1)",
+        RETENTION.email_log_days,
+    ),
+    "activity_log": (
+        "INSERT INTO activity_log (user_id, action, entity_type, entity_id, details, ip_address, user_agent,"
+        " created_at) VALUES (?2 % 50, 'wine_' || (?2 % 7), 'wine', ?2, '{\"quantity\": 1}', '192.168.1.20',"
+        " 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0', ?1)",
+        RETENTION.activity_log_days,
+    ),
+    "api_token_usage": (
+        "INSERT INTO api_token_usage (token_id, timestamp, endpoint, method, status_code, ip_address,"
+        " response_time_ms) VALUES (?2 % 9, ?1, '/api/wines', 'GET', 200, '192.168.1.21', 12)",
+        RETENTION.api_usage_days,
+    ),
+}
+
+
+def main() -> int:
+    """Print both figures with their limits; return 0 if they hold."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source.db"
+        _fill(source, rows)
+        plain = _timed(_copy(source), _plain)
+        gentle = _timed(_copy(source), _gentle)
+        waits = _waits(_copy(source))
+    ratio, longest = gentle / plain, max(waits)
+    print(f"| cleanup of 3 × {rows:,} rows, half old | figure | limit |")
+    print("|---|---|---|")
+    print(f"| longest wait of another process | {longest * 1000:.0f} ms | ≤ {MOST_WAIT * 1000:.0f} ms |")
+    print(f"| total over plain DELETEs ({plain:.1f} s) | {ratio:.2f} × | ≤ {MOST_RATIO} × |")
+    late = sorted(waits)[int(len(waits) * 0.99)]
+    print(f"\n{len(waits)} inserts meanwhile, 99 % of them within {late * 1000:.0f} ms")
+    return 0 if longest <= MOST_WAIT and ratio <= MOST_RATIO else 1
+
+
+def _fill(path: Path, rows: int) -> None:
+    connection = sqlite3.connect(path)
+    schema.create(connection)
+    for statement, days in _INSERTS.values():
+        connection.executemany(statement, _stamps(rows, days))
+    connection.commit()
+    connection.close()
+
+
+def _stamps(rows: int, days: int) -> Iterator[tuple[str, int]]:
+    """Yield instants in order, as a log has them; the first half is older than `days`."""
+    step = timedelta(days=2 * days) / rows
+    start = NOW - timedelta(days=2 * days)
+    for number in range(rows):
+        yield utc_text(start + number * step), number
+
+
+def _copy(source: Path) -> Path:
+    target = source.with_name("wine.db")
+    shutil.copyfile(source, target)
+    return target
+
+
+def _timed(path: Path, work: Callable[[Path], None]) -> float:
+    """Return the seconds that `work` takes with the file's pages in memory."""
+    path.read_bytes()
+    started = time.perf_counter()
+    work(path)
+    return time.perf_counter() - started
+
+
+def _plain(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    for table, (_, days) in _INSERTS.items():
+        column = "timestamp" if table == "api_token_usage" else "created_at"
+        limit = utc_text(NOW - timedelta(days=days))
+        connection.execute(f"DELETE FROM {table} WHERE {column} < ?", (limit,))
+        connection.commit()
+    connection.close()
+
+
+def _gentle(path: Path) -> None:
+    prune(Database(path), RETENTION, now=NOW, check=lambda: None)
+
+
+def _waits(path: Path) -> list[float]:
+    """Return how many seconds each insert of another process took during the cleanup."""
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    ours, theirs = context.Pipe()
+    writer = context.Process(target=_insert, args=(path, theirs, ready, done))
+    writer.start()
+    ready.wait(30)
+    _gentle(path)
+    done.set()
+    waits: list[float] = ours.recv()
+    writer.join(30)
+    return waits
+
+
+def _insert(path: Path, answer: Connection, ready: Event, done: Event) -> None:
+    connection = sqlite3.connect(path, timeout=30)
+    statement, _ = _INSERTS["activity_log"]
+    waits = []
+    ready.set()
+    while not done.is_set():
+        started = time.perf_counter()
+        connection.execute(statement, (utc_text(NOW), 1))
+        connection.commit()
+        waits.append(time.perf_counter() - started)
+        time.sleep(max(0.0, 0.010 - waits[-1]))
+    answer.send(waits)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
