@@ -1,0 +1,92 @@
+"""One user's report as a mail: headers, a text part and an HTML part.
+
+Pure: it knows nothing of servers, files or the time; the instant is handed in.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+from cavecron.cellar.report import WeeklyReport
+from cavecron.errors import CavecronError
+from cavecron.mail.html import html_part
+from cavecron.mail.text import text_part
+
+__all__ = ["SUBJECT", "Sender", "check_address", "compose", "html_part", "message_id", "text_part"]
+
+SUBJECT = "🍷 Votre rapport hebdomadaire - Cave à Vin"
+
+# A dot-atom on both sides (RFC 5322, 3.2.3), non-ASCII allowed (RFC 6532); no quoted local part.
+_ATOM = r'[^\s<>()\[\],;:\\"@.\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+'
+_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Whom the mail is from; the name can be blank."""
+
+    address: str
+    name: str = ""
+
+
+def message_id(run_key: str, user_id: int, domain: str) -> str:
+    """Return the Message-ID that this run and user always get, so that a receiver knows a repetition."""
+    digest = sha256(f"{run_key}\0{user_id}".encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return f"<{digest}@{domain if _DOMAIN.fullmatch(domain) else 'cavecron.invalid'}>"
+
+
+def check_address(text: str) -> str:
+    """Return the address without blanks around it.
+
+    Raises CavecronError if it is not exactly one address of at most 254 octets (RFC 5321, 4.5.3.1.3).
+    """
+    address = text.strip(" ")
+    if len(address.encode("utf-8", "replace")) <= 254 and _ADDRESS.fullmatch(address):
+        return address
+    raise CavecronError(
+        f"Adresse {ascii(text[:80])} : une seule adresse de la forme nom@domaine est attendue, sans espace ni "
+        "retour à la ligne ; corrigez-la dans l’application"
+    )
+
+
+def compose(
+    report: WeeklyReport, *, zone: ZoneInfo, generated: datetime, sender: Sender, message_id: str
+) -> EmailMessage:
+    """Return the mail of one report; `generated` is an aware datetime, told in `zone`.
+
+    Raises CavecronError for an address, or a sender's name, that does not belong in a header.
+    """
+    recipient = check_address(report.user.email)
+    origin = _mailbox(sender)
+    ascii_only = recipient.isascii() and sender.address.isascii()
+    message = EmailMessage(policy=SMTP if ascii_only else SMTPUTF8)
+    message["Subject"] = SUBJECT
+    message["From"] = origin
+    message["To"] = recipient
+    message["Date"] = format_datetime(generated.astimezone(zone))
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message["Content-Language"] = "fr"
+    # base64: lines stay short whatever users typed, and Python writes it far faster than quoted-printable.
+    message.set_content(text_part(report, zone, generated), cte="base64")
+    message.add_alternative(html_part(report, zone, generated), subtype="html", cte="base64")
+    return message
+
+
+def _mailbox(sender: Sender) -> Address:
+    if _CONTROL.search(sender.name) or len(sender.name) > 200:
+        raise CavecronError(
+            f"Nom d’expéditeur {ascii(sender.name[:80])} : une seule ligne de 200 caractères au plus est attendue ; "
+            "corrigez-la dans la configuration SMTP de l’application"
+        )
+    local, _, domain = check_address(sender.address).rpartition("@")
+    return Address(display_name=sender.name.strip(), username=local, domain=domain)
