@@ -14,7 +14,7 @@ from cavecron.mail import wording
 
 WINE = "#7b1e3a"
 URGENCY_COLOURS = {"urgent": "#b3261e", "optimal": "#7b1e3a", "bientôt": "#a8762b"}
-TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
+TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"'
 # Only dark mode and the width on wide screens live here: without it, everything still reads well.
 STYLE = (
     "@media (min-width:640px){.page{width:600px!important}}"
@@ -34,10 +34,12 @@ def html_part(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="fr"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+        '<meta name="color-scheme" content="light dark">'
+        '<meta name="supported-color-schemes" content="light dark">'
         f"<title>Votre rapport hebdomadaire</title><style>{STYLE}</style></head>\n"
         '<body class="out" style="margin:0;padding:0;background-color:#f5eff0">\n'
-        f'{TABLE} class="out" style="background-color:#f5eff0"><tr><td align="center" style="padding:16px 8px">\n'
+        f'{TABLE} class="out" style="background-color:#f5eff0">'
+        '<tr><td align="center" style="padding:16px 8px">\n'
         f'{TABLE} class="page" style="width:100%;background-color:#ffffff;font-family:Georgia,serif">\n'
         + _banner(report, zone)
         + "\n".join(sections)
@@ -50,7 +52,8 @@ def _banner(report: WeeklyReport, zone: ZoneInfo) -> str:
     return (
         f'<tr><td style="padding:24px;background-color:{WINE};color:#ffffff">'
         '<div style="font-size:14px;line-height:20px;color:#f3d9e0">🍷 Cave à Vin</div>'
-        f'<div style="padding:8px 0 4px;font-size:24px;line-height:32px">{_safe(wording.greeting(report))}</div>'
+        '<div style="padding:8px 0 4px;font-size:24px;line-height:32px">'
+        f"{_safe(wording.greeting(report))}</div>"
         '<div style="font-size:14px;line-height:20px;color:#f3d9e0">'
         f"{_safe(wording.period(report, zone))}</div></td></tr>\n"
     )
@@ -105,10 +108,11 @@ def _wines(report: WeeklyReport) -> Iterator[str]:
 
 def _row(line: wording.Line, below: str = "") -> str:
     return (
-        f'<tr><td class="ink" style="padding:8px 0 0;color:#33242a;font-size:16px;line-height:22px">{_safe(line.title)}</td>'
+        '<tr><td class="ink" style="padding:8px 0 4px;color:#33242a;font-size:16px;line-height:22px">'
+        f"{_safe(line.title)}{_soft(line.detail)}</td>"
         '<td class="ink" align="right" valign="top" style="padding:8px 0 0 12px;color:#33242a;font-size:14px;'
         f'line-height:22px;white-space:nowrap">{_safe(line.amount)}</td></tr>'
-        f'<tr><td colspan="2" style="padding:0 0 4px">{_soft(line.detail)}{below}</td></tr>'
+        + (f'<tr><td colspan="2">{below}</td></tr>' if below else "")
     )
 
 

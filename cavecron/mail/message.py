@@ -52,8 +52,8 @@ def check_address(text: str) -> str:
     if len(address.encode("utf-8", "replace")) <= 254 and _ADDRESS.fullmatch(address):
         return address
     raise CavecronError(
-        f"Adresse {ascii(text[:80])} : une seule adresse de la forme nom@domaine est attendue, sans espace ni "
-        "retour à la ligne ; corrigez-la dans l’application"
+        f"Adresse {text[:80]!a} : une seule adresse de la forme nom@domaine est attendue, sans espace "
+        "ni retour à la ligne ; corrigez-la dans l’application"
     )
 
 
@@ -85,8 +85,8 @@ def compose(
 def _mailbox(sender: Sender) -> Address:
     if _CONTROL.search(sender.name) or len(sender.name) > 200:
         raise CavecronError(
-            f"Nom d’expéditeur {ascii(sender.name[:80])} : une seule ligne de 200 caractères au plus est attendue ; "
-            "corrigez-la dans la configuration SMTP de l’application"
+            f"Nom d’expéditeur {sender.name[:80]!a} : une seule ligne de 200 caractères au plus est "
+            "attendue ; corrigez-la dans la configuration SMTP de l’application"
         )
     local, _, domain = check_address(sender.address).rpartition("@")
     return Address(display_name=sender.name.strip(), username=local, domain=domain)

@@ -24,7 +24,8 @@ EMPTY_CELLAR = "Votre cave attend sa première bouteille."
 QUIET_WEEK = "Rien n’a bougé cette semaine : vos bouteilles se reposent."
 NOTHING_TO_DRINK = "Rien ne presse : aucune bouteille n’a besoin d’être ouverte."
 
-# Controls, lone surrogates, bidirectional overrides and non-characters: HTML refuses them, or they disguise text.
+# Controls, lone surrogates, bidirectional overrides and non-characters: HTML refuses
+# them, or they disguise text.
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     + "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
@@ -41,7 +42,7 @@ class Line:
     amount: str
 
 
-def plain(text: str, limit: int = 160) -> str:
+def plain(text: str, limit: int = 120) -> str:
     """Return `text` on one line, printable, and no longer than `limit` characters."""
     line = " ".join(_UNPRINTABLE.sub(" ", text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
