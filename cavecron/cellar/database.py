@@ -1,0 +1,99 @@
+"""Cave à Vin's SQLite file: opening it, short transactions, and its text format of instants.
+
+It never creates the file and never changes its journal mode; it knows no table.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cavecron.errors import CavecronError, NotReadyError, TemporaryError
+
+_START_ONCE = "démarrez une fois l'application, qui met son schéma à jour"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The application's file; `busy_timeout` in seconds is how long a lock is waited for."""
+
+    path: Path
+    busy_timeout: float = 30.0
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection without open transaction; the caller closes it.
+
+        Raises:
+            NotReadyError: there is no such file.
+            CavecronError: it cannot be opened.
+
+        """
+        if not self.path.exists():
+            raise NotReadyError(f"base introuvable : {self.path} ; le volume est-il monté ? (DATABASE_URL)")
+        if self.path.is_dir():
+            raise CavecronError(f"{self.path} est un dossier : DATABASE_URL doit nommer le fichier de la base")
+        uri = f"{self.path.absolute().as_uri()}?mode=rw"
+        with self._told():
+            connection = sqlite3.connect(uri, uri=True, timeout=self.busy_timeout, isolation_level=None)
+            connection.execute("PRAGMA temp_store = MEMORY")  # a distroless container has no folder for it
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection that sees one state of the file; keep it short, writers wait for it."""
+        with self._told(), closing(self.connect()) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection in a transaction that may write: committed at the end, undone by an error."""
+        with self._told(), closing(self.connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what SQLite says into what a person can act on."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: sqlite3.Error) -> CavecronError:
+        said = str(error)
+        code = getattr(error, "sqlite_errorname", "")
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return TemporaryError(f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}")
+        if "no such table" in said:
+            table = said.rpartition(": ")[2]
+            return NotReadyError(f"table {table} absente de {self.path} : {_START_ONCE}")
+        if "no such column" in said:
+            return CavecronError(f"colonne {said.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
+        if code == "SQLITE_NOTADB":
+            return CavecronError(f"{self.path} n'est pas une base SQLite : vérifiez DATABASE_URL")
+        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            return CavecronError(f"{self.path} ne peut être ouverte en écriture : droits du fichier et de son dossier ?")
+        if code == "SQLITE_FULL":
+            return CavecronError(f"disque plein : {self.path} n'a pu être écrite ; faites de la place puis relancez")
+        return CavecronError(f"{self.path} : erreur SQLite ({said})")
+
+
+def utc_text(instant: datetime) -> str:
+    """Return an aware instant as the application stores it: naive UTC, six digits."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def read_utc(stored: object) -> datetime | None:
+    """Return what the application stored as an aware instant in UTC, None where it cannot be read."""
+    if not isinstance(stored, str):
+        return None
+    try:
+        instant = datetime.fromisoformat(stored.strip())
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
