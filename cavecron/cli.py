@@ -44,19 +44,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cavecron {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMANDE", required=True)
     _add_run(commands.add_parser("run", help="exécuter un job maintenant", allow_abbrev=False))
-    _add_preview(commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer", allow_abbrev=False))
-    check = commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires", allow_abbrev=False)
+    _add_preview(
+        commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer", allow_abbrev=False)
+    )
+    check = commands.add_parser(
+        "check", help="configuration, base, clé, SMTP, destinataires", allow_abbrev=False
+    )
     check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
     demo = commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer")
-    demo.add_argument("folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)")
+    demo.add_argument(
+        "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
+    )
     return parser
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", metavar="JOB", help="weekly_reports ou cleanup")
-    parser.add_argument("--dry-run", action="store_true", help="dire ce qui serait fait, sans envoyer ni écrire")
     parser.add_argument(
-        "--user", action="append", default=[], metavar="NOM", help="cet utilisateur seulement (nom ou id ; répétable)"
+        "--dry-run", action="store_true", help="dire ce qui serait fait, sans envoyer ni écrire"
+    )
+    parser.add_argument(
+        "--user",
+        action="append",
+        default=[],
+        metavar="NOM",
+        help="cet utilisateur seulement (nom ou id ; répétable)",
     )
     parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
 

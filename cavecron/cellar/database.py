@@ -41,6 +41,12 @@ class Database:
         return connection
 
     @contextmanager
+    def session(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection for several short transactions, closed at the end."""
+        with self._told(), closing(self.connect()) as connection:
+            yield connection
+
+    @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection that sees one state of the file; keep it short, writers wait for it."""
         with self._told(), closing(self.connect()) as connection:
@@ -51,10 +57,8 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection in a transaction that may write: committed at the end, undone by an error."""
-        with self._told(), closing(self.connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.session() as connection, transaction(connection):
             yield connection
-            connection.execute("COMMIT")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -81,6 +85,19 @@ class Database:
         if code == "SQLITE_FULL":
             return CavecronError(f"disque plein : {self.path} n'a pu être écrite ; faites de la place puis relancez")
         return CavecronError(f"{self.path} : erreur SQLite ({said})")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the right to write from start to end: committed, or undone by an error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def utc_text(instant: datetime) -> str:
