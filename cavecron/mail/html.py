@@ -40,7 +40,8 @@ def html_part(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> str:
         '<body class="out" style="margin:0;padding:0;background-color:#f5eff0">\n'
         f'{TABLE} class="out" style="background-color:#f5eff0">'
         '<tr><td align="center" style="padding:16px 8px">\n'
-        f'{TABLE} class="page" style="width:100%;background-color:#ffffff;font-family:Georgia,serif">\n'
+        f'{TABLE} class="page ink" style="width:100%;background-color:#ffffff;'
+        'color:#33242a;font-family:Georgia,serif;font-size:15px;line-height:22px">\n'
         + _banner(report, zone)
         + "\n".join(sections)
         + '\n<tr><td class="soft" style="padding:24px;color:#7a666c;font-size:12px;line-height:18px">'
@@ -108,11 +109,10 @@ def _wines(report: WeeklyReport) -> Iterator[str]:
 
 def _row(line: wording.Line, below: str = "") -> str:
     return (
-        '<tr><td class="ink" style="padding:8px 0 4px;color:#33242a;font-size:16px;line-height:22px">'
+        '<tr><td style="padding:8px 0 4px">'
         f"{_safe(line.title)}{_soft(line.detail)}</td>"
-        '<td class="ink" align="right" valign="top" style="padding:8px 0 0 12px;color:#33242a;font-size:14px;'
-        f'line-height:22px;white-space:nowrap">{_safe(line.amount)}</td></tr>'
-        + (f'<tr><td colspan="2">{below}</td></tr>' if below else "")
+        '<td align="right" valign="top" style="padding:8px 0 0 12px;white-space:nowrap">'
+        f"{_safe(line.amount)}</td></tr>" + (f'<tr><td colspan="2">{below}</td></tr>' if below else "")
     )
 
 
@@ -121,10 +121,7 @@ def _soft(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return (
-        '<tr><td colspan="2" class="ink" style="padding:6px 0;color:#33242a;font-size:15px;line-height:22px">'
-        f"{_safe(text)}</td></tr>"
-    )
+    return f'<tr><td colspan="2" style="padding:6px 0">{_safe(text)}</td></tr>'
 
 
 def _others(hidden: int, noun: str) -> Iterator[str]:

@@ -75,10 +75,11 @@ def compose(
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["Content-Language"] = "fr"
     # base64: lines stay short whatever users typed, and Python writes it far faster than quoted-printable.
     message.set_content(text_part(report, zone, generated), cte="base64")
     message.add_alternative(html_part(report, zone, generated), subtype="html", cte="base64")
+    # Last: a Content- header set before belongs to the first part.
+    message["Content-Language"] = "fr"
     return message
 
 
