@@ -1,0 +1,53 @@
+"""The outbox: a Maildir that any mail program opens."""
+
+from email import message_from_bytes
+from email.message import EmailMessage
+from mailbox import Maildir
+from pathlib import Path
+
+import pytest
+
+from cavecron.mail.outbox import MaildirTransport
+from cavecron.mail.trouble import ServerError
+
+
+def _message(identity: str, subject: str = "Bonjour") -> EmailMessage:
+    message = EmailMessage()
+    message["Message-ID"] = identity
+    message["Subject"] = subject
+    return message
+
+
+def test_messages_lie_where_a_mail_program_looks_for_them(tmp_path: Path) -> None:
+    """Python's own Maildir reader finds what was written, and `tmp` is empty again."""
+    transport = MaildirTransport(tmp_path / "outbox")
+    transport.open()
+    transport.send(_message("<1@x>", "Un"), "a@example.org")
+    transport.send(_message("<2@x>", "Deux"), "b@example.org")
+    transport.close()
+    found = Maildir(tmp_path / "outbox", factory=None)
+    assert sorted(message["Subject"] for message in found) == ["Deux", "Un"]
+    assert not list((tmp_path / "outbox" / "tmp").iterdir())
+
+
+def test_a_message_written_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    """A run that is taken up again leaves one copy in the outbox."""
+    transport = MaildirTransport(tmp_path)
+    transport.open()
+    transport.send(_message("<1@x>", "First"), "a@example.org")
+    transport.send(_message("<1@x>", "Second"), "a@example.org")
+    (only,) = (tmp_path / "new").iterdir()
+    assert message_from_bytes(only.read_bytes())["Subject"] == "Second"
+
+
+@pytest.mark.parametrize("step", ["open", "send"])
+def test_an_outbox_that_cannot_be_written_names_the_setting(tmp_path: Path, step: str) -> None:
+    """A file where the folder should be: the error says which setting to change."""
+    transport = MaildirTransport(tmp_path / "outbox")
+    if step == "send":
+        transport.open()
+        (tmp_path / "outbox" / "tmp").rmdir()
+    else:
+        (tmp_path / "outbox").write_text("")
+    with pytest.raises(ServerError, match="CAVECRON_MAIL=maildir:"):
+        transport.open() if step == "open" else transport.send(_message("<1@x>"), "a@example.org")
