@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from cavecron import __version__
 from cavecron.errors import CavecronError
+from cavecron.usage import FrenchParser
 
 
 def entry() -> None:
@@ -37,19 +38,17 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cavecron", description="Les tâches planifiées de Cave à Vin.", allow_abbrev=False
+def _parser() -> FrenchParser:
+    parser = FrenchParser(prog="cavecron", description="Les tâches planifiées de Cave à Vin.")
+    parser.add_argument(
+        "--version", action="version", version=f"cavecron {__version__}", help="afficher la version"
     )
-    parser.add_argument("--version", action="version", version=f"cavecron {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMANDE", required=True)
-    _add_run(commands.add_parser("run", help="exécuter un job maintenant", allow_abbrev=False))
-    _add_preview(
-        commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer", allow_abbrev=False)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMANDE", title="commandes", required=True, parser_class=FrenchParser
     )
-    check = commands.add_parser(
-        "check", help="configuration, base, clé, SMTP, destinataires", allow_abbrev=False
-    )
+    _add_run(commands.add_parser("run", help="exécuter un job maintenant"))
+    _add_preview(commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer"))
+    check = commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires")
     check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
     demo = commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer")
     demo.add_argument(

@@ -29,7 +29,7 @@ def execute(run: Run) -> Outcome:
         _LOG.warning("Job %s interrompu : %s", run.job.name, error)
         raise
     except CavecronError as error:
-        _LOG.error("Job %s en échec : %s", run.job.name, error)  # noqa: TRY400 - no traceback for what a user can cause
+        _LOG.error("Job %s en échec : %s", run.job.name, error)  # no traceback for what a user can cause
         raise
     except Exception as error:
         _LOG.exception("Job %s en échec : erreur de programmation", run.job.name)

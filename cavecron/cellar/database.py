@@ -13,6 +13,16 @@ from pathlib import Path
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError
 
 _START_ONCE = "démarrez une fois l'application, qui met son schéma à jour"
+#: SQLite's codes (https://www.sqlite.org/rescode.html), and what a person reads after the file's name.
+_WORDINGS = {
+    ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifiez DATABASE_URL",
+    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (
+        "ne peut être ouverte en écriture : droits du fichier et de son dossier ?"
+    ),
+    ("SQLITE_FULL",): "n'a pu être écrite, le disque est plein : faites de la place puis relancez",
+    ("SQLITE_CORRUPT",): "est abîmée : arrêtez l'application et restaurez une sauvegarde",
+    ("SQLITE_IOERR",): "ne peut être lue ou écrite : disque ou partage réseau en panne ?",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,9 @@ class Database:
         if not self.path.exists():
             raise NotReadyError(f"base introuvable : {self.path} ; le volume est-il monté ? (DATABASE_URL)")
         if self.path.is_dir():
-            raise CavecronError(f"{self.path} est un dossier : DATABASE_URL doit nommer le fichier de la base")
+            raise CavecronError(
+                f"{self.path} est un dossier : DATABASE_URL doit nommer le fichier de la base"
+            )
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         with self._told():
             connection = sqlite3.connect(uri, uri=True, timeout=self.busy_timeout, isolation_level=None)
@@ -72,18 +84,17 @@ class Database:
         said = str(error)
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return TemporaryError(f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}")
+            return TemporaryError(
+                f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}"
+            )
         if "no such table" in said:
             table = said.rpartition(": ")[2]
             return NotReadyError(f"table {table} absente de {self.path} : {_START_ONCE}")
         if "no such column" in said:
             return CavecronError(f"colonne {said.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
-        if code == "SQLITE_NOTADB":
-            return CavecronError(f"{self.path} n'est pas une base SQLite : vérifiez DATABASE_URL")
-        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-            return CavecronError(f"{self.path} ne peut être ouverte en écriture : droits du fichier et de son dossier ?")
-        if code == "SQLITE_FULL":
-            return CavecronError(f"disque plein : {self.path} n'a pu être écrite ; faites de la place puis relancez")
+        for codes, wording in _WORDINGS.items():
+            if code.startswith(codes):
+                return CavecronError(f"{self.path} {wording}")
         return CavecronError(f"{self.path} : erreur SQLite ({said})")
 
 

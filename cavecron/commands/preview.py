@@ -1,4 +1,4 @@
-"""`cavecron preview USER`: a report as the user would get it, nothing sent, nothing written to the database."""
+"""`cavecron preview USER`: a report as the user would get it; nothing is sent or recorded."""
 
 import argparse
 import json
