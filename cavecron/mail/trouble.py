@@ -1,22 +1,22 @@
-"""What can go wrong with one mail, and what ends the mailing.
+"""What can go wrong between cavecron and a mail server, sorted by whom it concerns.
 
-It knows no SMTP: a transport tells its troubles in these four words, and `dispatch` acts on them.
+It knows no protocol and no configuration: the texts come from those who raise.
 """
 
 from cavecron.errors import CavecronError, TemporaryError
 
 
 class RecipientError(CavecronError):
-    """One mail cannot be delivered, now or later; the others can."""
+    """This user's mail is refused for good; the others' may go out."""
 
 
 class TemporaryRecipientError(TemporaryError):
-    """One mail was not delivered this time, or nobody knows; it is worth another try."""
+    """This user's mail is refused for now: it is worth one more try after the others."""
 
 
 class ServerError(CavecronError):
-    """No mail at all can be delivered until a person has changed something."""
+    """No mail can go out until somebody changes something: it ends the run."""
 
 
 class ServerUnavailableError(TemporaryError):
-    """No mail at all can be delivered at this moment."""
+    """No mail can go out at this moment: it ends the run, which may succeed later."""
