@@ -1,22 +1,22 @@
-"""What can go wrong between cavecron and a mail server, sorted by whom it concerns.
+"""What can go wrong with one mail, and what ends the mailing.
 
-It knows no protocol and no configuration: the texts come from those who raise.
+It knows no SMTP: a transport tells its troubles in these four words, and `dispatch` acts on them.
 """
 
 from cavecron.errors import CavecronError, TemporaryError
 
 
 class RecipientError(CavecronError):
-    """This user's mail is refused for good; the others' may go out."""
+    """One mail cannot be delivered, now or later; the others can."""
 
 
 class TemporaryRecipientError(TemporaryError):
-    """This user's mail is refused for now: it is worth one more try after the others."""
+    """One mail was not delivered this time, or nobody knows; it is worth another try."""
 
 
 class ServerError(CavecronError):
-    """No mail can go out until somebody changes something: it ends the run."""
+    """No mail at all can be delivered until a person has changed something."""
 
 
 class ServerUnavailableError(TemporaryError):
-    """No mail can go out at this moment: it ends the run, which may succeed later."""
+    """No mail at all can be delivered at this moment."""
