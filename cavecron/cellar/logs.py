@@ -151,9 +151,7 @@ def _limit(now: datetime, days: int) -> str:
     return utc_text(now - timedelta(days=days)).rstrip("0").rstrip(".")
 
 
-def _bites(
-    connection: sqlite3.Connection, old: _OldRows, monotonic: Callable[[], float]
-) -> Iterator[int]:
+def _bites(connection: sqlite3.Connection, old: _OldRows, monotonic: Callable[[], float]) -> Iterator[int]:
     """Walk the primary key once; delete window by window, and yield how many rows each one lost."""
     after, rows = -(2**63), _FIRST_ROWS
     while last := _window(connection, old, after, rows):

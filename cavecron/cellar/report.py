@@ -3,8 +3,11 @@
 Pure: it knows neither SQL nor mail; `reader` fills it in, `mail.message` words it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+
+#: Of bottles or places: whole as the application writes it, but its column can hold a fraction.
+Quantity = int | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +24,8 @@ class Cellar:
     """How full one cellar is; `fill_rate` in percent, one decimal."""
 
     name: str
-    bottles: int
-    capacity: int
+    bottles: Quantity
+    capacity: Quantity
     fill_rate: float
 
 
@@ -30,7 +33,7 @@ class Cellar:
 class Statistics:
     """Bottles and references of the owner, and each of the owner's cellars."""
 
-    bottles: int
+    bottles: Quantity
     references: int
     cellars: tuple[Cellar, ...]
 
@@ -42,7 +45,7 @@ class Movement:
     name: str
     vintage: int | None
     region: str | None
-    quantity: int
+    quantity: Quantity
     cellar: str | None
     at: datetime
     comment: str | None = None
@@ -56,17 +59,17 @@ class Activity:
     exits: tuple[Movement, ...]
 
     @property
-    def bottles_in(self) -> int:
+    def bottles_in(self) -> Quantity:
         """Return the bottles that came in."""
         return sum(movement.quantity for movement in self.entries)
 
     @property
-    def bottles_out(self) -> int:
+    def bottles_out(self) -> Quantity:
         """Return the bottles that went out."""
         return sum(movement.quantity for movement in self.exits)
 
     @property
-    def net(self) -> int:
+    def net(self) -> Quantity:
         """Return the change: positive when more came in than went out."""
         return self.bottles_in - self.bottles_out
 
@@ -81,7 +84,7 @@ class WineToDrink:
     peak: int | None
     score: int
     urgency: str
-    quantity: int
+    quantity: Quantity
     cellar: str | None
     subcategory: str | None
     note: str | None
@@ -101,3 +104,32 @@ class WeeklyReport:
     activity: Activity
     wines: tuple[WineToDrink, ...]
     wines_total: int
+
+
+def as_json(report: WeeklyReport) -> dict[str, object]:
+    """Return the report as `cavecron preview --json` prints it; instants are ISO 8601 with offset."""
+    activity = report.activity
+    return {
+        "user": {"id": report.user.id, "username": report.user.username},
+        "period": {"start": report.start.isoformat(), "end": report.end.isoformat()},
+        "statistics": asdict(report.statistics),
+        "activity": {
+            "bottles_in": activity.bottles_in,
+            "bottles_out": activity.bottles_out,
+            "net": activity.net,
+            "entries": [_movement(entry) for entry in activity.entries],
+            "exits": [_movement(left) | {"comment": left.comment} for left in activity.exits],
+        },
+        "wines_to_drink": [asdict(wine) for wine in report.wines],
+    }
+
+
+def _movement(movement: Movement) -> dict[str, object]:
+    return {
+        "name": movement.name,
+        "vintage": movement.vintage,
+        "region": movement.region,
+        "quantity": movement.quantity,
+        "cellar": movement.cellar,
+        "at": movement.at.isoformat(),
+    }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cavecron.cellar.report import Activity, Cellar, Movement, Statistics, WeeklyReport, WineToDrink
+from cavecron.cellar.report import Activity, Cellar, Movement, Quantity, Statistics, WeeklyReport, WineToDrink
 
 DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
@@ -17,6 +17,7 @@ MONTHS = (
     *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
 )
 URGENCIES = {"urgent": "Urgent", "optimal": "Optimal", "bientôt": "Bientôt"}
+_FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
 MOVEMENTS_SHOWN = 20
 WINES_SHOWN = 5
 CELLARS_SHOWN = 20
@@ -48,14 +49,14 @@ def plain(text: str, limit: int = 120) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: Quantity, noun: str) -> str:
     """Return '1 bouteille', '0 bouteille' or '2 bouteilles', as French counts."""
     return f"{grouped(number)} {noun}{'s' if abs(number) >= 2 else ''}"
 
 
-def grouped(number: int) -> str:
-    """Return the number with a minus sign and thin spaces between thousands."""
-    return f"{number:,}".replace(",", "\u202f").replace("-", "−")
+def grouped(number: Quantity) -> str:
+    """Return the number as French writes it: '1 234,5' with a thin space, '−2' with a minus sign."""
+    return f"{round(number, 2):,}".translate(_FRENCH_DIGITS)
 
 
 def date(moment: datetime, zone: ZoneInfo) -> str:
@@ -108,7 +109,7 @@ def balance(activity: Activity) -> str:
     return f"{entered} · {left} · solde {sign}{grouped(activity.net)}"
 
 
-def _moved(bottles: int, participle: str) -> str:
+def _moved(bottles: Quantity, participle: str) -> str:
     return f"{counted(bottles, 'bouteille')} {participle}{'s' if abs(bottles) >= 2 else ''}"
 
 
