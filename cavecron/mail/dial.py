@@ -1,0 +1,61 @@
+"""Connecting to a host within a deadline, the look-up of its name included.
+
+It knows no protocol. Deadlines are on the monotonic clock.
+"""
+
+import socket
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+
+_Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+
+
+def dial(host: str, port: int, deadline: float) -> socket.socket:
+    """Return a connected socket; `deadline` is on the monotonic clock.
+
+    Each address gets its share of the time, so that an IPv6 that leads nowhere leaves some for IPv4.
+    """
+    trouble: OSError = socket.gaierror(socket.EAI_NONAME, host)
+    addresses = _resolved(host, port, deadline)
+    for number, (family, address) in enumerate(addresses):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(left(deadline) / (len(addresses) - number))
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            trouble = error
+        else:
+            return connection
+    raise trouble
+
+
+def _resolved(host: str, port: int, deadline: float) -> Sequence[_Address]:
+    """Look the name up; in a thread, because the system's resolver knows no time limit."""
+    answers: SimpleQueue[Sequence[_Address] | OSError] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([(family, address) for family, _, _, _, address in found])
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label of more than 63 characters
+            answers.put(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, host))
+
+    Thread(target=ask, name="cavecron-dns", daemon=True).start()
+    try:
+        answer = answers.get(timeout=left(deadline))
+    except Empty:
+        raise socket.gaierror(socket.EAI_AGAIN, host) from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def left(deadline: float) -> float:
+    """Return the seconds until the deadline; raises TimeoutError where none are left."""
+    seconds = deadline - monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
