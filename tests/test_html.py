@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cavecron.cellar.report import Activity, Statistics
-from cavecron.mail.message import html_part
+from cavecron.mail.html import html_part
 from tests.test_message import NOW, PARIS, a_report
 
 # Known to Gmail, Outlook and Apple Mail according to the npm package caniemail.

@@ -18,7 +18,9 @@ from cavecron.cellar.report import (
     WineToDrink,
 )
 from cavecron.errors import CavecronError
-from cavecron.mail.message import SUBJECT, Sender, check_address, compose, html_part, message_id, text_part
+from cavecron.mail.html import html_part
+from cavecron.mail.message import SUBJECT, Sender, check_address, compose, message_id
+from cavecron.mail.text import text_part
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
@@ -44,15 +46,16 @@ def a_report(
     )
     wines = tuple(
         WineToDrink(
-            **{
-                "id": i,
-                "name": f"{name} n° {i}",
-                "vintage": 2012,
-                "peak": 2020,
-                "score": 95 - i,
-                "urgency": "urgent",
-            },
-            **{"quantity": 1, "cellar": "Garage", "subcategory": "Rouge", "note": NOTE},
+            id=i,
+            name=f"{name} n° {i}",
+            vintage=2012,
+            peak=2020,
+            score=95 - i,
+            urgency="urgent",
+            quantity=1,
+            cellar="Garage",
+            subcategory="Rouge",
+            note=NOTE,
         )
         for i in range(10)
     )

@@ -23,6 +23,10 @@ _ACTIVE = """
     FROM smtp_config WHERE is_active = 1 ORDER BY is_default = 1 DESC, id LIMIT 1"""
 
 
+class MailKeyError(CavecronError):
+    """The key is missing, malformed, or not the one that the password was encrypted with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpConfig:
     """How to reach the mail server; `timeout` in seconds for each step.
@@ -47,7 +51,8 @@ def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
     """Return the configuration that mails go out by; `keys` are Fernet keys, each is tried.
 
     Raises:
-        CavecronError: no configuration is active, its port is none, or its password cannot be decrypted.
+        MailKeyError: its password cannot be decrypted.
+        CavecronError: no configuration is active, or what it says makes no sense.
 
     """
     with database.reading() as connection:
@@ -102,7 +107,7 @@ def _password(row: Mapping[str, object], keys: Sequence[str]) -> str | None:
     if not token:
         return None
     if not keys:
-        raise CavecronError(
+        raise MailKeyError(
             f"configuration SMTP {name!r} : son mot de passe est chiffré et SMTP_ENCRYPTION_KEY n'est pas"
             " définie ; lui donner la même valeur que dans Cave à Vin"
         )
@@ -118,11 +123,11 @@ def _decrypt(token: str, name: str, keys: Sequence[str]) -> str:
         try:
             fernets.append(Fernet(key.encode()))
         except ValueError:
-            raise CavecronError(_malformed(position, len(keys))) from None
+            raise MailKeyError(_malformed(position, len(keys))) from None
     try:
         return MultiFernet(fernets).decrypt(token.encode()).decode()
     except (InvalidToken, ValueError):
-        raise CavecronError(
+        raise MailKeyError(
             f"configuration SMTP {name!r} : SMTP_ENCRYPTION_KEY n'ouvre pas le mot de passe enregistré"
             " ; donner la clé avec laquelle Cave à Vin l'a chiffré (plusieurs : séparées par des virgules),"
             f" ou saisir à nouveau le mot de passe dans {_WHERE}"

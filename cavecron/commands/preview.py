@@ -12,7 +12,8 @@ from cavecron.cellar.report import WeeklyReport, as_json
 from cavecron.clock import SystemClock
 from cavecron.commands.run import load_settings
 from cavecron.errors import CavecronError, UsageError
-from cavecron.mail.message import html_part, text_part
+from cavecron.mail.html import html_part
+from cavecron.mail.text import text_part
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

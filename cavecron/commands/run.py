@@ -5,7 +5,7 @@ import difflib
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ _PROGRESS_AFTER = 2.0
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the job; exit code 0, or 1 where it failed wholly or for some recipients."""
-    job = _job(arguments)
+    job = _job(arguments.job, arguments.user)
     configured = load_settings(environ)
     log.configure(
         zone=configured.zone,
@@ -48,7 +48,12 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             dry_run=arguments.dry_run,
             users=tuple(arguments.user),
         )
-        outcome = _execute(run, as_json=arguments.json)
+        try:
+            outcome = execute(run)
+        except CavecronError as error:  # the log has said why
+            if arguments.json:
+                _print_json(run, ok=False, error=str(error))
+            return error.exit_code
     _show(outcome, run, as_json=arguments.json)
     return 1 if outcome.failures else 0
 
@@ -58,38 +63,28 @@ def load_settings(environ: Mapping[str, str]) -> settings.Settings:
     return settings.load(environ, lambda path: Path(path).read_text(encoding="utf-8"))
 
 
-def _job(arguments: argparse.Namespace) -> Job:
-    job = _JOBS.get(arguments.job)
+def _job(name: str, users: Sequence[str]) -> Job:
+    job = _JOBS.get(name)
     if job is None:
-        nearest = difflib.get_close_matches(arguments.job, _JOBS, n=1, cutoff=0)
-        raise UsageError(f"job inconnu : {arguments.job!r} (vouliez-vous dire {nearest[0]} ?)")
-    if arguments.user and "users" not in job.options:
+        nearest = difflib.get_close_matches(name, _JOBS, n=1, cutoff=0)
+        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest[0]} ?)")
+    if users and "users" not in job.options:
         raise UsageError(f"{job.name} ne connaît pas --user : il ne s'adresse à personne")
     return job
 
 
-def _execute(run: Run, *, as_json: bool) -> Outcome:
-    try:
-        return execute(run)
-    except CavecronError as error:
-        if as_json:
-            print(json.dumps({"job": run.job.name, "ok": False, "error": str(error)}, ensure_ascii=False))
-        raise
-
-
 def _show(outcome: Outcome, run: Run, *, as_json: bool) -> None:
     if as_json:
-        result = {"job": run.job.name, "ok": not outcome.failures, "dry_run": run.dry_run}
-        result |= {"summary": outcome.summary, **outcome.details}
-        print(json.dumps(result, ensure_ascii=False))
-        return
-    if run.dry_run:
-        print(outcome.summary)
-        for person in outcome.details.get("recipients", ()):
-            reason = f" ({person['reason']})" if person["reason"] else ""
-            print(f"  {person['username']} <{person['email']}>{reason}")
+        ok = not outcome.failures
+        _print_json(run, ok=ok, dry_run=run.dry_run, summary=outcome.summary, **outcome.details)
+    elif run.dry_run:
+        print(outcome.summary, *outcome.lines, sep="\n  ")
     elif outcome.failures:
         print("Rapports non remis :", *outcome.failures, sep="\n  ")
+
+
+def _print_json(run: Run, **result: object) -> None:
+    print(json.dumps({"job": run.job.name, **result}, ensure_ascii=False))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ def cleanup(run: Run) -> Outcome:
     """Delete the rows that are older than their retention; with `run.dry_run` only count them."""
     if run.dry_run:
         counts = count_old(run.database, run.settings.retention, now=run.planned)
-        return _outcome("Essai à blanc, lignes qui seraient supprimées", counts)
+        return _outcome("Essai à blanc, lignes à supprimer", counts)
     counts = prune(run.database, run.settings.retention, now=run.planned, check=run.check)
     outcome = _outcome("Nettoyage, lignes supprimées", counts)
     _LOG.info("%s", outcome.summary)
@@ -33,4 +33,4 @@ CLEANUP = Job(
 
 def _outcome(words: str, counts: Mapping[str, int]) -> Outcome:
     listed = ", ".join(f"{table} {count}" for table, count in counts.items())
-    return Outcome(summary=f"{words} : {listed}", details={"tables": dict(counts)})
+    return Outcome(summary=f"{words}: {listed}", details={"tables": dict(counts)})

@@ -18,9 +18,13 @@ Option = Literal["dry_run", "users"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run did: a French summary, the same for programs, and what it could not do for whom."""
+    """What a run did: a French summary, its lines in detail, and what it could not do for whom.
+
+    `details` says the same for programs.
+    """
 
     summary: str
+    lines: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 

@@ -11,16 +11,14 @@ from email.message import EmailMessage
 from cavecron.cellar.logs import EmailLogRow, record_mail
 from cavecron.cellar.reader import Audience, recipients, reports
 from cavecron.cellar.report import Recipient, WeeklyReport
-from cavecron.cellar.smtp_config import SmtpConfig, active
 from cavecron.errors import CavecronError, TemporaryError
 from cavecron.jobs.registry import Job, Outcome, Run
-from cavecron.mail.dispatch import Letter, Transport, deliver
-from cavecron.mail.message import SUBJECT, Sender, check_address, compose, message_id
-from cavecron.mail.outbox import MaildirTransport
+from cavecron.mail.dispatch import Letter, deliver
+from cavecron.mail.message import SUBJECT, check_address, compose, message_id
+from cavecron.mail.post import Post, post_of
 
 _LOG = logging.getLogger(__name__)
 _TEMPLATE = "weekly_report"
-_OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,22 +27,15 @@ class _Mailing:
 
     run: Run
     audience: Audience
-    config: SmtpConfig | None
+    post: Post
     results: dict[int, str | None] = field(default_factory=dict)
     unrecorded: list[EmailLogRow] = field(default_factory=list)
     database_trouble: TemporaryError | None = None
 
-    @property
-    def sender(self) -> Sender:
-        """Return who the mails come from."""
-        if self.config is None:
-            return _OUTBOX_SENDER
-        return Sender(address=self.config.sender_email, name=self.config.sender_name)
-
     def letters(self) -> Iterator[Letter]:
         """Yield each user's letter; a user to whom none can be written is settled on the way."""
         run = self.run
-        domain = self.sender.address.rpartition("@")[2]
+        domain = self.post.sender.address.rpartition("@")[2]
         people = self.audience.recipients
         for report in reports(run.database, people, at=run.planned, zone=run.settings.zone):
             if self.database_trouble:
@@ -64,7 +55,7 @@ class _Mailing:
         """
         self.results[user.id] = error
         row = EmailLogRow(
-            smtp_config_id=self.config.id if self.config else None,
+            smtp_config_id=self.post.config.id if self.post.config else None,
             recipient_email=user.email,
             recipient_user_id=user.id,
             subject=SUBJECT,
@@ -112,7 +103,7 @@ class _Mailing:
             report,
             zone=self.run.settings.zone,
             generated=self.run.planned,
-            sender=self.sender,
+            sender=self.post.sender,
             message_id=identity,
         )
 
@@ -126,13 +117,12 @@ def weekly_reports(run: Run) -> Outcome:
     """
     audience = recipients(run.database, run.users)
     if audience.without_address:
-        _LOG.info("%d utilisateurs sans adresse e-mail : pas de rapport pour eux", audience.without_address)
+        _LOG.info("Sans adresse e-mail, donc sans rapport: %d", audience.without_address)
     if run.dry_run:
         return _rehearse(audience)
-    config = None if run.settings.outbox else active(run.database, run.settings.smtp_keys)
-    mailing = _Mailing(run=run, audience=audience, config=config)
+    mailing = _Mailing(run=run, audience=audience, post=post_of(run.settings, run.database))
     try:
-        _send(mailing, _transport(run, config))
+        _send(mailing)
     finally:
         mailing.record()
         _LOG.info("%s", mailing.outcome().summary)
@@ -147,9 +137,9 @@ WEEKLY_REPORTS = Job(
 )
 
 
-def _send(mailing: _Mailing, transport: Transport) -> None:
+def _send(mailing: _Mailing) -> None:
     people = {user.id: user for user in mailing.audience.recipients}
-    for delivery in deliver(mailing.letters(), transport, check=mailing.run.check):
+    for delivery in deliver(mailing.letters(), mailing.post.transport, check=mailing.run.check):
         user = people[delivery.letter.user_id]
         if delivery.error is not None:
             _LOG.warning("Rapport non remis à %s <%r> : %s", user.username, user.email, delivery.error)
@@ -157,30 +147,24 @@ def _send(mailing: _Mailing, transport: Transport) -> None:
         mailing.run.progress(len(mailing.results), len(people))
 
 
-def _transport(run: Run, config: SmtpConfig | None) -> Transport:
-    if run.settings.outbox is not None:
-        return MaildirTransport(run.settings.outbox)
-    assert config is not None  # weekly_reports reads it exactly when there is no outbox
-    # smtplib and ssl cost a tenth of a second to import: only who mails pays.
-    from cavecron.mail.smtp import SmtpTransport  # noqa: PLC0415
-
-    return SmtpTransport(config, run.settings.smtp_ca_file)
-
-
 def _rehearse(audience: Audience) -> Outcome:
     """Return what a run would do; an address that cannot be written to is a failure already."""
-    people, failures = [], []
+    people, lines, failures = [], [], []
     for user in audience.recipients:
+        line = f"{user.username} <{user.email}>"
         try:
             check_address(user.email)
         except CavecronError as error:
-            failures.append(f"{user.username} : {error}")
             people.append(_person(user, "refused", str(error)))
+            failures.append(f"{user.username} : {error}")
+            line += f" : {error}"
         else:
             people.append(_person(user, "ready", None))
+        lines.append(line)
     ready = len(people) - len(failures)
     return Outcome(
-        summary=f"Essai à blanc : {ready} rapports seraient envoyés, {len(failures)} adresses refusées",
+        summary=f"Essai à blanc: {ready} à envoyer, {len(failures)} adresses refusées",
+        lines=tuple(lines),
         details={"without_address": audience.without_address, "recipients": people},
         failures=tuple(failures),
     )

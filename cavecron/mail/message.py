@@ -18,8 +18,6 @@ from cavecron.errors import CavecronError
 from cavecron.mail.html import html_part
 from cavecron.mail.text import text_part
 
-__all__ = ["SUBJECT", "Sender", "check_address", "compose", "html_part", "message_id", "text_part"]
-
 SUBJECT = "🍷 Votre rapport hebdomadaire - Cave à Vin"
 
 # A dot-atom on both sides (RFC 5322, 3.2.3), non-ASCII allowed (RFC 6532); no quoted local part.
@@ -65,21 +63,48 @@ def compose(
     Raises CavecronError for an address, or a sender's name, that does not belong in a header.
     """
     recipient = check_address(report.user.email)
-    origin = _mailbox(sender)
-    ascii_only = recipient.isascii() and sender.address.isascii()
-    message = EmailMessage(policy=SMTP if ascii_only else SMTPUTF8)
-    message["Subject"] = SUBJECT
-    message["From"] = origin
-    message["To"] = recipient
-    message["Date"] = format_datetime(generated.astimezone(zone))
+    message = _headed(SUBJECT, sender, recipient, generated.astimezone(zone))
     message["Message-ID"] = message_id
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
     # base64: lines stay short whatever users typed, and Python writes it far faster than quoted-printable.
     message.set_content(text_part(report, zone, generated), cte="base64")
     message.add_alternative(html_part(report, zone, generated), subtype="html", cte="base64")
     # Last: a Content- header set before belongs to the first part.
     message["Content-Language"] = "fr"
+    return message
+
+
+def trial_message(recipient: str, sender: Sender, at: datetime) -> EmailMessage:
+    """Return the message of `cavecron check --send-to`, sent at `at` (aware).
+
+    Raises CavecronError for a sender that does not belong in a header.
+    """
+    message = _headed("Essai - Cave à Vin", sender, recipient, at)
+    message["Message-ID"] = message_id(f"check.{at.isoformat()}", 0, sender.address.rpartition("@")[2])
+    message.set_content(
+        "Bonjour,\n\nce message d’essai vient de cavecron check --send-to : les rapports hebdomadaires de"
+        "\nCave à Vin peuvent prendre le même chemin.\n",
+        cte="base64",
+    )
+    message["Content-Language"] = "fr"
+    return message
+
+
+def check_sender(sender: Sender) -> None:
+    """Return if mails can come from `sender`, else raise CavecronError."""
+    _mailbox(sender)
+
+
+def _headed(subject: str, sender: Sender, recipient: str, at: datetime) -> EmailMessage:
+    """Return a message with the headers that every one of ours has, but for its Message-ID."""
+    origin = _mailbox(sender)
+    ascii_only = recipient.isascii() and sender.address.isascii()
+    message = EmailMessage(policy=SMTP if ascii_only else SMTPUTF8)
+    message["Subject"] = subject
+    message["From"] = origin
+    message["To"] = recipient
+    message["Date"] = format_datetime(at)
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
     return message
 
 

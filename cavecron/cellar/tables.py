@@ -1,0 +1,50 @@
+"""The tables and columns of Cave à Vin that the jobs use, and which of them a file lacks.
+
+It reads no row. The facts are those of the application's release 3.0.0.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+
+NEEDED: Mapping[str, frozenset[str]] = {
+    "user": frozenset({"id", "username", "email", "parent_id"}),
+    "cellar": frozenset({"id", "name", "floors", "bottles_per_floor", "user_id"}),
+    "cellar_floor": frozenset({"cellar_id", "capacity"}),
+    "alcohol_subcategory": frozenset({"id", "name"}),
+    "wine": frozenset(
+        {
+            *("id", "name", "extra_attributes", "quantity", "cellar_id", "user_id", "subcategory_id"),
+            "created_at",
+        }
+    ),
+    "wine_insight": frozenset({"wine_id", "content", "weight", "created_at"}),
+    "wine_consumption": frozenset(
+        {
+            *("id", "user_id", "consumed_at", "quantity", "comment", "snapshot_name", "snapshot_year"),
+            *("snapshot_region", "snapshot_cellar"),
+        }
+    ),
+    "smtp_config": frozenset(
+        {
+            *("id", "name", "host", "port", "username", "password_encrypted", "use_tls", "use_ssl"),
+            *("sender_email", "sender_name", "timeout", "is_active", "is_default"),
+        }
+    ),
+    "email_log": frozenset(
+        {
+            *("id", "smtp_config_id", "recipient_email", "recipient_user_id", "subject", "template_name"),
+            *("status", "error_message", "sent_at", "created_at"),
+        }
+    ),
+    "activity_log": frozenset({"id", "created_at"}),
+    "api_token_usage": frozenset({"id", "timestamp"}),
+}
+
+
+def missing(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return what the file lacks: names of tables, and of columns as `table.column`."""
+    lacking: list[str] = []
+    for table, needed in NEEDED.items():
+        found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        lacking += [f"{table}.{column}" for column in sorted(needed - found)] if found else [table]
+    return tuple(lacking)

@@ -1,0 +1,39 @@
+"""`cavecron check`: would the jobs work? One line for each thing that has to be right."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from cavecron.check import Finding, examine
+from cavecron.clock import SystemClock
+from cavecron.commands.run import load_settings
+from cavecron.errors import ConfigurationError
+
+_MARKS = {True: "✓", False: "✗", None: "–"}
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print each finding as it is found; exit code 0 only if all is well, 2 for a wrong configuration."""
+    try:
+        settings = load_settings(environ)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _print(Finding(subject="Configuration", ok=False, said=problem))
+        return error.exit_code
+    well = True
+    for finding in examine(settings, clock=SystemClock(), mounts=_mounts(), send_to=arguments.send_to):
+        _print(finding)
+        well = well and finding.ok is True
+    return 0 if well else 1
+
+
+def _print(finding: Finding) -> None:
+    print(f"{_MARKS[finding.ok]} {finding.subject} : {finding.said}", flush=True)
+
+
+def _mounts() -> str:
+    """Return what Linux says of mounted file systems; elsewhere nothing."""
+    try:
+        return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,55 @@
+"""`cavecron demo`: a sample cellar, and both jobs on it by the very path that real runs take."""
+
+import argparse
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from cavecron.clock import SystemClock
+from cavecron.commands import preview, run
+from cavecron.demo.cellar import create
+from cavecron.demo.households import HOUSEHOLDS
+from cavecron.errors import CavecronError, UsageError
+
+_SHOWN = HOUSEHOLDS[0].name
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Make the cellar, run the jobs and say where everything lies; exit code 0."""
+    del environ  # a demonstration shows the same to everybody, whatever is configured
+    folder = _new_folder(Path(arguments.folder))
+    database, outbox, page = folder / "wine.db", folder / "courrier", folder / f"rapport-{_SHOWN}.html"
+    try:
+        create(database, SystemClock().now())
+    except (OSError, sqlite3.Error) as error:
+        raise CavecronError(f"{database} : impossible d'y écrire la cave d'exemple ({error})") from error
+    print(f"Une cave d'exemple de {len(HOUSEHOLDS)} utilisateurs est dans {database}")
+    settings = {"DATABASE_URL": f"sqlite:///{database}", "CAVECRON_MAIL": f"maildir:{outbox}"}
+    codes = [_run(job, settings) for job in ("weekly_reports", "cleanup")]
+    print(f"\ncavecron preview {_SHOWN}")
+    shown = {"user": _SHOWN, "output": str(page), "at": None, "all": False, "text": False, "json": False}
+    codes.append(preview.main(argparse.Namespace(**shown), settings))
+    letters = len(list((outbox / "new").iterdir()))
+    print(
+        f"\nLes {letters} mails sont dans {outbox}, une boîte Maildir (mutt -f, Evolution, Thunderbird…)."
+        f"\nPour voir celui de {_SHOWN}, ouvrez dans un navigateur :\n  {page}"
+        "\nPour votre propre cave : DATABASE_URL=sqlite:////chemin/vers/wine.db cavecron check"
+    )
+    return max(codes)
+
+
+def _new_folder(path: Path) -> Path:
+    """Make the folder; one that holds something may be dear to somebody."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        taken = any(path.iterdir())
+    except OSError as error:
+        raise UsageError(f"{path} : impossible d'y faire un dossier ({error.strerror})") from error
+    if taken:
+        raise UsageError(f"{path} n'est pas vide : l'effacer, ou donner un autre DOSSIER à cavecron demo")
+    return path.resolve()
+
+
+def _run(job: str, settings: Mapping[str, str]) -> int:
+    print(f"\ncavecron run {job}", flush=True)
+    return run.main(argparse.Namespace(job=job, user=[], dry_run=False, json=False), settings)

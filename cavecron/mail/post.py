@@ -1,0 +1,44 @@
+"""Where mails go: the mail server that the application names, or an outbox folder.
+
+It opens nothing by itself; what it returns does, when the first mail is sent.
+"""
+
+from dataclasses import dataclass
+
+from cavecron.cellar.database import Database
+from cavecron.cellar.smtp_config import SmtpConfig, active
+from cavecron.mail.dispatch import Transport
+from cavecron.mail.message import Sender
+from cavecron.mail.outbox import MaildirTransport
+from cavecron.settings import Settings
+
+_OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A way for mails to go out; `config` is None where they go to the outbox."""
+
+    transport: Transport
+    sender: Sender
+    config: SmtpConfig | None
+
+
+def post_of(settings: Settings, database: Database) -> Post:
+    """Return the way that `settings` choose.
+
+    Raises:
+        CavecronError: there is no usable SMTP configuration in the database.
+
+    """
+    if settings.outbox is not None:
+        return Post(transport=MaildirTransport(settings.outbox), sender=_OUTBOX_SENDER, config=None)
+    config = active(database, settings.smtp_keys)
+    # smtplib and ssl cost a tenth of a second to import: only who mails pays.
+    from cavecron.mail.smtp import SmtpTransport  # noqa: PLC0415
+
+    return Post(
+        transport=SmtpTransport(config, settings.smtp_ca_file),
+        sender=Sender(address=config.sender_email, name=config.sender_name),
+        config=config,
+    )
