@@ -123,8 +123,6 @@ def test_lines_and_mail_stay_small(name: str, moves: int) -> None:
         "a@c.fr, d@e.fr",
         "a@c.fr;d@e.fr",
         "a@c.fr\nBcc: d@e.fr",
-    ]
-    + [
         "a@c.fr\r\n",
         "<a@c.fr>",
         "a@c\x00.fr",
@@ -163,15 +161,16 @@ def test_a_line_break_in_the_sender_name_is_refused() -> None:
         "Bonjour marie,",
         "Du lundi 16 novembre 2026 au lundi 23 novembre 2026",
         "100 bouteilles · 31 références",
-    ]
-    + [
         "62,5\u00a0%",
         "113,3\u00a0%",
         "capacité inconnue",
-        "50 bouteilles entrées · 50 bouteilles sorties · solde 0",
-    ]
-    + ["et 5 autres mouvements", "Château Margaux n° 4 2012", "Urgent · 95/100", "et 12 autres vins"]
-    + ["Rapport généré le lundi 23 novembre 2026 à 08:00 (Europe/Paris)."],
+        "50 bouteilles entrées · 50 bouteilles sorties · solde\u00a00",
+        "et 5 autres mouvements",
+        "Château Margaux n° 4 2012",
+        "Urgent · 95/100",
+        "et 12 autres vins",
+        "Rapport généré le lundi 23 novembre 2026 à 08:00 (Europe/Paris).",
+    ],
 )
 def test_both_parts_tell_the_fact(fact: str) -> None:
     """Nobody learns less for reading the text part."""

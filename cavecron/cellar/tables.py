@@ -36,8 +36,8 @@ NEEDED: Mapping[str, frozenset[str]] = {
             *("status", "error_message", "sent_at", "created_at"),
         }
     ),
-    "activity_log": frozenset({"id", "created_at"}),
-    "api_token_usage": frozenset({"id", "timestamp"}),
+    "activity_log": frozenset({"created_at"}),
+    "api_token_usage": frozenset({"timestamp"}),
 }
 
 

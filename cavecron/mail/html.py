@@ -112,7 +112,8 @@ def _row(line: wording.Line, below: str = "") -> str:
         '<tr><td style="padding:8px 0 4px">'
         f"{_safe(line.title)}{_soft(line.detail)}</td>"
         '<td align="right" valign="top" style="padding:8px 0 0 12px;white-space:nowrap">'
-        f"{_safe(line.amount)}</td></tr>" + (f'<tr><td colspan="2">{below}</td></tr>' if below else "")
+        f"{_safe(line.amount)}</td></tr>"
+        + (f'<tr><td colspan="2" style="padding:2px 0 4px">{below}</td></tr>' if below else "")
     )
 
 

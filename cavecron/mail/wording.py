@@ -102,11 +102,11 @@ def cellar_line(cellar: Cellar) -> Line:
 
 
 def balance(activity: Activity) -> str:
-    """Return '6 bouteilles entrées · 2 bouteilles sorties · solde +4'."""
+    """Return "6 bouteilles entrées · 2 bouteilles sorties · solde +4"; its last space does not break."""
     entered = _moved(activity.bottles_in, "entrée")
     left = _moved(activity.bottles_out, "sortie")
     sign = "+" if activity.net > 0 else ""
-    return f"{entered} · {left} · solde {sign}{grouped(activity.net)}"
+    return f"{entered} · {left} · solde\u00a0{sign}{grouped(activity.net)}"
 
 
 def _moved(bottles: Quantity, participle: str) -> str:
@@ -118,7 +118,7 @@ def movement_line(movement: Movement, zone: ZoneInfo) -> Line:
     local = movement.at.astimezone(zone)
     known = [f"{DAYS[local.weekday()]} {local.day}", movement.region, movement.cellar]
     if movement.comment and (comment := plain(movement.comment)):
-        known.append(f"« {comment} »")
+        known.append(f"«\u00a0{comment}\u00a0»")
     title = _titled(movement.name, movement.vintage)
     return Line(title=title, detail=_joined(known), amount=grouped(movement.quantity))
 
