@@ -4,8 +4,28 @@ A message is one French sentence, or a list of them: what is wrong, where, and w
 holds a secret.
 """
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
+
+#: What the system says of a file, in French.
+_REASONS: Mapping[int | None, str] = {
+    errno.ENOENT: "il n'existe pas",
+    errno.EACCES: "accès refusé",
+    errno.EPERM: "accès refusé",
+    errno.EISDIR: "c'est un dossier",
+    errno.ENOTDIR: "ce n'est pas un dossier",
+    errno.EEXIST: "un fichier porte ce nom",
+    errno.ENOSPC: "disque plein",
+    errno.EDQUOT: "quota atteint",
+    errno.EROFS: "disque en lecture seule",
+    errno.ENAMETOOLONG: "nom trop long",
+}
+
+
+def reason(error: OSError) -> str:
+    """Return in a few French words why a file could not be used."""
+    return _REASONS.get(error.errno, error.strerror or "erreur du système")
 
 
 class CavecronError(Exception):

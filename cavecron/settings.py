@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cavecron.errors import ConfigurationError
+from cavecron.errors import ConfigurationError, reason
 
 LogFormat = Literal["text", "json"]
 _T = TypeVar("_T")
@@ -148,7 +148,7 @@ class _Reader:
             return self._read_file(path).strip()
         except OSError as error:
             self.problems.append(
-                f"{name}_FILE={path!r} : fichier illisible ({error.strerror}) ; le secret est-il monté ?"
+                f"{name}_FILE={path!r} : fichier illisible ({reason(error)}) ; le secret est-il monté ?"
             )
         except ValueError:
             self.problems.append(f"{name}_FILE={path!r} : un fichier de texte UTF-8 est attendu")

@@ -66,16 +66,25 @@ def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
     row = dict(zip(names, found, strict=True))
     return SmtpConfig(
         id=row["id"],
-        name=row["name"],
-        host=row["host"].strip(),
+        name=str(row["name"]),
+        host=_words(row, "host", "le nom du serveur"),
         port=_port(row),
-        username=row["username"] or None,
+        username=str(row["username"] or "") or None,
         password=_password(row, keys),
         security=_security(row),
-        sender_email=row["sender_email"].strip(),
-        sender_name=row["sender_name"] or "",
+        sender_email=_words(row, "sender_email", "l'adresse de l'expéditeur"),
+        sender_name=str(row["sender_name"] or ""),
         timeout=_timeout(row["timeout"]),
     )
+
+
+def _words(row: Mapping[str, object], column: str, what: str) -> str:
+    stored = row[column]
+    if not isinstance(stored, str) or not stored.strip():
+        raise CavecronError(
+            f"configuration SMTP {row['name']!r} : il manque {what} ; l'enregistrer dans {_WHERE}"
+        )
+    return stored.strip()
 
 
 def _security(row: Mapping[str, object]) -> Security:

@@ -9,7 +9,7 @@ from cavecron.clock import SystemClock
 from cavecron.commands import preview, run
 from cavecron.demo.cellar import create
 from cavecron.demo.households import HOUSEHOLDS
-from cavecron.errors import CavecronError, UsageError
+from cavecron.errors import CavecronError, UsageError, reason
 
 _SHOWN = HOUSEHOLDS[0].name
 
@@ -21,7 +21,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     database, outbox, page = folder / "wine.db", folder / "courrier", folder / f"rapport-{_SHOWN}.html"
     try:
         create(database, SystemClock().now())
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
         raise CavecronError(f"{database} : impossible d'y écrire la cave d'exemple ({error})") from error
     print(f"Une cave d'exemple de {len(HOUSEHOLDS)} utilisateurs est dans {database}")
     settings = {"DATABASE_URL": f"sqlite:///{database}", "CAVECRON_MAIL": f"maildir:{outbox}"}
@@ -44,7 +44,7 @@ def _new_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         taken = any(path.iterdir())
     except OSError as error:
-        raise UsageError(f"{path} : impossible d'y faire un dossier ({error.strerror})") from error
+        raise UsageError(f"{path} : impossible d'y faire un dossier ({reason(error)})") from error
     if taken:
         raise UsageError(f"{path} n'est pas vide : l'effacer, ou donner un autre DOSSIER à cavecron demo")
     return path.resolve()

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cavecron.cellar.database import Database
@@ -11,7 +11,7 @@ from cavecron.cellar.reader import recipients, reports
 from cavecron.cellar.report import WeeklyReport, as_json
 from cavecron.clock import SystemClock
 from cavecron.commands.run import load_settings
-from cavecron.errors import CavecronError, UsageError
+from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.mail.html import html_part
 from cavecron.mail.text import text_part
 
@@ -37,13 +37,16 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _instant(text: str) -> datetime:
+    """Return the instant, aware; its week lies in the calendar too."""
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        _ = instant - timedelta(days=366), instant + timedelta(days=366)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"--at {text!r} : un instant ISO 8601 est attendu, comme 2026-11-23T07:00:00Z"
         ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return instant
 
 
 def _file_name(report: WeeklyReport) -> str:
@@ -57,6 +60,6 @@ def _write(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise CavecronError(
-            f"{path} : impossible d'écrire la page ({error.strerror}) ; choisir un autre -o"
+            f"{path} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"
         ) from error
     print(f"Rapport écrit dans {path.resolve()}")

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
 
+from cavecron.errors import reason
 from cavecron.mail.trouble import ServerError
 
 
@@ -54,6 +55,6 @@ class MaildirTransport:
 
     def _trouble(self, error: OSError) -> ServerError:
         return ServerError(
-            f"CAVECRON_MAIL=maildir:{self._path} : impossible d'y écrire ({error.strerror})"
+            f"CAVECRON_MAIL=maildir:{self._path} : impossible d'y écrire ({reason(error)})"
             " ; choisir un dossier où cavecron a le droit d'écrire"
         )

@@ -1,0 +1,172 @@
+"""The environment: what it means, and that everything wrong in it is told at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cavecron.errors import ConfigurationError
+from cavecron.settings import Retention, Settings, load
+
+
+def _no_file(path: str) -> str:
+    raise FileNotFoundError(2, "No such file or directory", path)
+
+
+def loaded(**environ: str) -> Settings:
+    """Return the settings of an environment without files."""
+    return load(environ, _no_file)
+
+
+def problems(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is wrong with an environment."""
+    with pytest.raises(ConfigurationError) as raised:
+        load(environ, _no_file)
+    return raised.value.problems
+
+
+def test_nothing_has_to_be_configured() -> None:
+    """The defaults are those of the design page."""
+    settings = loaded()
+    assert (settings.zone.key, settings.database) == ("Europe/Paris", Path("/data/wine.db"))
+    assert settings.retention == Retention(email_log_days=90, activity_log_days=180, api_usage_days=30)
+    assert settings.time_limits == {"weekly_reports": 3600, "cleanup": 3600}
+    assert (settings.smtp_keys, settings.smtp_ca_file, settings.outbox) == ((), None, None)
+    assert (settings.log_level, settings.log_format, settings.warnings) == ("INFO", "text", ())
+
+
+def test_blank_counts_as_not_set() -> None:
+    """A compose file writes NAME= for what it leaves open."""
+    environ = {"SCHEDULER_CLEANUP_EMAIL_LOG_DAYS": " ", "DATABASE_URL": "", "TZ": "", "CAVECRON_MAIL": "\n"}
+    assert load(environ, _no_file) == loaded()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:////data/wine.db", "/data/wine.db"),
+        ("sqlite:///wine.db", "wine.db"),
+        ("sqlite:///instance/wine.db?timeout=15", "instance/wine.db"),
+        ("sqlite:////data/ma cave.db", "/data/ma cave.db"),
+    ],
+)
+def test_the_database_is_named_as_sqlalchemy_does(url: str, path: str) -> None:
+    """Four slashes are absolute, three are relative."""
+    assert loaded(DATABASE_URL=url).database == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "zone"),
+    [
+        ({"SCHEDULER_TIMEZONE": "America/Montreal", "TZ": "Asia/Tokyo"}, "America/Montreal"),
+        ({"TZ": "Asia/Tokyo"}, "Asia/Tokyo"),
+        ({"TZ": ":Asia/Tokyo"}, "Asia/Tokyo"),
+    ],
+)
+def test_the_zone_is_the_schedulers_before_the_systems(environ: Mapping[str, str], zone: str) -> None:
+    """TZ may carry the colon that POSIX allows."""
+    assert load(environ, _no_file).zone.key == zone
+
+
+def test_several_keys_can_be_given_while_one_replaces_the_other() -> None:
+    """Separated by commas, blanks do not matter."""
+    assert loaded(SMTP_ENCRYPTION_KEY=" new , old,").smtp_keys == ("new", "old")
+
+
+def test_mail_can_go_to_a_folder() -> None:
+    """The path after maildir: may hold anything."""
+    assert loaded(CAVECRON_MAIL="maildir:/data/a:b").outbox == Path("/data/a:b")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "DATABASE_URL",
+            "postgresql://u:hunter2@h/db",
+            "DATABASE_URL : Cave à Vin garde sa cave dans SQLite",
+        ),
+        ("DATABASE_URL", "/data/wine.db", "quatre barres"),
+        ("DATABASE_URL", "sqlite://", "le chemin d'un fichier est attendu"),
+        ("DATABASE_URL", "sqlite:///:memory:", "le chemin d'un fichier est attendu"),
+        ("SCHEDULER_TIMEZONE", "Paris", "SCHEDULER_TIMEZONE='Paris' : un fuseau IANA est attendu"),
+        ("SCHEDULER_TIMEZONE", "../../etc/passwd", "un fuseau IANA est attendu"),
+        ("TZ", "CET-1CEST", "TZ='CET-1CEST' : un fuseau IANA est attendu"),
+        ("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "0", "un nombre entier de jours, de 1 à 36500, est attendu"),
+        ("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "-1", "un nombre entier de jours"),
+        ("SCHEDULER_CLEANUP_API_USAGE_DAYS", "٣", "un nombre entier de jours"),
+        ("SCHEDULER_CLEANUP_API_USAGE_DAYS", "9" * 5000, "un nombre entier de jours"),
+        ("SCHEDULER_CLEANUP_TIMEOUT", "1h", "un nombre entier de secondes, de 1 à 86400, est attendu"),
+        ("CAVECRON_MAIL", "sendmail", "smtp ou maildir:CHEMIN est attendu"),
+        ("CAVECRON_MAIL", "maildir:", "smtp ou maildir:CHEMIN est attendu"),
+        ("CAVECRON_LOG_LEVEL", "bavard", "un niveau parmi DEBUG, INFO, WARNING, ERROR est attendu"),
+        ("CAVECRON_LOG_FORMAT", "xml", "text ou json est attendu"),
+        ("SMTP_CA_FILE_FILE", "/absent", "SMTP_CA_FILE_FILE='/absent' : fichier illisible (il n'existe pas)"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, said: str) -> None:
+    """The name, and what would be right; never what a URL may hide."""
+    (problem,) = problems({name: value})
+    assert said in problem
+    assert "hunter2" not in problem
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Mending one only to meet the next is no help."""
+    wrong = {"CAVECRON_LOG_FORMAT": "xml", "DATABASE_URL": "x", "SMTP_ENCRYPTION_KEY_FILE": "/absent"}
+    with pytest.raises(ConfigurationError, match="Configuration invalide : 3 problèmes\n  ") as raised:
+        load(wrong, _no_file)
+    assert len(raised.value.problems) == 3
+
+
+def test_a_secret_is_read_from_its_file() -> None:
+    """As containers hand them over, with the newline that an editor leaves."""
+    settings = load({"SMTP_ENCRYPTION_KEY_FILE": "/run/secrets/key"}, lambda path: f"key of {path}\n")
+    assert settings.smtp_keys == ("key of /run/secrets/key",)
+
+
+def test_a_value_and_its_file_exclude_each_other() -> None:
+    """Nobody could tell which one counts."""
+    (problem,) = problems({"SMTP_ENCRYPTION_KEY": "secret", "SMTP_ENCRYPTION_KEY_FILE": "/x"})
+    assert "sont définies toutes les deux" in problem
+    assert "secret" not in problem
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """The name of the variable, not Python's codec."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="un fichier de texte UTF-8 est attendu"):
+        load({"SMTP_ENCRYPTION_KEY_FILE": str(path)}, lambda name: Path(name).read_text(encoding="utf-8"))
+
+
+def test_a_misspelt_name_is_a_warning_with_the_nearest() -> None:
+    """It is ignored, and a person wonders why: so it is told."""
+    settings = loaded(
+        SCHEDULER_WEEKLY_REPORTS_HOUR="9", CAVECRON_ZZZ="1", SCHEDULER_CLEANUP_DAY_FILE="/x", PATH="/"
+    )
+    assert settings.warnings == (
+        "Variable inconnue, ignorée : CAVECRON_ZZZ",
+        "Variable inconnue, ignorée : SCHEDULER_WEEKLY_REPORTS_HOUR"
+        " (vouliez-vous dire SCHEDULER_WEEKLY_REPORT_HOUR ?)",
+    )
+
+
+def test_settings_hide_their_keys() -> None:
+    """A repr ends up in logs."""
+    assert "secret" not in repr(loaded(SMTP_ENCRYPTION_KEY="secret"))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["DATABASE_URL", "TZ", "CAVECRON_MAIL", "SCHEDULER_CLEANUP_TIMEOUT"]), st.text()
+    )
+)
+def test_any_value_is_read_or_told(environ: dict[str, str]) -> None:
+    """Nothing but a ConfigurationError ever comes out."""
+    try:
+        assert load(environ, _no_file).database.name
+    except ConfigurationError as error:
+        assert error.problems  # noqa: PT017 - either outcome is right, a third is not
