@@ -19,7 +19,7 @@ def test_the_version_is_told() -> None:
 
 @pytest.mark.parametrize("command", ["", "run", "preview", "check", "demo"])
 def test_help_is_in_french(command: str) -> None:
-    """argparse's own words are English."""
+    """Argparse's own words are English."""
     result = cavecron(*command.split(), "--help")
     assert result.code == 0
     assert "utilisation : cavecron" in result.out

@@ -29,8 +29,8 @@ MOST_WAIT, MOST_RATIO = 0.100, 2.0
 _INSERTS = {
     "email_log": (
         "INSERT INTO email_log (smtp_config_id, recipient_email, recipient_user_id, subject, template_name,"
-        " status, sent_at, created_at) VALUES (1, 'claire@example.org', ?2 % 50, 'Votre rapport hebdomadaire',"
-        " 'weekly_report', 'sent', ?1, ?1)",
+        " status, sent_at, created_at) VALUES (1, 'claire@example.org', ?2 % 50,"
+        " 'Votre rapport hebdomadaire', 'weekly_report', 'sent', ?1, ?1)",
         RETENTION.email_log_days,
     ),
     "activity_log": (
