@@ -5,6 +5,7 @@ Errors end here: one French message on standard error, and the exit code that th
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ from cavecron.usage import FrenchParser
 
 def entry() -> None:
     """Run the command that the process was started with, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no ✓ must not end the program
     sys.exit(main(sys.argv[1:], os.environ))
 
 
@@ -76,7 +80,9 @@ def _add_preview(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("user", nargs="?", metavar="UTILISATEUR", help="nom ou id")
     parser.add_argument("--all", action="store_true", help="tous les destinataires, une ligne JSON chacun")
     parser.add_argument("-o", "--output", metavar="FICHIER", help="où écrire la page HTML")
-    parser.add_argument("--at", metavar="INSTANT", help="à cet instant, comme 2026-11-23T07:00:00Z")
+    parser.add_argument(
+        "--at", metavar="INSTANT", help="à cet instant, comme 2026-11-23T07:00:00Z (sans Z : heure locale)"
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--text", action="store_true", help="afficher la partie texte")
     shape.add_argument("--json", action="store_true", help="afficher le rapport en JSON")

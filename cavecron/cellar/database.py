@@ -78,9 +78,10 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._explained(error) from error
+            raise self.explained(error) from error
 
-    def _explained(self, error: sqlite3.Error) -> CavecronError:
+    def explained(self, error: sqlite3.Error) -> CavecronError:
+        """Return what SQLite said of this file as an error that a person can act on."""
         said = str(error)
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

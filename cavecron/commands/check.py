@@ -1,6 +1,7 @@
 """`cavecron check`: would the jobs work? One line for each thing that has to be right."""
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from cavecron.commands.run import load_settings
 from cavecron.errors import ConfigurationError
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
+#: For a terminal that has no such letters.
+_PLAIN_MARKS = {True: "[ok]", False: "[!!]", None: "[--]"}
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -28,7 +31,12 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _print(finding: Finding) -> None:
-    print(f"{_MARKS[finding.ok]} {finding.subject} : {finding.said}", flush=True)
+    mark = _MARKS[finding.ok]
+    try:
+        mark.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        mark = _PLAIN_MARKS[finding.ok]
+    print(f"{mark} {finding.subject} : {finding.said}", flush=True)
 
 
 def _mounts() -> str:

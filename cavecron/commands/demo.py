@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from cavecron.cellar.database import Database
 from cavecron.clock import SystemClock
 from cavecron.commands import preview, run
 from cavecron.demo.cellar import create
@@ -19,27 +20,30 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     del environ  # a demonstration shows the same to everybody, whatever is configured
     folder = _new_folder(Path(arguments.folder))
     database, outbox, page = folder / "wine.db", folder / "courrier", folder / f"rapport-{_SHOWN}.html"
-    try:
-        create(database, SystemClock().now())
-    except sqlite3.Error as error:
-        raise CavecronError(f"{database} : impossible d'y écrire la cave d'exemple ({error})") from error
+    _make_cellar(database)
     print(f"Une cave d'exemple de {len(HOUSEHOLDS)} utilisateurs est dans {database}")
     settings = {"DATABASE_URL": f"sqlite:///{database}", "CAVECRON_MAIL": f"maildir:{outbox}"}
-    codes = [_run(job, settings) for job in ("weekly_reports", "cleanup")]
-    print(f"\ncavecron preview {_SHOWN}")
+    for job in ("weekly_reports", "cleanup"):
+        print(f"\n$ cavecron run {job}", flush=True)
+        code = run.main(argparse.Namespace(job=job, user=[], dry_run=False, json=False), settings)
+        if code:
+            return code
+    print(f"\n$ cavecron preview {_SHOWN}")
     shown = {"user": _SHOWN, "output": str(page), "at": None, "all": False, "text": False, "json": False}
-    codes.append(preview.main(argparse.Namespace(**shown), settings))
+    preview.main(argparse.Namespace(**shown), settings)
     letters = len(list((outbox / "new").iterdir()))
     print(
         f"\nLes {letters} mails sont dans {outbox}, une boîte Maildir (mutt -f, Evolution, Thunderbird…)."
         f"\nPour voir celui de {_SHOWN}, ouvrez dans un navigateur :\n  {page}"
         "\nPour votre propre cave : DATABASE_URL=sqlite:////chemin/vers/wine.db cavecron check"
     )
-    return max(codes)
+    return 0
 
 
 def _new_folder(path: Path) -> Path:
     """Make the folder; one that holds something may be dear to somebody."""
+    if "?" in str(path.absolute()):
+        raise UsageError(f"{path} : une DATABASE_URL ne peut contenir de « ? », donner un autre DOSSIER")
     try:
         path.mkdir(parents=True, exist_ok=True)
         taken = any(path.iterdir())
@@ -50,6 +54,10 @@ def _new_folder(path: Path) -> Path:
     return path.resolve()
 
 
-def _run(job: str, settings: Mapping[str, str]) -> int:
-    print(f"\ncavecron run {job}", flush=True)
-    return run.main(argparse.Namespace(job=job, user=[], dry_run=False, json=False), settings)
+def _make_cellar(path: Path) -> None:
+    """Fill the sample database, or leave nothing behind."""
+    try:
+        create(path, SystemClock().now())
+    except sqlite3.Error as error:
+        path.unlink(missing_ok=True)
+        raise CavecronError(f"pas de cave d'exemple : {Database(path).explained(error)}") from error

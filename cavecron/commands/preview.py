@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from cavecron.cellar.database import Database
 from cavecron.cellar.reader import recipients, reports
@@ -18,12 +19,9 @@ from cavecron.mail.text import text_part
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write or print the report; exit code 0."""
-    if arguments.all and not (arguments.json and arguments.user is None):
-        raise UsageError("--all s'emploie avec --json, sans nom d'utilisateur")
-    if not arguments.all and arguments.user is None:
-        raise UsageError("un utilisateur est attendu : cavecron preview NOM, ou --all --json")
+    _refuse_nonsense(arguments)
     configured = load_settings(environ)
-    at = _instant(arguments.at) if arguments.at else SystemClock().now()
+    at = SystemClock().now() if arguments.at is None else _instant(arguments.at, configured.zone)
     database = Database(configured.database)
     audience = recipients(database, () if arguments.all else (arguments.user,))
     for report in reports(database, audience.recipients, at=at, zone=configured.zone):
@@ -36,12 +34,21 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _instant(text: str) -> datetime:
-    """Return the instant, aware; its week lies in the calendar too."""
+def _refuse_nonsense(arguments: argparse.Namespace) -> None:
+    if arguments.all and not (arguments.json and arguments.user is None):
+        raise UsageError("--all s'emploie avec --json, sans nom d'utilisateur")
+    if not arguments.all and arguments.user is None:
+        raise UsageError("un utilisateur est attendu : cavecron preview NOM, ou --all --json")
+    if arguments.output is not None and (arguments.text or arguments.json):
+        raise UsageError("-o est pour la page HTML ; --text et --json s'affichent : les rediriger par >")
+
+
+def _instant(text: str, zone: ZoneInfo) -> datetime:
+    """Return the instant, aware; without an offset it is the local time of `zone`, as in mails and logs."""
     try:
         instant = datetime.fromisoformat(text)
-        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-        _ = instant - timedelta(days=366), instant + timedelta(days=366)
+        instant = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+        _ = instant - timedelta(days=366), instant + timedelta(days=366)  # a week before, in any zone
     except (ValueError, OverflowError):
         raise UsageError(
             f"--at {text!r} : un instant ISO 8601 est attendu, comme 2026-11-23T07:00:00Z"
@@ -50,14 +57,19 @@ def _instant(text: str) -> datetime:
 
 
 def _file_name(report: WeeklyReport) -> str:
-    """Return a name that no user name can turn into a path."""
+    """Return a name that no user name can turn into a path, nor make too long for a file system."""
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in report.user.username)
-    return f"rapport-{safe[:80]}.html"
+    short = safe.encode()[:160].decode(errors="ignore")
+    return f"rapport-{short}.html"
 
 
 def _write(path: Path, page: str) -> None:
     try:
         path.write_text(page, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CavecronError(
+            f"{path} : le dossier {path.parent} n'existe pas ; choisir un autre -o"
+        ) from error
     except OSError as error:
         raise CavecronError(
             f"{path} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"

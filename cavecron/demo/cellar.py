@@ -32,7 +32,7 @@ _INSIGHT = (
 )
 _EXIT = (
     "INSERT INTO wine_consumption (wine_id, user_id, consumed_at, quantity, comment, snapshot_name,"
-    " snapshot_year, snapshot_region) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " snapshot_year, snapshot_region, snapshot_cellar) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LOGS = (
     (
@@ -131,14 +131,16 @@ def _add_shelf(connection: sqlite3.Connection, user: int, name: str, floors: Seq
 def _add_exits(connection: sqlite3.Connection, household: Household, user: int, now: datetime) -> None:
     for opened in household.opened:
         bottle = CATALOGUE[opened.wine]
-        wine = connection.execute(
-            "SELECT id FROM wine WHERE user_id = ? AND name = ?", (user, bottle.name)
-        ).fetchone()[0]
+        wine, cellar = connection.execute(
+            "SELECT wine.id, cellar.name FROM wine JOIN cellar ON cellar.id = cellar_id"
+            " WHERE wine.user_id = ? AND wine.name = ?",
+            (user, bottle.name),
+        ).fetchone()
         at = _days_before(now, opened.days)
         year = _year(now, bottle.age, -1)
         comment = opened.comment or None
         connection.execute(
-            _EXIT, (wine, user, at, opened.quantity, comment, bottle.name, year, bottle.region)
+            _EXIT, (wine, user, at, opened.quantity, comment, bottle.name, year, bottle.region, cellar)
         )
 
 

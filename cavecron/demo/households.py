@@ -57,7 +57,7 @@ class Household(NamedTuple):
 
 CATALOGUE: Mapping[str, Bottle] = {
     "margaux": Bottle("Château Prieuré-Lichine", "Margaux", "Rouge", 19, -3),
-    "pauillac": Bottle("Château Batailley", "Pauillac", "Rouge", 11, 4),
+    "pauillac": Bottle("Château Batailley", "Pauillac", "Rouge", 9, 4),
     "saint-julien": Bottle("Château Talbot", "Saint-Julien", "Rouge", 14, 0),
     "pomerol": Bottle("Château La Pointe", "Pomerol", "Rouge", 16, -1),
     "chablis": Bottle("Chablis Montée de Tonnerre", "Bourgogne", "Blanc", 7, 1),
@@ -70,8 +70,8 @@ CATALOGUE: Mapping[str, Bottle] = {
     "rose": Bottle("Côtes de Provence", "Provence", "Rosé", 2, -1),
     "madiran": Bottle("Madiran Vieilles Vignes", "Sud-Ouest", "Rouge", 9, 0),
     "cahors": Bottle("Cahors Le Cèdre", "Sud-Ouest", "Rouge", 5, None),
-    "jurancon": Bottle("Jurançon Vendanges Tardives", "Sud-Ouest", "Liquoreux", 13, 10),
-    "sauternes": Bottle("Château Rieussec", "Sauternes", "Liquoreux", 25, 15),
+    "jurancon": Bottle("Jurançon Vendanges Tardives", "Sud-Ouest", "Liquoreux", 4, 10),
+    "sauternes": Bottle("Château Rieussec", "Sauternes", "Liquoreux", 25, 1),
     "riesling": Bottle(
         "Riesling Grand Cru Schlossberg", "Alsace", "Blanc", 8, 0, "Parfait sur un bar grillé."
     ),
@@ -79,7 +79,7 @@ CATALOGUE: Mapping[str, Bottle] = {
     "savennieres": Bottle("Savennières Roche aux Moines", "Loire", "Blanc", 9, 2),
     "chinon": Bottle("Chinon Clos de l'Écho", "Loire", "Rouge", 4, None, "À consommer de 5 à 10 ans."),
     "vouvray": Bottle("Vouvray moelleux", "Loire", "Liquoreux", 21, None, "Apogée vers 20-30 ans."),
-    "vin-jaune": Bottle("Vin jaune d'Arbois", "Jura", "Blanc", 12, 25),
+    "vin-jaune": Bottle("Vin jaune d'Arbois", "Jura", "Blanc", 7, 3),
     "champagne": Bottle("Champagne Brut Nature", "Champagne", "Effervescent", 4, 1),
     "cremant": Bottle("Crémant du Jura", "Jura", "Effervescent", None, None),
     "calvados": Bottle("Calvados Hors d'âge", "Normandie", "Spiritueux", None, None),
@@ -156,7 +156,7 @@ HOUSEHOLDS: tuple[Household, ...] = (
         "sophie.moreau@example.org",
         (Shelf("Cuisine", (6,)),),
         (Stock("cremant", 0, 3, 1), Stock("patrimonio", 0, 4, 1)),
-        (Opened("cremant", 1, 0, "Bulles du vendredi"),),
+        (Opened("cremant", 1, 0, "Bulles du soir"),),
     ),
     Household(
         "Julien",
@@ -169,7 +169,7 @@ HOUSEHOLDS: tuple[Household, ...] = (
         "Marguerite",
         "marguerite.fabre@example.org",
         (Shelf("Cave de grand-père", (0,)),),
-        (Stock("pomerol", 0, 1, 3000), Stock("gewurztraminer", 0, 2, 2500), Stock("margaux", 0, 1, 2800)),
+        (Stock("pomerol", 0, 1, 3000), Stock("gewurztraminer", 0, 2, 1500), Stock("margaux", 0, 1, 2800)),
     ),
     Household("Thomas", "thomas.girard@example.org", (Shelf("Nouvelle cave", (12, 12)),)),
     Household("Robert", None, (Shelf("Cave", (20,)),), (Stock("morgon", 0, 6, 90),)),
