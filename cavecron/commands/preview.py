@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from cavecron.cellar.database import Database
@@ -28,7 +29,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         if arguments.json:
             print(json.dumps(as_json(report), ensure_ascii=False))
         elif arguments.text:
-            print(text_part(report, configured.zone, at))
+            print(text_part(report, configured.zone, at), end="")
         else:
             _write(Path(arguments.output or _file_name(report)), html_part(report, configured.zone, at))
     return 0
@@ -58,7 +59,8 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
 
 def _file_name(report: WeeklyReport) -> str:
     """Return a name that no user name can turn into a path, nor make too long for a file system."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in report.user.username)
+    letters = normalize("NFC", report.user.username)
+    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in letters)
     short = safe.encode()[:160].decode(errors="ignore")
     return f"rapport-{short}.html"
 
@@ -67,9 +69,7 @@ def _write(path: Path, page: str) -> None:
     try:
         path.write_text(page, encoding="utf-8")
     except FileNotFoundError as error:
-        raise CavecronError(
-            f"{path} : le dossier {path.parent} n'existe pas ; choisir un autre -o"
-        ) from error
+        raise CavecronError(f"{path} : son dossier n'existe pas ; choisir un autre -o") from error
     except OSError as error:
         raise CavecronError(
             f"{path} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"
