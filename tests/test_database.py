@@ -93,7 +93,7 @@ def test_a_read_only_file_is_told(cellar: CellarFile) -> None:
     for folder in (cellar.path.parent, *cellar.path.parent.parents):
         folder.chmod(folder.stat().st_mode | 0o555)
     script = (
-        "import os, sys; sys.path.insert(0, sys.argv[2])\n"
+        "import os, sys, urllib.parse; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path; from cavecron.cellar.database import Database\n"
         "os.getuid() or os.setuid(65534)\n"
         "with Database(Path(sys.argv[1])).writing() as c: c.execute('CREATE TABLE x (y)')"
