@@ -1,0 +1,30 @@
+"""Schedules: a cron expression and a zone, the slots they name, and French words for them. Pure."""
+
+from cavecron.schedule.fields import ScheduleError
+from cavecron.schedule.slots import (
+    GRACE,
+    Gap,
+    Passed,
+    Schedule,
+    count_slots,
+    last_slot,
+    next_slot,
+    parse,
+    passed,
+)
+from cavecron.schedule.words import clock_note, describe
+
+__all__ = [
+    "GRACE",
+    "Gap",
+    "Passed",
+    "Schedule",
+    "ScheduleError",
+    "clock_note",
+    "count_slots",
+    "describe",
+    "last_slot",
+    "next_slot",
+    "parse",
+    "passed",
+]
