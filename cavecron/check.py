@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cavecron.cellar.database import Database
-from cavecron.cellar.reader import recipients
+from cavecron.cellar.reader import recipients, reports
 from cavecron.cellar.smtp_config import MailKeyError
-from cavecron.cellar.tables import missing
+from cavecron.cellar.tables import require
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError
 from cavecron.mail.message import check_address, check_sender, trial_message
 from cavecron.mail.post import Post, post_of
+from cavecron.mail.wording import plain
 from cavecron.settings import Settings
 
 #: How mountinfo's names of file systems begin that lie on another machine.
@@ -58,7 +59,7 @@ def examine(settings: Settings, *, clock: Clock, mounts: str, send_to: str | Non
             yield _skipped(subject, "les tables ne sont pas là")
         return
     yield from _post(settings, database, clock, send_to)
-    yield _look("Destinataires", lambda: _recipients(database))
+    yield _look("Destinataires", lambda: _recipients(database, settings, clock))
 
 
 def _look(subject: str, look: Callable[[], str]) -> Finding:
@@ -94,13 +95,7 @@ def _writable(database: Database) -> str:
 
 
 def _complete(database: Database) -> str:
-    with database.reading() as connection:
-        lacking = missing(connection)
-    if lacking:
-        raise CavecronError(
-            f"absent de la base : {', '.join(lacking)} ; démarrer une fois l'application, qui met son schéma"
-            " à jour (DATABASE_URL désigne-t-elle bien la base de Cave à Vin ?)"
-        )
+    require(database)
     return "toutes les tables et colonnes sont là"
 
 
@@ -173,15 +168,22 @@ def _sent(post: Post, address: str, settings: Settings, clock: Clock) -> str:
     return f"un message d'essai est parti vers {recipient}"
 
 
-def _recipients(database: Database) -> str:
+def _recipients(database: Database, settings: Settings, clock: Clock) -> str:
+    """Build every report as a run would, and check every address."""
     audience = recipients(database)
+    missing = f"{audience.without_address} sans adresse" if audience.without_address else ""
+    if not audience.recipients:
+        raise CavecronError(
+            f"personne à qui écrire ({missing or 'aucun compte'}) ; saisir une adresse e-mail dans Cave à Vin"
+        )
     refused = []
-    for user in audience.recipients:
+    for report in reports(database, audience.recipients, at=clock.now(), zone=settings.zone):
         try:
-            check_address(user.email)
+            check_address(report.user.email)
         except CavecronError as error:
-            refused.append(f"{user.username} ({error})")
+            refused.append(f"{plain(report.user.username)} ({error})")
     if refused:
         more = f" ; et {len(refused) - _MOST_NAMED} autres" if len(refused) > _MOST_NAMED else ""
         raise CavecronError(" ; ".join(refused[:_MOST_NAMED]) + more)
-    return f"rapports à envoyer: {len(audience.recipients)}, sans adresse: {audience.without_address}"
+    count = len(audience.recipients)
+    return f"{count} rapport{'s' if count > 1 else ''} à envoyer" + (missing and f", {missing}")

@@ -153,7 +153,7 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path, argument: s
     assert result.code in (1, 2)
     assert result.out == ""
     assert result.err.count("\n") == 1
-    assert "accès refusé" in result.err or "droits du fichier et de son dossier ?" in result.err
+    assert "accès refusé" in result.err or "droits du fichier et de son dossier" in result.err
 
 
 def test_a_special_name_is_no_hindrance(tmp_path: Path) -> None:

@@ -3,24 +3,26 @@
 It never creates the file and never changes its journal mode; it knows no table.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISDIR
 
-from cavecron.errors import CavecronError, NotReadyError, TemporaryError
+from cavecron.errors import CavecronError, NotReadyError, TemporaryError, reason
 
-_START_ONCE = "démarrez une fois l'application, qui met son schéma à jour"
+_START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
 #: SQLite's codes (https://www.sqlite.org/rescode.html), and what a person reads after the file's name.
 _WORDINGS = {
-    ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifiez DATABASE_URL",
+    ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifier DATABASE_URL",
     ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (
-        "ne peut être ouverte en écriture : droits du fichier et de son dossier ?"
+        "ne peut être ouverte en écriture : droits du fichier et de son dossier{user} ?"
     ),
-    ("SQLITE_FULL",): "n'a pu être écrite, le disque est plein : faites de la place puis relancez",
-    ("SQLITE_CORRUPT",): "est abîmée : arrêtez l'application et restaurez une sauvegarde",
+    ("SQLITE_FULL",): "n'a pu être écrite, le disque est plein : faire de la place, puis relancer",
+    ("SQLITE_CORRUPT",): "est abîmée : arrêter l'application et restaurer une sauvegarde",
     ("SQLITE_IOERR",): "ne peut être lue ou écrite : disque ou partage réseau en panne ?",
 }
 
@@ -40,17 +42,29 @@ class Database:
             CavecronError: it cannot be opened.
 
         """
-        if not self.path.exists():
-            raise NotReadyError(f"base introuvable : {self.path} ; le volume est-il monté ? (DATABASE_URL)")
-        if self.path.is_dir():
-            raise CavecronError(
-                f"{self.path} est un dossier : DATABASE_URL doit nommer le fichier de la base"
-            )
+        self._find()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         with self._told():
             connection = sqlite3.connect(uri, uri=True, timeout=self.busy_timeout, isolation_level=None)
             connection.execute("PRAGMA temp_store = MEMORY")  # a distroless container has no folder for it
         return connection
+
+    def _find(self) -> None:
+        """Return if there is such a file; SQLite's own words for the rest are the same for everything."""
+        try:
+            mode = self.path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotReadyError(
+                f"base introuvable : {self.path} ; le volume est-il monté ? (DATABASE_URL)"
+            ) from None
+        except OSError as error:
+            raise CavecronError(
+                f"{self.path} ne peut être ouverte ({reason(error)}) : droits de son dossier{_user()} ?"
+            ) from error
+        if S_ISDIR(mode):
+            raise CavecronError(
+                f"{self.path} est un dossier : DATABASE_URL doit nommer le fichier de la base"
+            )
 
     @contextmanager
     def session(self) -> Iterator[sqlite3.Connection]:
@@ -95,8 +109,13 @@ class Database:
             return CavecronError(f"colonne {said.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
         for codes, wording in _WORDINGS.items():
             if code.startswith(codes):
-                return CavecronError(f"{self.path} {wording}")
+                return CavecronError(f"{self.path} {wording.format(user=_user())}")
         return CavecronError(f"{self.path} : erreur SQLite ({said})")
+
+
+def _user() -> str:
+    """Return as whom this process opens files, where that has a number: in containers it surprises."""
+    return f" pour l'utilisateur n° {os.geteuid()}" if hasattr(os, "geteuid") else ""
 
 
 @contextmanager

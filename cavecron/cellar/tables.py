@@ -4,7 +4,12 @@ It reads no row. The facts are those of the application's release 3.0.0.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from cavecron.cellar.database import Database
+from cavecron.errors import CavecronError, NotReadyError
+
+_START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
 
 NEEDED: Mapping[str, frozenset[str]] = {
     "user": frozenset({"id", "username", "email", "parent_id"}),
@@ -39,12 +44,37 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "activity_log": frozenset({"created_at"}),
     "api_token_usage": frozenset({"timestamp"}),
 }
+#: What a cleanup works on; what a report is read from; what mailing it takes.
+LOGS = ("email_log", "activity_log", "api_token_usage")
+CELLAR = tuple(table for table in NEEDED if table not in (*LOGS, "smtp_config"))
+MAILING = (*CELLAR, "smtp_config", "email_log")
 
 
-def missing(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return what the file lacks: names of tables, and of columns as `table.column`."""
+def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
+    """Return if `tables` are there with every column that is needed.
+
+    Raises:
+        NotReadyError: a table is missing.
+        CavecronError: a column is missing, or the database cannot be read.
+
+    """
+    with database.reading() as connection:
+        lacking = missing(connection, tables)
+    if not lacking:
+        return
+    if lacking == tuple(tables):
+        raise NotReadyError(
+            f"{database.path} n'a aucune table de Cave à Vin : {_START_ONCE}, ou corriger DATABASE_URL"
+        )
+    text = f"{', '.join(lacking)} : absent de {database.path} ; {_START_ONCE}"
+    raise CavecronError(text) if all("." in name for name in lacking) else NotReadyError(text)
+
+
+def missing(connection: sqlite3.Connection, tables: Iterable[str] = NEEDED) -> tuple[str, ...]:
+    """Return what the file lacks of `tables`: their names, and those of columns as `table.column`."""
     lacking: list[str] = []
-    for table, needed in NEEDED.items():
+    for table in tables:
+        needed = NEEDED[table]
         found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
         lacking += [f"{table}.{column}" for column in sorted(needed - found)] if found else [table]
     return tuple(lacking)

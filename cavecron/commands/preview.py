@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cavecron.cellar.database import Database
 from cavecron.cellar.reader import recipients, reports
 from cavecron.cellar.report import WeeklyReport, as_json
+from cavecron.cellar.tables import CELLAR, require
 from cavecron.clock import SystemClock
 from cavecron.commands.run import load_settings
 from cavecron.errors import CavecronError, UsageError, reason
@@ -24,6 +25,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     configured = load_settings(environ)
     at = SystemClock().now() if arguments.at is None else _instant(arguments.at, configured.zone)
     database = Database(configured.database)
+    require(database, CELLAR)
     audience = recipients(database, () if arguments.all else (arguments.user,))
     for report in reports(database, audience.recipients, at=at, zone=configured.zone):
         if arguments.json:

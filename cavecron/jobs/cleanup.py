@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from cavecron.cellar.logs import count_old, prune
+from cavecron.cellar.tables import LOGS, require
 from cavecron.jobs.registry import Job, Outcome, Run
 
 _LOG = logging.getLogger(__name__)
@@ -14,6 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 def cleanup(run: Run) -> Outcome:
     """Delete the rows that are older than their retention; with `run.dry_run` only count them."""
+    require(run.database, LOGS)
     if run.dry_run:
         counts = count_old(run.database, run.settings.retention, now=run.planned)
         return _outcome("Essai à blanc, lignes à supprimer", counts)

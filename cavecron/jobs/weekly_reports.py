@@ -11,7 +11,8 @@ from email.message import EmailMessage
 from cavecron.cellar.logs import EmailLogRow, record_mail
 from cavecron.cellar.reader import Audience, recipients, reports
 from cavecron.cellar.report import Recipient, WeeklyReport
-from cavecron.errors import CavecronError, TemporaryError
+from cavecron.cellar.tables import MAILING, require
+from cavecron.errors import CavecronError
 from cavecron.jobs.registry import Job, Outcome, Run
 from cavecron.mail.dispatch import Letter, deliver
 from cavecron.mail.message import SUBJECT, check_address, compose, message_id
@@ -30,7 +31,7 @@ class _Mailing:
     post: Post
     results: dict[int, str | None] = field(default_factory=dict)
     unrecorded: list[EmailLogRow] = field(default_factory=list)
-    database_trouble: TemporaryError | None = None
+    database_trouble: CavecronError | None = None
 
     def letters(self) -> Iterator[Letter]:
         """Yield each user's letter; a user to whom none can be written is settled on the way."""
@@ -51,7 +52,8 @@ class _Mailing:
     def settle(self, user: Recipient, error: str | None) -> None:
         """Record what became of a user's mail: None is delivered, anything else the reason why not.
 
-        A database that stays locked ends the mailing; what is not recorded yet is tried again at its end.
+        A database that cannot be written ends the mailing; what is not recorded yet is tried again at its
+        end.
         """
         self.results[user.id] = error
         row = EmailLogRow(
@@ -67,7 +69,7 @@ class _Mailing:
         if self.database_trouble is None:
             try:
                 self.record()
-            except TemporaryError as trouble:
+            except CavecronError as trouble:
                 self.database_trouble = trouble
 
     def record(self) -> None:
@@ -115,6 +117,7 @@ def weekly_reports(run: Run) -> Outcome:
         CavecronError: no report could be sent at all, or the run was cut short; what was sent is recorded.
 
     """
+    require(run.database, MAILING)
     audience = recipients(run.database, run.users)
     if audience.without_address:
         _LOG.info("Sans adresse e-mail, donc sans rapport: %d", audience.without_address)
@@ -126,6 +129,8 @@ def weekly_reports(run: Run) -> Outcome:
     finally:
         mailing.record()
         _LOG.info("%s", mailing.outcome().summary)
+    if mailing.database_trouble:
+        raise mailing.database_trouble  # recorded in the end, but not everybody was written to
     return mailing.outcome()
 
 

@@ -5,9 +5,11 @@ lock: a message is written under `tmp`, then moved to `new` (https://cr.yp.to/pr
 """
 
 import os
+from contextlib import suppress
 from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from cavecron.errors import reason
 from cavecron.mail.trouble import ServerError
@@ -23,12 +25,14 @@ class MaildirTransport:
         """Make the folders.
 
         Raises:
-            ServerError: they cannot be made.
+            ServerError: they cannot be made, or nothing can be put into them.
 
         """
         try:
             for folder in ("tmp", "new", "cur"):
                 (self._path / folder).mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self._path / "tmp"), TemporaryFile(dir=self._path / "new"):
+                pass
         except OSError as error:
             raise self._trouble(error) from error
 
@@ -48,6 +52,8 @@ class MaildirTransport:
                 os.fsync(file.fileno())
             draft.replace(self._path / "new" / name)
         except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise self._trouble(error) from error
 
     def close(self) -> None:
