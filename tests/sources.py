@@ -24,6 +24,16 @@ class Module:
 Rule = Callable[[Module], Iterator[str]]
 
 
+def imports(module: Module) -> Iterator[str]:
+    """Yield what is imported anywhere in it: `package.module`, or `package.module:name`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = "." * node.level + (node.module or "")
+            yield from (f"{source}:{alias.name}" for alias in node.names)
+
+
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield all functions and methods in it."""
     for node in ast.walk(module.tree):

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.dependencies import ROOT, needed
+from tests.sources import imports, package
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
@@ -22,9 +23,10 @@ def locked() -> dict[str, Version]:
     }
 
 
-def test_two_packages_and_the_time_zones_are_needed() -> None:
-    """A third one has to be worth it; each has a lower bound, which .ci/run tests."""
-    assert set(needed()) == {"croniter", "cryptography", "tzdata"}
+def test_what_is_imported_is_declared_and_nothing_else() -> None:
+    """Beside the standard library: zoneinfo takes its zones from tzdata where the system has none."""
+    imported = {re.split("[.:]", name)[0] for module in package() for name in imports(module)}
+    assert imported - sys.stdlib_module_names - {"cavecron"} | {"tzdata"} == set(needed())
 
 
 def test_the_lock_allows_what_the_project_needs() -> None:

@@ -13,7 +13,7 @@ import pytest
 from cavecron.cellar.tables import NEEDED
 from cavecron.demo import schema
 from tests.commands import ROOT
-from tests.sources import Module, Rule, findings, modules, package
+from tests.sources import Module, Rule, findings, imports, modules, package
 
 #: A module imports only what stands above it.
 HOUSE = [
@@ -104,16 +104,6 @@ PURE_FUNCTIONS = frozenset({"cavecron.cellar.database:read_utc", "cavecron.cella
 ASYNC = frozenset({"clock", "runner", "daemon", "simulate"})
 #: Cave à Vin's tables are known here, and made here for the demonstration.
 KNOWS_TABLES = ("cellar.", "demo.")
-
-
-def imports(module: Module) -> Iterator[str]:
-    """Yield what is imported anywhere in it: `package.module`, or `package.module:name`."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            source = "." * node.level + (node.module or "")
-            yield from (f"{source}:{alias.name}" for alias in node.names)
 
 
 def imported_modules(module: Module) -> Iterator[str]:
