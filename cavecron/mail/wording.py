@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cavecron.cellar.report import Activity, Cellar, Movement, Quantity, Statistics, WeeklyReport, WineToDrink
+from cavecron.cellar.report import Activity, Cellar, Movement, Quantity, WeeklyReport, WineToDrink
 
 DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
@@ -17,13 +17,27 @@ MONTHS = (
     *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
 )
 URGENCIES = {"urgent": "Urgent", "optimal": "Optimal", "bientôt": "Bientôt"}
-_FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
 MOVEMENTS_SHOWN = 20
 WINES_SHOWN = 5
 CELLARS_SHOWN = 20
+TO_DRINK, CELLAR, THIS_WEEK, ENTRIES, EXITS = "À boire", "Votre cave", "Cette semaine", "Entrées", "Sorties"
+SIGNATURE = "🍷 Cave à Vin"
 EMPTY_CELLAR = "Votre cave attend sa première bouteille."
-QUIET_WEEK = "Rien n’a bougé cette semaine : vos bouteilles se reposent."
-NOTHING_TO_DRINK = "Rien ne presse : aucune bouteille n’a besoin d’être ouverte."
+NOTHING_PRESSES = "Rien ne presse\u00a0: vos bouteilles vieillissent en paix."
+NOTHING_TO_DRINK = "Aucune bouteille ne demande à être ouverte."
+NO_CELLAR = "Aucune cave n’est encore enregistrée."
+QUIET_WEEK = "Rien n’a bougé cette semaine\u00a0: vos bouteilles se reposent."
+_FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
+#: What is said of one wine, and of several, of the most urgent kind that a cellar has.
+_LEADS = {
+    "urgent": ("est à boire sans attendre.", "sont à boire sans attendre."),
+    "optimal": ("est à point.", "sont à point."),
+    "bientôt": ("sera bientôt à point.", "seront bientôt à point."),
+}
+#: A text is looked at up to so many times the length that is shown: blanks may come in heaps.
+_BLANKS = 20
+#: Beyond this a number in percent says nothing but that the capacity is a slip.
+_HIGHEST_RATE = 9999
 
 # Controls, lone surrogates, bidirectional overrides and non-characters: HTML refuses
 # them, or they disguise text.
@@ -36,34 +50,44 @@ _UNPRINTABLE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing in a list: what it is, what is known of it, and how many."""
+    """One thing in a list: what it is, what is known of it, how many or how much, what was noted of it."""
 
     title: str
     detail: str
     amount: str
+    note: str = ""
 
 
 def plain(text: str, limit: int = 120) -> str:
-    """Return `text` on one line, printable, and no longer than `limit` characters."""
-    line = " ".join(_UNPRINTABLE.sub(" ", text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    """Return `text` on one line, printable, and cut after a word where it exceeds `limit` characters."""
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: limit * _BLANKS]).split())
+    if len(line) <= limit:
+        return line
+    words, blank, _rest = line[:limit].rpartition(" ")
+    cut = words if blank and len(words) > limit * 3 // 4 else line[: limit - 1]
+    return cut.rstrip(" .,;:") + "…"
 
 
 def counted(number: Quantity, noun: str) -> str:
     """Return '1 bouteille', '0 bouteille' or '2 bouteilles', as French counts."""
-    return f"{grouped(number)} {noun}{'s' if abs(number) >= 2 else ''}"
+    return f"{grouped(number)} {plural(number, noun)}"
+
+
+def plural(number: Quantity, noun: str) -> str:
+    """Return the noun, or each word of it, as it follows `number`: French counts in plural from two."""
+    return noun if abs(number) < 2 else " ".join(f"{word}s" for word in noun.split())
 
 
 def grouped(number: Quantity) -> str:
     """Return the number as French writes it: '1 234,5' with a thin space, '−2' with a minus sign."""
-    return f"{round(number, 2):,}".translate(_FRENCH_DIGITS)
+    shown = round(number, 2) + 0  # + 0: no "−0" of something that was rounded away
+    return f"{shown:,}".removesuffix(".0").translate(_FRENCH_DIGITS)
 
 
 def date(moment: datetime, zone: ZoneInfo) -> str:
     """Return 'lundi 23 novembre 2026', the day of an aware datetime in `zone`."""
     local = moment.astimezone(zone)
-    day = "1er" if local.day == 1 else str(local.day)
-    return f"{DAYS[local.weekday()]} {day} {MONTHS[local.month - 1]} {local.year}"
+    return f"{_day(local)} {MONTHS[local.month - 1]} {local.year}"
 
 
 def greeting(report: WeeklyReport) -> str:
@@ -71,9 +95,23 @@ def greeting(report: WeeklyReport) -> str:
     return f"Bonjour {plain(report.user.username)},"
 
 
+def lead(report: WeeklyReport) -> str:
+    """Return the sentence that matters most: mail programs show it beside the subject."""
+    wines = report.wines
+    if not wines:
+        return NOTHING_PRESSES if report.statistics.bottles else EMPTY_CELLAR
+    alike = sum(wine.urgency == wines[0].urgency for wine in wines)
+    unsure = "Au moins " if alike == len(wines) < report.wines_total else ""
+    return f"{unsure}{counted(alike, 'vin')} {_LEADS[wines[0].urgency][alike > 1]}"
+
+
 def period(report: WeeklyReport, zone: ZoneInfo) -> str:
-    """Return the days, in `zone`, of which the report tells."""
-    return f"Du {date(report.start, zone)} au {date(report.end, zone)}"
+    """Return 'Du lundi 16 au lundi 23 novembre 2026', the days in `zone` of which the report tells."""
+    start, end = report.start.astimezone(zone), report.end.astimezone(zone)
+    first = date(start, zone)
+    if start.year == end.year:
+        first = _day(start) if start.month == end.month else f"{_day(start)} {MONTHS[start.month - 1]}"
+    return f"Du {first} au {date(end, zone)}"
 
 
 def footer(generated: datetime, zone: ZoneInfo) -> str:
@@ -82,65 +120,94 @@ def footer(generated: datetime, zone: ZoneInfo) -> str:
     return f"Rapport généré le {date(generated, zone)} à {hour} ({zone.key})."
 
 
-def totals(statistics: Statistics) -> str:
-    """Return '84 bouteilles · 31 références'."""
-    return f"{counted(statistics.bottles, 'bouteille')} · {counted(statistics.references, 'référence')}"
+def totals(report: WeeklyReport) -> Sequence[tuple[str, str]]:
+    """Return ('84', 'bouteilles'), ('31', 'références') and ('9', 'vins à boire')."""
+    statistics = report.statistics
+    return (
+        (grouped(statistics.bottles), plural(statistics.bottles, "bouteille")),
+        (grouped(statistics.references), plural(statistics.references, "référence")),
+        (grouped(report.wines_total), f"{plural(report.wines_total, 'vin')} à boire"),
+    )
 
 
 def percent(rate: float) -> str:
     """Return '62,5 %'."""
-    return f"{rate:.1f}".removesuffix(".0").replace(".", ",").replace("-", "−") + "\u00a0%"
+    if rate > _HIGHEST_RATE:
+        return f">\u00a0{grouped(_HIGHEST_RATE)}\u00a0%"
+    return f"{grouped(round(rate, 1))}\u00a0%"
 
 
 def cellar_line(cellar: Cellar) -> Line:
-    """Word how full one cellar is; a capacity that makes no sense is not told as a number."""
+    """Word how full one cellar is; without a capacity that makes sense there is no amount."""
+    bottles, name = counted(cellar.bottles, "bouteille"), _named(cellar.name)
     if cellar.capacity <= 0:
-        detail = f"{counted(cellar.bottles, 'bouteille')}, capacité inconnue"
-        return Line(title=plain(cellar.name), detail=detail, amount="–")
-    detail = f"{counted(cellar.bottles, 'bouteille')} pour {counted(cellar.capacity, 'place')}"
-    return Line(title=plain(cellar.name), detail=detail, amount=percent(cellar.fill_rate))
+        return Line(title=name, detail=f"{bottles}, capacité inconnue", amount="")
+    places = counted(cellar.capacity, "place")
+    return Line(title=name, detail=f"{bottles} pour {places}", amount=percent(cellar.fill_rate))
 
 
 def balance(activity: Activity) -> str:
-    """Return "6 bouteilles entrées · 2 bouteilles sorties · solde +4"; its last space does not break."""
-    entered = _moved(activity.bottles_in, "entrée")
-    left = _moved(activity.bottles_out, "sortie")
+    """Return '6 bouteilles entrées · 2 bouteilles sorties · solde +4'."""
+    entered = counted(activity.bottles_in, "bouteille entrée")
+    left = counted(activity.bottles_out, "bouteille sortie")
     sign = "+" if activity.net > 0 else ""
-    return f"{entered} · {left} · solde\u00a0{sign}{grouped(activity.net)}"
-
-
-def _moved(bottles: Quantity, participle: str) -> str:
-    return f"{counted(bottles, 'bouteille')} {participle}{'s' if abs(bottles) >= 2 else ''}"
+    return _joined((entered, left, f"solde\u00a0{sign}{grouped(activity.net)}"))
 
 
 def movement_line(movement: Movement, zone: ZoneInfo) -> Line:
     """Word bottles that came or went, with the day in `zone`."""
-    local = movement.at.astimezone(zone)
-    known = [f"{DAYS[local.weekday()]} {local.day}", movement.region, movement.cellar]
-    if movement.comment and (comment := plain(movement.comment)):
-        known.append(f"«\u00a0{comment}\u00a0»")
-    title = _titled(movement.name, movement.vintage)
-    return Line(title=title, detail=_joined(known), amount=grouped(movement.quantity))
+    known = (_day(movement.at.astimezone(zone)), _cleaned(movement.region), _cleaned(movement.cellar))
+    return Line(
+        title=_titled(movement.name, movement.vintage),
+        detail=_joined(known),
+        amount=f"{grouped(movement.quantity)}\u00a0×",
+        note=_quoted(movement.comment),
+    )
 
 
 def wine_line(wine: WineToDrink) -> Line:
     """Word a wine to drink; its amount is the urgency, as a word and a score."""
-    peak = f"apogée {wine.peak}" if wine.peak is not None else None
-    known = [counted(wine.quantity, "bouteille"), peak, wine.subcategory, wine.cellar]
-    urgency = f"{URGENCIES.get(wine.urgency, plain(wine.urgency))} · {wine.score}/100"
-    return Line(title=_titled(wine.name, wine.vintage), detail=_joined(known), amount=urgency)
+    peak = f"apogée\u00a0{_year(wine.peak)}" if wine.peak is not None else ""
+    known = (counted(wine.quantity, "bouteille"), peak, _cleaned(wine.subcategory), _cleaned(wine.cellar))
+    return Line(
+        title=_titled(wine.name, wine.vintage),
+        detail=_joined(known),
+        amount=f"{URGENCIES[wine.urgency]}\u00a0·\u00a0{wine.score}/100",
+        note=_quoted(wine.note),
+    )
 
 
 def others(hidden: int, noun: str) -> str:
-    """Return 'et 7 autres vins', or '' when nothing is hidden."""
-    if hidden <= 0:
-        return ""
-    return f"et {grouped(hidden)} autre{'s' if hidden >= 2 else ''} {noun}{'s' if hidden >= 2 else ''}"
+    """Return '… et 7 autres vins', or '' when nothing is hidden."""
+    return f"… et {grouped(hidden)} {plural(hidden, f'autre {noun}')}" if hidden > 0 else ""
+
+
+def _day(local: datetime) -> str:
+    return f"{DAYS[local.weekday()]} {'1er' if local.day == 1 else local.day}"
+
+
+def _year(year: int) -> str:
+    return plain(str(year), 8)  # what the application stores can have a thousand digits
+
+
+def _named(name: str) -> str:
+    return plain(name) or "Sans nom"
 
 
 def _titled(name: str, vintage: int | None) -> str:
-    return plain(name) if vintage is None else f"{plain(name)} {vintage}"
+    """Return 'Château Margaux 2015', and not the year twice where the name has it already."""
+    title = _named(name)
+    return title if vintage is None or _year(vintage) in title.split() else f"{title} {_year(vintage)}"
 
 
-def _joined(known: Sequence[str | None]) -> str:
-    return " · ".join(cleaned for text in known if text and (cleaned := plain(text, 170)))
+def _cleaned(text: str | None) -> str:
+    return plain(text) if text else ""
+
+
+def _quoted(text: str | None) -> str:
+    return f"«\u00a0{words}\u00a0»" if (words := _cleaned(text)) else ""
+
+
+def _joined(known: Sequence[str]) -> str:
+    # A line may end with the dot, and does not begin with it.
+    return "\u00a0· ".join(piece for piece in known if piece)
