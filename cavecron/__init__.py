@@ -1,7 +1,35 @@
 """cavecron: the scheduler of Cave à Vin.
 
-What a job of one's own needs is imported from here; it is resolved on first use, so that a short
-command does not pay for what it never touches.
+What a job of one's own needs, and a program that embeds the scheduler, is imported from here; it is
+resolved on first use, so that a short command does not pay for what it never touches.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cavecron.daemon import Scheduler
+    from cavecron.errors import CavecronError, TemporaryError
+    from cavecron.jobs.registry import Job, Outcome, Run, job
+
+__all__ = ["CavecronError", "Job", "Outcome", "Run", "Scheduler", "TemporaryError", "__version__", "job"]
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "CavecronError": "errors",
+    "Job": "jobs.registry",
+    "Outcome": "jobs.registry",
+    "Run": "jobs.registry",
+    "Scheduler": "daemon",
+    "TemporaryError": "errors",
+    "job": "jobs.registry",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cavecron' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only who asks pays
+
+    return getattr(import_module(f"cavecron.{_HOMES[name]}"), name)

@@ -26,7 +26,7 @@ def entry() -> None:
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
     arguments = _parser().parse_args(argv)
-    command = importlib.import_module(f"cavecron.commands.{arguments.command}")
+    command = importlib.import_module(f"cavecron.commands.{arguments.command or 'scheduler'}")
     try:
         code: int = command.main(arguments, environ)
     except CavecronError as error:
@@ -43,12 +43,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> FrenchParser:
-    parser = FrenchParser(prog="cavecron", description="Les tâches planifiées de Cave à Vin.")
+    parser = FrenchParser(
+        prog="cavecron", description="Les tâches planifiées de Cave à Vin ; sans commande : le planificateur."
+    )
     parser.add_argument(
         "--version", action="version", version=f"cavecron {__version__}", help="afficher la version"
     )
     commands = parser.add_subparsers(
-        dest="command", metavar="COMMANDE", title="commandes", required=True, parser_class=FrenchParser
+        dest="command", metavar="COMMANDE", title="commandes", parser_class=FrenchParser
     )
     _add_run(commands.add_parser("run", help="exécuter un job maintenant"))
     _add_preview(commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer"))
@@ -62,7 +64,15 @@ def _parser() -> FrenchParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", metavar="JOB", help="weekly_reports ou cleanup")
+    parser.add_argument("job", nargs="?", metavar="JOB", help="weekly_reports, cleanup ou un job à vous")
+    parser.add_argument(
+        "--due",
+        action="store_true",
+        help="ce que le planificateur exécuterait maintenant (pour un autre planificateur)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="reprendre la dernière exécution, coupée ou incomplète"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="dire ce qui serait fait, sans envoyer ni écrire"
     )

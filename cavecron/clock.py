@@ -1,12 +1,17 @@
-"""The one place that reads the time; a test hands in another clock.
+"""The one place that reads the time and waits; a test hands in another clock.
 
 It knows neither schedules nor jobs.
 """
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
+
+#: Seconds that one sleep lasts at most: a suspended machine's timer stands still, and a clock can be set,
+#: so the wall clock is looked at anew. Two wake-ups a minute.
+_LONGEST_SLEEP = 30.0
 
 
 class Clock(Protocol):
@@ -20,8 +25,8 @@ class Clock(Protocol):
         """Return seconds of a clock that nobody sets; only differences mean something."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait for this many seconds."""
+    async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
+        """Return when `event` is set, when it is `until` (aware), or earlier."""
         ...
 
 
@@ -36,6 +41,13 @@ class SystemClock:
         """Return seconds since some fixed moment."""
         return time.monotonic()
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait for this many seconds."""
-        await asyncio.sleep(seconds)
+    async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
+        """Return when `event` is set, when it is `until` (aware), or after half a minute.
+
+        With no `until`, only `event` ends the wait.
+        """
+        seconds = (
+            None if until is None else min(_LONGEST_SLEEP, max(0.0, (until - self.now()).total_seconds()))
+        )
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)

@@ -76,3 +76,7 @@ class StoppedError(CavecronError):
 
 class TimeLimitError(CavecronError):
     """A run lasted longer than its time limit."""
+
+
+class LeaseLostError(CavecronError):
+    """Another process has taken over a run that this one held."""

@@ -1,41 +1,261 @@
-"""One run of a job, from its start to its outcome; it decides nothing that a job decides.
+"""One run, from its claim to its outcome: by the scheduler or by hand, it is this path.
 
-The three fixed sentences of the log are here and in `jobs.weekly_reports`.
+The job works in a thread of its own; meanwhile its lease is renewed and its time is watched. It decides
+nothing that a job decides. The fixed sentences of the log are here and in `jobs.weekly_reports`.
 """
 
+import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+from typing import TypeVar
 
-from cavecron.errors import CavecronError, StoppedError
-from cavecron.jobs.registry import Outcome, Run
+from cavecron.cellar.database import Database
+from cavecron.clock import Clock
+from cavecron.endings import ended_by, ended_with
+from cavecron.errors import CavecronError, LeaseLostError, StoppedError, TemporaryError, TimeLimitError
+from cavecron.french import duration
+from cavecron.jobs.calling import call
+from cavecron.jobs.registry import Job, Outcome, Run
+from cavecron.ledger.claims import finish, renew
+from cavecron.ledger.deliveries import Deliveries
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.values import Claim, Ending
+from cavecron.settings import Settings
+from cavecron.threads import Threads
 
 _LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+#: Renewals in the time of one lease.
+_RENEWALS = 4
+#: What the ledger gets to record an end while the process is being stopped.
+_LAST_WRITE = timedelta(seconds=1)
+_TRIES_TO_RECORD = 3
 
 
-class JobCrashedError(CavecronError):
-    """The job's code has a mistake: its traceback is in the log."""
+class HungError(CavecronError):
+    """The job's time is up and it does not stop by itself; `work` is the thread that was left behind."""
+
+    def __init__(self, message: str, work: "asyncio.Future[Outcome]") -> None:
+        self.work = work
+        super().__init__(message)
 
 
-def execute(run: Run) -> Outcome:
-    """Execute `run` in this thread, and log its start and its end.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What runs are executed with."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    clock: Clock
+    threads: Threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person can ask of a run by hand."""
+
+    dry_run: bool = False
+    users: tuple[str, ...] = ()
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+
+
+@dataclass(slots=True, kw_only=True)
+class Control:
+    """What makes a running job stop at its next safe point; `wake` is set whenever something changes."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _stop: Event = field(default_factory=Event)
+    _lost: Event = field(default_factory=Event)
+
+    def stop(self) -> None:
+        """Ask the job to stop; called in the thread of the loop."""
+        self._stop.set()
+        self.wake.set()
+
+    def lose(self) -> None:
+        """Say that another process has taken the run over."""
+        self._lost.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Return whether the job was asked to stop."""
+        return self._stop.is_set()
+
+    @property
+    def lost(self) -> bool:
+        """Return whether another process has the run."""
+        return self._lost.is_set()
+
+
+async def carry_out(claim: Claim, job: Job, means: Means, *, control: Control, options: Options) -> Outcome:
+    """Execute a claimed run and record how it ended.
 
     Raises:
-        CavecronError: the job failed; the log has said why.
+        CavecronError: the job failed, was stopped or hung; the log has said why.
 
     """
-    _LOG.info("Démarrage du job: %s", run.job.title)
+    attempt = _Attempt(claim=claim, job=job, means=means, control=control, options=options)
+    _announce(claim, job, means)
     try:
-        outcome = run.job.function(run)
-    except StoppedError as error:
-        _LOG.warning("Job %s interrompu : %s", run.job.name, error)
-        raise
+        outcome = await attempt.work()
     except CavecronError as error:
-        _LOG.error("Job %s en échec : %s", run.job.name, error)  # no traceback for what a user can cause
+        await attempt.record(ended_by(error, claim, means.clock.now()))
         raise
-    except Exception as error:
-        _LOG.exception("Job %s en échec : erreur de programmation", run.job.name)
-        raise JobCrashedError(f"{run.job.name} : {type(error).__name__}: {error}") from error
-    if outcome.failures:
-        _LOG.warning("Job %s exécuté, avec %d échecs", run.job.name, len(outcome.failures))
-    else:
-        _LOG.info("Job %s exécuté avec succès", run.job.name)
+    await attempt.record(ended_with(outcome, claim, means.clock.now()))
     return outcome
+
+
+def rehearse(job: Job, means: Means, options: Options) -> Outcome:
+    """Execute a job that only says what it would do; nothing is claimed or recorded."""
+    now = means.clock.now()
+    claim = Claim(job=job.name, slot=now, trigger="manual")
+    attempt = _Attempt(claim=claim, job=job, means=means, control=Control(), options=options)
+    return call(attempt.run())
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One attempt at a run."""
+
+    claim: Claim
+    job: Job
+    means: Means
+    control: Control
+    options: Options
+    _renewed: float = 0.0
+    _renewal: "asyncio.Future[bool] | None" = None
+
+    def run(self) -> Run:
+        """Return what the job's function is given."""
+        means, limit = self.means, self.means.settings.jobs[self.job.name].time_limit
+        deadline = means.clock.monotonic() + limit
+        return Run(
+            job=self.job,
+            claim=self.claim,
+            settings=means.settings,
+            database=means.database,
+            deliveries=Deliveries(ledger=means.ledger, run=self.claim.run),
+            clock=means.clock,
+            deadline=deadline,
+            halt=lambda: self._halted(deadline),
+            progress=self.options.progress,
+            dry_run=self.options.dry_run,
+            users=self.options.users or self.claim.users,
+        )
+
+    def _halted(self, deadline: float) -> CavecronError | None:
+        """Return why the job has to stop; called in its thread."""
+        if self.control.lost:
+            return LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
+        if self.control.stopping:
+            return StoppedError("arrêt demandé, le job s'est interrompu")
+        if self.means.clock.monotonic() > deadline:
+            configured = self.means.settings.jobs[self.job.name]
+            variable = f"SCHEDULER_{configured.prefix}_TIMEOUT"
+            return TimeLimitError(f"durée limite de {configured.time_limit} s dépassée ({variable})")
+        return None
+
+    async def work(self) -> Outcome:
+        """Return the job's outcome, or raise what ended it."""
+        clock = self.means.clock
+        run = self.run()
+        work = self._start(self.job.name, lambda: call(run))
+        self._renewed = clock.monotonic()
+        end = run.deadline + self.means.settings.stop_grace
+        while not work.done():
+            now = clock.monotonic()
+            if self.control.stopping:
+                end = min(end, now + self.means.settings.stop_grace)
+            if now >= end:
+                raise self._given_up(work)
+            pause = min(end - now, self._keep_lease(now))
+            await clock.wait(self.control.wake, clock.now() + timedelta(seconds=pause))
+            self.control.wake.clear()
+        return work.result()
+
+    def _given_up(self, work: "asyncio.Future[Outcome]") -> CavecronError:
+        if self.control.stopping:
+            return StoppedError("le job ignore l'arrêt (il n'appelle pas run.check()) : abandonné")
+        return HungError("le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné", work)
+
+    async def record(self, ending: Ending) -> None:
+        """Log and record how the attempt ended; a locked database is waited for, but not while stopping."""
+        self._tell(ending)
+        means, wake = self.means, self.control.wake
+        for _ in range(_TRIES_TO_RECORD):
+            writing = self._start("end", lambda: finish(means.ledger, self.claim, ending, means.clock.now()))
+            limit = means.clock.now() + _LAST_WRITE
+            while not writing.done() and not (self.control.stopping and means.clock.now() >= limit):
+                wake.clear()
+                await means.clock.wait(wake, limit)
+            if not writing.done():
+                _LOG.error("Job %s : sa fin n'a pu être notée, la base ne répond pas", self.job.name)
+                return
+            try:
+                writing.result()
+            except TemporaryError as error:
+                _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", self.job.name, error)
+            except CavecronError as error:
+                _LOG.error("Job %s : sa fin n'a pu être notée, %s", self.job.name, error)
+                return
+            else:
+                return
+
+    def _tell(self, ending: Ending) -> None:
+        if ending.state == "succeeded":
+            _LOG.info("Job %s exécuté avec succès", self.job.name)
+            return
+        level, words = (
+            (logging.WARNING, "interrompu") if ending.state == "interrupted" else (logging.ERROR, "en échec")
+        )
+        again = ""
+        if ending.retry_at:
+            again = f" ; nouvelle tentative à {ending.retry_at.astimezone(self.means.settings.zone):%H:%M:%S}"
+        _LOG.log(level, "Job %s %s : %s%s", self.job.name, words, ending.reason, again)
+
+    def _keep_lease(self, now: float) -> float:
+        """Renew the lease when it is time; return the seconds until the next look at it."""
+        term = self.means.ledger.lease.total_seconds() / _RENEWALS
+        if self._renewal is not None and self._renewal.done():
+            self._finish_renewal(self._renewal)
+            self._renewal = None
+        if self._renewal is None and now - self._renewed >= term:
+            self._renewed = now
+            ledger, clock = self.means.ledger, self.means.clock
+            self._renewal = self._start("lease", lambda: renew(ledger, self.claim.run, clock.now()))
+        return max(0.01, self._renewed + term - now)
+
+    def _finish_renewal(self, renewal: "asyncio.Future[bool]") -> None:
+        try:
+            if not renewal.result():
+                self.control.lose()
+        except CavecronError as error:
+            _LOG.warning("Job %s : bail pas renouvelé, %s", self.job.name, error)
+
+    def _start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
+        future = self.means.threads.start(name, call)
+        future.add_done_callback(self._woken)
+        return future
+
+    def _woken(self, future: "asyncio.Future[_T]") -> None:
+        future.exception()  # looked at here, so that one left behind is no surprise to the loop
+        self.control.wake.set()
+
+
+def _announce(claim: Claim, job: Job, means: Means) -> None:
+    _LOG.info("Démarrage du job: %s", job.title)
+    late = means.clock.now() - claim.slot
+    local = claim.slot.astimezone(means.settings.zone)
+    if claim.attempt > 1:
+        _LOG.info(
+            "Job %s : reprise du créneau de %s, tentative %d", job.name, f"{local:%H:%M}", claim.attempt
+        )
+    elif claim.trigger == "replay":
+        _LOG.info(
+            "Job %s : rattrapage du créneau de %s, %s de retard", job.name, f"{local:%H:%M}", duration(late)
+        )

@@ -1,27 +1,27 @@
 """The environment, read once into frozen Settings, or every problem in it at once.
 
 Pure: it takes a mapping of strings and a function that reads a file. It knows no job's code, no table
-and no clock.
+and no clock; which jobs there are, and when they run by default, is handed in.
 """
 
 import difflib
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal, cast
+from zoneinfo import ZoneInfo
 
-from cavecron.errors import ConfigurationError, reason
+from cavecron import variables
+from cavecron.errors import ConfigurationError
+from cavecron.schedule import Schedule, ScheduleError, parse
+from cavecron.variables import Variables, WrongValueError
 
 LogFormat = Literal["text", "json"]
-_T = TypeVar("_T")
-
-#: The built-in jobs and the prefix of their variables.
-JOB_VARIABLES: Mapping[str, str] = {"weekly_reports": "WEEKLY_REPORT", "cleanup": "CLEANUP"}
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_JOB_SUFFIXES = ("ENABLED", "DAY", "HOUR", "MINUTE", "CRON", "TIMEOUT")
+_SIMPLE_FIELDS = ("DAY", "HOUR", "MINUTE")
+_JOB_SUFFIXES = ("ENABLED", *_SIMPLE_FIELDS, "CRON", "TIMEOUT", "PING_URL")
 _NAMES = frozenset(
     {
         "DATABASE_URL",
@@ -31,17 +31,55 @@ _NAMES = frozenset(
         "SCHEDULER_CLEANUP_EMAIL_LOG_DAYS",
         "SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS",
         "SCHEDULER_CLEANUP_API_USAGE_DAYS",
+        "SCHEDULER_WEEKLY_REPORT_CONNECTIONS",
+        "SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION",
+        "SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE",
+        "CAVECRON_ALERT_TO",
         "CAVECRON_MAIL",
         "CAVECRON_JOBS",
         "CAVECRON_STOP_GRACE",
         "CAVECRON_LOG_LEVEL",
         "CAVECRON_LOG_FORMAT",
-        *(f"SCHEDULER_{job}_{suffix}" for job in JOB_VARIABLES.values() for suffix in _JOB_SUFFIXES),
     }
 )
 #: A century of days, and a day of seconds: beyond these a number is a slip of the finger.
 _MOST_DAYS = 36_500
 _MOST_SECONDS = 86_400
+_MOST_CONNECTIONS, _MOST_MESSAGES = 20, 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDefaults:
+    """When a job runs where the environment says nothing.
+
+    Its variables begin with `SCHEDULER_` and `prefix`. Where `cron` is given it counts, else `day`, `hour`
+    and `minute` do, in the zone of all schedules.
+    """
+
+    name: str
+    prefix: str
+    day: str = "*"
+    hour: int = 0
+    minute: int = 0
+    cron: str = ""
+
+
+#: The two jobs of Cave à Vin. One report a week: its prefix has been in the singular ever since.
+BUILT_IN = (
+    JobDefaults(name="weekly_reports", prefix="WEEKLY_REPORT", day="mon", hour=8),
+    JobDefaults(name="cleanup", prefix="CLEANUP", day="sun", hour=3),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """When one job runs; `time_limit` in seconds, `ping_url` of a dead-man service."""
+
+    prefix: str
+    enabled: bool
+    schedule: Schedule
+    time_limit: int
+    ping_url: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +92,17 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mailing:
+    """How hard the mail server is leant on; `per_minute` is None where there is no limit."""
+
+    connections: int = 2
+    per_connection: int = 100
+    per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; `time_limits` in seconds for each job."""
+    """What the environment says; `jobs` by name, `stop_grace` in seconds."""
 
     zone: ZoneInfo
     database: Path
@@ -63,7 +110,10 @@ class Settings:
     smtp_ca_file: Path | None
     outbox: Path | None
     retention: Retention
-    time_limits: Mapping[str, int]
+    mailing: Mailing
+    jobs: Mapping[str, JobSettings]
+    stop_grace: int
+    alert_to: str | None
     log_level: str
     log_format: LogFormat
     warnings: tuple[str, ...]
@@ -73,156 +123,151 @@ class Settings:
         return f"Settings(database={str(self.database)!r}, zone={self.zone.key!r})"
 
 
-class _WrongValueError(Exception):
-    """One value is wrong; the text says what is wanted instead."""
+def check_defaults(job: JobDefaults) -> None:
+    """Return if the schedule that a job declares makes sense, else raise ValueError with a French reason."""
+    reader = Variables({}, str)
+    try:
+        _schedule(reader, job, ZoneInfo("UTC"))
+    except WrongValueError as error:
+        raise ValueError(str(error)) from error
 
 
-def load(environ: Mapping[str, str], read_file: Callable[[str], str]) -> Settings:
-    """Return the Settings that `environ` describes.
+def known_names(jobs: Iterable[JobDefaults] = BUILT_IN) -> frozenset[str]:
+    """Return the names of all variables that `load` reads for these jobs, without their `_FILE` forms."""
+    return _NAMES | {f"SCHEDULER_{job.prefix}_{suffix}" for job in jobs for suffix in _JOB_SUFFIXES}
+
+
+def job_sources(environ: Mapping[str, str], read_file: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the files and modules of `CAVECRON_JOBS`; what is wrong with it is for `load` to tell."""
+    return variables.names(Variables(environ, read_file).text("CAVECRON_JOBS"))
+
+
+def load(
+    environ: Mapping[str, str],
+    read_file: Callable[[str], str],
+    jobs: Sequence[JobDefaults] = BUILT_IN,
+    problems: Sequence[str] = (),
+) -> Settings:
+    """Return the Settings that `environ` describes for these `jobs`.
 
     `read_file` returns the text of a file named by a `…_FILE` variable, or raises OSError or ValueError.
-    A blank value counts as not set, as compose files write it.
+    `problems` are those that the caller has found already: all are told together.
 
     Raises:
         ConfigurationError: with every problem, not only the first.
 
     """
-    reader = _Reader(environ, read_file)
+    secrets = {"DATABASE_URL", "SMTP_ENCRYPTION_KEY", *(f"SCHEDULER_{job.prefix}_PING_URL" for job in jobs)}
+    reader = Variables(environ, read_file, secrets=secrets)
+    zone = reader.value(
+        "SCHEDULER_TIMEZONE" if reader.has("SCHEDULER_TIMEZONE") else "TZ", "Europe/Paris", variables.zone
+    )
+    reader.text("CAVECRON_JOBS")  # only to tell what is wrong with its file
     settings = Settings(
-        zone=reader.value(
-            "SCHEDULER_TIMEZONE" if reader.has("SCHEDULER_TIMEZONE") else "TZ", "Europe/Paris", _zone
-        ),
-        database=reader.value("DATABASE_URL", "sqlite:////data/wine.db", _database),
-        smtp_keys=reader.value("SMTP_ENCRYPTION_KEY", "", _keys),
-        smtp_ca_file=reader.value("SMTP_CA_FILE", "", _optional_path),
-        outbox=reader.value("CAVECRON_MAIL", "smtp", _outbox),
-        retention=Retention(
-            email_log_days=reader.value("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", _days),
-            activity_log_days=reader.value("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", _days),
-            api_usage_days=reader.value("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", _days),
-        ),
-        time_limits={
-            job: reader.value(f"SCHEDULER_{name}_TIMEOUT", "3600", _seconds)
-            for job, name in JOB_VARIABLES.items()
-        },
+        zone=zone,
+        database=reader.value("DATABASE_URL", "sqlite:////data/wine.db", variables.database),
+        smtp_keys=reader.value("SMTP_ENCRYPTION_KEY", "", variables.names),
+        smtp_ca_file=reader.value("SMTP_CA_FILE", "", variables.optional_path),
+        outbox=reader.value("CAVECRON_MAIL", "smtp", variables.outbox),
+        retention=_retention(reader),
+        mailing=_mailing(reader),
+        jobs={job.name: _job(reader, job, zone) for job in jobs},
+        stop_grace=reader.value("CAVECRON_STOP_GRACE", "8", _seconds),
+        alert_to=reader.value("CAVECRON_ALERT_TO", "", variables.address),
         log_level=reader.value("CAVECRON_LOG_LEVEL", "INFO", _log_level),
         log_format=reader.value("CAVECRON_LOG_FORMAT", "text", _log_format),
-        warnings=_misspelt(environ),
+        warnings=_misspelt(environ, known_names(jobs)),
     )
-    if reader.problems:
-        raise ConfigurationError(reader.problems)
+    if problems or reader.problems:
+        raise ConfigurationError([*problems, *reader.problems])
     return settings
 
 
-class _Reader:
-    """Reads values one by one and keeps what is wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str], read_file: Callable[[str], str]) -> None:
-        self._environ = environ
-        self._read_file = read_file
-        self.problems: list[str] = []
-
-    def value(self, name: str, default: str, parse: Callable[[str], _T]) -> _T:
-        """Return the parsed value of `name`; where it is wrong, note why and go on with the default."""
-        text = self._text(name) or default
-        try:
-            return parse(text)
-        except _WrongValueError as problem:
-            shown = "" if name in {"DATABASE_URL", "SMTP_ENCRYPTION_KEY"} else f"={text!r}"
-            self.problems.append(f"{name}{shown} : {problem}")
-        return parse(default)
-
-    def has(self, name: str) -> bool:
-        """Return whether `name` is set, directly or by a file."""
-        return bool((self._environ.get(name, "") + self._environ.get(f"{name}_FILE", "")).strip())
-
-    def _text(self, name: str) -> str:
-        text = self._environ.get(name, "").strip()
-        path = self._environ.get(f"{name}_FILE", "").strip()
-        if not path:
-            return text
-        if text:
-            self.problems.append(f"{name} et {name}_FILE sont définies toutes les deux : n'en gardez qu'une")
-            return ""
-        try:
-            return self._read_file(path).strip()
-        except OSError as error:
-            self.problems.append(
-                f"{name}_FILE={path!r} : fichier illisible ({reason(error)}) ; le secret est-il monté ?"
-            )
-        except ValueError:
-            self.problems.append(f"{name}_FILE={path!r} : un fichier de texte UTF-8 est attendu")
-        return ""
+def _retention(reader: Variables) -> Retention:
+    return Retention(
+        email_log_days=reader.value("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", _days),
+        activity_log_days=reader.value("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", _days),
+        api_usage_days=reader.value("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", _days),
+    )
 
 
-def _zone(text: str) -> ZoneInfo:
+def _mailing(reader: Variables) -> Mailing:
+    prefix = "SCHEDULER_WEEKLY_REPORT"
+    connections = partial(variables.whole_number, unit="connexions", most=_MOST_CONNECTIONS)
+    return Mailing(
+        connections=reader.value(f"{prefix}_CONNECTIONS", "2", connections),
+        per_connection=reader.value(f"{prefix}_MAX_PER_CONNECTION", "100", _messages),
+        per_minute=reader.value(f"{prefix}_MAX_PER_MINUTE", "", _optional_messages),
+    )
+
+
+def _job(reader: Variables, job: JobDefaults, zone: ZoneInfo) -> JobSettings:
+    prefix = f"SCHEDULER_{job.prefix}"
+    return JobSettings(
+        prefix=job.prefix,
+        enabled=reader.value(f"{prefix}_ENABLED", "1", variables.boolean),
+        schedule=_schedule(reader, job, zone),
+        time_limit=reader.value(f"{prefix}_TIMEOUT", "3600", _seconds),
+        ping_url=reader.value(f"{prefix}_PING_URL", "", variables.ping_url),
+    )
+
+
+def _schedule(reader: Variables, job: JobDefaults, zone: ZoneInfo) -> Schedule:
+    """Return when the job runs: by `_CRON`, or by day, hour and minute, each where it is set."""
+    prefix = f"SCHEDULER_{job.prefix}"
+    simple = [f"{prefix}_{field}" for field in _SIMPLE_FIELDS if reader.has(f"{prefix}_{field}")]
+    if simple and reader.has(f"{prefix}_CRON"):
+        reader.problems.append(f"{prefix}_CRON et {', '.join(simple)} s'excluent : n'en gardez qu'une façon")
+    day = reader.value(f"{prefix}_DAY", job.day, variables.days)
+    hour = reader.value(f"{prefix}_HOUR", str(job.hour), variables.hour)
+    minute = reader.value(f"{prefix}_MINUTE", str(job.minute), variables.minute)
+    by_fields = f"{minute} {hour} * * {day}"
+    default = job.cron if job.cron and not simple else by_fields
+    return reader.value(f"{prefix}_CRON", default, partial(_expression, zone=zone))
+
+
+def _expression(text: str, *, zone: ZoneInfo) -> Schedule:
     try:
-        return ZoneInfo(text.removeprefix(":"))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _WrongValueError("un fuseau IANA est attendu, comme Europe/Paris ou America/Montreal") from None
-
-
-def _database(text: str) -> Path:
-    scheme, separator, path = text.partition("://")
-    if not separator or scheme != "sqlite":
-        wanted = "sqlite:////data/wine.db (quatre barres : chemin absolu) ou sqlite:///wine.db (relatif)"
-        raise _WrongValueError(f"Cave à Vin garde sa cave dans SQLite ; {wanted} est attendu")
-    path = path.removeprefix("/").partition("?")[0]
-    if not path or path == ":memory:" or "\0" in path:
-        raise _WrongValueError("le chemin d'un fichier est attendu, comme sqlite:////data/wine.db")
-    return Path(path)
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    return tuple(key.strip() for key in text.split(",") if key.strip())
-
-
-def _optional_path(text: str) -> Path | None:
-    return Path(text) if text else None
-
-
-def _outbox(text: str) -> Path | None:
-    if text == "smtp":
-        return None
-    scheme, _, path = text.partition(":")
-    if scheme != "maildir" or not path:
-        raise _WrongValueError("smtp ou maildir:CHEMIN est attendu")
-    return Path(path)
+        return parse(text, zone)
+    except ScheduleError as error:
+        raise WrongValueError(str(error)) from error
 
 
 def _days(text: str) -> int:
-    return _whole_number(text, "jours", _MOST_DAYS)
+    return variables.whole_number(text, "jours", most=_MOST_DAYS)
 
 
 def _seconds(text: str) -> int:
-    return _whole_number(text, "secondes", _MOST_SECONDS)
+    return variables.whole_number(text, "secondes", most=_MOST_SECONDS)
 
 
-def _whole_number(text: str, unit: str, most: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise _WrongValueError(f"un nombre entier de {unit}, de 1 à {most}, est attendu")
-    return int(text)
+def _messages(text: str) -> int:
+    return variables.whole_number(text, "messages", most=_MOST_MESSAGES)
+
+
+def _optional_messages(text: str) -> int | None:
+    return _messages(text) if text else None
 
 
 def _log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
-        raise _WrongValueError(f"un niveau parmi {', '.join(_LOG_LEVELS)} est attendu")
+        raise WrongValueError(f"un niveau parmi {', '.join(_LOG_LEVELS)} est attendu")
     return text.upper()
 
 
 def _log_format(text: str) -> LogFormat:
     if text.lower() not in ("text", "json"):
-        raise _WrongValueError("text ou json est attendu")
+        raise WrongValueError("text ou json est attendu")
     return cast(LogFormat, text.lower())
 
 
-def _misspelt(environ: Mapping[str, str]) -> tuple[str, ...]:
+def _misspelt(environ: Mapping[str, str], known: frozenset[str]) -> tuple[str, ...]:
     """Return a warning for each name that looks like one of ours and is none."""
     warnings = []
     for name in sorted(environ):
-        if not name.startswith(("SCHEDULER_", "CAVECRON_")) or name.removesuffix("_FILE") in _NAMES:
+        if not name.startswith(("SCHEDULER_", "CAVECRON_")) or name.removesuffix("_FILE") in known:
             continue
-        nearest: Sequence[str] = difflib.get_close_matches(name, sorted(_NAMES), n=1, cutoff=0.75)
+        nearest: Sequence[str] = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
         hint = f" (vouliez-vous dire {nearest[0]} ?)" if nearest else ""
         warnings.append(f"Variable inconnue, ignorée : {name}{hint}")
     return tuple(warnings)

@@ -29,9 +29,8 @@ def test_help_is_in_french(command: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("", "il manque : COMMANDE"),
         ("rnu", "commande inconnue : 'rnu'"),
-        ("run", "il manque : JOB"),
+        ("run", "un job est attendu : cavecron run JOB, ou cavecron run --due"),
         ("run cleanup --now", "argument inconnu : --now"),
         ("run cleanup --user", "--user : une valeur est attendue"),
         ("run cleanup --json=1", "--json ne prend pas de valeur, reçu '1'"),

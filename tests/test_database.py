@@ -95,7 +95,7 @@ def test_a_file_without_rights_is_told(cellar: CellarFile, mode: int) -> None:
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     assert result.code == 1
     rights = f"droits du fichier et de son dossier pour l'utilisateur n° {os.geteuid()} ?"
-    assert f"{cellar.path} ne peut être ouverte en écriture : {rights}\n" in result.out
+    assert f"{cellar.path} ne peut être ouverte en écriture : {rights}\n" in result.err
 
 
 def test_a_folder_without_rights_is_told(cellar: CellarFile) -> None:
@@ -104,7 +104,7 @@ def test_a_folder_without_rights_is_told(cellar: CellarFile) -> None:
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     cellar.path.parent.chmod(0o755)
     assert result.code == 1
-    assert "ne peut être ouverte (accès refusé) : droits de son dossier pour l'utilisateur n°" in result.out
+    assert "ne peut être ouverte (accès refusé) : droits de son dossier pour l'utilisateur n°" in result.err
 
 
 def test_a_failed_transaction_leaves_nothing_behind(cellar: CellarFile) -> None:

@@ -21,13 +21,13 @@ HOUSE = [
     "french",
     "clock",
     "threads",
+    "variables",
     "schedule.fields",
     "schedule.zones",
     "schedule.local",
     "schedule.slots",
     "schedule.words",
     "schedule",
-    "variables",
     "settings",
     "log",
     "cellar",
@@ -56,17 +56,19 @@ HOUSE = [
     "ledger",
     "ledger.values",
     "ledger.store",
-    "ledger.looking",
     "ledger.claims",
+    "ledger.looking",
     "ledger.deliveries",
     "ledger.history",
     "jobs",
     "jobs.registry",
+    "jobs.calling",
+    "jobs.loading",
     "jobs.weekly_reports",
     "jobs.cleanup",
-    "jobs.loading",
-    "environment",
+    "endings",
     "runner",
+    "environment",
     "daemon",
     "simulate",
     "check",
@@ -75,9 +77,8 @@ HOUSE = [
     "demo.households",
     "demo.cellar",
     "usage",
+    "signals",
     "commands",
-    "commands.names",
-    "commands.signals",
     "commands.run",
     "commands.scheduler",
     "commands.preview",
@@ -101,7 +102,7 @@ IMPURE_IMPORTS = frozenset(
 #: Functions without effects that live beside an edge.
 PURE_FUNCTIONS = frozenset({"cavecron.cellar.database:read_utc", "cavecron.cellar.database:utc_text"})
 #: The clock, and the shell around the core.
-ASYNC = frozenset({"clock", "runner", "daemon", "simulate"})
+ASYNC = frozenset({"clock", "runner", "daemon", "simulate", "commands.run", "commands.scheduler"})
 #: Cave à Vin's tables are known here, and made here for the demonstration.
 KNOWS_TABLES = ("cellar.", "demo.")
 
@@ -166,7 +167,7 @@ def asynchronous(module: Module) -> Iterator[str]:
     [
         (imports_from_below, "errors", "import cavecron.settings"),
         (imports_from_below, "errors", "from cavecron import settings"),
-        (imports_from_below, "settings", "def f():\n    from cavecron.runner import execute"),
+        (imports_from_below, "settings", "def f():\n    from cavecron.runner import carry_out"),
         (imports_from_below, "cellar.maturity", "from cavecron.cellar.draft import Draft"),
         (imports_from_below, "cellar.maturity", "from cavecron.nowhere import x"),
         (imports_from_below, "cli", "from . import errors"),

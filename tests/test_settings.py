@@ -32,7 +32,10 @@ def test_nothing_has_to_be_configured() -> None:
     settings = loaded()
     assert (settings.zone.key, settings.database) == ("Europe/Paris", Path("/data/wine.db"))
     assert settings.retention == Retention(email_log_days=90, activity_log_days=180, api_usage_days=30)
-    assert settings.time_limits == {"weekly_reports": 3600, "cleanup": 3600}
+    assert {name: job.time_limit for name, job in settings.jobs.items()} == {
+        "weekly_reports": 3600,
+        "cleanup": 3600,
+    }
     assert (settings.smtp_keys, settings.smtp_ca_file, settings.outbox) == ((), None, None)
     assert (settings.log_level, settings.log_format, settings.warnings) == ("INFO", "text", ())
 
@@ -145,7 +148,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
 def test_a_misspelt_name_is_a_warning_with_the_nearest() -> None:
     """It is ignored, and a person wonders why: so it is told."""
     settings = loaded(
-        SCHEDULER_WEEKLY_REPORTS_HOUR="9", CAVECRON_ZZZ="1", SCHEDULER_CLEANUP_DAY_FILE="/x", PATH="/"
+        SCHEDULER_WEEKLY_REPORTS_HOUR="9", CAVECRON_ZZZ="1", SCHEDULER_CLEANUP_DAY="sun", PATH="/"
     )
     assert settings.warnings == (
         "Variable inconnue, ignorée : CAVECRON_ZZZ",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cavecron.check import Finding, examine
 from cavecron.clock import SystemClock
-from cavecron.commands.run import load_settings
+from cavecron.environment import load
 from cavecron.errors import ConfigurationError
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
@@ -18,7 +18,7 @@ _PLAIN_MARKS = {True: "[ok]", False: "[!!]", None: "[--]"}
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print each finding as it is found; exit code 0 only if all is well, 2 for a wrong configuration."""
     try:
-        settings = load_settings(environ)
+        settings, _jobs = load(environ)
     except ConfigurationError as error:
         for problem in error.problems:
             _print(Finding(subject="Configuration", ok=False, said=problem))

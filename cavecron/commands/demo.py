@@ -14,6 +14,9 @@ from cavecron.errors import CavecronError, UsageError, reason
 
 _SHOWN = HOUSEHOLDS[0].name
 
+#: A run by hand without options.
+_PLAIN = {"user": [], "dry_run": False, "json": False, "due": False, "resume": False}
+
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Make the cellar, run the jobs and say where everything lies; exit code 0."""
@@ -25,7 +28,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = {"DATABASE_URL": f"sqlite:///{database}", "CAVECRON_MAIL": f"maildir:{outbox}"}
     for job in ("weekly_reports", "cleanup"):
         print(f"\n$ cavecron run {job}", flush=True)
-        code = run.main(argparse.Namespace(job=job, user=[], dry_run=False, json=False), settings)
+        code = run.main(argparse.Namespace(job=job, **_PLAIN), settings)
         if code:
             return code
     print(f"\n$ cavecron preview {_SHOWN}")

@@ -13,7 +13,7 @@ from cavecron.cellar.reader import recipients, reports
 from cavecron.cellar.report import WeeklyReport, as_json
 from cavecron.cellar.tables import CELLAR, require
 from cavecron.clock import SystemClock
-from cavecron.commands.run import load_settings
+from cavecron.environment import load
 from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.mail.html import html_part
 from cavecron.mail.text import text_part
@@ -22,7 +22,7 @@ from cavecron.mail.text import text_part
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write or print the report; exit code 0."""
     _refuse_nonsense(arguments)
-    configured = load_settings(environ)
+    configured, _jobs = load(environ)
     at = SystemClock().now() if arguments.at is None else _instant(arguments.at, configured.zone)
     database = Database(configured.database)
     require(database, CELLAR)

@@ -1,107 +1,154 @@
-"""`cavecron run JOB`: a job, now, in the foreground."""
+"""`cavecron run JOB`: a job, now, in the foreground, by the path that the scheduler takes."""
 
 import argparse
-import difflib
+import asyncio
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
-from cavecron import log, settings
-from cavecron.cellar.database import Database
-from cavecron.clock import Clock, SystemClock
-from cavecron.errors import CavecronError, UsageError
-from cavecron.jobs.cleanup import CLEANUP
-from cavecron.jobs.registry import Job, Outcome, Run
-from cavecron.jobs.weekly_reports import WEEKLY_REPORTS
-from cavecron.runner import execute
+from cavecron import log
+from cavecron.cellar.tables import require
+from cavecron.clock import Clock
+from cavecron.daemon import means_of
+from cavecron.environment import load
+from cavecron.errors import AlreadyRunningError, CavecronError, UsageError
+from cavecron.french import moment
+from cavecron.jobs.registry import Job, Outcome, named_job
+from cavecron.ledger.claims import claim_again, claim_by_hand
+from cavecron.ledger.looking import look
+from cavecron.ledger.values import Claim, Watch
+from cavecron.runner import Control, Means, Options, carry_out, rehearse
+from cavecron.schedule import next_slot
+from cavecron.signals import on_stop
 
-_JOBS = {job.name: job for job in (WEEKLY_REPORTS, CLEANUP)}
 #: Seconds after which a run on a terminal says how far it is.
 _PROGRESS_AFTER = 2.0
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Run the job; exit code 0, or 1 where it failed wholly or for some recipients."""
-    job = _job(arguments.job, arguments.user)
-    configured = load_settings(environ)
+    """Run the job; exit code 0, 1 where it failed wholly or for some recipients, 3 where it runs already."""
+    settings, jobs = load(environ)
+    chosen = _chosen(arguments, jobs)
     log.configure(
-        zone=configured.zone,
-        level=configured.log_level,
-        log_format=configured.log_format,
+        zone=settings.zone,
+        level=settings.log_level,
+        log_format=settings.log_format,
         stream=sys.stderr if arguments.json else sys.stdout,
     )
-    log.warn(configured.warnings)
-    with _stop_on_signal() as stopping:
-        clock = SystemClock()
-        run = Run(
-            job=job,
-            planned=clock.now(),
-            settings=configured,
-            database=Database(configured.database),
-            clock=clock,
-            deadline=clock.monotonic() + configured.time_limits[job.name],
-            stopping=stopping,
-            progress=_progress(clock),
-            dry_run=arguments.dry_run,
-            users=tuple(arguments.user),
-        )
-        try:
-            outcome = execute(run)
-        except CavecronError as error:  # the log has said why
-            if arguments.json:
-                _print_json(run, ok=False, error=str(error))
-            return error.exit_code
-    _show(outcome, run, as_json=arguments.json)
-    return 1 if outcome.failures else 0
+    log.warn(settings.warnings)
+    means = means_of(settings)
+    options = Options(dry_run=arguments.dry_run, users=tuple(arguments.user), progress=_progress(means.clock))
+    if arguments.dry_run:
+        return _shown(chosen[0], rehearse(chosen[0], means, options), dry_run=True, as_json=arguments.json)
+    return asyncio.run(_run(chosen, arguments, means, options))
 
 
-def load_settings(environ: Mapping[str, str]) -> settings.Settings:
-    """Return the settings of this process; `…_FILE` variables are read from disk."""
-    return settings.load(environ, lambda path: Path(path).read_text(encoding="utf-8"))
+def _chosen(arguments: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[Job]:
+    """Return the jobs that the command line means.
 
+    Raises:
+        UsageError: it contradicts itself.
 
-def _job(name: str, users: Sequence[str]) -> Job:
-    job = _JOBS.get(name)
-    if job is None:
-        nearest = difflib.get_close_matches(name, _JOBS, n=1, cutoff=0)
-        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest[0]} ?)")
-    if users and "users" not in job.options:
+    """
+    if arguments.due:
+        if arguments.dry_run or arguments.user or arguments.resume:
+            raise UsageError("--due ne s'emploie pas avec --dry-run, --user ou --resume")
+        return [named_job(jobs, arguments.job)] if arguments.job else jobs
+    if arguments.job is None:
+        raise UsageError("un job est attendu : cavecron run JOB, ou cavecron run --due")
+    job = named_job(jobs, arguments.job)
+    if arguments.user and "users" not in job.options:
         raise UsageError(f"{job.name} ne connaît pas --user : il ne s'adresse à personne")
-    return job
+    if arguments.dry_run and "dry_run" not in job.options:
+        raise UsageError(f"{job.name} ne connaît pas --dry-run")
+    if arguments.resume and (arguments.dry_run or arguments.user):
+        raise UsageError("--resume reprend une exécution telle quelle : sans --dry-run ni --user")
+    return [job]
 
 
-def _show(outcome: Outcome, run: Run, *, as_json: bool) -> None:
-    if as_json:
-        ok = not outcome.failures
-        _print_json(run, ok=ok, dry_run=run.dry_run, summary=outcome.summary, **outcome.details)
-    elif run.dry_run:
-        print(outcome.summary, *outcome.lines, sep="\n  ")
-    elif outcome.failures:
-        print("Rapports non remis :", *outcome.failures, sep="\n  ")
-
-
-def _print_json(run: Run, **result: object) -> None:
-    print(json.dumps({"job": run.job.name, **result}, ensure_ascii=False))
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Yield a question, answered yes after SIGTERM or SIGINT; a second signal ends the process at once."""
-    asked: list[int] = []
-
-    def ask(number: int, _frame: object) -> None:
-        asked.append(number)
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+async def _run(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means, options: Options) -> int:
+    control = Control()
+    on_stop(control.stop)
     try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        claims = await means.threads.start("claim", lambda: _claims(jobs, arguments, means))
+    except CavecronError as error:
+        if arguments.json:
+            _print_json(jobs[0], ok=False, error=str(error))
+        raise
+    named = {job.name: job for job in jobs}
+    codes = [
+        await _carried_out(
+            claim, named[claim.job], means, control=control, options=options, as_json=arguments.json
+        )
+        for claim in claims
+    ]
+    return max(codes, default=0)
+
+
+async def _carried_out(
+    claim: Claim, job: Job, means: Means, *, control: Control, options: Options, as_json: bool
+) -> int:
+    try:
+        outcome = await carry_out(claim, job, means, control=control, options=options)
+    except CavecronError as error:  # the log has said why
+        if as_json:
+            _print_json(job, ok=False, error=str(error))
+        return error.exit_code
+    return _shown(job, outcome, as_json=as_json)
+
+
+def _claims(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means) -> list[Claim]:
+    """Claim what the command line asks for.
+
+    Raises:
+        AlreadyRunningError: another process has it.
+        CavecronError: the database is not there, or cannot be written.
+
+    """
+    now = means.clock.now()
+    if arguments.due:
+        require(means.database)
+        return _due(jobs, means)
+    if arguments.resume:
+        return [claim_again(means.ledger, jobs[0].name, now)]
+    return [claim_by_hand(means.ledger, jobs[0].name, arguments.user, now)]
+
+
+def _due(jobs: Sequence[Job], means: Means) -> list[Claim]:
+    """Claim what the scheduler would run now, of enabled jobs; say so where there is nothing."""
+    now = means.clock.now()
+    configured = means.settings.jobs
+    watches = [
+        Watch(job=job.name, schedule=configured[job.name].schedule)
+        for job in jobs
+        if configured[job.name].enabled
+    ]
+    looks = look(means.ledger, watches, now, eager=True)
+    claims = [seen.claim for seen in looks if seen.claim]
+    busy = [watch.job for watch, seen in zip(watches, looks, strict=True) if seen.busy]
+    if busy and not claims:
+        raise AlreadyRunningError(f"{', '.join(busy)} : déjà en cours dans un autre processus")
+    if not claims:
+        slots = [slot for watch in watches if (slot := next_slot(watch.schedule, now))]
+        coming = moment(min(slots).astimezone(means.settings.zone)) if slots else "aucun"
+        print(f"Rien à exécuter maintenant ; prochain créneau : {coming}", file=sys.stderr)
+    return claims
+
+
+def _shown(job: Job, outcome: Outcome, *, as_json: bool, dry_run: bool = False) -> int:
+    """Print what a run did beyond its log; return the exit code."""
+    ok = not outcome.failures
+    if as_json:
+        _print_json(job, ok=ok, dry_run=dry_run, summary=outcome.summary, **outcome.details)
+    elif outcome.lines:
+        print(outcome.summary, *outcome.lines, sep="\n  ")
+    elif not ok:
+        print("Rapports non remis :", *outcome.failures, sep="\n  ")
+    return 0 if ok else 1
+
+
+def _print_json(job: Job, **result: object) -> None:
+    print(json.dumps({"job": job.name, **result}, ensure_ascii=False))
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from cavecron.cellar.logs import count_old, prune
 from cavecron.cellar.tables import LOGS, require
-from cavecron.jobs.registry import Job, Outcome, Run
+from cavecron.jobs.registry import Outcome, Run
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,14 +23,6 @@ def cleanup(run: Run) -> Outcome:
     outcome = _outcome("Nettoyage, lignes supprimées", counts)
     _LOG.info("%s", outcome.summary)
     return outcome
-
-
-CLEANUP = Job(
-    name="cleanup",
-    title="nettoyage des anciennes données",
-    function=cleanup,
-    options=frozenset({"dry_run"}),
-)
 
 
 def _outcome(words: str, counts: Mapping[str, int]) -> Outcome:

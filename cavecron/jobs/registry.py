@@ -1,69 +1,94 @@
-"""What a job is, and what a run of it is given.
+"""What a job is, how one is declared, and what a run of it is given.
 
-It knows no particular job, no schedule and no table.
+It knows no particular job's code: built-in ones are named here and imported when they run, so that an
+idle scheduler does not hold in memory what it needs once a week.
 """
 
-from collections.abc import Callable, Mapping
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from cavecron.cellar.database import Database
 from cavecron.clock import Clock
-from cavecron.errors import StoppedError, TimeLimitError
-from cavecron.settings import JOB_VARIABLES, Settings
+from cavecron.errors import CavecronError, UsageError
+from cavecron.ledger.deliveries import Deliveries
+from cavecron.ledger.values import Claim
+from cavecron.settings import BUILT_IN, JobDefaults, Settings, check_defaults
 
 Option = Literal["dry_run", "users"]
+#: A job of one's own takes a Run and returns its summary, or nothing; it may be a coroutine function.
+Function = Callable[["Run"], Any]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a run did: a French summary, its lines in detail, and what it could not do for whom.
 
-    `details` says the same for programs.
+    `details` says the same for programs. `temporary` says that what failed may succeed when the run is
+    tried again soon.
     """
 
     summary: str
     lines: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A named function; `options` are those of `cavecron run` that it understands."""
+    """A function and when it runs by default; `options` are those of `cavecron run` that it understands.
+
+    Calling a Job calls its function.
+    """
 
     name: str
     title: str
-    function: Callable[["Run"], Outcome]
+    function: Function
+    defaults: JobDefaults
     options: frozenset[Option] = frozenset()
 
-
-def _silent(done: int, total: int) -> None:
-    """Tell nobody how far the run has come."""
-
-
-def _never() -> bool:
-    return False
+    def __call__(self, run: "Run") -> Any:
+        """Do the job's work, as a test of a job of one's own does it."""
+        return self.function(run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution of a job.
+    """One execution of a job, as its function is given it.
 
-    `planned` is the instant it stands for (aware, UTC); `deadline` is in seconds of `clock.monotonic`.
+    `deadline` is in seconds of `clock.monotonic`; `halt` returns why the run has to stop, None while it may
+    go on. `users` are names or ids where a person asked for some only.
     """
 
     job: Job
-    planned: datetime
+    claim: Claim
     settings: Settings
     database: Database
+    deliveries: Deliveries
     clock: Clock
     deadline: float
-    stopping: Callable[[], bool] = _never
-    progress: Callable[[int, int], None] = _silent
+    halt: Callable[[], CavecronError | None]
+    progress: Callable[[int, int], None]
     dry_run: bool = False
     users: tuple[str, ...] = ()
+
+    @property
+    def planned(self) -> datetime:
+        """Return the instant that the run stands for (aware, UTC): its slot, or when it was asked for."""
+        return self.claim.slot
+
+    @property
+    def slot(self) -> datetime | None:
+        """Return the slot (aware, UTC), None for a run by hand."""
+        return None if self.claim.trigger == "manual" else self.claim.slot
 
     @property
     def key(self) -> str:
@@ -76,11 +101,106 @@ class Run:
         Raises:
             StoppedError: cavecron was asked to stop.
             TimeLimitError: the job's time is up.
+            LeaseLostError: another process has taken the run over.
 
         """
-        if self.stopping():
-            raise StoppedError(f"{self.job.title} : arrêt demandé, le job s'est interrompu")
-        if self.clock.monotonic() > self.deadline:
-            limit = self.settings.time_limits[self.job.name]
-            variable = f"SCHEDULER_{JOB_VARIABLES[self.job.name]}_TIMEOUT"
-            raise TimeLimitError(f"{self.job.title} : durée limite de {limit} s dépassée ({variable})")
+        if error := self.halt():
+            raise error
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Mail `text` to one address as the built-in jobs do, once a run; see `jobs.notice`."""
+        notice = importlib.import_module("cavecron.jobs.notice")
+        notice.send(self, to, subject, text)
+
+
+def _imported(module: str) -> Function:
+    def function(run: Run) -> Outcome:
+        work = importlib.import_module(f"cavecron.jobs.{module}")
+        outcome: Outcome = getattr(work, module)(run)
+        return outcome
+
+    return function
+
+
+WEEKLY_REPORTS = Job(
+    name="weekly_reports",
+    title="envoi des rapports hebdomadaires",
+    function=_imported("weekly_reports"),
+    defaults=BUILT_IN[0],
+    options=frozenset({"dry_run", "users"}),
+)
+CLEANUP = Job(
+    name="cleanup",
+    title="nettoyage des anciennes données",
+    function=_imported("cleanup"),
+    defaults=BUILT_IN[1],
+    options=frozenset({"dry_run"}),
+)
+BUILT_IN_JOBS = (WEEKLY_REPORTS, CLEANUP)
+
+
+def named_job(jobs: Sequence[Job], name: str) -> Job:
+    """Return the job called `name`.
+
+    Raises:
+        UsageError: there is none; the nearest one is offered.
+
+    """
+    known = {job.name: job for job in jobs}
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest[0]} ?)")
+    return known[name]
+
+
+class JobError(ValueError):
+    """A declaration makes no sense; the text says why in French."""
+
+
+def job(
+    name: str,
+    *,
+    title: str = "",
+    day: str = "*",
+    hour: int = 0,
+    minute: int = 0,
+    cron: str = "",
+) -> Callable[[Function], Job]:
+    """Declare a job: `@job("low_stock", title="alerte de stock bas", day="mon", hour=9, minute=0)`.
+
+    `title` is what the log calls it. `day`, `hour` and `minute`, or `cron`, say when it runs where the
+    environment (`SCHEDULER_<NAME>_…`) says nothing; by default every day at midnight.
+
+    Raises:
+        JobError: the name, the schedule or the function makes no sense.
+
+    """
+
+    def declare(function: Function) -> Job:
+        _check_name(name)
+        _check_signature(function)
+        defaults = JobDefaults(name=name, prefix=name.upper(), day=day, hour=hour, minute=minute, cron=cron)
+        try:
+            check_defaults(defaults)
+        except ValueError as error:
+            raise JobError(f"job {name!r} : {error}") from error
+        return Job(name=name, title=title or name, function=function, defaults=defaults)
+
+    return declare
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise JobError(
+            f"job {name!r} : un nom en minuscules, chiffres et _ est attendu, comme 'alerte_stock'"
+        )
+
+
+def _check_signature(function: object) -> None:
+    if not callable(function):
+        raise JobError(f"@job attend une fonction, pas {function!r}")
+    try:
+        inspect.signature(function).bind(object())
+    except (TypeError, ValueError) as error:
+        name = getattr(function, "__name__", repr(function))
+        raise JobError(f"{name}() doit accepter un seul argument, le Run : def {name}(run)") from error

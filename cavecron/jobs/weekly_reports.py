@@ -13,7 +13,7 @@ from cavecron.cellar.reader import Audience, recipients, reports
 from cavecron.cellar.report import Recipient, WeeklyReport
 from cavecron.cellar.tables import MAILING, require
 from cavecron.errors import CavecronError
-from cavecron.jobs.registry import Job, Outcome, Run
+from cavecron.jobs.registry import Outcome, Run
 from cavecron.mail.dispatch import Letter, deliver
 from cavecron.mail.message import SUBJECT, check_address, compose, message_id
 from cavecron.mail.post import Post, post_of
@@ -132,14 +132,6 @@ def weekly_reports(run: Run) -> Outcome:
     if mailing.database_trouble:
         raise mailing.database_trouble  # recorded in the end, but not everybody was written to
     return mailing.outcome()
-
-
-WEEKLY_REPORTS = Job(
-    name="weekly_reports",
-    title="envoi des rapports hebdomadaires",
-    function=weekly_reports,
-    options=frozenset({"dry_run", "users"}),
-)
 
 
 def _send(mailing: _Mailing) -> None:

@@ -1,0 +1,44 @@
+"""`cavecron` without a command: the scheduler, until it is told to stop."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+
+from cavecron import log
+from cavecron.cellar.database import Database
+from cavecron.cellar.tables import require
+from cavecron.daemon import Scheduler, means_of
+from cavecron.environment import load
+from cavecron.signals import on_stop
+
+_LOG = logging.getLogger("cavecron.daemon")
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Run until SIGTERM or SIGINT; exit code 0."""
+    del arguments
+    settings, jobs = load(environ)
+    log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
+    log.warn(settings.warnings)
+    database = Database(settings.database)
+    scheduler = Scheduler(jobs, means=means_of(settings), ready=lambda: require(database))
+    asyncio.run(_until_told(scheduler))
+    _LOG.info("cavecron arrêté")
+    _leave()
+    return 0
+
+
+async def _until_told(scheduler: Scheduler) -> None:
+    on_stop(scheduler.stop)
+    await scheduler.run()
+
+
+def _leave() -> None:
+    """End at once where a job's thread still hangs: the interpreter's own end could wait for it."""
+    if any(thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        os._exit(0)

@@ -1,0 +1,46 @@
+"""How an attempt at a run ended, and whether and when it is tried again.
+
+Pure: outcomes and errors in, endings out; the instant is an argument.
+"""
+
+from datetime import datetime, timedelta
+
+from cavecron.errors import CavecronError, StoppedError
+from cavecron.jobs.registry import Outcome
+from cavecron.ledger.values import Claim, Ending
+from cavecron.schedule import GRACE
+
+#: When a run that failed for a while is tried again, after its first, second and third failure.
+_RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+_MOST_TOLD = 5
+
+
+def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
+    """Return the ending of an attempt that came to its end at `now` (aware)."""
+    if not outcome.failures:
+        return Ending(state="succeeded", summary=outcome.summary)
+    count = len(outcome.failures)
+    told = " ; ".join(outcome.failures[:_MOST_TOLD]) + (" ; …" if count > _MOST_TOLD else "")
+    return Ending(
+        state="failed",
+        summary=outcome.summary,
+        reason=f"{count} échec{'s' if count > 1 else ''} : {told}",
+        retry_at=_retry_at(claim, now) if outcome.temporary else None,
+    )
+
+
+def ended_by(error: CavecronError, claim: Claim, now: datetime) -> Ending:
+    """Return the ending of an attempt that `error` cut short at `now` (aware)."""
+    if isinstance(error, StoppedError):
+        return Ending(state="interrupted", reason=str(error))
+    return Ending(
+        state="failed", reason=str(error), retry_at=_retry_at(claim, now) if error.temporary else None
+    )
+
+
+def _retry_at(claim: Claim, now: datetime) -> datetime | None:
+    """Return when to try again: not after the last try, an hour after the slot, or for a run by hand."""
+    if claim.trigger == "manual" or claim.failures >= len(_RETRIES):
+        return None
+    at = now + _RETRIES[claim.failures]
+    return at if at - claim.slot < GRACE else None

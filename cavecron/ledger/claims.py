@@ -1,0 +1,231 @@
+"""Claims on runs: taking one, keeping its lease, ending it.
+
+Whoever writes here has read the row in the same transaction. It knows no schedule.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cavecron.cellar.database import read_utc, utc_text
+from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.values import Claim, Ending, Trigger
+
+_KILLED = "coupé net : son processus a été tué"
+_COLUMNS = "id, job, slot, trigger, state, attempt, failures, lease_until, retry_at, users, owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run as the ledger has it, whether it still runs or not."""
+
+    id: int
+    job: str
+    slot: datetime
+    trigger: Trigger
+    state: str
+    attempt: int
+    failures: int
+    lease_until: datetime | None
+    retry_at: datetime | None
+    users: tuple[str, ...]
+    owner: str
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether nothing of it is left to be done by itself."""
+        return self.state == "succeeded" or (self.state == "failed" and self.retry_at is None)
+
+
+def running(connection: sqlite3.Connection, job: str) -> list[Running]:
+    """Return the runs of `job` that nobody has ended: one at most, unless somebody edited the table."""
+    return _found(connection, "job = ? AND state = 'running'", job)
+
+
+def latest_slot_run(connection: sqlite3.Connection, job: str) -> Running | None:
+    """Return the run of the latest slot of `job` that ran."""
+    where = "job = ? AND state <> 'missed' AND trigger <> 'manual' ORDER BY slot DESC LIMIT 1"
+    return next(iter(_found(connection, where, job)), None)
+
+
+def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
+    """Claim a slot that has no run; the unique index refuses one that has."""
+    connection.execute(
+        "DELETE FROM cavecron_run WHERE job = ? AND slot = ? AND state = 'missed' AND slots = 1",
+        (claim.job, utc_text(claim.slot)),
+    )
+    return _insert(connection, ledger, claim, now)
+
+
+def claim_by_hand(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
+    """Claim a run of `job` that a person asks for, whatever its schedule.
+
+    Raises:
+        AlreadyRunningError: another process runs it.
+
+    """
+    with ledger.writing() as connection:
+        _refuse_second(connection, ledger, job, now)
+        claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
+        return _insert(connection, ledger, claim, now)
+
+
+def claim_again(ledger: Ledger, job: str, now: datetime) -> Claim:
+    """Claim the latest run of `job` once more, that was cut off or left something undone.
+
+    Raises:
+        AlreadyRunningError: another process runs it.
+        UsageError: there is none, or it succeeded.
+
+    """
+    with ledger.writing() as connection:
+        _refuse_second(connection, ledger, job, now)
+        found = _found(
+            connection, "job = ? AND state <> 'missed' ORDER BY started DESC, id DESC LIMIT 1", job
+        )
+        if not found or found[0].state == "succeeded":
+            raise UsageError(f"rien à reprendre : la dernière exécution de {job} est complète")
+        return take_up(connection, ledger, found[0], now, every_failure=True)
+
+
+def take_up(
+    connection: sqlite3.Connection,
+    ledger: Ledger,
+    run: Running,
+    now: datetime,
+    *,
+    every_failure: bool = False,
+) -> Claim:
+    """Claim a run that was cut off or failed."""
+    connection.execute(
+        "UPDATE cavecron_run SET state = 'running', owner = ?, lease_until = ?, retry_at = NULL,"
+        " finished = NULL, attempt = attempt + 1, reason = NULL WHERE id = ?",
+        (ledger.owner, utc_text(now + ledger.lease), run.id),
+    )
+    return Claim(
+        run=run.id,
+        job=run.job,
+        slot=run.slot,
+        trigger=run.trigger,
+        attempt=run.attempt + 1,
+        failures=run.failures,
+        users=run.users,
+        every_failure=every_failure,
+    )
+
+
+def give_up(connection: sqlite3.Connection, run: Running, now: datetime) -> datetime | None:
+    """Leave a run as it is for good; return its slot if it was one of a killed process."""
+    if run.state == "running":
+        connection.execute(
+            "UPDATE cavecron_run SET state = 'interrupted', owner = NULL, lease_until = NULL, finished = ?,"
+            " reason = ? WHERE id = ?",
+            (utc_text(now), _KILLED, run.id),
+        )
+        return run.slot
+    if run.retry_at:
+        connection.execute("UPDATE cavecron_run SET retry_at = NULL WHERE id = ?", (run.id,))
+    return None
+
+
+def renew(ledger: Ledger, run: int, now: datetime) -> bool:
+    """Renew the lease of a run; return False if another process has taken it over."""
+    with ledger.writing() as connection:
+        renewed = connection.execute(
+            "UPDATE cavecron_run SET lease_until = ? WHERE id = ? AND state = 'running' AND owner = ?",
+            (utc_text(now + ledger.lease), run, ledger.owner),
+        )
+        return renewed.rowcount == 1
+
+
+def check_ours(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
+    """Return if this process holds the run.
+
+    Raises:
+        LeaseLostError: another one has taken it over.
+
+    """
+    held = connection.execute(
+        "SELECT 1 FROM cavecron_run WHERE id = ? AND state = 'running' AND owner = ?", (run, ledger.owner)
+    ).fetchone()
+    if held is None:
+        raise LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
+
+
+def finish(ledger: Ledger, claim: Claim, ending: Ending, now: datetime) -> None:
+    """Record how an attempt ended, and give the lease back.
+
+    Raises:
+        LeaseLostError: another process has taken the run over, and will record its end.
+
+    """
+    with ledger.writing() as connection:
+        check_ours(connection, ledger, claim.run)
+        connection.execute(
+            "UPDATE cavecron_run SET state = ?, summary = ?, reason = ?, retry_at = ?, failures = ?,"
+            " finished = ?, owner = NULL, lease_until = NULL WHERE id = ?",
+            (
+                ending.state,
+                ending.summary,
+                ending.reason,
+                utc_text(ending.retry_at) if ending.retry_at else None,
+                claim.failures + (ending.state == "failed"),
+                utc_text(now),
+                claim.run,
+            ),
+        )
+
+
+def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:
+    for run in running(connection, job):
+        lease = run.lease_until
+        if lease and now < lease <= now + 2 * ledger.lease:
+            host, _, rest = run.owner.partition(":")
+            raise AlreadyRunningError(
+                f"{job} est déjà en cours (processus {rest.partition(':')[0]} sur {host}) : attendre sa fin"
+                f" ; s'il a été tué, réessayer dans {(lease - now).seconds + 1} s"
+            )
+        if run.trigger == "manual":
+            give_up(connection, run, now)
+
+
+def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
+    cursor = connection.execute(
+        "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures, owner,"
+        " lease_until, started, users) VALUES (?1, ?2, ?2, 1, ?3, 'running', 1, 0, ?4, ?5, ?6, ?7)",
+        (
+            claim.job,
+            utc_text(claim.slot),
+            claim.trigger,
+            ledger.owner,
+            utc_text(now + ledger.lease),
+            utc_text(now),
+            json.dumps(claim.users) if claim.users else None,
+        ),
+    )
+    return Claim(
+        run=cursor.lastrowid or 0, job=claim.job, slot=claim.slot, trigger=claim.trigger, users=claim.users
+    )
+
+
+def _found(connection: sqlite3.Connection, where: str, job: str) -> list[Running]:
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM cavecron_run WHERE {where}", (job,))  # noqa: S608
+    return [
+        Running(
+            id=row[0],
+            job=row[1],
+            slot=read_utc(row[2]) or datetime.min.replace(tzinfo=UTC),
+            trigger=row[3],
+            state=row[4],
+            attempt=row[5],
+            failures=row[6],
+            lease_until=read_utc(row[7]),
+            retry_at=read_utc(row[8]),
+            users=tuple(json.loads(row[9])) if row[9] else (),
+            owner=row[10] or "",
+        )
+        for row in rows
+    ]

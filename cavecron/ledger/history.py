@@ -1,0 +1,90 @@
+"""What became of past slots, and whether any is overdue: read, never written."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from cavecron.cellar.database import read_utc, utc_text
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.values import Entry
+from cavecron.schedule import Schedule, last_slot
+
+#: A slot is overdue when nobody has accounted for it after this time.
+_PATIENCE = timedelta(minutes=2)
+
+_ENTRIES = """
+    SELECT job, slot, last_slot, slots, trigger, state, attempt, started, finished, retry_at, summary, reason,
+           (SELECT coalesce(sum(repeats), 0) FROM cavecron_delivery WHERE run = cavecron_run.id)
+    FROM cavecron_run WHERE :job IS NULL OR job = :job ORDER BY last_slot DESC, id DESC LIMIT :most"""
+
+
+def history(ledger: Ledger, *, job: str | None = None, most: int = 20) -> list[Entry]:
+    """Return the latest entries of one job or of all, newest first."""
+    with ledger.reading() as connection:
+        if connection is None:
+            return []
+        rows = connection.execute(_ENTRIES, {"job": job, "most": most}).fetchall()
+    return [_entry(row) for row in rows]
+
+
+def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[str]:
+    """Return for each job with a slot that nobody has accounted for, in French, which one and since when.
+
+    Raises:
+        CavecronError: the database cannot be read.
+
+    """
+    with ledger.reading() as connection:
+        if connection is None:
+            return ["le planificateur n'a pas encore ouvert cette base"]
+        known = {
+            name: (schedule, read_utc(looked))
+            for name, schedule, looked in connection.execute(
+                "SELECT name, schedule, looked_until FROM cavecron_job"
+            )
+        }
+        busy = {
+            name
+            for (name,) in connection.execute(
+                "SELECT job FROM cavecron_run WHERE state = 'running' AND lease_until > ?", (utc_text(now),)
+            )
+        }
+    problems = []
+    for name, schedule in jobs.items():
+        slot = last_slot(schedule, now - _PATIENCE)
+        identity, looked = known.get(name, ("", None))
+        if name in busy or slot is None:
+            continue
+        if identity != schedule.identity or looked is None:
+            problems.append(f"{name} : le planificateur ne suit pas encore ce job avec cette planification")
+        elif looked < slot:
+            local = slot.astimezone(schedule.zone)
+            problems.append(f"{name} : le créneau du {local:%Y-%m-%d %H:%M} n'a pas été pris")
+    return problems
+
+
+def _entry(row: Sequence[object]) -> Entry:
+    job, slot, last, slots, trigger, state, attempt, started, finished, retry_at, summary, reason, repeats = (
+        row
+    )
+    return Entry(
+        job=str(job),
+        slot=read_utc(slot) or _UNREADABLE,
+        last_slot=read_utc(last) or _UNREADABLE,
+        slots=_number(slots),
+        trigger=str(trigger),
+        state=str(state),
+        attempt=_number(attempt),
+        started=read_utc(started),
+        finished=read_utc(finished),
+        retry_at=read_utc(retry_at),
+        summary=None if summary is None else str(summary),
+        reason=None if reason is None else str(reason),
+        repeats=_number(repeats),
+    )
+
+
+_UNREADABLE = datetime.min.replace(tzinfo=UTC)
+
+
+def _number(stored: object) -> int:
+    return stored if isinstance(stored, int) else 0

@@ -1,0 +1,175 @@
+"""Looking for slots that have passed, and claiming what is to run now.
+
+All of one look happens in one `BEGIN IMMEDIATE` transaction, so that of two processes that look at the
+same slot exactly one claims it. Which slots have passed is `schedule`'s affair.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cavecron.cellar.database import read_utc, utc_text
+from cavecron.french import duration
+from cavecron.ledger.claims import Running, claim_slot, give_up, latest_slot_run, running, take_up
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.values import BUSY, REPLACED, TOO_LATE, Claim, Look, Missed, Trigger, Watch
+from cavecron.schedule import GRACE, Gap, Schedule, count_slots, last_slot, passed
+
+#: By how much a slot that was waited for can be late and still be on time; later it is a replay.
+_ON_TIME = timedelta(seconds=60)
+#: How long a lease that has run out is left alone: its owner may just have slept, with the whole machine.
+_PATIENCE = timedelta(seconds=15)
+_INSTANT = timedelta(microseconds=1)
+
+
+def register(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> None:
+    """Note what this process looks for; None is a disabled job.
+
+    A job seen for the first time, one that was disabled, and one whose schedule changed have missed
+    nothing: looking for their slots begins at `now` (promise 4).
+    """
+    with ledger.writing() as connection:
+        known = dict(connection.execute("SELECT name, schedule FROM cavecron_job").fetchall())
+        for name, schedule in jobs.items():
+            identity = schedule.identity if schedule else ""
+            if known.get(name, "") != identity:
+                _remember(connection, name, identity, now)
+        for name in known.keys() - jobs.keys():
+            if known[name]:
+                _remember(connection, name, "", now)
+
+
+def look(ledger: Ledger, watches: Sequence[Watch], now: datetime, *, eager: bool = False) -> list[Look]:
+    """Record what has passed for each watched job, and claim at most one run of each.
+
+    `eager` is for a process that looks once and ends: the latest slot counts although nobody was looking
+    for it, and a failed run is tried again without waiting.
+
+    Raises:
+        CavecronError: the ledger cannot be written; nothing is claimed or recorded then.
+
+    """
+    with ledger.writing() as connection:
+        return [_Glance(connection, ledger, watch, now, eager).look() for watch in watches]
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """One look at one job, within a transaction."""
+
+    connection: sqlite3.Connection
+    ledger: Ledger
+    watch: Watch
+    now: datetime
+    eager: bool
+
+    def look(self) -> Look:
+        since = self._since()
+        unfinished = running(self.connection, self.watch.job)
+        for run in unfinished:
+            if held := self._held(run):
+                return held
+        latest = latest_slot_run(self.connection, self.watch.job)
+        for run in unfinished:
+            if latest is None or run.id != latest.id:
+                give_up(self.connection, run, self.now)
+        return self._judge(since, latest)
+
+    def _since(self) -> datetime:
+        """Return until when slots are accounted for, and note it where looking begins anew."""
+        job, schedule = self.watch.job, self.watch.schedule
+        row = self.connection.execute(
+            "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
+        ).fetchone()
+        stored = read_utc(row[1]) if row and row[0] == schedule.identity else None
+        since = max((known for known in (stored, self.watch.looked) if known), default=self.now)
+        if since > self.now:  # the clock went backwards
+            _forget_future(self.connection, self.watch, self.now)
+            since = self.now
+        if stored is None or stored > self.now:
+            _remember(self.connection, job, schedule.identity, since)
+        if self.eager:
+            slot = last_slot(schedule, self.now)
+            if slot and slot <= since and self.now - slot < GRACE:
+                return slot - _INSTANT
+        return since
+
+    def _held(self, run: Running) -> Look | None:
+        """Return a look that found the job running, None where whoever ran it was killed."""
+        lease = run.lease_until
+        if lease and self.now < lease <= self.now + 2 * self.ledger.lease:
+            return Look(busy=True, again=lease)
+        # Run out, or further ahead than any lease reaches: a killed owner, or a clock that was set.
+        if lease and not self.watch.fresh and self.watch.suspect != lease:
+            return Look(busy=True, again=self.now + _PATIENCE, suspect=lease)
+        return None
+
+    def _judge(self, since: datetime, latest: Running | None) -> Look:
+        """Return what is to run, the job being idle."""
+        found = passed(self.watch.schedule, since, self.now)
+        missed = self._record(found.missed, replaced=found.due is not None)
+        if found.due or found.missed:
+            _remember(self.connection, self.watch.job, self.watch.schedule.identity, self.now)
+        if found.due is None or (latest and latest.slot >= found.due):
+            return self._resume(latest, missed)
+        abandoned = give_up(self.connection, latest, self.now) if latest else None
+        claim = Claim(job=self.watch.job, slot=found.due, trigger=self._trigger(found.due))
+        claim = claim_slot(self.connection, self.ledger, claim, self.now)
+        return Look(claim=claim, missed=missed, abandoned=abandoned)
+
+    def _resume(self, latest: Running | None, missed: Missed | None) -> Look:
+        """Take up the latest run where it was cut off or failed for a while, and its hour is not over."""
+        if latest is None or latest.is_settled:
+            return Look(missed=missed)
+        if not timedelta() <= self.now - latest.slot < GRACE:
+            return Look(missed=missed, abandoned=give_up(self.connection, latest, self.now))
+        if latest.retry_at and latest.retry_at > self.now and not self.eager:
+            return Look(missed=missed, again=latest.retry_at)
+        return Look(missed=missed, claim=take_up(self.connection, self.ledger, latest, self.now))
+
+    def _trigger(self, slot: datetime) -> Trigger:
+        waited = self.watch.idle_since is not None and self.watch.idle_since < slot
+        return "slot" if waited and self.now - slot < _ON_TIME else "replay"
+
+    def _record(self, gap: Gap | None, *, replaced: bool) -> Missed | None:
+        if gap is None:
+            return None
+        if self.watch.busy:
+            reason = BUSY
+        elif replaced:
+            reason = REPLACED
+        else:
+            reason = f"{TOO_LATE} : {duration(self.now - gap.last)} de retard, une heure au plus se rattrape"
+        self.connection.execute(
+            "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures,"
+            " finished, reason) VALUES (?, ?, ?, ?, 'slot', 'missed', 0, 0, ?, ?)",
+            (self.watch.job, utc_text(gap.first), utc_text(gap.last), gap.count, utc_text(self.now), reason),
+        )
+        return Missed(gap=gap, reason=reason)
+
+
+def _remember(connection: sqlite3.Connection, job: str, identity: str, looked: datetime) -> None:
+    connection.execute(
+        "INSERT INTO cavecron_job (name, schedule, looked_until) VALUES (?1, ?2, ?3)"
+        " ON CONFLICT (name) DO UPDATE SET schedule = ?2, looked_until = ?3",
+        (job, identity, utc_text(looked)),
+    )
+
+
+def _forget_future(connection: sqlite3.Connection, watch: Watch, now: datetime) -> None:
+    """Take back what was said to be missed after `now`: those slots are still to come."""
+    values = {"job": watch.job, "now": utc_text(now)}
+    connection.execute(
+        "DELETE FROM cavecron_run WHERE job = :job AND state = 'missed' AND slot > :now", values
+    )
+    rows = connection.execute(
+        "SELECT id, slot FROM cavecron_run WHERE job = :job AND state = 'missed' AND last_slot > :now", values
+    ).fetchall()
+    for row, stored in rows:
+        first, last = read_utc(stored), last_slot(watch.schedule, now)
+        if first and last and first <= last:
+            slots = count_slots(watch.schedule, first - _INSTANT, last)
+            connection.execute(
+                "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?", (utc_text(last), slots, row)
+            )

@@ -1,0 +1,142 @@
+"""The ledger's tables: made on first use, of a known version and shape, or refused.
+
+They lie in the application's own file, so that there is one file to back up, and one transaction for a
+mail's row in `email_log` and its delivery. Nothing is written while nothing happens.
+"""
+
+import secrets
+import socket
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from os import getpid
+
+from cavecron.cellar.database import Database, transaction
+from cavecron.errors import CavecronError
+
+VERSION = 1
+
+_COLUMNS: Mapping[str, str] = {
+    # One row a job: what was looked for (expression and zone; '' while disabled), and until when.
+    "cavecron_job": "name TEXT PRIMARY KEY, schedule TEXT NOT NULL, looked_until DATETIME NOT NULL",
+    # One row a run, and one for each row of missed slots: `slots` of them, from `slot` to `last_slot`.
+    # A run by hand has as `slot` the instant when it was asked for.
+    "cavecron_run": (
+        "id INTEGER PRIMARY KEY, job TEXT NOT NULL, slot DATETIME NOT NULL, last_slot DATETIME NOT NULL,"
+        " slots INTEGER NOT NULL, trigger TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
+        " failures INTEGER NOT NULL, owner TEXT, lease_until DATETIME, retry_at DATETIME, started DATETIME,"
+        " finished DATETIME, summary TEXT, reason TEXT, users TEXT"
+    ),
+    # One row a run and recipient; `repeats` counts how often its fate was unknown when it was sent again.
+    "cavecron_delivery": (
+        "run INTEGER NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, repeats INTEGER NOT NULL,"
+        " at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
+    ),
+}
+_INDICES = (
+    # The guard: no slot runs twice.
+    "CREATE UNIQUE INDEX cavecron_run_slot ON cavecron_run (job, slot)"
+    " WHERE state <> 'missed' AND trigger <> 'manual'",
+    "CREATE INDEX cavecron_run_job ON cavecron_run (job, slot)",
+    "CREATE INDEX cavecron_run_running ON cavecron_run (job) WHERE state = 'running'",
+)
+_SHAPES: Mapping[str, str] = {
+    table: ", ".join(part.split()[0] for part in columns.partition(", PRIMARY")[0].split(", "))
+    for table, columns in _COLUMNS.items()
+}
+
+
+class LedgerError(CavecronError):
+    """The ledger cannot be used before a person has changed something."""
+
+    exit_code = 2
+
+
+def _own_name() -> str:
+    """Return a name that no other process ever has; its first part is for people to read."""
+    return f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(8)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The ledger in `database`, as one process writes it.
+
+    `owner` names the process in its leases; a lease lasts `lease` and is renewed well before its end.
+    """
+
+    database: Database
+    owner: str = field(default_factory=_own_name)
+    lease: timedelta = timedelta(seconds=60)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection in one short transaction that may write.
+
+        Raises:
+            LedgerError: the tables are of a later version, or somebody has changed them.
+            CavecronError: the database cannot be written.
+
+        """
+        with self.database.session() as connection:
+            _ensure(connection)
+            with transaction(connection):
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection | None]:
+        """Yield a connection that sees one state of the ledger, None where there is no ledger yet."""
+        with self.database.reading() as connection:
+            yield connection if _exists(connection) else None
+
+
+def _ensure(connection: sqlite3.Connection) -> None:
+    if _exists(connection):
+        return
+    with transaction(connection):
+        if _exists(connection):  # another process was faster
+            return
+        connection.execute("CREATE TABLE IF NOT EXISTS cavecron_ledger (version INTEGER NOT NULL)")
+        connection.execute("DELETE FROM cavecron_ledger")
+        connection.execute("INSERT INTO cavecron_ledger VALUES (?)", (VERSION,))
+        for table, columns in _COLUMNS.items():
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        for index in _INDICES:
+            connection.execute(index.replace("INDEX ", "INDEX IF NOT EXISTS ", 1))
+
+
+def _exists(connection: sqlite3.Connection) -> bool:
+    """Return whether all tables are there, and are ours."""
+    found = {
+        name
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'index') AND name GLOB 'cavecron_*'"
+        )
+    }
+    if "cavecron_ledger" in found:
+        _check_version(connection)
+    for table in _SHAPES:
+        if table in found:
+            _check_shape(connection, table)
+    indices = {index.split(" ON ")[0].split()[-1] for index in _INDICES}
+    return {"cavecron_ledger", *_SHAPES, *indices} <= found
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("SELECT max(version) FROM cavecron_ledger").fetchone()
+    if isinstance(version, int) and version > VERSION:
+        raise LedgerError(
+            f"le registre de cette base a été écrit par un cavecron plus récent (version {version}, celui-ci"
+            f" connaît la {VERSION}) : mettre cavecron à jour"
+        )
+
+
+def _check_shape(connection: sqlite3.Connection, table: str) -> None:
+    try:
+        connection.execute(f"SELECT {_SHAPES[table]} FROM {table} LIMIT 0")  # noqa: S608 - constants
+    except sqlite3.OperationalError as error:
+        raise LedgerError(
+            f"la table {table} n'a pas la forme attendue ({error}) : quelqu'un l'a modifiée ; la supprimer"
+            f" (DROP TABLE {table}), cavecron la refera vide"
+        ) from error

@@ -1,0 +1,21 @@
+"""SIGTERM and SIGINT: the first asks to stop, a second one ends the process at once."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+
+def on_stop(ask: Callable[[], None]) -> None:
+    """Have `ask` called in the running loop at the first signal."""
+    loop = asyncio.get_running_loop()
+    asked: list[int] = []
+
+    def receive(number: int) -> None:
+        if asked:
+            os._exit(128 + number)  # process 1 of a container has no default action that would end it
+        asked.append(number)
+        ask()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, receive, number)

@@ -1,0 +1,55 @@
+"""Blocking calls from an asyncio program, each in a daemon thread of its own.
+
+Never the loop's default pool: that one is joined at exit, and a call that hangs would hold the process.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from typing import Protocol, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Threads(Protocol):
+    """Where blocking calls are made; a simulation makes them in place."""
+
+    def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
+        """Begin a call; the future gets what it returns or raises."""
+        ...
+
+
+class DaemonThreads:
+    """A new thread for each call; nobody ever joins it."""
+
+    def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
+        """Begin `call` in a thread called `name`; the future gets what it returns or raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                result = call()
+            except Exception as error:  # handed over, and raised where the future is awaited
+                _tell(loop, _fail, future, error)
+            else:
+                _tell(loop, _succeed, future, result)
+
+        Thread(target=work, name=f"cavecron-{name}", daemon=True).start()
+        return future
+
+
+def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *arguments: object) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits for this call any more
+        loop.call_soon_threadsafe(settle, *arguments)
+
+
+def _succeed(future: "asyncio.Future[_T]", result: _T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[_T]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
