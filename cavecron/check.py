@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cavecron.cellar.database import Database
 from cavecron.cellar.reader import recipients, reports
-from cavecron.cellar.smtp_config import MailKeyError
+from cavecron.cellar.smtp_config import MailKeyError, SmtpConfig
 from cavecron.cellar.tables import require
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError
@@ -37,12 +37,15 @@ class Finding:
     said: str
 
 
-def examine(settings: Settings, *, clock: Clock, mounts: str, send_to: str | None) -> Iterator[Finding]:
+def examine(
+    settings: Settings, *, clock: Clock, mounts: str, send_to: str | None, patience: float = 30.0
+) -> Iterator[Finding]:
     """Look at everything in turn; `mounts` is the text of Linux' /proc/self/mountinfo, or blank.
 
-    With `send_to`, one test message goes to that address.
+    With `send_to`, one test message goes to that address. `patience` is how many seconds a lock of the
+    database is waited for.
     """
-    database = Database(settings.database)
+    database = Database(settings.database, busy_timeout=patience)
     yield _configuration(settings)
     readable = _look("Base", lambda: _readable(database))
     yield readable
@@ -155,10 +158,16 @@ def _connected(post: Post) -> str:
     if post.config is None:
         return "le dossier des mails est accessible en écriture"
     config = post.config
-    logged_in = f", identifié comme {config.username}" if config.username and config.password else ""
-    return (
-        f"{config.host}:{config.port} répond ({_SECURITIES[config.security]}{logged_in}), rien n'a été envoyé"
-    )
+    way = _SECURITIES[config.security]
+    return f"{config.host}:{config.port} répond ({way}, {_login(config)}), rien n'a été envoyé"
+
+
+def _login(config: SmtpConfig) -> str:
+    if config.username is None:
+        return "sans identification"
+    if config.password is None:
+        return f"sans identification, car {config.username} est sans mot de passe"
+    return f"identifié comme {config.username}"
 
 
 def _sent(post: Post, address: str, settings: Settings, clock: Clock) -> str:

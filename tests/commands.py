@@ -30,7 +30,11 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def cavecron(
-    *arguments: str, cwd: Path | None = None, prefix: Sequence[str] = (), **variables: str
+    *arguments: str,
+    cwd: Path | None = None,
+    prefix: Sequence[str] = (),
+    encoding: str = "utf-8",
+    **variables: str,
 ) -> Result:
     """Run one command to its end; `prefix` is what starts it, where that is not the shell itself."""
     done = subprocess.run(
@@ -38,7 +42,7 @@ def cavecron(
         cwd=cwd,
         env=environment(**variables),
         capture_output=True,
-        encoding="utf-8",
+        encoding=encoding,
         timeout=60,
         check=False,
     )

@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _print(finding: Finding) -> None:
     mark = _MARKS[finding.ok]
     try:
-        mark.encode(sys.stdout.encoding)
+        mark.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         mark = _PLAIN_MARKS[finding.ok]
     print(f"{mark} {finding.subject} : {finding.said}", flush=True)

@@ -1,6 +1,6 @@
 """Finding out what a port speaks, when it did not speak what was expected of it.
 
-It logs in nowhere and sends nothing but a greeting. It judges nothing: that is `diagnosis`.
+It logs in nowhere and sends nothing but one harmless question. It judges nothing: that is `diagnosis`.
 """
 
 import ssl
@@ -13,6 +13,9 @@ from cavecron.mail.dial import dial, left
 
 Tongue = Literal["tls", "smtp", "http", "unknown"]
 
+#: What a web server answers and a mail server refuses. Asked only of whoever did not greet: "EHLO" would be
+#: an HTTP/0.9 request, which some web servers answer without a status line.
+_QUESTION = b"GET / HTTP/1.0\r\n\r\n"
 #: Seconds for each of the two attempts: whoever waits for the answer has waited for a time-out before.
 _PATIENCE = 3.0
 
@@ -35,7 +38,7 @@ def _reaction(host: str, port: int, limit: float) -> bytes:
     with suppress(OSError), dial(host, port, monotonic() + limit) as connection:
         with suppress(TimeoutError):
             return _first(connection, monotonic() + limit / 2)
-        connection.sendall(b"EHLO cavecron\r\n\r\n")
+        connection.sendall(_QUESTION)
         return _first(connection, monotonic() + limit / 2)
     return b""
 
