@@ -1,0 +1,21 @@
+#!/bin/sh
+# Inside the build stage: the program, its licence and its bill of materials into the folder $1.
+set -eu
+into=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+PYTHONPATH=$(/opt/runtime/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+export PYTHONPATH PYTHONHASHSEED=0
+/opt/tools/bin/pyinstaller --noconfirm --log-level WARN --distpath "$work/dist" --workpath "$work/build" packaging/cavecron.spec
+mkdir -p "$into" /opt/data
+if [ -d "$work/dist/cavecron" ]; then
+    cp -R "$work/dist/cavecron/." "$into"
+    /opt/tools/bin/python packaging/sbom.py "$into/_internal" > "$into/sbom.cdx.json"
+else
+    cp "$work/dist/cavecron" "$into"
+fi
+cp LICENSE "$into"
+# Shared libraries need no x bit: the program is the only file that can be started.
+find "$into" -type f -exec chmod 0644 {} +
+chmod 0755 "$into/cavecron"
+find "$into" /opt/data -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +

@@ -1,0 +1,74 @@
+"""Print the bill of materials (CycloneDX) of the program in a folder: Python packages and Debian's libraries.
+
+Run inside the build stage: it asks cyclonedx-py and dpkg what the parts are.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+_RUNTIME = "/opt/runtime"
+_CYCLONEDX = "/opt/tools/bin/cyclonedx-py"
+
+
+def main(folder: Path) -> None:
+    """Print what the shared libraries in `folder` and the packages beside them are."""
+    bill = _python_packages()
+    bill["metadata"]["component"]["version"] = _version()
+    bill["components"] += _debian_packages(folder)
+    bill["components"].sort(key=lambda component: str(component["bom-ref"]))
+    json.dump(bill, sys.stdout, indent=1, ensure_ascii=False)
+
+
+def _python_packages() -> dict[str, Any]:
+    said = subprocess.run(  # noqa: S603 - a fixed command
+        [_CYCLONEDX, "environment", "--pyproject", "pyproject.toml", "--mc-type", "application",
+         "--output-reproducible", "--output-format", "JSON", _RUNTIME],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    bill: dict[str, Any] = json.loads(said)
+    return bill
+
+
+def _version() -> str:
+    """Return cavecron's version, which pyproject.toml does not hold itself."""
+    text = Path("cavecron/__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError("cavecron/__init__.py names no __version__")
+    return found[1]
+
+
+def _debian_packages(folder: Path) -> list[dict[str, object]]:
+    """Return a component for each Debian package that has a file of this name, Python itself included."""
+    packages = {package for library in sorted(folder.glob("lib*.so*")) for package in _owners(library.name)}
+    packages |= {package for package in _owners("python3.13") if package.startswith("libpython3")}
+    return [_component(package) for package in sorted(packages)]
+
+
+def _owners(name: str) -> Iterator[str]:
+    said = subprocess.run(  # noqa: S603 - a fixed command
+        ["/usr/bin/dpkg-query", "--search", f"*/{name}"], check=False, capture_output=True, text=True
+    ).stdout
+    for line in said.splitlines():
+        yield from (owner.strip() for owner in line.rpartition(": ")[0].split(","))
+
+
+def _component(package: str) -> dict[str, object]:
+    wanted = "${Package}\t${Version}\t${Architecture}"
+    said = subprocess.run(  # noqa: S603 - a fixed command
+        ["/usr/bin/dpkg-query", "--show", "--showformat", wanted, package],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    name, version, architecture = said.split("\t")
+    url = f"pkg:deb/debian/{quote(name)}@{quote(version)}?arch={architecture}&distro=debian-13"
+    return {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

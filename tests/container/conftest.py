@@ -1,0 +1,79 @@
+"""The image, made once for all tests of this folder, in a store that is thrown away afterwards.
+
+With CAVECRON_CONTAINER_STORE=FOLDER the store stays, and the next session takes seconds instead of a minute.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.container import bases
+from tests.container.engine import Engine
+
+_TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
+_BUILD_BASE, _FINAL_BASE = "localhost/stand-in/debian:13-slim", "localhost/stand-in/cc-debian13:nonroot"
+#: As the real base has it.
+_FINAL_SETTINGS = (
+    f"USER {bases.NONROOT}",
+    "WORKDIR /home/nonroot",
+    "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, and skip it where it cannot run."""
+    here = Path(__file__).parent
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    why = f"apt-get install {' '.join(missing)}" if missing else ""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        why = "needs Linux and root: it mounts file systems"
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.container)
+            item.add_marker(pytest.mark.timeout(600))
+            if why:
+                item.add_marker(pytest.mark.skip(reason=f"containers: {why}"))
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Engine]:
+    """Return an engine with both bases in its store."""
+    kept = os.environ.get("CAVECRON_CONTAINER_STORE")
+    folder = Path(kept or tempfile.mkdtemp(prefix="cavecron-", dir="/var/tmp"))
+    engine = Engine(store=folder, state=Path("/run") / folder.name)
+    if not engine.podman("images", "--quiet", _FINAL_BASE):
+        with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as made:
+            build, final = bases.make(Path(made))
+            engine.take_in(build, _BUILD_BASE)
+            engine.take_in(final, _FINAL_BASE, *_FINAL_SETTINGS)
+    yield engine
+    if not kept:
+        engine.podman("system", "reset", "--force")
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(engine.state, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def engine(store: Engine) -> Engine:
+    """Return an engine that has built the image of this working copy."""
+    build_image(store, f"--tag={store.image}")
+    return store
+
+
+def build_image(store: Engine, *arguments: str) -> None:
+    """Build from the stand-ins."""
+    store.build(f"--build-arg=BUILD_BASE={_BUILD_BASE}", f"--build-arg=FINAL_BASE={_FINAL_BASE}", *arguments)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return an empty folder that belongs to the container's user."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.chown(folder, bases.NONROOT, bases.NONROOT)
+    return folder
