@@ -97,7 +97,7 @@ HOUSEHOLDS: tuple[Household, ...] = (
             Stock("pauillac", 0, 12, 5),
             Stock("cornas", 0, 6, 300),
             Stock("patrimonio", 0, 5, 60),
-            Stock("sauternes", 0, 2, 1500),
+            Stock("calvados", 0, 2, 1500),
             Stock("vin-jaune", 0, 6, 200),
             Stock("condrieu", 1, 3, 90),
             Stock("jurancon", 1, 4, 2),
