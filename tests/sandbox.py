@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from cavecron.cellar.database import utc_text
 from cavecron.demo.cellar import create
 from tests.authority import authority
 from tests.commands import environment
@@ -22,7 +23,7 @@ _LOGIN = ("cave@example.org", "sésame")
 _SMTP = (
     "INSERT INTO smtp_config (name, host, port, username, password_encrypted, use_tls, use_ssl, sender_email,"
     " sender_name, timeout, is_active, is_default, created_at, updated_at) VALUES"
-    " ('maison', '127.0.0.1', ?, ?, ?, 1, 0, ?2, 'Cave à Vin', 10, 1, 1, ?4, ?4)"
+    " ('maison', '127.0.0.1', ?, ?, ?, 1, 0, ?, 'Cave à Vin', 10, 1, 1, ?, ?)"
 )
 
 
@@ -76,4 +77,4 @@ def _fill(data: Path, port: int) -> None:
     name, password = _LOGIN
     locked = Fernet(key).encrypt(password.encode()).decode()
     with closing(sqlite3.connect(data / "wine.db", isolation_level=None)) as connection:
-        connection.execute(_SMTP, (port, name, locked, f"{now:%Y-%m-%d %H:%M:%S.%f}"))
+        connection.execute(_SMTP, (port, name, locked, name, utc_text(now), utc_text(now)))

@@ -24,11 +24,11 @@ _USER = (
 )
 _WINE = (
     "INSERT INTO wine (name, extra_attributes, quantity, cellar_id, user_id, subcategory_id, created_at,"
-    " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, (SELECT id FROM alcohol_subcategory WHERE name = ?6), ?7, ?7)"
+    " updated_at) VALUES (?, ?, ?, ?, ?, (SELECT id FROM alcohol_subcategory WHERE name = ?), ?, ?)"
 )
 _INSIGHT = (
     "INSERT INTO wine_insight (wine_id, category, content, weight, created_at, updated_at)"
-    " VALUES (?, 'garde', ?, 5, ?3, ?3)"
+    " VALUES (?, 'garde', ?, 5, ?, ?)"
 )
 _EXIT = (
     "INSERT INTO wine_consumption (wine_id, user_id, consumed_at, quantity, comment, snapshot_name,"
@@ -38,16 +38,17 @@ _LOGS = (
     (
         _EMAILS,
         "INSERT INTO email_log (recipient_email, recipient_user_id, subject, template_name, status, sent_at,"
-        " created_at) VALUES ('claire.martin@example.org', 1, 'Bienvenue', 'welcome', 'sent', ?1, ?1)",
+        " created_at) VALUES ('claire.martin@example.org', 1, 'Bienvenue', 'welcome', 'sent', :at, :at)",
     ),
     (
         _ACTIVITIES,
-        "INSERT INTO activity_log (user_id, action, entity_type, created_at) VALUES (1, 'login', 'user', ?)",
+        "INSERT INTO activity_log (user_id, action, entity_type, created_at)"
+        " VALUES (1, 'login', 'user', :at)",
     ),
     (
         _API_CALLS,
         "INSERT INTO api_token_usage (token_id, timestamp, endpoint, method, status_code)"
-        " VALUES (1, ?, '/api/wines', 'GET', 200)",
+        " VALUES (1, :at, '/api/wines', 'GET', 200)",
     ),
 )
 
@@ -109,10 +110,11 @@ def _add_household(connection: sqlite3.Connection, household: Household, number:
                 number,
                 bottle.kind,
                 added,
+                added,
             ),
         )
         if bottle.note:
-            connection.execute(_INSIGHT, (wine.lastrowid, bottle.note, added))
+            connection.execute(_INSIGHT, (wine.lastrowid, bottle.note, added, added))
     _add_exits(connection, household, number, now)
 
 
@@ -152,6 +154,6 @@ def _days_before(now: datetime, days: int) -> str:
     return utc_text(now - timedelta(days=days, hours=2))
 
 
-def _log_times(now: datetime, rows_a_day: int) -> Iterator[tuple[str]]:
+def _log_times(now: datetime, rows_a_day: int) -> Iterator[dict[str, str]]:
     for number in range(_LOG_DAYS * rows_a_day, 0, -1):
-        yield (utc_text(now - timedelta(days=number / rows_a_day)),)
+        yield {"at": utc_text(now - timedelta(days=number / rows_a_day))}

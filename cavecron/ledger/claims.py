@@ -195,9 +195,10 @@ def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now
 def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
     cursor = connection.execute(
         "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures, owner,"
-        " lease_until, started, users) VALUES (?1, ?2, ?2, 1, ?3, 'running', 1, 0, ?4, ?5, ?6, ?7)",
+        " lease_until, started, users) VALUES (?, ?, ?, 1, ?, 'running', 1, 0, ?, ?, ?, ?)",
         (
             claim.job,
+            utc_text(claim.slot),
             utc_text(claim.slot),
             claim.trigger,
             ledger.owner,

@@ -59,14 +59,15 @@ class Deliveries:
             check_ours(connection, self.ledger, self.run)
             connection.executemany(
                 "INSERT INTO cavecron_delivery (run, recipient, state, repeats, at)"
-                " VALUES (?1, ?2, 'sending', 0, ?3)"
+                " VALUES (?, ?, 'sending', 0, ?)"
                 " ON CONFLICT (run, recipient) DO UPDATE SET repeats = repeats + (state = 'sending'),"
-                " state = 'sending', at = ?3",
+                " state = 'sending', at = excluded.at",
                 [(self.run, recipient, at) for recipient in begun],
             )
             connection.executemany(
                 "INSERT INTO cavecron_delivery (run, recipient, state, repeats, at)"
-                " VALUES (?1, ?2, ?3, 0, ?4) ON CONFLICT (run, recipient) DO UPDATE SET state = ?3, at = ?4",
+                " VALUES (?, ?, ?, 0, ?)"
+                " ON CONFLICT (run, recipient) DO UPDATE SET state = excluded.state, at = excluded.at",
                 [(self.run, recipient, state, at) for recipient, state in (settled or {}).items()],
             )
             write(connection)

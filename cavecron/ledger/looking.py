@@ -151,8 +151,9 @@ class _Glance:
 
 def _remember(connection: sqlite3.Connection, job: str, identity: str, looked: datetime) -> None:
     connection.execute(
-        "INSERT INTO cavecron_job (name, schedule, looked_until) VALUES (?1, ?2, ?3)"
-        " ON CONFLICT (name) DO UPDATE SET schedule = ?2, looked_until = ?3",
+        "INSERT INTO cavecron_job (name, schedule, looked_until) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET"
+        " schedule = excluded.schedule, looked_until = excluded.looked_until",
         (job, identity, utc_text(looked)),
     )
 

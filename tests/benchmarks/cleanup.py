@@ -29,19 +29,19 @@ MOST_WAIT, MOST_RATIO = 0.100, 2.0
 _INSERTS = {
     "email_log": (
         "INSERT INTO email_log (smtp_config_id, recipient_email, recipient_user_id, subject, template_name,"
-        " status, sent_at, created_at) VALUES (1, 'claire@example.org', ?2 % 50,"
-        " 'Votre rapport hebdomadaire', 'weekly_report', 'sent', ?1, ?1)",
+        " status, sent_at, created_at) VALUES (1, 'claire@example.org', :number % 50,"
+        " 'Votre rapport hebdomadaire', 'weekly_report', 'sent', :at, :at)",
         RETENTION.email_log_days,
     ),
     "activity_log": (
         "INSERT INTO activity_log (user_id, action, entity_type, entity_id, details, ip_address, user_agent,"
-        " created_at) VALUES (?2 % 50, 'wine_' || (?2 % 7), 'wine', ?2, '{\"quantity\": 1}', '192.168.1.20',"
-        " 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0', ?1)",
+        " created_at) VALUES (:number % 50, 'wine_' || (:number % 7), 'wine', :number, '{\"quantity\": 1}',"
+        " '192.168.1.20', 'Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0', :at)",
         RETENTION.activity_log_days,
     ),
     "api_token_usage": (
         "INSERT INTO api_token_usage (token_id, timestamp, endpoint, method, status_code, ip_address,"
-        " response_time_ms) VALUES (?2 % 9, ?1, '/api/wines', 'GET', 200, '192.168.1.21', 12)",
+        " response_time_ms) VALUES (:number % 9, :at, '/api/wines', 'GET', 200, '192.168.1.21', 12)",
         RETENTION.api_usage_days,
     ),
 }
@@ -75,12 +75,12 @@ def _fill(path: Path, rows: int) -> None:
     connection.close()
 
 
-def _stamps(rows: int, days: int) -> Iterator[tuple[str, int]]:
+def _stamps(rows: int, days: int) -> Iterator[dict[str, object]]:
     """Yield instants in order, as a log has them; the first half is older than `days`."""
     step = timedelta(days=2 * days) / rows
     start = NOW - timedelta(days=2 * days)
     for number in range(rows):
-        yield utc_text(start + number * step), number
+        yield {"at": utc_text(start + number * step), "number": number}
 
 
 def _copy(source: Path) -> Path:
@@ -133,7 +133,7 @@ def _insert(path: Path, answer: Connection, ready: Event, done: Event) -> None:
     ready.set()
     while not done.is_set():
         started = time.perf_counter()
-        connection.execute(statement, (utc_text(NOW), 1))
+        connection.execute(statement, {"at": utc_text(NOW), "number": 1})
         connection.commit()
         waits.append(time.perf_counter() - started)
         time.sleep(max(0.0, 0.010 - waits[-1]))
