@@ -110,8 +110,8 @@ def test_bars_are_as_long_as_what_they_draw() -> None:
         for cell in parsed(html_part(a_report(), PARIS, NOW)).iter("td")
         if cell.text == "\u00a0"
     ]
-    assert cells[:2] == [("urgent", "95%"), ("rest", "5%")]
-    assert cells[-3:] == [("full", "62%"), ("rest", "38%"), ("full", "100%")]
+    assert cells[:2] == [("urgent", "95%"), ("rest", None)]
+    assert cells[-3:] == [("full", "62%"), ("rest", None), ("full", "100%")]
 
 
 def test_an_empty_cellar_is_greeted_kindly() -> None:

@@ -26,6 +26,7 @@ _URGENCIES = {
 _LETTERS = f"color:{_INK};font-family:Helvetica,Arial,sans-serif;font-size:15px;line-height:22px"
 _TITLES = "font-family:Georgia,serif;font-weight:normal"
 _TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"'
+_SMALL = f'class="soft" style="color:{_SOFT};font-size:13px;line-height:19px"'
 _ABOVE = "padding:8px 0 0"
 # Only dark mode lives here: without it, everything still reads well.
 _DARK = {
@@ -152,23 +153,27 @@ def _measured(line: wording.Line, rate: float, kind: tuple[str, str]) -> Iterato
     if line.amount:
         yield f"<tr><td>{_bar(rate, kind)}</td>"
         yield f'<td width="1" align="right" style="padding:0 0 0 12px">{_safe(line.amount)}</td></tr>'
-    yield f'<tr><td colspan="2">{_soft(line.detail, line.note)}</td></tr>'
+    yield f'<tr><td colspan="2" {_SMALL}>{_lines(line.detail, line.note)}</td></tr>'
 
 
 def _bar(rate: float, kind: tuple[str, str]) -> str:
     """Draw a bar from 0 to 100; what lies outside is drawn as its end, for the number is told beside it."""
     full = round(min(100, max(0, rate)))
-    cells = "".join(
-        f'<td class="{name}" width="{share}%" style="background-color:{colour}">&nbsp;</td>'
-        for share, (name, colour) in ((full, kind), (100 - full, ("rest", _REST)))
-        if share
-    )
+    name, colour = kind
+    cells = ""
+    if full:
+        cells = f'<td class="{name}" width="{full}%" style="background-color:{colour}">&nbsp;</td>'
+    if full < 100:
+        cells += f'<td class="rest" style="background-color:{_REST}">&nbsp;</td>'
     return f'{_TABLE} style="font-size:8px;line-height:8px"><tr>{cells}</tr></table>'
 
 
 def _soft(*texts: str) -> str:
-    lines = "<br>\n".join(_safe(text) for text in texts if text)
-    return f'<div class="soft" style="color:{_SOFT};font-size:13px;line-height:19px">{lines}</div>'
+    return f"<div {_SMALL}>{_lines(*texts)}</div>"
+
+
+def _lines(*texts: str) -> str:
+    return "<br>\n".join(_safe(text) for text in texts if text)
 
 
 def _sentence(text: str) -> str:

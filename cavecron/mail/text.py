@@ -109,4 +109,6 @@ def _others(hidden: int, noun: str) -> Iterator[str]:
 
 def _folded(text: str, first: str = "", further: str = "") -> Sequence[str]:
     """Return the lines of `text`, broken at blanks; a word too long for a line is broken where it must be."""
+    if len(first) + len(text) <= WIDTH:  # most are short, and wrap takes its time
+        return [first + text] if text else []
     return wrap(text, WIDTH, initial_indent=first, subsequent_indent=further, break_on_hyphens=False)
