@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from cavecron.cellar.access import remedy
 from cavecron.check import examine
 from cavecron.clock import SystemClock
 from tests.cellars import CellarFile
@@ -59,7 +60,8 @@ def test_a_database_that_cannot_be_written_is_told(ready: CellarFile, place: str
     path.chmod(0o755)
     assert result.code == 1
     wrong = [line for line in result.out.splitlines() if line.startswith("✗")]
-    rights = f"droits du fichier et de son dossier pour l'utilisateur n° {os.geteuid()} ?"
+    rights = remedy(ready.path)
+    assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
     assert wrong[0] == f"✗ Écriture : {ready.path} ne peut être ouverte en écriture : {rights}"
 
 

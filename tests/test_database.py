@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cavecron.cellar.access import remedy
 from cavecron.cellar.database import Database, read_utc, utc_text
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError
 from tests.cellars import CellarFile
@@ -94,7 +95,8 @@ def test_a_file_without_rights_is_told(cellar: CellarFile, mode: int) -> None:
     cellar.path.chmod(mode)
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     assert result.code == 1
-    rights = f"droits du fichier et de son dossier pour l'utilisateur n° {os.geteuid()} ?"
+    rights = remedy(cellar.path)
+    assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
     assert f"{cellar.path} ne peut être ouverte en écriture : {rights}\n" in result.err
 
 
@@ -104,7 +106,7 @@ def test_a_folder_without_rights_is_told(cellar: CellarFile) -> None:
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     cellar.path.parent.chmod(0o755)
     assert result.code == 1
-    assert "ne peut être ouverte (accès refusé) : droits de son dossier pour l'utilisateur n°" in result.err
+    assert "ne peut être ouverte (accès refusé) : droits du fichier et de son dossier pour" in result.err
 
 
 def test_a_failed_transaction_leaves_nothing_behind(cellar: CellarFile) -> None:

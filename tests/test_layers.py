@@ -31,6 +31,7 @@ HOUSE = [
     "settings",
     "log",
     "cellar",
+    "cellar.access",
     "cellar.database",
     "cellar.maturity",
     "cellar.report",

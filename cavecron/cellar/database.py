@@ -3,7 +3,6 @@
 It never creates the file and never changes its journal mode; it knows no table.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,15 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISDIR
 
+from cavecron.cellar.access import remedy
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError, reason
 
 _START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
 #: SQLite's codes (https://www.sqlite.org/rescode.html), and what a person reads after the file's name.
 _WORDINGS = {
     ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifier DATABASE_URL",
-    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (
-        "ne peut être ouverte en écriture : droits du fichier et de son dossier{user} ?"
-    ),
+    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): "ne peut être ouverte en écriture : {remedy}",
     ("SQLITE_FULL",): "n'a pu être écrite, le disque est plein : faire de la place, puis relancer",
     ("SQLITE_CORRUPT",): "est abîmée : arrêter l'application et restaurer une sauvegarde",
     ("SQLITE_IOERR",): "ne peut être lue ou écrite : disque ou partage réseau en panne ?",
@@ -59,7 +57,7 @@ class Database:
             ) from None
         except OSError as error:
             raise CavecronError(
-                f"{self.path} ne peut être ouverte ({reason(error)}) : droits de son dossier{_user()} ?"
+                f"{self.path} ne peut être ouverte ({reason(error)}) : {remedy(self.path)}"
             ) from error
         if S_ISDIR(mode):
             raise CavecronError(
@@ -109,13 +107,8 @@ class Database:
             return CavecronError(f"colonne {said.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
         for codes, wording in _WORDINGS.items():
             if code.startswith(codes):
-                return CavecronError(f"{self.path} {wording.format(user=_user())}")
+                return CavecronError(f"{self.path} {wording.format(remedy=remedy(self.path))}")
         return CavecronError(f"{self.path} : erreur SQLite ({said})")
-
-
-def _user() -> str:
-    """Return as whom this process opens files, where that has a number: in containers it surprises."""
-    return f" pour l'utilisateur n° {os.geteuid()}" if hasattr(os, "geteuid") else ""
 
 
 @contextmanager

@@ -1,0 +1,49 @@
+"""Why this process may not write where the database lies, and what to do about it.
+
+In containers it is the first obstacle.
+It opens nothing and knows no table.
+"""
+
+import os
+from pathlib import Path
+
+#: What a file system says that cannot be written to, whoever asks (statvfs(3)); absent on Windows.
+_READ_ONLY = getattr(os, "ST_RDONLY", 0)
+
+
+def remedy(path: Path) -> str:
+    """Return what to do so that this process can write the file at `path` and beside it, in French."""
+    folder = path.absolute().parent
+    if not hasattr(os, "geteuid"):
+        return "droits du fichier et de son dossier ?"
+    if _closed_to_all(folder):
+        return f"{folder} est en lecture seule : la monter en écriture (volume sans « :ro »)"
+    user = os.geteuid()
+    owner = _owner(path) or _owner(folder) or (0, 0)
+    return f"droits du fichier et de son dossier pour l'utilisateur n° {user} ? {_what_to_do(user, owner)}"
+
+
+def _what_to_do(user: int, owner: tuple[int, int]) -> str:
+    if owner[0] == user:
+        return "Faire « chmod -R u+rwX » sur ce dossier, vu de l'hôte"
+    chown = f"« chown -R {user} » sur ce dossier, vu de l'hôte"
+    if owner[0] == 0:
+        return f"Faire {chown}"
+    as_owner = f"« user: {owner[0]}:{owner[1]} »"
+    return f"Lancer cavecron comme leur propriétaire (dans compose : {as_owner}), ou faire {chown}"
+
+
+def _closed_to_all(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & _READ_ONLY)
+    except OSError:
+        return False
+
+
+def _owner(path: Path) -> tuple[int, int] | None:
+    """Return the numbers of the user and the group that a file belongs to, None where it hides."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_uid, found.st_gid

@@ -1,0 +1,33 @@
+"""What a person is told to do where cavecron may not write; in real containers: tests/container."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cavecron.cellar.access import remedy
+
+
+def test_ones_own_files_need_only_their_mode(tmp_path: Path) -> None:
+    """A change of owner would help nobody."""
+    path = tmp_path / "wine.db"
+    path.touch()
+    assert "Faire « chmod -R u+rwX » sur ce dossier" in remedy(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_files_of_a_nas_user_are_best_used_as_that_user(tmp_path: Path) -> None:
+    """The application writes there as well: to take its files away would stop it."""
+    path = tmp_path / "wine.db"
+    path.touch()
+    os.chown(path, 1026, 100)
+    said = remedy(path)
+    assert "Lancer cavecron comme leur propriétaire (dans compose : « user: 1026:100 »)" in said
+    assert "ou faire « chown -R 0 »" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_without_the_file_its_folder_counts(tmp_path: Path) -> None:
+    """It is not there yet, and could not be made."""
+    os.chown(tmp_path, 1026, 100)
+    assert "« user: 1026:100 »" in remedy(tmp_path / "wine.db")
