@@ -54,6 +54,8 @@ def _parser() -> FrenchParser:
     )
     _add_run(commands.add_parser("run", help="exécuter un job maintenant"))
     _add_preview(commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer"))
+    _add_history(commands.add_parser("history", help="ce que sont devenus les créneaux passés, et pourquoi"))
+    commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
     check = commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires")
     check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
     demo = commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer")
@@ -84,6 +86,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="cet utilisateur seulement (nom ou id ; répétable)",
     )
     parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", metavar="JOB", help="ce job seulement")
+    parser.add_argument("-n", dest="number", default="20", metavar="NOMBRE", help="combien (défaut : 20)")
+    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
 
 
 def _add_preview(parser: argparse.ArgumentParser) -> None:

@@ -82,6 +82,8 @@ HOUSE = [
     "commands",
     "commands.run",
     "commands.scheduler",
+    "commands.history",
+    "commands.health",
     "commands.preview",
     "commands.check",
     "commands.demo",
