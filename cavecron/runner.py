@@ -5,11 +5,13 @@ nothing that a job decides. The fixed sentences of the log are here and in `jobs
 """
 
 import asyncio
+import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
+from types import ModuleType
 from typing import TypeVar
 
 from cavecron.cellar.database import Database
@@ -33,6 +35,10 @@ _T = TypeVar("_T")
 _RENEWALS = 4
 #: What the ledger gets to record an end while the process is being stopped.
 _LAST_WRITE = timedelta(seconds=1)
+#: What it gets otherwise: more than a lock is waited for.
+_LONGEST_WRITE = timedelta(seconds=60)
+#: What a dead-man service and an alert get.
+_LAST_WORD = timedelta(seconds=60)
 _TRIES_TO_RECORD = 3
 
 
@@ -101,13 +107,19 @@ async def carry_out(claim: Claim, job: Job, means: Means, *, control: Control, o
     """
     attempt = _Attempt(claim=claim, job=job, means=means, control=control, options=options)
     _announce(claim, job, means)
+    attempt.tell_start()
     try:
         outcome = await attempt.work()
     except CavecronError as error:
-        await attempt.record(ended_by(error, claim, means.clock.now()))
+        await attempt.end(ended_by(error, claim, means.clock.now()))
         raise
-    await attempt.record(ended_with(outcome, claim, means.clock.now()))
+    await attempt.end(ended_with(outcome, claim, means.clock.now()))
     return outcome
+
+
+def _notify() -> ModuleType:
+    """Return `notify`: only a run that somebody is to be told of pays for its modules."""
+    return importlib.import_module("cavecron.notify")
 
 
 def rehearse(job: Job, means: Means, options: Options) -> Outcome:
@@ -127,6 +139,7 @@ class _Attempt:
     means: Means
     control: Control
     options: Options
+    _ping: "asyncio.Future[None] | None" = None
     _renewed: float = 0.0
     _renewal: "asyncio.Future[bool] | None" = None
 
@@ -183,16 +196,41 @@ class _Attempt:
             return StoppedError("le job ignore l'arrêt (il n'appelle pas run.check()) : abandonné")
         return HungError("le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné", work)
 
-    async def record(self, ending: Ending) -> None:
-        """Log and record how the attempt ended; a locked database is waited for, but not while stopping."""
-        self._tell(ending)
-        means, wake = self.means, self.control.wake
+    def tell_start(self) -> None:
+        """Tell the job's dead-man service, if it has one, that a run began."""
+        if url := self.means.settings.jobs[self.job.name].ping_url:
+            self._ping = self._start("ping", lambda: _notify().ping(url, "start"))
+
+    async def end(self, ending: Ending) -> None:
+        """Log and record how the attempt ended, and tell who asked to be told."""
+        self._log(ending)
+        await self._record(ending)
+        settings = self.means.settings
+        asked = settings.jobs[self.job.name].ping_url or settings.alert_to
+        if not asked or ending.state == "interrupted" or ending.retry_at:
+            return
+        if self._ping is not None:
+            await self._patiently(self._ping, _LAST_WORD)
+        known = {"job": self.job, "settings": settings, "clock": self.means.clock}
+        telling = self._start("notify", lambda: _notify().ended(self.claim, ending, **known))
+        await self._patiently(telling, _LAST_WORD)
+
+    async def _patiently(self, future: "asyncio.Future[_T]", patience: timedelta) -> None:
+        """Wait for a call, for a second at most once the process is being stopped."""
+        clock, wake = self.means.clock, self.control.wake
+        limit = clock.now() + patience
+        while not future.done() and clock.now() < limit:
+            if self.control.stopping:
+                limit = min(limit, clock.now() + _LAST_WRITE)
+            await clock.wait(wake, limit)
+            wake.clear()
+
+    async def _record(self, ending: Ending) -> None:
+        """Write the ending into the ledger; a locked database is waited for, but not while stopping."""
+        means = self.means
         for _ in range(_TRIES_TO_RECORD):
             writing = self._start("end", lambda: finish(means.ledger, self.claim, ending, means.clock.now()))
-            limit = means.clock.now() + _LAST_WRITE
-            while not writing.done() and not (self.control.stopping and means.clock.now() >= limit):
-                wake.clear()
-                await means.clock.wait(wake, limit)
+            await self._patiently(writing, _LONGEST_WRITE)
             if not writing.done():
                 _LOG.error("Job %s : sa fin n'a pu être notée, la base ne répond pas", self.job.name)
                 return
@@ -206,7 +244,7 @@ class _Attempt:
             else:
                 return
 
-    def _tell(self, ending: Ending) -> None:
+    def _log(self, ending: Ending) -> None:
         if ending.state == "succeeded":
             _LOG.info("Job %s exécuté avec succès", self.job.name)
             return

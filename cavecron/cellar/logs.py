@@ -28,7 +28,7 @@ class EmailLogRow:
 
     smtp_config_id: int | None
     recipient_email: str
-    recipient_user_id: int
+    recipient_user_id: int | None
     subject: str
     template_name: str
     error_message: str | None

@@ -44,4 +44,7 @@ def call(run: Run) -> Outcome:
             run.job.name,
             type(result).__name__,
         )
-    return Outcome(summary=result if isinstance(result, str) else "")
+    summary = result if isinstance(result, str) else ""
+    if summary:
+        _LOG.info("Job %s : %s", run.job.name, summary)
+    return Outcome(summary=summary)

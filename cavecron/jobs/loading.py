@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from cavecron.jobs.registry import BUILT_IN_JOBS, Job
+from cavecron.jobs.registry import BUILT_IN_JOBS, Job, JobError
 
 
 def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]:
@@ -90,6 +90,8 @@ def _blame(source: str, error: BaseException) -> str:
 def _said(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "fichier introuvable ; est-il monté dans le conteneur ?"
+    if isinstance(error, JobError):
+        return str(error)
     text = str(error.msg if isinstance(error, SyntaxError) else error)
     return f"{text} ({type(error).__name__})" if text else type(error).__name__
 

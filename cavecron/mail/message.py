@@ -17,6 +17,7 @@ from cavecron.cellar.report import WeeklyReport
 from cavecron.errors import CavecronError
 from cavecron.mail.html import html_part
 from cavecron.mail.text import text_part
+from cavecron.mail.wording import plain
 
 SUBJECT = "🍷 Votre rapport hebdomadaire - Cave à Vin"
 
@@ -37,9 +38,9 @@ class Sender:
     name: str = ""
 
 
-def message_id(run_key: str, user_id: int, domain: str) -> str:
+def message_id(run_key: str, recipient: int | str, domain: str) -> str:
     """Return the Message-ID that this run and user always get, so that a receiver knows a repetition."""
-    digest = sha256(f"{run_key}\0{user_id}".encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    digest = sha256(f"{run_key}\0{recipient}".encode("utf-8", "backslashreplace")).hexdigest()[:32]
     return f"<{digest}@{domain if _DOMAIN.fullmatch(domain) else 'cavecron.invalid'}>"
 
 
@@ -75,20 +76,34 @@ def compose(
     return message
 
 
+def plain_message(
+    subject: str, text: str, *, recipient: str, sender: Sender, at: datetime, message_id: str
+) -> EmailMessage:
+    """Return a mail of text only, sent at `at` (aware); the subject is made one line.
+
+    Raises CavecronError for a sender that does not belong in a header.
+    """
+    message = _headed(plain(subject, 200), sender, recipient, at)
+    message["Message-ID"] = message_id
+    message.set_content(text, cte="base64")
+    message["Content-Language"] = "fr"
+    return message
+
+
 def trial_message(recipient: str, sender: Sender, at: datetime) -> EmailMessage:
     """Return the message of `cavecron check --send-to`, sent at `at` (aware).
 
     Raises CavecronError for a sender that does not belong in a header.
     """
-    message = _headed("Essai - Cave à Vin", sender, recipient, at)
-    message["Message-ID"] = message_id(f"check.{at.isoformat()}", 0, sender.address.rpartition("@")[2])
-    message.set_content(
+    return plain_message(
+        "Essai - Cave à Vin",
         "Bonjour,\n\nce message d’essai vient de cavecron check --send-to : les rapports hebdomadaires de"
         "\nCave à Vin peuvent prendre le même chemin.\n",
-        cte="base64",
+        recipient=recipient,
+        sender=sender,
+        at=at,
+        message_id=message_id(f"check.{at.isoformat()}", 0, sender.address.rpartition("@")[2]),
     )
-    message["Content-Language"] = "fr"
-    return message
 
 
 def check_sender(sender: Sender) -> None:
