@@ -23,8 +23,9 @@ SUBJECT = "🍷 Votre rapport hebdomadaire - Cave à Vin"
 
 _LONGEST_LINE = 900
 # A dot-atom on both sides (RFC 5322, 3.2.3), non-ASCII allowed (RFC 6532); no quoted local part. Nor an
-# encoded word (RFC 2047), which `email` and receivers would read as something else than the envelope says.
-_ATOM = r'[^\s<>()\[\],;:\\"@.\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+'
+# encoded word (RFC 2047), which `email` and receivers would read as something else than the envelope says;
+# nor U+FFFD, which stands for octets that could not be read.
+_ATOM = r'[^\s<>()\[\],;:\\"@.\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]+'
 _ADDRESS = re.compile(rf"(?!.*=\?){_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
