@@ -111,7 +111,7 @@ def test_the_right_key_is_told(ready: CellarFile) -> None:
             {"sender_email": "ma cave"},
             "Adresse 'ma cave' : une seule adresse de la forme nom@domaine est",
         ),
-        ({"sender_name": "a\nb"}, "Nom d’expéditeur 'a\\nb' : une seule ligne de 200 caractères au plus"),
+        ({"sender_name": "a\nb"}, "Nom d'expéditeur 'a\\nb' : une seule ligne de 200 caractères au plus"),
     ],
     ids=["inactive", "port", "host", "sender", "sender's name"],
 )

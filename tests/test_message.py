@@ -194,7 +194,7 @@ def test_an_ordinary_address_is_accepted(address: str) -> None:
 
 def test_a_line_break_in_the_sender_name_is_refused() -> None:
     """It would be a header of its own."""
-    with pytest.raises(CavecronError, match="Nom d’expéditeur"):
+    with pytest.raises(CavecronError, match="Nom d'expéditeur"):
         composed(a_report(), Sender(address="a@b.fr", name="Cave\r\nBcc: d@e.fr"))
 
 

@@ -55,7 +55,7 @@ def check_address(text: str) -> str:
         return address
     raise CavecronError(
         f"Adresse {text[:80]!a} : une seule adresse de la forme nom@domaine est attendue, sans espace "
-        "ni retour à la ligne ; corrigez-la dans l’application"
+        "ni retour à la ligne ; la corriger dans l'application"
     )
 
 
@@ -138,8 +138,8 @@ def _lightest_encoding(ascii_text: str) -> str:
 def _mailbox(sender: Sender) -> Address:
     if _CONTROL.search(sender.name) or len(sender.name) > 200:
         raise CavecronError(
-            f"Nom d’expéditeur {sender.name[:80]!a} : une seule ligne de 200 caractères au plus est "
-            "attendue ; corrigez-la dans la configuration SMTP de l’application"
+            f"Nom d'expéditeur {sender.name[:80]!a} : une seule ligne de 200 caractères au plus est "
+            "attendue ; le corriger dans Cave à Vin, Administration, Configuration SMTP"
         )
     local, _, domain = check_address(sender.address).rpartition("@")
     return Address(display_name=sender.name.strip(), username=local, domain=domain)
