@@ -1,0 +1,365 @@
+"""The ledger on a real file: claims, leases and looks, and tables that somebody touched."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
+from cavecron.ledger.claims import claim_again, claim_by_hand, finish, renew
+from cavecron.ledger.history import history, overdue
+from cavecron.ledger.looking import look, register
+from cavecron.ledger.store import Ledger, LedgerError
+from cavecron.ledger.values import BUSY, REPLACED, Ending, Entry, Look, Watch
+from cavecron.schedule import parse
+from tests.cellars import NOW, CellarFile
+
+#: NOW is its slot: a Monday at 8 in Paris.
+MONDAYS = parse("0 8 * * mon", ZoneInfo("Europe/Paris"))
+HOURLY = parse("0 * * * *", ZoneInfo("Europe/Paris"))
+MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
+DONE = Ending(state="succeeded", summary="fait")
+
+
+@pytest.fixture
+def ledger(cellar: CellarFile) -> Ledger:
+    """Return a ledger in an application's file, as one process has it."""
+    return Ledger(database=cellar.database)
+
+
+def another(ledger: Ledger) -> Ledger:
+    """Return the same ledger as another process has it."""
+    return Ledger(database=ledger.database)
+
+
+def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **watch: object) -> Look:
+    """Look once for Mondays, as a process that has just started unless `watch` says more."""
+    values = {"job": "report", "schedule": MONDAYS, **watch}
+    (found,) = look(ledger, [Watch(**values)], now, eager=eager)  # type: ignore[arg-type]
+    return found
+
+
+def entries(ledger: Ledger) -> list[tuple[str, datetime, int, str | None]]:
+    """Return what the history says, newest first."""
+    return [(entry.state, entry.slot, entry.slots, entry.reason) for entry in history(ledger)]
+
+
+def latest(ledger: Ledger) -> Entry:
+    """Return the newest entry of the history."""
+    return history(ledger)[0]
+
+
+def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
+    """Looking starts now, even half an hour after a slot."""
+    assert looked(ledger, NOW + HOUR / 2) == Look()
+    assert entries(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("late", "state"),
+    [
+        pytest.param(timedelta(), "running", id="at once"),
+        pytest.param(HOUR - timedelta.resolution, "running", id="just within the hour"),
+        pytest.param(HOUR, "missed", id="an hour late"),
+        pytest.param(2 * WEEK / 7, "missed", id="days late"),
+    ],
+)
+def test_what_is_less_than_an_hour_late_is_made_up_for(ledger: Ledger, late: timedelta, state: str) -> None:
+    """And everything else is told as missed, once."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    found = looked(ledger, NOW + late)
+    assert (latest(ledger).state, latest(ledger).slot) == (state, NOW)
+    assert (found.claim is not None) == (state == "running")
+    assert looked(ledger, NOW + late + MINUTE, fresh=False).missed is None
+    assert len(history(ledger)) == 1
+
+
+def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
+    """First, last, and how many; the latest slot is not an hour old and runs."""
+    register(ledger, {"report": MONDAYS}, NOW - 52 * WEEK)
+    found = looked(ledger, NOW + MINUTE)
+    assert found.claim
+    assert found.claim.trigger == "replay"
+    assert entries(ledger) == [("running", NOW, 1, None), ("missed", NOW - 51 * WEEK, 51, REPLACED)]
+    assert history(ledger)[1].last_slot == NOW - WEEK
+
+
+@pytest.mark.parametrize(
+    ("idle_since", "late", "trigger"),
+    [
+        pytest.param(NOW - MINUTE, timedelta(seconds=1), "slot", id="waited for"),
+        pytest.param(NOW - MINUTE, 2 * MINUTE, "replay", id="waited for, but the machine slept"),
+        pytest.param(None, timedelta(seconds=1), "replay", id="just started"),
+    ],
+)
+def test_a_slot_that_nobody_was_awake_for_is_a_replay(
+    ledger: Ledger, idle_since: datetime | None, late: timedelta, trigger: str
+) -> None:
+    """The history tells the one from the other."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    found = looked(ledger, NOW + late, idle_since=idle_since, fresh=idle_since is None)
+    assert found.claim
+    assert found.claim.trigger == trigger
+
+
+def test_a_changed_schedule_has_missed_nothing(ledger: Ledger) -> None:
+    """Its slot of ten minutes ago was never waited for."""
+    register(ledger, {"report": parse("0 7 * * *", MONDAYS.zone)}, NOW - 3 * HOUR)
+    register(ledger, {"report": MONDAYS}, NOW + 10 * MINUTE)
+    assert looked(ledger, NOW + 11 * MINUTE) == Look()
+
+
+@pytest.mark.parametrize("gone", [{"report": None}, {}], ids=["disabled", "not configured any more"])
+def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, gone: dict[str, None]) -> None:
+    """Whether it was disabled or left out of CAVECRON_JOBS."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register(ledger, gone, NOW - MINUTE)
+    register(ledger, {"report": MONDAYS}, NOW + MINUTE)
+    assert looked(ledger, NOW + 2 * MINUTE) == Look()
+
+
+def test_of_two_processes_one_claims(ledger: Ledger) -> None:
+    """The other one is told until when to leave it alone."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    assert looked(ledger, NOW).claim
+    found = looked(another(ledger), NOW)
+    assert (found.claim, found.busy, found.again) == (None, True, NOW + ledger.lease)
+
+
+def test_what_ran_never_runs_again(ledger: Ledger) -> None:
+    """Not after a restart, and not when the clock is set back before the slot."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = looked(ledger, NOW).claim
+    assert claim
+    finish(ledger, claim, DONE, NOW + MINUTE)
+    assert looked(another(ledger), NOW - MINUTE).claim is None
+    assert looked(another(ledger), NOW + MINUTE).claim is None
+    assert looked(another(ledger), NOW + MINUTE, eager=True).claim is None
+
+
+def test_what_was_missed_in_the_future_is_taken_back(ledger: Ledger) -> None:
+    """A clock that was years ahead said so; once it is right, those slots are still to come."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
+    assert [entry.slots for entry in history(ledger)] == [6]
+    looked(ledger, NOW + WEEK + 2 * HOUR, fresh=False)
+    assert entries(ledger)[0][1:3] == (NOW, 2)
+    assert looked(ledger, NOW + 2 * WEEK, fresh=False).claim
+
+
+def test_slots_during_a_run_are_told_as_such(ledger: Ledger) -> None:
+    """The previous run was still busy: that is the reason, not that somebody slept."""
+    register(ledger, {"report": HOURLY}, NOW - HOUR / 2)
+    claim = looked(ledger, NOW, schedule=HOURLY).claim
+    assert claim
+    end = NOW + 3 * HOUR + MINUTE
+    finish(ledger, claim, DONE, end)
+    found = looked(ledger, end, schedule=HOURLY, looked=NOW, busy=True, fresh=False)
+    assert found.claim
+    assert found.claim.slot == NOW + 3 * HOUR
+    assert found.missed
+    assert (found.missed.gap.count, found.missed.reason) == (2, BUSY)
+
+
+def test_a_killed_run_is_taken_over_when_its_lease_is_over(ledger: Ledger) -> None:
+    """By a process that starts: at once. The attempt is counted, the slot stays the same."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    first = looked(ledger, NOW).claim
+    assert first
+    assert looked(another(ledger), NOW + ledger.lease / 2).busy
+    taken = looked(another(ledger), NOW + ledger.lease + MINUTE).claim
+    assert taken
+    assert (taken.run, taken.slot, taken.attempt) == (first.run, NOW, 2)
+
+
+def test_a_lease_that_ran_out_in_its_owners_sleep_is_left_alone_for_a_while(ledger: Ledger) -> None:
+    """A process that watched all along gives the owner time to wake up and renew it."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = looked(ledger, NOW).claim
+    assert claim
+    other, late = another(ledger), NOW + 10 * MINUTE
+    first = looked(other, late, fresh=False)
+    assert first.busy
+    assert first.again
+    assert renew(ledger, claim.run, late)
+    assert looked(other, first.again, fresh=False, suspect=first.suspect).busy
+    again = late + 5 * MINUTE
+    second = looked(other, again, fresh=False)
+    assert looked(other, again + MINUTE, fresh=False, suspect=second.suspect).claim
+
+
+def test_a_lease_from_the_future_does_not_block_a_job_for_years(ledger: Ledger) -> None:
+    """It was taken when the clock was wrong, and its owner was killed."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim_by_hand(ledger, "report", (), NOW + 100 * WEEK)
+    assert looked(another(ledger), NOW).claim
+
+
+def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) -> None:
+    """It is given up, and its slot is named."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    looked(ledger, NOW)
+    found = looked(another(ledger), NOW + HOUR)
+    assert (found.claim, found.abandoned) == (None, NOW)
+    assert latest(ledger).state == "interrupted"
+
+
+def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
+    """Of all slots the latest counts."""
+    register(ledger, {"report": HOURLY}, NOW - HOUR / 2)
+    looked(ledger, NOW, schedule=HOURLY)
+    found = looked(another(ledger), NOW + HOUR, schedule=HOURLY)
+    assert found.claim
+    assert (found.claim.slot, found.abandoned) == (NOW + HOUR, NOW)
+    assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
+
+
+def test_whoever_lost_the_lease_can_end_nothing(ledger: Ledger) -> None:
+    """Neither renew it nor record an end over the new owner's head."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = looked(ledger, NOW).claim
+    assert claim
+    assert looked(another(ledger), NOW + 5 * MINUTE).claim
+    assert not renew(ledger, claim.run, NOW + 5 * MINUTE)
+    with pytest.raises(LeaseLostError):
+        finish(ledger, claim, DONE, NOW + 6 * MINUTE)
+    assert latest(ledger).state == "running"
+
+
+def test_a_failed_run_is_tried_again_when_it_is_time(ledger: Ledger) -> None:
+    """Not before; and the look says when to come again."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = looked(ledger, NOW).claim
+    assert claim
+    ending = Ending(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
+    finish(ledger, claim, ending, NOW + MINUTE)
+    assert looked(ledger, NOW + 2 * MINUTE, fresh=False).again == NOW + 5 * MINUTE
+    retried = looked(ledger, NOW + 5 * MINUTE, fresh=False).claim
+    assert retried
+    assert (retried.attempt, retried.failures) == (2, 1)
+
+
+def test_another_scheduler_that_asks_again_does_not_wait(ledger: Ledger) -> None:
+    """Its own retry is the next try."""
+    claim = looked(ledger, NOW, eager=True).claim
+    assert claim
+    finish(ledger, claim, Ending(state="failed", retry_at=NOW + 5 * MINUTE), NOW)
+    assert looked(another(ledger), NOW + MINUTE, eager=True).claim
+
+
+def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
+    """The failure stays as it is."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = looked(ledger, NOW).claim
+    assert claim
+    finish(ledger, claim, Ending(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
+    assert looked(another(ledger), NOW + 2 * HOUR) == Look()
+    assert (latest(ledger).state, latest(ledger).retry_at) == ("failed", None)
+
+
+def test_whoever_looks_once_takes_the_latest_slot_of_the_hour(ledger: Ledger) -> None:
+    """Although nobody was looking for it; an older one is no miss."""
+    assert looked(ledger, NOW + 2 * HOUR, eager=True) == Look()
+    assert entries(ledger) == []
+    assert looked(ledger, NOW + WEEK + MINUTE, eager=True).claim
+
+
+def test_a_second_run_by_hand_is_refused(ledger: Ledger) -> None:
+    """With whom has it, and how long to wait if that one was killed."""
+    claim_by_hand(ledger, "report", (), NOW)
+    with pytest.raises(AlreadyRunningError, match=r"report est déjà en cours .+ dans 60 s"):
+        claim_by_hand(another(ledger), "report", (), NOW + timedelta(seconds=1))
+    assert claim_by_hand(another(ledger), "autre", (), NOW)
+
+
+def test_a_run_by_hand_keeps_the_slot_waiting(ledger: Ledger) -> None:
+    """The slot is made up for when it ends."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    by_hand = claim_by_hand(ledger, "report", (), NOW - MINUTE)
+    assert looked(ledger, NOW, fresh=False).busy
+    finish(ledger, by_hand, DONE, NOW + MINUTE)
+    found = looked(ledger, NOW + MINUTE, fresh=False, busy=True)
+    assert found.claim
+    assert (found.claim.slot, found.claim.trigger) == (NOW, "replay")
+
+
+def test_a_run_is_resumed_by_hand_with_its_users(ledger: Ledger) -> None:
+    """However long ago; failures that were final are tried again."""
+    first = claim_by_hand(ledger, "report", ("marie", "l'\nautre"), NOW)
+    finish(ledger, first, Ending(state="interrupted"), NOW)
+    again = claim_again(another(ledger), "report", NOW + WEEK)
+    assert (again.run, again.slot, again.users) == (first.run, NOW, ("marie", "l'\nautre"))
+    assert again.every_failure
+
+
+@pytest.mark.parametrize("runs", [False, True], ids=["no run", "a run that succeeded"])
+def test_there_may_be_nothing_to_resume(ledger: Ledger, *, runs: bool) -> None:
+    """A wrong usage, told as such."""
+    if runs:
+        finish(ledger, claim_by_hand(ledger, "report", (), NOW), DONE, NOW)
+    with pytest.raises(UsageError, match="rien à reprendre"):
+        claim_again(ledger, "report", NOW)
+
+
+def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFile) -> None:
+    """Its rows may mean something else; exit code 2."""
+    register(ledger, {"report": MONDAYS}, NOW)
+    cellar.execute("UPDATE cavecron_ledger SET version = 2")
+    with pytest.raises(LedgerError, match=r"cavecron plus récent \(version 2, celui-ci connaît la 1\)"):
+        looked(ledger, NOW)
+    with pytest.raises(LedgerError, match="mettre cavecron à jour"):
+        overdue(ledger, {"report": MONDAYS}, NOW)
+
+
+@pytest.mark.parametrize("table", ["cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger"])
+def test_a_table_that_somebody_dropped_is_made_again(ledger: Ledger, cellar: CellarFile, table: str) -> None:
+    """What was in it is lost, what comes is not."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    cellar.execute(f"DROP TABLE {table}")
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    assert looked(ledger, NOW).claim
+
+
+def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFile) -> None:
+    """With what to do."""
+    register(ledger, {"report": MONDAYS}, NOW)
+    cellar.execute("ALTER TABLE cavecron_run RENAME COLUMN slot TO creneau")
+    with pytest.raises(LedgerError, match=r"la table cavecron_run n'a pas la forme attendue .*DROP TABLE"):
+        looked(ledger, NOW)
+
+
+@pytest.mark.parametrize(
+    ("since", "after", "overdue_jobs"),
+    [
+        pytest.param(None, HOUR, 1, id="never looked"),
+        pytest.param(-HOUR, MINUTE, 0, id="two minutes are not over"),
+        pytest.param(-HOUR, 3 * MINUTE, 1, id="not taken"),
+        pytest.param(MINUTE, 3 * MINUTE, 0, id="looked after it"),
+    ],
+)
+def test_health_knows_what_is_overdue(
+    ledger: Ledger, since: timedelta | None, after: timedelta, overdue_jobs: int
+) -> None:
+    """The latest slot older than two minutes has to be accounted for."""
+    if since is not None:
+        register(ledger, {"report": MONDAYS}, NOW + since)
+    assert len(overdue(ledger, {"report": MONDAYS}, NOW + after)) == overdue_jobs
+
+
+def test_a_job_that_runs_is_not_overdue(ledger: Ledger) -> None:
+    """Its slots wait for the end of the run."""
+    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim_by_hand(ledger, "report", (), NOW + 2 * MINUTE)
+    assert not overdue(ledger, {"report": MONDAYS}, NOW + 3 * MINUTE - timedelta(seconds=1))
+    assert overdue(ledger, {"report": MONDAYS}, NOW + 5 * MINUTE)
+
+
+def test_looking_writes_nothing_while_nothing_passes(ledger: Ledger, cellar: CellarFile) -> None:
+    """The file does not change by a byte."""
+    register(ledger, {"report": MONDAYS}, NOW)
+    before = cellar.path.read_bytes()
+    looked(ledger, NOW + HOUR, fresh=False)
+    register(ledger, {"report": MONDAYS}, NOW + HOUR)
+    overdue(ledger, {"report": MONDAYS}, NOW + HOUR)
+    history(ledger)
+    assert cellar.path.read_bytes() == before
