@@ -106,8 +106,8 @@ def _claims(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means) ->
 
     """
     now = means.clock.now()
+    require(means.database)  # before the ledger is written: this may be some other program's file
     if arguments.due:
-        require(means.database)
         return _due(jobs, means)
     if arguments.resume:
         return [claim_again(means.ledger, jobs[0].name, now)]
