@@ -127,7 +127,7 @@ def _headed(subject: str, sender: Sender, recipient: str, at: datetime) -> Email
 
 
 def _lightest_encoding(ascii_text: str) -> str:
-    """Return what keeps lines under 998 octets (RFC 5322, 2.1.1), base64 costs a third more.
+    """Return what keeps lines under 998 octets (RFC 5322, 2.1.1): base64, a third more, only where needed.
 
     Quoted-printable would cost less, but Python takes its time over it.
     """
