@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from threading import Timer
 
 from cryptography.fernet import Fernet
 
@@ -38,18 +40,36 @@ class Sandbox:
 
     def run(self, command: str) -> tuple[int, str]:
         """Run a command of the page; return its exit code and all that it printed."""
-        here = re.sub(r"/data\b", str(self.data), command)
-        done = subprocess.run(
-            ["bash", "-euc", f'. "{self.state}"\ntrap \'export -p >"{self.state}"\' EXIT\n{here}'],
+        with self._started(f"trap 'export -p >\"{self.state}\"' EXIT\n{command}") as process:
+            printed, _ = process.communicate(timeout=60)
+        return process.returncode, self._on_the_page(printed)
+
+    def run_until(self, command: str, *, lines: int) -> str:
+        """Run a command that goes on for ever; stop it after so many lines; return all that it printed."""
+        with self._started(f"exec {command}") as process:
+            assert process.stdout
+            limit = Timer(60, process.kill)
+            limit.start()
+            printed = "".join(islice(process.stdout, lines))
+            process.terminate()
+            printed += process.stdout.read()
+            limit.cancel()
+        assert process.returncode == 0
+        return self._on_the_page(printed)
+
+    def _started(self, script: str) -> "subprocess.Popen[str]":
+        here = re.sub(r"/data\b", str(self.data), script)
+        return subprocess.Popen(
+            ["bash", "-uc", f'. "{self.state}"\n{here}'],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"]},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=60,
-            check=False,
         )
-        return done.returncode, done.stdout.replace(str(self.data), "/data")
+
+    def _on_the_page(self, printed: str) -> str:
+        return printed.replace(str(self.data), "/data")
 
 
 @contextmanager

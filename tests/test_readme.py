@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cavecron import settings
-from tests.commands import ROOT
+from tests.commands import ROOT, cavecron
 from tests.readme import README, Block, blocks, tagged
 from tests.sandbox import Sandbox, sandbox_in
 
@@ -22,6 +22,7 @@ PAGE = README.read_text(encoding="utf-8")
 STORY = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and block.tag is None]
 #: Tags of blocks, each with the test that runs it.
 TOLD_ELSEWHERE = {
+    "daemon": "test_the_scheduler_says_when_each_job_comes_next",
     "demo": "test_the_first_command_shows_it_at_work",
     "tests": ".ci/run, on each Python",
 }
@@ -43,7 +44,7 @@ def told() -> dict[int, list[str]]:
 def trouble(block: Block, sandbox: Sandbox) -> list[str]:
     """Run a block; return what it does otherwise than the page says."""
     if block.kind == "sh":
-        code, printed = sandbox.run(block.text)
+        code, printed = sandbox.run(f"set -e\n{block.text}")
         return [f"exit code {code}: {printed}"] if code else []
     problems = []
     for command, shown in commands(block.text):
@@ -123,9 +124,15 @@ def test_the_table_of_variables_is_whole() -> None:
 def test_every_command_is_listed() -> None:
     """The page's table has the commands that the help has."""
     table = PAGE.partition("\n## Commands\n")[2].partition("\n## ")[0]
-    listed = set(re.findall(r"^\| `cavecron (\w+)", table, re.MULTILINE))
-    modules = {path.stem for path in (ROOT / "cavecron" / "commands").glob("*.py")}
-    assert listed == modules - {"__init__", "scheduler"}
+    listed = set(re.findall(r"^\| `cavecron ([a-z]+)", table, re.MULTILINE))
+    helped = cavecron("--help").out.partition("\ncommandes:\n")[2]
+    assert listed == set(re.findall(r"^    ([a-z]+) ", helped, re.MULTILINE))
+
+
+def test_the_scheduler_says_when_each_job_comes_next(sandbox: Sandbox) -> None:
+    """And stops well when it is told to."""
+    ((command, shown),) = commands(tagged("daemon").text)
+    assert matches(shown, sandbox.run_until(command, lines=shown.count("\n") - 1))
 
 
 def copy_of_the_project(folder: Path) -> Path:
