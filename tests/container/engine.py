@@ -122,6 +122,7 @@ def _options(
     network: str = "none",
     environ: Mapping[str, str] | None = None,
     volumes: Mapping[Path, str] | None = None,
+    user: str = "",
 ) -> list[str]:
     """Return podman's options: `data` is the folder at /data, `volumes` maps others to where they appear."""
     mounts = {**({data: "/data"} if data else {}), **(volumes or {})}
@@ -129,6 +130,7 @@ def _options(
         *HARDENED,
         *_HERE,
         f"--network={network}",
+        *([f"--user={user}"] if user else []),
         *(f"--volume={source}:{target}" for source, target in mounts.items()),
         *(f"--env={name}={value}" for name, value in (environ or {}).items()),
     ]
