@@ -5,6 +5,7 @@ The text format is fixed, people grep for it; `json` is the same for machines.
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +13,9 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from cavecron.settings import LogFormat
+
+#: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
@@ -32,6 +36,9 @@ class _Lines(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         return f"{datetime.fromtimestamp(record.created, self._zone):%Y-%m-%d %H:%M:%S}"
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return one_line(super().formatMessage(record))
+
 
 class _JsonLines(logging.Formatter):
     def __init__(self, zone: ZoneInfo) -> None:
@@ -48,6 +55,11 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
         return json.dumps(event, ensure_ascii=False)
+
+
+def one_line(text: str) -> str:
+    """Return `text` with controls as escapes, so that nobody's name can forge a line."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def warn(messages: Iterable[str]) -> None:

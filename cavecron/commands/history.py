@@ -13,6 +13,7 @@ from cavecron.french import duration
 from cavecron.jobs.registry import named_job
 from cavecron.ledger.history import history
 from cavecron.ledger.values import Entry
+from cavecron.log import one_line
 from cavecron.variables import number_within
 
 _STATES = {
@@ -76,7 +77,7 @@ def _lines(entry: Entry, zone: ZoneInfo) -> Sequence[str]:
         told.append(f"mails au sort inconnu, envoyés à nouveau sous le même Message-ID : {entry.repeats}")
     if entry.state == "interrupted":
         told.append(f"reprendre : cavecron run {entry.job} --resume")
-    return [" ".join(words).rstrip(), *(f"    {text}" for text in told)]
+    return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in told)]
 
 
 def _circumstances(entry: Entry, zone: ZoneInfo) -> list[str]:

@@ -140,10 +140,10 @@ def _shown(job: Job, outcome: Outcome, *, as_json: bool, dry_run: bool = False) 
     ok = not outcome.failures
     if as_json:
         _print_json(job, ok=ok, dry_run=dry_run, summary=outcome.summary, **outcome.details)
-    elif outcome.lines:
-        print(outcome.summary, *outcome.lines, sep="\n  ")
+    elif dry_run or outcome.lines:
+        print(outcome.summary, *map(log.one_line, outcome.lines), sep="\n  ")
     elif not ok:
-        print("Rapports non remis :", *outcome.failures, sep="\n  ")
+        print("Rapports non remis :", *map(log.one_line, outcome.failures), sep="\n  ")
     return 0 if ok else 1
 
 

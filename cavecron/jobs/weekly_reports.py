@@ -139,7 +139,7 @@ def _send(mailing: _Mailing) -> None:
     for delivery in deliver(mailing.letters(), mailing.post.transport, check=mailing.run.check):
         user = people[delivery.letter.user_id]
         if delivery.error is not None:
-            _LOG.warning("Rapport non remis à %s <%r> : %s", user.username, user.email, delivery.error)
+            _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, delivery.error)
         mailing.settle(user, delivery.error)
         mailing.run.progress(len(mailing.results), len(people))
 
