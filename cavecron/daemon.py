@@ -83,6 +83,9 @@ class Scheduler:
         """Start nothing new, and have running jobs stop at their next safe point; `run` then returns."""
         self._stopping = True
         self._bell.set()
+        if self._running:
+            grace = self._means.settings.stop_grace
+            _LOG.info("Arrêt demandé : les jobs en cours ont %d s pour s'interrompre", grace)
         for control in self._running.values():
             control.stop()
 

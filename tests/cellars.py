@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +39,16 @@ class CellarFile:
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return what a query finds."""
         return self._connection.execute(query).fetchall()
+
+    def wait_for(self, query: str, *, limit: float = 40.0) -> None:
+        """Return when a query of another process's work finds something; fail where it never does."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            with suppress(sqlite3.OperationalError):
+                if self.rows(query):
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"nothing came for {query}")
 
     def close(self) -> None:
         """Let go of the file."""
