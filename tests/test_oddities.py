@@ -1,7 +1,8 @@
 """Each oddity that was seen in the wild, in one cellar of a hundred users: the others must not notice."""
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
@@ -17,6 +18,14 @@ from tests.dialogue import Mail
 from tests.hostile import HostileServer
 
 USERS = 100
+
+
+class NotUtf8(bytes):
+    """What a program of another age stored as text in Latin-1: SQLite does not check."""
+
+
+sqlite3.register_adapter(NotUtf8, bytes)
+
 
 _WINE: Mapping[str, Mapping[str, Any]] = {
     "malformed JSON": {"attributes": '{"year": '},
@@ -46,8 +55,11 @@ _WINE: Mapping[str, Mapping[str, Any]] = {
     "date of the year 0": {"created_at": "0000-00-00 00:00:00"},
     "unknown subcategory": {"subcategory_id": 999},
     "unknown cellar": {"cellar": 999},
-    "name that is not UTF-8": {"name": b"\xff\xfe"},
-    "name of half a letter": {"name": "\ud83c".encode("utf-8", "surrogatepass")},
+    "name that is a blob": {"name": b"\xff\xfe"},
+    "name that is not UTF-8": {"name": NotUtf8(b"Ch\xe2teau Margaux")},
+    "name of half a letter": {"name": NotUtf8(b"\xed\xa0\xbc")},
+    "attributes that are not UTF-8": {"attributes": NotUtf8(b'{"region": "C\xf4te"}')},
+    "date that is not UTF-8": {"created_at": NotUtf8(b"2026-11-20 \xff")},
     "name with HTML": {"name": "<script>alert(1)</script>"},
 }
 _NOTES = {
@@ -56,6 +68,7 @@ _NOTES = {
     "window 9999 à 9999": "garde 9999 à 9999 ans",
     "window 0 à 0": "garde 0 à 0 ans",
     "note that is a blob": b"\xff garde",
+    "note that is not UTF-8": NotUtf8(b"\xc0 garder"),
     "blank note": "",
 }
 _FLOORS = {"negative floors": -5, "text floors": "x", "huge floors": 2**62, "half a floor": 0.5}
@@ -66,7 +79,8 @@ _ADDRESSES = {
     "line break": "a@example.org\r\nBcc: b@example.org",
     "two addresses": "a@example.org, b@example.org",
     "no address": "marie",
-    "no text": b"\xff@example.org",
+    "a blob": b"\xff@example.org",
+    "not UTF-8": NotUtf8(b"ren\xe9@example.org"),
 }
 _DELIVERED = ("spaces around", "accent")
 ODDITIES = [*_WINE, *_NOTES, *_FLOORS, *_ADDRESSES]
@@ -92,6 +106,18 @@ def _spoil(cellar: CellarFile) -> None:
         cellar.cellar(user, "odd", floors=floors)
     for user, address in zip(range(_ADDRESSED + 1, USERS), _ADDRESSES.values(), strict=False):
         cellar.execute('UPDATE "user" SET email = ? WHERE id = ?', (address, user))
+    for table, column, stored in _not_utf8():
+        cellar.execute(f"UPDATE {table} SET {column} = CAST({column} AS TEXT) WHERE {column} = ?", (stored,))
+
+
+def _not_utf8() -> Iterator[tuple[str, str, NotUtf8]]:
+    """Yield what has to become text: bound values are blobs or UTF-8."""
+    for columns in _WINE.values():
+        for column, stored in columns.items():
+            if isinstance(stored, NotUtf8):
+                yield "wine", {"attributes": "extra_attributes"}.get(column, column), stored
+    yield from (("wine_insight", "content", note) for note in _NOTES.values() if isinstance(note, NotUtf8))
+    yield from (('"user"', "email", one) for one in _ADDRESSES.values() if isinstance(one, NotUtf8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
