@@ -125,8 +125,8 @@ def days(text: str) -> str:
         return text
     chosen: set[int] = set()
     for part in text.lower().split(","):
-        first, _, last = part.strip().partition("-")
-        start, end = _day(first), _day(last or first)
+        first, dash, last = part.strip().partition("-")
+        start, end = _day(first), _day(last if dash else first)
         chosen.update((start + step) % 7 for step in range((end - start) % 7 + 1))
     return "*" if len(chosen) == 7 else ",".join(DAYS[number] for number in sorted(chosen))
 

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavecron.errors import ConfigurationError
-from cavecron.settings import Retention, Settings, load
+from cavecron.settings import BUILT_IN, JobDefaults, Mailing, Retention, Settings, load
+
+_PARSED = (
+    "SCHEDULER_CLEANUP_DAY",
+    "SCHEDULER_CLEANUP_CRON",
+    "SCHEDULER_CLEANUP_PING_URL",
+    "CAVECRON_ALERT_TO",
+)
 
 
 def _no_file(path: str) -> str:
@@ -102,6 +109,39 @@ def test_mail_can_go_to_a_folder() -> None:
         ("SCHEDULER_CLEANUP_API_USAGE_DAYS", "٣", "un nombre entier de jours"),
         ("SCHEDULER_CLEANUP_API_USAGE_DAYS", "9" * 5000, "un nombre entier de jours"),
         ("SCHEDULER_CLEANUP_TIMEOUT", "1h", "un nombre entier de secondes, de 1 à 86400, est attendu"),
+        ("SCHEDULER_CLEANUP_ENABLED", "peut-être", "1 ou 0 est attendu (ou true/false, yes/no, on/off)"),
+        ("SCHEDULER_CLEANUP_HOUR", "25", "SCHEDULER_CLEANUP_HOUR='25' : une heure de 0 à 23 est attendue"),
+        ("SCHEDULER_CLEANUP_HOUR", "8h", "une heure de 0 à 23 est attendue"),
+        ("SCHEDULER_CLEANUP_MINUTE", "60", "une minute de 0 à 59 est attendue"),
+        (
+            "SCHEDULER_WEEKLY_REPORT_DAY",
+            "monday",
+            "un jour parmi mon, tue, wed, thu, fri, sat, sun est attendu",
+        ),
+        ("SCHEDULER_WEEKLY_REPORT_DAY", "monday", "(vouliez-vous dire 'mon' ?)"),
+        ("SCHEDULER_WEEKLY_REPORT_DAY", "mo,thu", "(vouliez-vous dire 'mon' ?)"),
+        ("SCHEDULER_WEEKLY_REPORT_DAY", "0", "le nombre 0 est lundi pour APScheduler et dimanche pour cron"),
+        ("SCHEDULER_WEEKLY_REPORT_DAY", "mon-", "un jour parmi"),
+        ("SCHEDULER_WEEKLY_REPORT_CRON", "0 0 31 2 *", "cette date n'arrive jamais"),
+        ("SCHEDULER_WEEKLY_REPORT_CRON", "0 0 8 * * mon", "SCHEDULER_WEEKLY_REPORT_CRON='0 0 8 * * mon' : "),
+        (
+            "SCHEDULER_WEEKLY_REPORT_CONNECTIONS",
+            "0",
+            "un nombre entier de connexions, de 1 à 20",
+        ),
+        ("SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE", "vite", "un nombre entier de messages"),
+        (
+            "SCHEDULER_CLEANUP_PING_URL",
+            "ftp://x",
+            "PING_URL : une adresse https://… est attendue",
+        ),
+        (
+            "SCHEDULER_CLEANUP_PING_URL",
+            "http://hc.example.org/secret",
+            "http:// seulement sur le réseau local",
+        ),
+        ("CAVECRON_ALERT_TO", "a@b.fr, c@d.fr", "une seule adresse e-mail"),
+        ("CAVECRON_STOP_GRACE", "-1", "un nombre entier de secondes"),
         ("CAVECRON_MAIL", "sendmail", "smtp ou maildir:CHEMIN est attendu"),
         ("CAVECRON_MAIL", "maildir:", "smtp ou maildir:CHEMIN est attendu"),
         ("CAVECRON_LOG_LEVEL", "bavard", "un niveau parmi DEBUG, INFO, WARNING, ERROR est attendu"),
@@ -157,6 +197,79 @@ def test_a_misspelt_name_is_a_warning_with_the_nearest() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("environ", "expression"),
+    [
+        pytest.param({}, "0 8 * * mon", id="default"),
+        pytest.param({"DAY": "FRI", "HOUR": "18", "MINUTE": "30"}, "30 18 * * fri", id="day, hour, minute"),
+        pytest.param({"DAY": "mon, thu"}, "0 8 * * mon,thu", id="a list"),
+        pytest.param({"DAY": "mon-fri"}, "0 8 * * mon,tue,wed,thu,fri", id="a range"),
+        pytest.param({"DAY": "sat-mon"}, "0 8 * * mon,sat,sun", id="a range over the weekend"),
+        pytest.param({"DAY": "mon-sun"}, "0 8 * * *", id="all days"),
+        pytest.param({"CRON": "*/15 8-18 * * 1-5"}, "*/15 8-18 * * 1-5", id="cron"),
+        pytest.param({"CRON": "@weekly"}, "@weekly", id="an alias"),
+    ],
+)
+def test_a_schedule_is_told_by_fields_or_by_cron(environ: Mapping[str, str], expression: str) -> None:
+    """In the zone of all schedules."""
+    variables = {f"SCHEDULER_WEEKLY_REPORT_{name}": value for name, value in environ.items()}
+    schedule = loaded(SCHEDULER_TIMEZONE="Asia/Tokyo", **variables).jobs["weekly_reports"].schedule
+    assert (schedule.expression, schedule.zone.key) == (expression, "Asia/Tokyo")
+
+
+def test_fields_and_cron_exclude_each_other() -> None:
+    """Nobody could tell which one counts."""
+    (problem,) = problems({"SCHEDULER_CLEANUP_CRON": "0 3 * * *", "SCHEDULER_CLEANUP_HOUR": "3"})
+    assert problem == (
+        "SCHEDULER_CLEANUP_CRON et SCHEDULER_CLEANUP_HOUR s'excluent : n'en gardez qu'une façon"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "enabled"),
+    [("1", True), ("TRUE", True), ("Yes", True), ("on", True), ("0", False), ("oFF", False)],
+)
+def test_a_job_is_switched_by_any_boolean(text: str, *, enabled: bool) -> None:
+    """In any case of letters."""
+    assert loaded(SCHEDULER_CLEANUP_ENABLED=text).jobs["cleanup"].enabled is enabled
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hc-ping.com/uuid",
+        "http://localhost:8000/ping/x?y=1",
+        "http://127.0.0.1/x",
+        "http://192.168.1.9:8080/x",
+        "http://nas/x",
+        "http://nas.local/x",
+        "http://[::1]:8000/x",
+    ],
+)
+def test_a_dead_mans_service_is_told_over_https_or_at_home(url: str) -> None:
+    """Without encryption only where it stays on the local network."""
+    assert loaded(SCHEDULER_CLEANUP_PING_URL=url).jobs["cleanup"].ping_url == url
+
+
+def test_a_job_of_ones_own_is_configured_like_the_others() -> None:
+    """By its name, with its own defaults; a misspelt variable of it is told too."""
+    low_stock = JobDefaults(name="low_stock", prefix="LOW_STOCK", day="tue", hour=9)
+    environ = {"SCHEDULER_LOW_STOCK_MINUTE": "5", "SCHEDULER_LOW_STOCK_HUOR": "1"}
+    settings = load(environ, _no_file, [*BUILT_IN, low_stock])
+    assert settings.jobs["low_stock"].schedule.expression == "5 9 * * tue"
+    (warning,) = settings.warnings
+    assert "vouliez-vous dire SCHEDULER_LOW_STOCK_HOUR ?" in warning
+
+
+def test_the_mailings_pace_is_configurable() -> None:
+    """Two connections and no limit a minute by default."""
+    assert loaded().mailing == Mailing(connections=2, per_connection=100, per_minute=None)
+    chosen = loaded(
+        SCHEDULER_WEEKLY_REPORT_CONNECTIONS="8", SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE="30"
+    ).mailing
+    assert (chosen.connections, chosen.per_minute) == (8, 30)
+
+
 def test_settings_hide_their_keys() -> None:
     """A repr ends up in logs."""
     assert "secret" not in repr(loaded(SMTP_ENCRYPTION_KEY="secret"))
@@ -164,7 +277,8 @@ def test_settings_hide_their_keys() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["DATABASE_URL", "TZ", "CAVECRON_MAIL", "SCHEDULER_CLEANUP_TIMEOUT"]), st.text()
+        st.sampled_from(_PARSED),
+        st.text(),
     )
 )
 def test_any_value_is_read_or_told(environ: dict[str, str]) -> None:

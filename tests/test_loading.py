@@ -1,0 +1,154 @@
+"""Jobs of one's own: how one is declared, and that whatever is wrong with a file is told with its line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cavecron import job
+from cavecron.jobs.loading import load_jobs
+from cavecron.jobs.registry import BUILT_IN_JOBS, Job, JobError, Run
+
+GOOD = """
+from cavecron import Run, job
+
+@job("low_stock", title="alerte de stock bas", day="mon", hour=9, minute=0)
+def low_stock(run: Run) -> str:
+    return "rien"
+
+@job("tasting", cron="0 18 * * fri")
+async def tasting(run):
+    return "santé"
+"""
+
+
+def written(folder: Path, text: str, name: str = "mine.py") -> str:
+    """Return the path of a file with this text."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def loaded(*sources: str) -> Sequence[Job]:
+    """Return the jobs of these sources beside the built-in ones; nothing may be wrong with them."""
+    jobs, problems = load_jobs(sources)
+    assert not problems
+    return jobs[len(BUILT_IN_JOBS) :]
+
+
+def test_a_file_declares_jobs(tmp_path: Path) -> None:
+    """One decorated function each: no wrapper, no second place to register it."""
+    low_stock, tasting = loaded(written(tmp_path, GOOD))
+    assert (low_stock.name, low_stock.title) == ("low_stock", "alerte de stock bas")
+    assert (low_stock.defaults.prefix, low_stock.defaults.day, low_stock.defaults.hour) == (
+        "LOW_STOCK",
+        "mon",
+        9,
+    )
+    assert (tasting.title, tasting.defaults.cron) == ("tasting", "0 18 * * fri")
+
+
+def test_a_module_declares_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Python can import."""
+    written(tmp_path, GOOD, "cellar_jobs_of_a_test.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [found.name for found in loaded("cellar_jobs_of_a_test")] == ["low_stock", "tasting"]
+
+
+def test_a_job_under_two_names_is_one(tmp_path: Path) -> None:
+    """An alias in the module does not take the name twice."""
+    assert len(loaded(written(tmp_path, GOOD + "\nother = low_stock\n"))) == 2
+
+
+def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
+    """As the function that it was."""
+
+    @job("mine")
+    def mine(run: Run) -> str:
+        return f"got {run}"
+
+    assert mine("a run").startswith("got")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("def f(:", "mine.py, ligne 1 : invalid syntax (SyntaxError)", id="syntax"),
+        pytest.param("import os\n\n1 / 0", "mine.py, ligne 3 : division by zero", id="raises"),
+        pytest.param("import absent_module", "ligne 1 : No module named 'absent_module'", id="import"),
+        pytest.param("raise SystemExit(3)", "mine.py, ligne 1 : 3 (SystemExit)", id="SystemExit"),
+        pytest.param("raise KeyboardInterrupt", "mine.py, ligne 1 : KeyboardInterrupt", id="Ctrl-C"),
+        pytest.param("x = 1", "mine.py : aucun job n'y est déclaré", id="no job"),
+        pytest.param(
+            "from cavecron import job\n\n@job('x')\ndef x(): pass",
+            "mine.py, ligne 3 : x() doit accepter un seul argument, le Run : def x(run)",
+            id="no argument",
+        ),
+        pytest.param(
+            "from cavecron import job\n\n@job('x')\ndef x(a, b): pass",
+            "x() doit accepter un seul argument",
+            id="two",
+        ),
+        pytest.param(
+            "from cavecron import job\njob('x')(3)", "@job attend une fonction, pas 3", id="no function"
+        ),
+        pytest.param(
+            "from cavecron import job\n@job('Low-Stock')\ndef x(run): pass", "un nom en minuscules", id="name"
+        ),
+        pytest.param(
+            "from cavecron import job\n@job('x', day='monday')\ndef x(run): pass",
+            "job 'x' : un jour parmi",
+            id="day",
+        ),
+        pytest.param(
+            "from cavecron import job\n@job('x', cron='0 0 31 2 *')\ndef x(run): pass",
+            "cette date n'arrive jamais",
+            id="cron",
+        ),
+        pytest.param(
+            "from cavecron import job\n@job('cleanup')\ndef x(run): pass",
+            "mine.py, ligne 2 : le nom 'cleanup' est déjà pris par un job de cavecron",
+            id="name of a built-in job",
+        ),
+        pytest.param(
+            "from cavecron import job\n@job('weekly_report')\ndef x(run): pass",
+            "est déjà pris par un job de cavecron",
+            id="variables of a built-in job",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    """In one sentence; the built-in jobs are there all the same."""
+    jobs, (problem,) = load_jobs([written(tmp_path, text)])
+    assert problem.startswith("CAVECRON_JOBS : ")
+    assert said in problem
+    assert jobs == BUILT_IN_JOBS
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("/absent/x.py", "/absent/x.py : fichier introuvable ; est-il monté dans le conteneur ?"),
+        ("absent_module_of_mine", "absent_module_of_mine : No module named 'absent_module_of_mine'"),
+        ("..", "CAVECRON_JOBS : .."),
+        ("", "CAVECRON_JOBS : "),
+    ],
+)
+def test_a_source_that_is_not_there_is_told(source: str, said: str) -> None:
+    """A file or a module."""
+    _jobs, (problem,) = load_jobs([source])
+    assert said in problem
+
+
+def test_a_name_that_two_files_take_is_told(tmp_path: Path) -> None:
+    """With both places."""
+    one, two = (written(tmp_path, GOOD, name) for name in ("one.py", "two.py"))
+    _jobs, problems = load_jobs([one, two])
+    assert len(problems) == 2
+    assert f"{two}, ligne 4 : le nom 'low_stock' est déjà pris par {one}, ligne 4" in problems[0]
+
+
+def test_a_wrong_declaration_is_an_error_where_it_stands() -> None:
+    """For programs that embed the scheduler."""
+    with pytest.raises(JobError, match="un nom en minuscules"):
+        job("")(lambda run: None)
