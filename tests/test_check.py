@@ -145,16 +145,22 @@ def test_an_outbox_that_cannot_be_written_is_told(ready: CellarFile, place: str)
 
 def test_the_test_message_goes_to_the_outbox_too(ready: CellarFile) -> None:
     """`--send-to` takes the way that reports take."""
-    environ = {
-        "DATABASE_URL": f"sqlite:///{ready.path}",
-        "CAVECRON_MAIL": f"maildir:{ready.path.parent}/outbox",
-    }
+    outbox = ready.path.parent / "outbox"
+    environ = {"DATABASE_URL": f"sqlite:///{ready.path}", "CAVECRON_MAIL": f"maildir:{outbox}"}
     assert cli.main(["check", "--send-to", "moi@example.org"], environ) == 0
-    (letter,) = (ready.path.parent / "outbox" / "new").iterdir()
-    assert (
-        b"\r\nTo: moi@example.org\r\n" in letter.read_bytes()
-        or b"\nTo: moi@example.org\n" in letter.read_bytes()
-    )
+    (letter,) = (outbox / "new").iterdir()
+    assert "To: moi@example.org" in letter.read_text().splitlines()
+
+
+def test_an_address_that_is_none_is_refused_for_the_outbox_too(
+    ready: CellarFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No server is there to refuse it."""
+    outbox = ready.path.parent / "outbox"
+    environ = {"DATABASE_URL": f"sqlite:///{ready.path}", "CAVECRON_MAIL": f"maildir:{outbox}"}
+    assert cli.main(["check", "--send-to", "moi, toi@example.org"], environ) == 1
+    assert "✗ Essai : " in capsys.readouterr().out
+    assert not list((outbox / "new").iterdir())
 
 
 def test_addresses_that_are_none_are_told_with_whose_they_are(ready: CellarFile) -> None:

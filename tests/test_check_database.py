@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -108,10 +109,22 @@ def test_a_network_share_is_recognised(
     ready.close()
     with closing(sqlite3.connect(ready.path)) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
-    folder = str(ready.path.parent.resolve()).replace(" ", "\\040")
-    found = findings(ready, mounts=MOUNTS.format(kind=kind, folder=folder))["Disque"]
+    mounts = MOUNTS.format(kind=kind, folder=ready.path.parent.resolve())
+    found = findings(ready, mounts=mounts)["Disque"]
     assert found.ok is ok
     assert found.said.startswith(said)
+
+
+def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
+    """Linux writes it as an octal escape."""
+    folder = tmp_path / "ma cave"
+    folder.mkdir()
+    spaced = CellarFile(folder / "wine.db")
+    spaced.user("marie")
+    escaped = str(folder.resolve()).replace(" ", "\\040")
+    found = findings(spaced, mounts=MOUNTS.format(kind="nfs4", folder=escaped))
+    assert found["Disque"].said.startswith("partage réseau (nfs4)")
+    spaced.close()
 
 
 def test_an_unknown_file_system_is_no_trouble(ready: CellarFile) -> None:

@@ -195,11 +195,12 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
         (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent"),
         (b"5.7.8 hunter22hunter22", "535 5.7.8"),
         (b"5.7.8 'hunter' is short", "535 5.7.8 is short"),
+        (b"5.7.8 no hun", "535 5.7.8 no hun"),
         (b"5.7.8 bWFyaWUgZDQxZDhjZDk4ZjAwYjIwNA== no", "535 5.7.8 no"),
         (b"5.7.8 " + b"x " * 300, "535 5.7.8 " + "x " * 94 + "x…"),
         (b"", "535"),
     ],
-    ids=["password", "PLAIN", "twice", "a part of it", "CRAM-MD5", "long", "nothing"],
+    ids=["password", "PLAIN", "twice", "a part of it", "a short word", "CRAM-MD5", "long", "nothing"],
 )
 def test_a_server_that_repeats_secrets_is_not_quoted_with_them(said: bytes, shown: str) -> None:
     """Some answer a failed login with what they were sent."""

@@ -49,6 +49,7 @@ def test_a_healthy_server_is_told_and_left_alone(
     )
     verbs = {command.partition(" ")[0].upper() for _connection, command in server.commands}
     assert verbs <= {"EHLO", "STARTTLS", "AUTH", "QUIT"}
+    assert server.commands[-1][1].upper() == "QUIT"
     assert server.accepted == []
 
 
@@ -148,6 +149,16 @@ def test_a_certificate_is_told_by_what_is_wrong_with_it(
         ca_file = ca.ca_file if trusted else ""
         found = sick(examined(cellar, server.port, ca_file=ca_file, **SECURITY[security]))
     assert found.startswith("il présente un certificat " + said)
+
+
+def test_a_certificate_of_another_name_is_told_too(
+    cellar: CellarFile, made: Callable[..., Authority]
+) -> None:
+    """OpenSSL has one code for an address, as above, and one for a name."""
+    ca = made("mail.example.org")
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
+    assert sick(result).startswith("il présente un certificat établi pour un autre nom ; donner")
 
 
 @pytest.mark.parametrize("content", [None, "", "pas un certificat"], ids=["missing", "empty", "no PEM"])

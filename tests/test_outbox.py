@@ -40,6 +40,16 @@ def test_a_message_written_again_takes_the_place_of_the_first(tmp_path: Path) ->
     assert message_from_bytes(only.read_bytes())["Subject"] == "Second"
 
 
+def test_a_message_that_cannot_be_kept_leaves_no_draft(tmp_path: Path) -> None:
+    """A full disk is not made fuller with every try."""
+    transport = MaildirTransport(tmp_path)
+    transport.open()
+    (tmp_path / "new").rmdir()
+    with pytest.raises(ServerError):
+        transport.send(_message("<1@x>"), "a@example.org")
+    assert not list((tmp_path / "tmp").iterdir())
+
+
 @pytest.mark.parametrize("step", ["open", "send"])
 def test_an_outbox_that_cannot_be_written_names_the_setting(tmp_path: Path, step: str) -> None:
     """A file where the folder should be: the error says which setting to change."""

@@ -207,6 +207,15 @@ def test_no_user_name_leads_elsewhere(
     assert [path.name for path in cellar.path.parent.rglob("*.html")] == [file]
 
 
+def test_a_terminal_that_knows_no_accent_gets_the_rest(marie: CellarFile) -> None:
+    """Letters that it lacks become question marks, and nothing ends with a traceback."""
+    result = cavecron(
+        "preview", "marie", "--text", DATABASE_URL=f"sqlite:///{marie.path}", PYTHONIOENCODING="ascii"
+    )
+    assert (result.code, result.err) == (0, "")
+    assert "Bonjour marie," in result.out
+
+
 def test_an_instant_of_the_future_is_told_as_such(
     cellar: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
