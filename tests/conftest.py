@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cavecron.ledger.store import Ledger
 from tests.cellars import CellarFile
 
 
@@ -36,3 +37,9 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     for place in mounted:
         subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def ledger(cellar: CellarFile) -> Ledger:
+    """Return a ledger in an application's file, as one process has it."""
+    return Ledger(database=cellar.database)

@@ -1,0 +1,38 @@
+"""The ledger as tests use it: one of every Monday at 8, looked at by one process or another."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cavecron.ledger.history import history
+from cavecron.ledger.looking import look
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.values import Ending, Entry, Look, Watch
+from cavecron.schedule import parse
+
+#: NOW is its slot: a Monday at 8 in Paris.
+MONDAYS = parse("0 8 * * mon", ZoneInfo("Europe/Paris"))
+HOURLY = parse("0 * * * *", ZoneInfo("Europe/Paris"))
+MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
+DONE = Ending(state="succeeded", summary="fait")
+
+
+def another(ledger: Ledger) -> Ledger:
+    """Return the same ledger as another process has it."""
+    return Ledger(database=ledger.database)
+
+
+def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **watch: object) -> Look:
+    """Look once for Mondays, as a process that has just started unless `watch` says more."""
+    values = {"job": "report", "schedule": MONDAYS, **watch}
+    (found,) = look(ledger, [Watch(**values)], now, eager=eager)  # type: ignore[arg-type]
+    return found
+
+
+def entries(ledger: Ledger) -> list[tuple[str, datetime, int, str | None]]:
+    """Return what the history says, newest first."""
+    return [(entry.state, entry.slot, entry.slots, entry.reason) for entry in history(ledger)]
+
+
+def latest(ledger: Ledger) -> Entry:
+    """Return the newest entry of the history."""
+    return history(ledger)[0]
