@@ -32,6 +32,7 @@ def call(run: Run) -> Outcome:
     except CavecronError:
         raise  # no traceback for what a user can cause
     except _PASSING as error:
+        run.check()  # a coroutine whose time is up has timed out too
         raise TemporaryError(f"{type(error).__name__} : {error}") from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         _LOG.exception("Job %s : erreur de programmation", run.job.name)
