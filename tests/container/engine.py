@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import yaml
+
 from tests.commands import ROOT, Result
 from tests.container.bases import call
 
-#: What examples/compose.yaml asks for, in podman's words.
-HARDENED = (
-    "--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt=no-new-privileges",
-    "--memory=64m", "--pids-limit=64",
-)  # fmt: skip
 #: Of this machine and not of the image: no registry, no systemd, and limits below podman's defaults.
 _HERE = ("--pull=never", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 
@@ -116,6 +113,20 @@ class Container:
         return done.returncode == 0
 
 
+def hardened() -> list[str]:
+    """Return what examples/compose.yaml asks for, in podman's words."""
+    document = yaml.safe_load((ROOT / "examples/compose.yaml").read_text(encoding="utf-8"))
+    service = document["services"]["cavecron"]
+    return [
+        *(["--read-only", "--read-only-tmpfs=false"] if service["read_only"] else []),
+        *(f"--cap-drop={capability.lower()}" for capability in service["cap_drop"]),
+        *(f"--security-opt={option.removesuffix(':true')}" for option in service["security_opt"]),
+        f"--memory={service['mem_limit']}",
+        f"--pids-limit={service['pids_limit']}",
+        f"--stop-timeout={service['stop_grace_period'].removesuffix('s')}",
+    ]
+
+
 def _options(
     *,
     data: Path | None = None,
@@ -127,7 +138,7 @@ def _options(
     """Return podman's options: `data` is the folder at /data, `volumes` maps others to where they appear."""
     mounts = {**({data: "/data"} if data else {}), **(volumes or {})}
     return [
-        *HARDENED,
+        *hardened(),
         *_HERE,
         f"--network={network}",
         *([f"--user={user}"] if user else []),
