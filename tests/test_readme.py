@@ -7,8 +7,11 @@ The page's /data is a folder of the test's, with the sample cellar and a mail se
 
 import os
 import re
+import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ STORY = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and 
 TOLD_ELSEWHERE = {
     "daemon": "test_the_scheduler_says_when_each_job_comes_next",
     "demo": "test_the_first_command_shows_it_at_work",
+    "embed": "test_the_scheduler_runs_in_another_program",
     "tests": ".ci/run, on each Python",
 }
 
@@ -129,10 +133,26 @@ def test_every_command_is_listed() -> None:
     assert listed == set(re.findall(r"^    ([a-z]+) ", helped, re.MULTILINE))
 
 
-def test_the_scheduler_says_when_each_job_comes_next(sandbox: Sandbox) -> None:
+@pytest.fixture
+def configured(sandbox: Sandbox) -> Sandbox:
+    """Return the folder with the variables that the page sets first."""
+    export, _ = next(commands(STORY[0].text))
+    assert sandbox.run(export) == (0, "")
+    return sandbox
+
+
+def test_the_scheduler_says_when_each_job_comes_next(configured: Sandbox) -> None:
     """And stops well when it is told to."""
     ((command, shown),) = commands(tagged("daemon").text)
-    assert matches(shown, sandbox.run_until(command, lines=shown.count("\n") - 1))
+    assert matches(shown, configured.run_until(command, lines=shown.count("\n") - 1))
+
+
+def test_the_scheduler_runs_in_another_program(configured: Sandbox) -> None:
+    """It follows its job from then on, and returns when it is stopped."""
+    (configured.folder / "service.py").write_text(tagged("embed").text, encoding="utf-8")
+    assert configured.run(f'"{sys.executable}" service.py') == (0, "")
+    with closing(sqlite3.connect(configured.data / "wine.db")) as connection:
+        assert ("disk_space",) in connection.execute("SELECT name FROM cavecron_job").fetchall()
 
 
 def copy_of_the_project(folder: Path) -> Path:
