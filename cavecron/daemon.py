@@ -130,9 +130,20 @@ class Scheduler:
             await clock.wait(self._bell, clock.now() + _PAUSE)
 
     async def _tried(self, name: str, call: Callable[[], None]) -> bool:
-        """Return whether the call went well; tell each different trouble once."""
+        """Return whether the call went well; tell each different trouble once.
+
+        A call that waits for a lock does not hold up a stop: it is left behind.
+        """
+        calling = self._means.threads.start(name, call)
+        calling.add_done_callback(self._called)
+        while not (calling.done() or self._stopping):
+            self._bell.clear()
+            await self._bell.wait()
+        self._bell.set()  # whatever else has rung meanwhile is seen to in the next turn
+        if not calling.done():
+            return False
         try:
-            await self._means.threads.start(name, call)
+            calling.result()
         except LedgerError:
             raise
         except CavecronError as error:
@@ -144,6 +155,10 @@ class Scheduler:
             _LOG.info("La base répond à nouveau")
         self._said = ""
         return True
+
+    def _called(self, calling: "asyncio.Future[None]") -> None:
+        calling.exception()  # looked at here, so that one left behind is no surprise to the loop
+        self._bell.set()
 
     async def _look(self, desks: Sequence[_Desk]) -> None:
         """Look at some jobs in one transaction, and start what was claimed."""

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -176,6 +177,18 @@ def test_a_job_that_ignores_its_time_limit_is_abandoned(cellar: CellarFile) -> N
         running.wait_for("Job deaf en échec : le job ignore sa durée limite")
         assert running.stop()[0] == 0
     assert history(variables)[0]["state"] == "failed"
+
+
+def test_a_locked_database_does_not_hold_up_a_stop(cellar: CellarFile) -> None:
+    """Somebody holds the whole file at the slot, for longer than a container waits."""
+    with daemon(environment(cellar, "TICK"), at=BEFORE) as running:
+        cellar.wait_for("SELECT 1 FROM cavecron_job")
+        cellar.execute("BEGIN EXCLUSIVE")
+        Event().wait(4)
+        code, seconds = running.stop()
+        cellar.execute("ROLLBACK")
+    assert code == 0
+    assert seconds < 4
 
 
 def test_a_second_signal_ends_it_at_once(cellar: CellarFile) -> None:
