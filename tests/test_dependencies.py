@@ -3,15 +3,17 @@
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.dependencies import ROOT, needed
-from tests.sources import imports, package
+from tests.sources import imports, modules, package
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
@@ -27,6 +29,22 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
     """Beside the standard library: zoneinfo takes its zones from tzdata where the system has none."""
     imported = {re.split("[.:]", name)[0] for module in package() for name in imports(module)}
     assert imported - sys.stdlib_module_names - {"cavecron"} | {"tzdata"} == set(needed())
+
+
+def test_what_tests_import_is_declared() -> None:
+    """What happens to be installed here is not on the next machine."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {
+        canonicalize_name(Requirement(line).name) for line in project["optional-dependencies"]["test"]
+    }
+    declared |= set(needed())
+    homes = metadata.packages_distributions()
+    tests = (name for module in modules(ROOT / "tests") for name in imports(module))
+    imported = {re.split("[.:]", name)[0] for name in tests} - sys.stdlib_module_names
+    imported -= {"cavecron", "tests", ""}
+    assert not [
+        name for name in imported if not {canonicalize_name(home) for home in homes.get(name, ())} & declared
+    ]
 
 
 def test_the_lock_allows_what_the_project_needs() -> None:
