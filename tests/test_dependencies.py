@@ -34,10 +34,8 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
 def test_what_tests_import_is_declared() -> None:
     """What happens to be installed here is not on the next machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {
-        canonicalize_name(Requirement(line).name) for line in project["optional-dependencies"]["test"]
-    }
-    declared |= set(needed())
+    listed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    declared = {canonicalize_name(Requirement(line).name) for line in listed}
     homes = metadata.packages_distributions()
     tests = (name for module in modules(ROOT / "tests") for name in imports(module))
     imported = {re.split("[.:]", name)[0] for name in tests} - sys.stdlib_module_names
