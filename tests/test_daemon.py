@@ -109,6 +109,7 @@ def test_a_slot_missed_by_a_restart_is_made_up_for(cellar: CellarFile) -> None:
     for at in (BEFORE, SLOT + 50 * MINUTE, SLOT + 59 * MINUTE):
         with daemon(variables, at=at) as running:
             running.wait_for("prochain créneau")
+            cellar.wait_for("SELECT 1 FROM cavecron_job")
             if at == SLOT + 50 * MINUTE:
                 running.wait_for("rattrapage du créneau de 08:00, 50 min de retard")
                 running.wait_for("exécuté avec succès")
