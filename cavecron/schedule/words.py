@@ -54,7 +54,7 @@ def _summer_time(schedule: Schedule, at: int) -> timedelta:
 def _local(minute: int, seen_from: int) -> str:
     """Return a local time; with its date where that is another one."""
     moment = EPOCH + timedelta(minutes=minute)
-    return f"{moment:%H:%M}" if minute // 1440 == seen_from // 1440 else f"{moment:%d/%m à %H:%M}"
+    return f"{moment:%H:%M}" if minute // 1440 == seen_from // 1440 else f"{moment:le %d/%m à %H:%M}"
 
 
 def _time(fields: Fields) -> str | None:

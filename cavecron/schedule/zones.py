@@ -27,14 +27,14 @@ class Stretch:
     wall_before: int
 
 
-def stretch(zone: ZoneInfo, instant: int, reach: int = 0) -> Stretch:
+def stretch(zone: ZoneInfo, instant: int, reach: int | None = None) -> Stretch:
     """Return the stretch around `instant`; it extends to `reach` if no change comes before."""
     offset = _offset(zone, instant)
     begin, end = instant - WINDOW, instant + WINDOW
     if _offset(zone, begin) != offset:
         begin = _change(zone, instant, begin)
     same = _offset(zone, end) == offset
-    while same and end < reach:
+    while same and reach is not None and end < reach:
         same, end = _offset(zone, end + WINDOW) == offset, end + WINDOW
     if not same:
         end = _change(zone, end - WINDOW, end)
