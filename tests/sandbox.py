@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from cavecron.cellar.database import utc_text
 from cavecron.demo.cellar import create
 from tests.authority import authority
-from tests.commands import environment
+from tests.commands import ROOT, environment
 from tests.hostile import HostileServer
 
 _LOGIN = ("cave@example.org", "sésame")
@@ -78,6 +78,7 @@ def sandbox_in(top: Path) -> Iterator[Sandbox]:
     folder, data, state, programs = (top / name for name in ("empty", "data", "state", "bin"))
     for made in (folder, data, programs):
         made.mkdir()
+    (folder / "examples").symlink_to(ROOT / "examples")
     (programs / "cavecron").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cavecron "$@"\n')
     (programs / "cavecron").chmod(0o755)
     trusted = authority(top)

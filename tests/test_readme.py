@@ -25,9 +25,13 @@ PAGE = README.read_text(encoding="utf-8")
 STORY = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and block.tag is None]
 #: Tags of blocks, each with the test that runs it.
 TOLD_ELSEWHERE = {
+    "binary": "tests/container: the same target, with stand-ins for the bases",
+    "compose": "tests/test_examples.py reads the file with Compose; an engine is not to be had in CI",
     "daemon": "test_the_scheduler_says_when_each_job_comes_next",
     "demo": "test_the_first_command_shows_it_at_work",
     "embed": "test_the_scheduler_runs_in_another_program",
+    "image": "tests/container: the same Containerfile, with stand-ins for the bases",
+    "low_stock": "test_the_job_on_the_page_is_the_example",
     "tests": ".ci/run, on each Python",
 }
 
@@ -153,6 +157,18 @@ def test_the_scheduler_runs_in_another_program(configured: Sandbox) -> None:
     assert configured.run(f'"{sys.executable}" service.py') == (0, "")
     with closing(sqlite3.connect(configured.data / "wine.db")) as connection:
         assert ("disk_space",) in connection.execute("SELECT name FROM cavecron_job").fetchall()
+
+
+def test_the_job_on_the_page_is_the_example() -> None:
+    """The commands after it on the page run the example."""
+    assert tagged("low_stock").text == (ROOT / "examples/jobs/low_stock.py").read_text(encoding="utf-8")
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Into this repository."""
+    links = re.findall(r"\]\(([^)]+)\)", PAGE)
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
 
 
 def copy_of_the_project(folder: Path) -> Path:
