@@ -80,7 +80,10 @@ def _configuration(settings: Settings) -> Finding:
     if settings.warnings:
         return Finding(subject="Configuration", ok=False, said=" ; ".join(settings.warnings))
     where = f"le dossier {settings.outbox}" if settings.outbox else "le serveur SMTP de Cave à Vin"
-    return Finding(subject="Configuration", ok=True, said=f"fuseau {settings.zone.key}, mails vers {where}")
+    disabled = [name for name, job in settings.jobs.items() if not job.enabled]
+    off = f", désactivés : {', '.join(disabled)}" if disabled else ""
+    said = f"fuseau {settings.zone.key}, mails vers {where}{off}"
+    return Finding(subject="Configuration", ok=True, said=said)
 
 
 def _readable(database: Database) -> str:

@@ -53,12 +53,27 @@ def _parser() -> FrenchParser:
         dest="command", metavar="COMMANDE", title="commandes", parser_class=FrenchParser
     )
     _add_run(commands.add_parser("run", help="exécuter un job maintenant"))
-    _add_preview(commands.add_parser("preview", help="le rapport d'un utilisateur, sans l'envoyer"))
+    _add_preview(
+        commands.add_parser(
+            "preview",
+            help="le rapport d'un utilisateur, sans l'envoyer",
+            description="Le rapport d'un utilisateur tel qu'il partirait ; rien n'est envoyé ni noté.",
+        )
+    )
     _add_history(commands.add_parser("history", help="ce que sont devenus les créneaux passés, et pourquoi"))
     commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
-    check = commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires")
+    check = commands.add_parser(
+        "check",
+        help="configuration, base, clé, SMTP, destinataires",
+        description="Les jobs marcheraient-ils ? Une ligne par sujet, et code 0 si tout est bon. cavecron se"
+        " connecte au serveur SMTP et s'y identifie, sans rien envoyer.",
+    )
     check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
-    demo = commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer")
+    demo = commands.add_parser(
+        "demo",
+        help="une cave d'exemple, et les jobs dessus : rien à configurer",
+        description="Une cave d'exemple dans un dossier neuf, et les deux jobs dessus ; rien n'en sort.",
+    )
     demo.add_argument(
         "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
     )

@@ -41,6 +41,12 @@ def test_the_mail_server_is_named(ready: CellarFile) -> None:
     assert found["Configuration"].said == "fuseau Europe/Paris, mails vers le serveur SMTP de Cave à Vin"
 
 
+def test_a_job_that_is_disabled_is_named(ready: CellarFile) -> None:
+    """All may be well, and no mail will ever come."""
+    said = findings(ready, SCHEDULER_WEEKLY_REPORT_ENABLED="off", SCHEDULER_CLEANUP_ENABLED="0")
+    assert said["Configuration"].said.endswith(", désactivés : weekly_reports, cleanup")
+
+
 def test_a_wrong_configuration_is_told_whole() -> None:
     """Each problem on a line; exit code 2, and nothing else is looked at."""
     result = cavecron("check", DATABASE_URL="mysql://x", SCHEDULER_TIMEZONE="Paris", CAVECRON_MAIL="pigeon")
