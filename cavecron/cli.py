@@ -77,6 +77,7 @@ def _parser() -> FrenchParser:
     demo.add_argument(
         "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
     )
+    _add_export(commands.add_parser("export", help="les jobs dans les mots d'un autre planificateur"))
     return parser
 
 
@@ -101,6 +102,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="cet utilisateur seulement (nom ou id ; répétable)",
     )
     parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("engine", metavar="MOTEUR", help="kubernetes, systemd ou crontab")
+    parser.add_argument("-o", "--output", metavar="DOSSIER", help="systemd : y écrire chaque unité")
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:

@@ -72,6 +72,12 @@ HOUSE = [
     "endings",
     "runner",
     "environment",
+    "export",
+    "export.fields",
+    "export.plan",
+    "export.kubernetes",
+    "export.systemd",
+    "export.crontab",
     "daemon",
     "simulate",
     "check",
@@ -89,6 +95,7 @@ HOUSE = [
     "commands.preview",
     "commands.check",
     "commands.demo",
+    "commands.export",
     "cli",
     "__main__",
 ]
@@ -96,7 +103,7 @@ HOUSE = [
 #: Time is an argument here, and effects are somebody else's.
 PURE = frozenset(
     {
-        *(name for name in HOUSE if name.startswith("schedule")),
+        *(name for name in HOUSE if name.startswith(("schedule", "export"))),
         *("french", "variables", "settings", "cellar.maturity", "cellar.report", "cellar.draft"),
         *("mail.wording", "mail.text", "mail.html", "mail.message"),
     }

@@ -1,0 +1,1 @@
+"""Definitions of the jobs for other engines: cavecron is the job, and its ledger makes each slot run once."""

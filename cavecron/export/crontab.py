@@ -1,0 +1,46 @@
+"""Lines for a crontab. Pure: crontab(5)."""
+
+from collections.abc import Iterator
+
+from cavecron.export.fields import exact
+from cavecron.export.plan import Call, Plan
+
+_HEAD = """\
+# cavecron {version}, pour crontab -e, comme l'utilisateur à qui appartient la base.
+# CRON_TZ est compris par cronie ; le cron de Debian suit le fuseau du système, qui doit alors être {zone}.
+# Un cron ne rattrape rien, ne limite rien et n'enferme pas le programme : cavecron refuse lui-même de tourner
+# deux fois à la fois et arrête un job trop long ; et « */10 * * * * » à la place des cinq champs rattrape ce
+# qui fut manqué de moins d'une heure, car sans créneau à exécuter il ne fait rien.
+CRON_TZ={zone}
+"""
+
+
+def render(plan: Plan) -> str:
+    """Return variables and one line for each call."""
+    lines = [*_variables(plan), *(line for call in plan.calls for line in _lines(call))]
+    return _HEAD.format(version=plan.version, zone=plan.zone) + "".join(f"{line}\n" for line in lines)
+
+
+def _variables(plan: Plan) -> Iterator[str]:
+    for name, value in plan.values.items():
+        yield f"{name}={_quoted(value)}"
+    for name, path in plan.secrets.items():
+        yield f"{name}_FILE={_quoted(path or '/etc/cavecron/' + name)}"
+
+
+def _quoted(value: str) -> str:
+    """Return the value in the kind of quotes that it does not have; crontab(5) knows no escapes."""
+    mark = "'" if '"' in value else '"'
+    return f"{mark}{value}{mark}"
+
+
+def _lines(call: Call) -> Iterator[str]:
+    yield f"# {call.words}"
+    if not exact(call.schedule):
+        yield (
+            f"# « {call.schedule.expression} » ne s'écrit pas dans tous les crons : appelé chaque jour,"
+            " cavecron ne fait rien les autres jours."
+        )
+    for change in call.changes:
+        yield f"# {change}. Un cron peut en décider autrement ; le créneau ne s'exécute jamais deux fois."
+    yield f"{call.expression} /usr/local/bin/cavecron run --due {call.job}"

@@ -1,0 +1,129 @@
+"""What every engine is told of the jobs: when to call, how long to wait, which variables to hand over.
+
+Pure. An engine calls `cavecron run --due JOB`, which does nothing where no slot is due: so where an engine
+cannot say a schedule exactly it is told to call more often, never less.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cavecron.export.fields import expression
+from cavecron.french import date
+from cavecron.schedule import GRACE, Schedule, clock_note, describe, next_slot
+from cavecron.settings import Settings
+
+#: A call that starts later than this after its slot finds it too old.
+DEADLINE = GRACE - timedelta(minutes=1)
+#: How long a run may take to stop once its own time is up.
+MARGIN = timedelta(minutes=1)
+_YEAR = 366
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """When one job is called: `expression` in five fields, `time_limit` in seconds.
+
+    `changes` are the clock changes of the coming year that move one of its slots, in French.
+    """
+
+    job: str
+    title: str
+    schedule: Schedule
+    time_limit: int
+    changes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return a name for units and objects: small letters, digits and hyphens."""
+        return "cavecron-" + self.job.replace("_", "-").strip("-")
+
+    @property
+    def words(self) -> str:
+        """Return what the job does and when, in French."""
+        return f"{self.title} : {describe(self.schedule)} ({self.schedule.zone.key})"
+
+    @property
+    def expression(self) -> str:
+        """Return five fields that any cron reads alike; every day where no such fields say which."""
+        return expression(self.schedule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The calls of all enabled jobs, and the variables that they need.
+
+    `secrets` maps names of variables whose values are not shown to the files that hold them, '' where the
+    environment holds the value itself.
+    """
+
+    calls: tuple[Call, ...]
+    zone: str
+    database: Path
+    values: Mapping[str, str]
+    secrets: Mapping[str, str]
+    version: str
+
+
+def plan(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    titles: Mapping[str, str],
+    known: Collection[str],
+    now: datetime,
+    version: str,
+) -> Plan:
+    """Return what `settings`, read from `environ`, mean for an engine.
+
+    `titles` are those of the jobs by name, `known` the names of all variables.
+    """
+    calls = tuple(
+        Call(
+            job=name,
+            title=titles[name],
+            schedule=job.schedule,
+            time_limit=job.time_limit,
+            changes=tuple(_changes(job.schedule, now)),
+        )
+        for name, job in settings.jobs.items()
+        if job.enabled
+    )
+    given = {name: environ.get(name, "").strip() for name in sorted(known)}
+    files = {name: environ.get(f"{name}_FILE", "").strip() for name in sorted(known)}
+    secret = {name for name in given if _is_secret(name) or files[name]}
+    return Plan(
+        calls=calls,
+        zone=settings.zone.key,
+        database=settings.database,
+        values={
+            **{name: value for name, value in given.items() if value and name not in secret},
+            "SCHEDULER_TIMEZONE": settings.zone.key,
+        },
+        secrets={name: files[name] for name in sorted(secret) if given[name] or files[name]},
+        version=version,
+    )
+
+
+def _is_secret(name: str) -> bool:
+    return name == "SMTP_ENCRYPTION_KEY" or name.endswith("_PING_URL")
+
+
+def _changes(schedule: Schedule, now: datetime) -> list[str]:
+    """Return what clock changes of the coming year do to slots at fixed times."""
+    found = []
+    for day in (now + timedelta(days=number) for number in range(_YEAR) if schedule.fields.fixed):
+        if day.astimezone(schedule.zone).utcoffset() == _later(day).astimezone(schedule.zone).utcoffset():
+            continue
+        slot = next_slot(schedule, day - timedelta(days=1))
+        while slot is not None and slot < _later(day) + timedelta(days=1):
+            note = clock_note(schedule, slot)
+            if note:
+                found.append(f"{date(slot.astimezone(schedule.zone))} : {note}")
+            slot = next_slot(schedule, slot)
+    return found
+
+
+def _later(day: datetime) -> datetime:
+    return day + timedelta(days=1)

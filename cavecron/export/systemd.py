@@ -1,0 +1,127 @@
+"""Timers of systemd, and the services that they start. Pure: systemd.timer(5), systemd.exec(5)."""
+
+from collections.abc import Iterator, Mapping
+
+from cavecron.export.fields import calendar, has_plain_days
+from cavecron.export.plan import MARGIN, Call, Plan
+
+_TIMER = """\
+{comments}[Unit]
+Description={words}
+
+[Timer]
+{calendar}
+AccuracySec=1s
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+"""
+
+_SERVICE = """\
+[Unit]
+Description={words}
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=3600
+StartLimitBurst=4
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/cavecron run --due {job}
+User=cave-a-vin
+{environment}
+ReadWritePaths={folder}
+TimeoutStartSec={time_limit}
+TimeoutStopSec=10
+Restart=on-failure
+RestartSec=60
+RestartPreventExitStatus=2 3
+MemoryMax=64M
+TasksMax=64
+UMask=0077
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateUsers=yes
+ProtectHostname=yes
+ProtectClock=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+KeyringMode=private
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+SocketBindDeny=any
+"""
+
+
+def render(plan: Plan) -> str:
+    """Return all units, one after the other, each headed by its file's name."""
+    head = (
+        f"# cavecron {plan.version}, pour /etc/systemd/system : un fichier par titre « ==> NOM <== »"
+        " (cavecron export systemd -o DOSSIER les écrit).\n"
+        "# À adapter : User=, le chemin du programme. Puis systemctl enable --now cavecron-*.timer\n"
+    )
+    return head + "".join(f"\n# ==> {name} <==\n{text}" for name, text in units(plan).items())
+
+
+def units(plan: Plan) -> Mapping[str, str]:
+    """Return the text of each unit by the name of its file."""
+    found = {}
+    for call in plan.calls:
+        words = call.words.replace("%", "%%")
+        found[f"{call.name}.timer"] = _TIMER.format(
+            comments="".join(f"# {line}\n" for line in _comments(call)),
+            words=words,
+            calendar="\n".join(f"OnCalendar={line}" for line in calendar(call.schedule)),
+        )
+        found[f"{call.name}.service"] = _SERVICE.format(
+            words=words,
+            job=call.job,
+            environment="\n".join(_environment(plan)),
+            folder=_quoted(str(plan.database.parent)),
+            time_limit=call.time_limit + int(MARGIN.total_seconds()),
+        )
+    return found
+
+
+def _comments(call: Call) -> Iterator[str]:
+    if not has_plain_days(call.schedule):
+        yield (
+            f"« {call.schedule.expression} » ne s'écrit pas ainsi dans systemd : appelé chaque jour,"
+            " cavecron ne fait rien les autres jours."
+        )
+    for change in call.changes:
+        yield f"{change}. systemd peut en décider autrement ; le créneau ne s'exécute jamais deux fois."
+
+
+def _environment(plan: Plan) -> Iterator[str]:
+    for name, value in plan.values.items():
+        assignment = f"{name}={value}"
+        yield f"Environment={_quoted(assignment)}"
+    for name, path in plan.secrets.items():
+        credential = f"{name}:{path or f'/etc/cavecron/{name}'}"
+        yield f"LoadCredential={_quoted(credential)}"
+        yield f"Environment={name}_FILE=%d/{name}"
+
+
+def _quoted(text: str) -> str:
+    """Return one word as systemd.syntax(7) reads it back; a percent sign would be a specifier."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%")
+    return f'"{escaped}"'
