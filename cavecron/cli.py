@@ -60,6 +60,14 @@ def _parser() -> FrenchParser:
             description="Le rapport d'un utilisateur tel qu'il partirait ; rien n'est envoyé ni noté.",
         )
     )
+    _add_next(
+        commands.add_parser(
+            "next",
+            help="les créneaux à venir",
+            description="Les créneaux à venir de tous les jobs, ou d'un seul, en heure locale ; dit où un"
+            " changement d'heure en déplace ou en double un. N'a pas besoin de la base.",
+        )
+    )
     _add_history(commands.add_parser("history", help="ce que sont devenus les créneaux passés, et pourquoi"))
     commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
     check = commands.add_parser(
@@ -107,6 +115,20 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("engine", metavar="MOTEUR", help="kubernetes, systemd ou crontab")
     parser.add_argument("-o", "--output", metavar="DOSSIER", help="systemd : y écrire chaque unité")
+
+
+def _add_next(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", metavar="JOB", help="ce job seulement")
+    parser.add_argument(
+        "-n", dest="number", default="5", metavar="NOMBRE", help="combien de chaque job (défaut : 5)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="INSTANT",
+        help="à partir d'un instant, comme 2026-10-25T02:00 (heure locale) ou 2026-10-25T00:00Z",
+    )
+    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:

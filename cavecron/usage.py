@@ -1,4 +1,4 @@
-"""argparse in French: its help, and what it says of a wrong command line.
+"""argparse in French: its help, what it says of a wrong command line, and values that several commands take.
 
 It knows no command; `cli` declares them.
 """
@@ -6,7 +6,11 @@ It knows no command; `cli` declares them.
 import argparse
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
+from zoneinfo import ZoneInfo
+
+from cavecron.errors import UsageError
 
 _HEADINGS = {"positional arguments": "arguments", "options": "options"}
 
@@ -54,3 +58,21 @@ class _FrenchHelp(argparse.HelpFormatter):
 
     def start_section(self, heading: str | None) -> None:
         super().start_section(_HEADINGS.get(heading or "", heading))
+
+
+def instant(option: str, text: str, zone: ZoneInfo) -> datetime:
+    """Return the instant in UTC; without an offset it is the local time of `zone`, as in mails and logs.
+
+    Raises:
+        UsageError: `option` was given something else, or a year at the calendar's ends.
+
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+        _ = found - timedelta(days=366), found + timedelta(days=366)  # a week before, in any zone
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option} {text!r} : un instant ISO 8601 est attendu, comme 2026-11-23T07:00:00Z"
+        ) from None
+    return found

@@ -90,6 +90,7 @@ HOUSE = [
     "commands",
     "commands.run",
     "commands.scheduler",
+    "commands.next",
     "commands.history",
     "commands.health",
     "commands.preview",

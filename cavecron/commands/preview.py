@@ -3,10 +3,8 @@
 import argparse
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unicodedata import normalize
-from zoneinfo import ZoneInfo
 
 from cavecron.cellar.database import Database
 from cavecron.cellar.reader import recipients, reports
@@ -17,13 +15,14 @@ from cavecron.environment import load
 from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.mail.html import html_part
 from cavecron.mail.text import text_part
+from cavecron.usage import instant
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write or print the report; exit code 0."""
     _refuse_nonsense(arguments)
     configured, _jobs = load(environ)
-    at = SystemClock().now() if arguments.at is None else _instant(arguments.at, configured.zone)
+    at = SystemClock().now() if arguments.at is None else instant("--at", arguments.at, configured.zone)
     database = Database(configured.database)
     require(database, CELLAR)
     audience = recipients(database, () if arguments.all else (arguments.user,))
@@ -44,19 +43,6 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
         raise UsageError("un utilisateur est attendu : cavecron preview NOM, ou --all --json")
     if arguments.output is not None and (arguments.text or arguments.json):
         raise UsageError("-o est pour la page HTML ; --text et --json s'affichent : les rediriger par >")
-
-
-def _instant(text: str, zone: ZoneInfo) -> datetime:
-    """Return the instant, aware; without an offset it is the local time of `zone`, as in mails and logs."""
-    try:
-        instant = datetime.fromisoformat(text)
-        instant = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
-        _ = instant - timedelta(days=366), instant + timedelta(days=366)  # a week before, in any zone
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"--at {text!r} : un instant ISO 8601 est attendu, comme 2026-11-23T07:00:00Z"
-        ) from None
-    return instant
 
 
 def _file_name(report: WeeklyReport) -> str:

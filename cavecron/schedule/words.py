@@ -3,18 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from cavecron.french import MONTHS, WEEKDAYS
 from cavecron.schedule import local
 from cavecron.schedule.fields import LAST_DAY, LAST_WORKDAY, Fields
 from cavecron.schedule.slots import Schedule
 from cavecron.schedule.zones import EPOCH, stretch
 
-WEEKDAYS = ("dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi")
-MONTHS = (
-    *("janvier", "février", "mars", "avril", "mai", "juin"),
-    *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
-)
 _NTH = ("dernier", "premier", "deuxième", "troisième", "quatrième", "cinquième")
-_MONDAY_FIRST = (1, 2, 3, 4, 5, 6, 0)
 #: A list of more than this is told by the expression itself.
 _MOST = 4
 
@@ -88,9 +83,9 @@ def _weekdays(fields: Fields) -> str | None:
         if fields.weekdays or len(fields.nth_weekdays) > 1:
             return None
         ((weekday, nth),) = fields.nth_weekdays
-        return f"le {_NTH[nth]} {WEEKDAYS[weekday]}"
-    places = [place for place, day in enumerate(_MONDAY_FIRST) if fields.weekdays >> day & 1]
-    names = [WEEKDAYS[_MONDAY_FIRST[place]] for place in places]
+        return f"le {_NTH[nth]} {WEEKDAYS[weekday - 1]}"
+    places = [place for place in range(7) if fields.weekdays >> (place + 1) % 7 & 1]  # from Monday
+    names = [WEEKDAYS[place] for place in places]
     if len(names) > 2 and places[-1] - places[0] == len(places) - 1:
         return f"du {names[0]} au {names[-1]}"
     return f"chaque {_listed(names)}"
