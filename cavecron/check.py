@@ -6,6 +6,7 @@ is written into the database is undone at once.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cavecron.cellar.database import Database
@@ -14,6 +15,7 @@ from cavecron.cellar.smtp_config import MailKeyError, SmtpConfig
 from cavecron.cellar.tables import require
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError
+from cavecron.mail.crew import Transport
 from cavecron.mail.message import check_address, check_sender, trial_message
 from cavecron.mail.post import Post, post_of
 from cavecron.mail.wording import plain
@@ -143,10 +145,11 @@ def _post(settings: Settings, database: Database, clock: Clock, send_to: str | N
         yield Finding(subject="Envoi", ok=False, said=str(error))
         return
     yield Finding(subject="Clé", ok=True, said=_key(post))
-    yield _look("Envoi", lambda: _connected(post))
+    transport = post.connect()
+    yield _look("Envoi", lambda: _connected(post, transport))
     if send_to is not None:
-        yield _look("Essai", lambda: _sent(post, send_to, settings, clock))
-    post.transport.close()
+        yield _look("Essai", lambda: _sent(post, transport, send_to, clock.now().astimezone(settings.zone)))
+    transport.close()
 
 
 def _key(post: Post) -> str:
@@ -155,9 +158,9 @@ def _key(post: Post) -> str:
     return "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
 
 
-def _connected(post: Post) -> str:
+def _connected(post: Post, transport: Transport) -> str:
     check_sender(post.sender)
-    post.transport.open()
+    transport.open()
     if post.config is None:
         return "le dossier des mails est accessible en écriture"
     config = post.config
@@ -173,10 +176,10 @@ def _login(config: SmtpConfig) -> str:
     return f"identifié comme {config.username}"
 
 
-def _sent(post: Post, address: str, settings: Settings, clock: Clock) -> str:
+def _sent(post: Post, transport: Transport, address: str, at: datetime) -> str:
     recipient = check_address(address)
-    message = trial_message(recipient, post.sender, clock.now().astimezone(settings.zone))
-    post.transport.send(message, recipient)
+    message = trial_message(recipient, post.sender, at)
+    transport.send(message, recipient)
     return f"un message d'essai est parti vers {recipient}"
 
 

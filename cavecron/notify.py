@@ -67,10 +67,11 @@ def _alert(to: str, claim: Claim, told: str, *, job: Job, settings: Settings, cl
             at=clock.now().astimezone(settings.zone),
             message_id=message_id(f"alert.{job.name}.{slot}.{claim.run}.{claim.attempt}", to, domain),
         )
+        transport = post.connect()
         try:
-            post.transport.open()
-            post.transport.send(message, to)
+            transport.open()
+            transport.send(message, to)
         finally:
-            post.transport.close()
+            transport.close()
     except CavecronError as error:
         _LOG.warning("L'alerte à CAVECRON_ALERT_TO n'est pas partie : %s", error)

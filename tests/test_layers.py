@@ -52,6 +52,10 @@ HOUSE = [
     "mail.diagnosis",
     "mail.smtp",
     "mail.outbox",
+    "mail.letter",
+    "mail.sorting",
+    "mail.pace",
+    "mail.crew",
     "mail.dispatch",
     "mail.post",
     "ledger",
@@ -66,6 +70,7 @@ HOUSE = [
     "jobs.calling",
     "jobs.loading",
     "jobs.notice",
+    "jobs.mailing",
     "jobs.weekly_reports",
     "jobs.cleanup",
     "notify",
@@ -107,6 +112,7 @@ PURE = frozenset(
         *(name for name in HOUSE if name.startswith(("schedule", "export"))),
         *("french", "variables", "settings", "cellar.maturity", "cellar.report", "cellar.draft"),
         *("mail.wording", "mail.text", "mail.html", "mail.message"),
+        *("mail.trouble", "mail.letter", "mail.sorting", "mail.pace"),
     }
 )
 IMPURE_IMPORTS = frozenset(

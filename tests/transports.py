@@ -2,34 +2,69 @@
 
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
+from threading import Lock
+
+from cavecron.mail.crew import Transport
 
 
 class Recorder:
-    """Keeps the addresses it delivered to; `troubles` are raised in turn for an address, then it works."""
+    """Makes transports and keeps what goes over them, in order.
 
-    def __init__(self, troubles: Mapping[str, Sequence[Exception]] | None = None) -> None:
+    `troubles` are raised in turn for an address, then it works; those of the address '' at `open`, where
+    None lets one pass.
+    """
+
+    def __init__(self, troubles: Mapping[str, Sequence[Exception | None]] | None = None) -> None:
         self._troubles = {address: list(errors) for address, errors in (troubles or {}).items()}
+        self.lock = Lock()
+        self.connections = 0
         self.opened = 0
         self.closed = 0
         self.tried: list[str] = []
         self.delivered: list[str] = []
 
+    def connect(self) -> Transport:
+        """Return a new transport."""
+        self.connections += 1
+        return _Line(self)
+
+    def send(self, address: str) -> None:
+        """Keep the address, or fail as told for it."""
+        with self.lock:
+            self.tried.append(address)
+            self.fail(address)
+            self.delivered.append(address)
+
+    def fail(self, address: str) -> None:
+        """Raise the next trouble of an address, if there is one."""
+        if self._troubles.get(address):
+            trouble = self._troubles[address].pop(0)
+            if trouble:
+                raise trouble
+
+
+class _Line:
+    """One connection; after `close` it has to be opened anew, after a trouble too."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._open = False
+
     def open(self) -> None:
         """Count, and fail as told for the address ''."""
-        self.opened += 1
-        self._raise("")
+        if not self._open:
+            with self._recorder.lock:
+                self._recorder.opened += 1
+                self._recorder.fail("")
+            self._open = True
 
     def send(self, message: EmailMessage, address: str) -> None:
-        """Keep the address, or fail as told for it."""
+        """Hand it to the recorder."""
         del message
-        self.tried.append(address)
-        self._raise(address)
-        self.delivered.append(address)
+        self._recorder.send(address)
 
     def close(self) -> None:
         """Count."""
-        self.closed += 1
-
-    def _raise(self, address: str) -> None:
-        if self._troubles.get(address):
-            raise self._troubles[address].pop(0)
+        with self._recorder.lock:
+            self._recorder.closed += self._open
+            self._open = False

@@ -59,25 +59,40 @@ class _OldRows:
         )
 
 
-def record_mail(connection: sqlite3.Connection, sent: EmailLogRow) -> None:
-    """Insert `sent` into `email_log`, within the caller's transaction."""
+def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLogRow) -> int:
+    """Write `sent` into `email_log`, within the caller's transaction; return the id of its row.
+
+    `mail` is the row that an earlier try has left, None where this is the first: a mail has one row.
+    """
     at = utc_text(sent.at)
     failed = sent.error_message is not None
-    connection.execute(
+    values = {
+        "mail": mail,
+        "config": sent.smtp_config_id,
+        "email": sent.recipient_email,
+        "user": sent.recipient_user_id,
+        "subject": sent.subject,
+        "template": sent.template_name,
+        "status": "failed" if failed else "sent",
+        "error": sent.error_message,
+        "sent": None if failed else at,
+        "created": at,
+    }
+    if mail is not None:
+        rewritten = connection.execute(
+            "UPDATE email_log SET smtp_config_id = :config, recipient_email = :email, status = :status,"
+            " error_message = :error, sent_at = :sent WHERE id = :mail AND template_name = :template",
+            values,
+        )
+        if rewritten.rowcount:
+            return mail
+    inserted = connection.execute(
         "INSERT INTO email_log (smtp_config_id, recipient_email, recipient_user_id, subject, template_name,"
-        " status, error_message, sent_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            sent.smtp_config_id,
-            sent.recipient_email,
-            sent.recipient_user_id,
-            sent.subject,
-            sent.template_name,
-            "failed" if failed else "sent",
-            sent.error_message,
-            None if failed else at,
-            at,
-        ),
+        " status, error_message, sent_at, created_at) VALUES (:config, :email, :user, :subject, :template,"
+        " :status, :error, :sent, :created)",
+        values,
     )
+    return inserted.lastrowid or 0
 
 
 def count_old(database: Database, retention: Retention, *, now: datetime) -> dict[str, int]:

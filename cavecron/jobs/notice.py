@@ -10,8 +10,9 @@ from functools import partial
 from cavecron.cellar.logs import EmailLogRow, record_mail
 from cavecron.errors import CavecronError
 from cavecron.jobs.registry import Run
-from cavecron.ledger.deliveries import DeliveryState
+from cavecron.ledger.deliveries import DeliveryState, Settled
 from cavecron.mail.message import check_address, message_id, plain_message
+from cavecron.mail.trouble import UnknownFateError
 from cavecron.mail.post import Post, post_of
 
 
@@ -24,7 +25,8 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     """
     recipient = check_address(to)
     key = f"{recipient} {subject}"
-    if run.deliveries.known().get(key) == "sent":
+    known = run.deliveries.known().get(key)
+    if known is not None and known.state == "sent":
         return
     post = post_of(run.settings, run.database)
     message = plain_message(
@@ -37,14 +39,15 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     )
     run.deliveries.record(now=run.clock.now(), begun=[key])
     settle = partial(_settle, run, key, message, post)
+    transport = post.connect()
     try:
-        post.transport.open()
-        post.transport.send(message, recipient)
+        transport.open()
+        transport.send(message, recipient)
     except CavecronError as error:
         settle(error=error)
         raise
     finally:
-        post.transport.close()
+        transport.close()
     settle(error=None)
 
 
@@ -61,7 +64,7 @@ def _settle(run: Run, key: str, message: EmailMessage, post: Post, *, error: Cav
     )
     state: DeliveryState = "sent"
     if error is not None:
-        state = "deferred" if error.temporary else "failed"
-    run.deliveries.record(
-        now=run.clock.now(), settled={key: state}, write=lambda connection: record_mail(connection, row)
-    )
+        unknown = isinstance(error, UnknownFateError)
+        state = "sending" if unknown else "deferred" if error.temporary else "failed"
+    settled = Settled(state=state, error=row.error_message, log=partial(record_mail, sent=row))
+    run.deliveries.record(now=row.at, settled={key: settled})

@@ -4,114 +4,25 @@ A short script over `cellar` and `mail`; it knows no SQL and no SMTP.
 """
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from email.message import EmailMessage
 
-from cavecron.cellar.logs import EmailLogRow, record_mail
-from cavecron.cellar.reader import Audience, recipients, reports
-from cavecron.cellar.report import Recipient, WeeklyReport
+from cavecron.cellar.reader import Audience, recipients
 from cavecron.cellar.tables import MAILING, require
 from cavecron.errors import CavecronError
+from cavecron.jobs.mailing import Mailing, person
 from cavecron.jobs.registry import Outcome, Run
-from cavecron.mail.dispatch import Letter, deliver
-from cavecron.mail.message import SUBJECT, check_address, compose, message_id
-from cavecron.mail.post import Post, post_of
+from cavecron.mail.dispatch import deliver
+from cavecron.mail.message import check_address
+from cavecron.mail.pace import Pace
+from cavecron.mail.post import post_of
 
 _LOG = logging.getLogger(__name__)
-_TEMPLATE = "weekly_report"
 
-
-@dataclass(slots=True, kw_only=True)
-class _Mailing:
-    """One run's mails: who is written to, what became of each, and what is still to be recorded."""
-
-    run: Run
-    audience: Audience
-    post: Post
-    results: dict[int, str | None] = field(default_factory=dict)
-    unrecorded: list[EmailLogRow] = field(default_factory=list)
-    database_trouble: CavecronError | None = None
-
-    def letters(self) -> Iterator[Letter]:
-        """Yield each user's letter; a user to whom none can be written is settled on the way."""
-        run = self.run
-        domain = self.post.sender.address.rpartition("@")[2]
-        people = self.audience.recipients
-        for report in reports(run.database, people, at=run.planned, zone=run.settings.zone):
-            if self.database_trouble:
-                return
-            identity = message_id(run.key, report.user.id, domain)
-            try:
-                message = self._compose(report, identity)
-            except CavecronError as error:
-                self.settle(report.user, str(error))
-                continue
-            yield Letter(user_id=report.user.id, address=report.user.email, message=message)
-
-    def settle(self, user: Recipient, error: str | None) -> None:
-        """Record what became of a user's mail: None is delivered, anything else the reason why not.
-
-        A database that cannot be written ends the mailing; what is not recorded yet is tried again at its
-        end.
-        """
-        self.results[user.id] = error
-        row = EmailLogRow(
-            smtp_config_id=self.post.config.id if self.post.config else None,
-            recipient_email=user.email,
-            recipient_user_id=user.id,
-            subject=SUBJECT,
-            template_name=_TEMPLATE,
-            error_message=error,
-            at=self.run.clock.now(),
-        )
-        self.unrecorded.append(row)
-        if self.database_trouble is None:
-            try:
-                self.record()
-            except CavecronError as trouble:
-                self.database_trouble = trouble
-
-    def record(self) -> None:
-        """Write what is not in `email_log` yet, in one short transaction."""
-        if not self.unrecorded:
-            return
-        with self.run.database.writing() as connection:
-            for row in self.unrecorded:
-                record_mail(connection, row)
-        self.unrecorded.clear()
-
-    def outcome(self) -> Outcome:
-        """Return the counts, and each user with what became of the mail."""
-        settled = [user for user in self.audience.recipients if user.id in self.results]
-        failures = [f"{user.username} : {self.results[user.id]}" for user in settled if self.results[user.id]]
-        sent, failed = len(settled) - len(failures), len(failures)
-        return Outcome(
-            summary=f"Rapports hebdomadaires: {sent} envoyés, {failed} échecs",
-            details={
-                "sent": sent,
-                "failed": failed,
-                "without_address": self.audience.without_address,
-                "recipients": [
-                    _person(user, "failed" if self.results[user.id] else "sent", self.results[user.id])
-                    for user in settled
-                ],
-            },
-            failures=tuple(failures),
-        )
-
-    def _compose(self, report: WeeklyReport, identity: str) -> EmailMessage:
-        return compose(
-            report,
-            zone=self.run.settings.zone,
-            generated=self.run.planned,
-            sender=self.post.sender,
-            message_id=identity,
-        )
+#: Of the seconds that a stopping process gets, those that are for the database once the last mail is out.
+_RESERVE = 2.0
 
 
 def weekly_reports(run: Run) -> Outcome:
-    """Mail each user's report; with `run.dry_run` only say what would go to whom.
+    """Mail the report to each user who has not got it in this run; with `run.dry_run` only say to whom.
 
     Raises:
         CavecronError: no report could be sent at all, or the run was cut short; what was sent is recorded.
@@ -123,25 +34,38 @@ def weekly_reports(run: Run) -> Outcome:
         _LOG.info("Sans adresse e-mail, donc sans rapport: %d", audience.without_address)
     if run.dry_run:
         return _rehearse(audience)
-    mailing = _Mailing(run=run, audience=audience, post=post_of(run.settings, run.database))
+    mailing = Mailing.resumed(run, audience, post_of(run.settings, run.database))
+    if mailing.done:
+        _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
     try:
-        _send(mailing)
+        _send(mailing, _pace(run))
     finally:
-        mailing.record()
+        mailing.finish()
         _LOG.info("%s", mailing.outcome().summary)
-    if mailing.database_trouble:
-        raise mailing.database_trouble  # recorded in the end, but not everybody was written to
+    if mailing.trouble is not None:
+        raise mailing.trouble  # noted down in the end, but not everybody was written to
     return mailing.outcome()
 
 
-def _send(mailing: _Mailing) -> None:
+def _send(mailing: Mailing, pace: Pace) -> None:
     people = {user.id: user for user in mailing.audience.recipients}
-    for delivery in deliver(mailing.letters(), mailing.post.transport, check=mailing.run.check):
-        user = people[delivery.letter.user_id]
-        if delivery.error is not None:
-            _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, delivery.error)
-        mailing.settle(user, delivery.error)
-        mailing.run.progress(len(mailing.results), len(people))
+    for turn in deliver(mailing.letters(), mailing.post.connect, pace=pace, check=mailing.check):
+        for delivery in turn.results:
+            if delivery.error is not None:
+                user = people[delivery.letter.user_id]
+                _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, delivery.error)
+        mailing.note(turn)
+        mailing.run.progress(len(mailing.known), len(people))
+
+
+def _pace(run: Run) -> Pace:
+    chosen = run.settings.mailing
+    return Pace(
+        connections=chosen.connections,
+        per_connection=chosen.per_connection,
+        per_minute=chosen.per_minute,
+        grace=max(0.5, run.settings.stop_grace - _RESERVE),
+    )
 
 
 def _rehearse(audience: Audience) -> Outcome:
@@ -152,11 +76,11 @@ def _rehearse(audience: Audience) -> Outcome:
         try:
             check_address(user.email)
         except CavecronError as error:
-            people.append(_person(user, "refused", str(error)))
+            people.append(person(user, "refused", str(error)))
             failures.append(f"{user.username} : {error}")
             line += f" : {error}"
         else:
-            people.append(_person(user, "ready", None))
+            people.append(person(user, "ready", None))
         lines.append(line)
     ready = len(people) - len(failures)
     return Outcome(
@@ -165,7 +89,3 @@ def _rehearse(audience: Audience) -> Outcome:
         details={"without_address": audience.without_address, "recipients": people},
         failures=tuple(failures),
     )
-
-
-def _person(user: Recipient, status: str, reason: str | None) -> dict[str, object]:
-    return {"id": user.id, "username": user.username, "email": user.email, "status": status, "reason": reason}

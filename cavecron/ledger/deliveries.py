@@ -1,6 +1,6 @@
 """What became of the mail to each recipient of a run, so that none gets it twice and none is forgotten.
 
-It knows neither mail nor the application's tables: what has to be written in the same transaction is
+It knows neither mail nor the application's tables: what has to be written there in the same transaction is
 handed in.
 """
 
@@ -16,6 +16,26 @@ from cavecron.ledger.store import Ledger
 
 #: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.
 DeliveryState = Literal["sending", "sent", "failed", "deferred"]
+#: Writes or rewrites the mail's row in the application's log; takes and returns the id of that row.
+LogWriter = Callable[[sqlite3.Connection, int | None], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What earlier attempts left of one recipient; `error` is None where the mail was delivered."""
+
+    state: DeliveryState
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of one recipient's mail; `repeated` where it may have arrived by an earlier try too."""
+
+    state: DeliveryState
+    error: str | None = None
+    repeated: bool = False
+    log: LogWriter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +45,7 @@ class Deliveries:
     ledger: Ledger
     run: int
 
-    def known(self) -> Mapping[str, DeliveryState]:
+    def known(self) -> Mapping[str, Known]:
         """Return what earlier attempts of the run left, by recipient.
 
         Whoever is `sending` there was being written to when the run was cut off.
@@ -34,21 +54,16 @@ class Deliveries:
             if connection is None:
                 return {}
             rows = connection.execute(
-                "SELECT recipient, state FROM cavecron_delivery WHERE run = ?", (self.run,)
+                "SELECT recipient, state, error FROM cavecron_delivery WHERE run = ?", (self.run,)
             )
-            return dict(rows.fetchall())
+            return {recipient: Known(state=state, error=error) for recipient, state, error in rows}
 
     def record(
-        self,
-        *,
-        now: datetime,
-        begun: Iterable[str] = (),
-        settled: Mapping[str, DeliveryState] | None = None,
-        write: Callable[[sqlite3.Connection], None] = lambda _connection: None,
+        self, *, now: datetime, begun: Iterable[str] = (), settled: Mapping[str, Settled] | None = None
     ) -> None:
-        """Note in one transaction who is about to be written to, and what became of others.
+        """Note at `now` (aware), in one transaction, who is about to be written to and what became of others.
 
-        `begun` that are known already are repetitions. `write` adds what belongs into the same transaction.
+        Who is begun while still `sending` is written to again: that is counted as a repetition.
 
         Raises:
             LeaseLostError: another process has taken the run over; nothing is written.
@@ -57,6 +72,8 @@ class Deliveries:
         at = utc_text(now)
         with self.ledger.writing() as connection:
             check_ours(connection, self.ledger, self.run)
+            for recipient, what in (settled or {}).items():
+                self._settle(connection, recipient, what, at)
             connection.executemany(
                 "INSERT INTO cavecron_delivery (run, recipient, state, repeats, at)"
                 " VALUES (?, ?, 'sending', 0, ?)"
@@ -64,10 +81,26 @@ class Deliveries:
                 " state = 'sending', at = excluded.at",
                 [(self.run, recipient, at) for recipient in begun],
             )
-            connection.executemany(
-                "INSERT INTO cavecron_delivery (run, recipient, state, repeats, at)"
-                " VALUES (?, ?, ?, 0, ?)"
-                " ON CONFLICT (run, recipient) DO UPDATE SET state = excluded.state, at = excluded.at",
-                [(self.run, recipient, state, at) for recipient, state in (settled or {}).items()],
-            )
-            write(connection)
+
+    def _settle(self, connection: sqlite3.Connection, recipient: str, what: Settled, at: str) -> None:
+        found = connection.execute(
+            "SELECT mail FROM cavecron_delivery WHERE run = ? AND recipient = ?", (self.run, recipient)
+        ).fetchone()
+        mail = found[0] if found else None
+        if what.log is not None:
+            mail = what.log(connection, mail)
+        connection.execute(
+            "INSERT INTO cavecron_delivery (run, recipient, state, repeats, error, mail, at)"
+            " VALUES (:run, :recipient, :state, :repeated, :error, :mail, :at)"
+            " ON CONFLICT (run, recipient) DO UPDATE SET state = :state, repeats = repeats + :repeated,"
+            " error = :error, mail = :mail, at = :at",
+            {
+                "run": self.run,
+                "recipient": recipient,
+                "state": what.state,
+                "repeated": what.repeated,
+                "error": what.error,
+                "mail": mail,
+                "at": at,
+            },
+        )

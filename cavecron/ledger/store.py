@@ -29,10 +29,11 @@ _COLUMNS: Mapping[str, str] = {
         " failures INTEGER NOT NULL, owner TEXT, lease_until DATETIME, retry_at DATETIME, started DATETIME,"
         " finished DATETIME, summary TEXT, reason TEXT, users TEXT"
     ),
-    # One row a run and recipient; `repeats` counts how often its fate was unknown when it was sent again.
+    # One row a run and recipient; `repeats` counts how often its fate was unknown when it was sent again,
+    # `mail` is its row in the application's log.
     "cavecron_delivery": (
         "run INTEGER NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, repeats INTEGER NOT NULL,"
-        " at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
+        " error TEXT, mail INTEGER, at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
     ),
 }
 _INDICES = (

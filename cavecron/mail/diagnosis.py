@@ -46,6 +46,7 @@ _STEPS = {
     Step.RECIPIENT: "au destinataire",
     Step.CONTENT: "au message",
     Step.VERDICT: "après le message",
+    Step.RESET: "à RSET",
     Step.FAREWELL: "à l'adieu",
 }
 

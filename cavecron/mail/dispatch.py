@@ -1,181 +1,232 @@
-"""Sending many mails over one connection: the next are composed while one is on its way.
+"""Sending many mails over a few connections: the next are composed while some are on their way.
 
-It knows neither SMTP nor what a mail says. The transport lives in a thread of its own, which nobody
-joins for ever: a server that hangs cannot hold the process.
+It knows neither SMTP nor what a mail says, and no database: whoever asks for the mails to be sent notes
+down what became of them, and gets the time for it.
 """
 
-import contextlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from email.message import EmailMessage
-from queue import Empty, SimpleQueue
-from threading import Thread
 from time import monotonic
-from typing import Protocol
 
-from cavecron.errors import CavecronError, StoppedError, TimeLimitError
-from cavecron.mail.trouble import RecipientError, TemporaryRecipientError
+from cavecron.errors import CavecronError
+from cavecron.mail.crew import Answer, Connection, Crew, Transport
+from cavecron.mail.letter import Attempt, Letter, Turn
+from cavecron.mail.pace import Brake, Pace
+from cavecron.mail.sorting import Sorting
+from cavecron.mail.trouble import BusyError, ServerUnavailableError, ThrottledError
 
-#: Mails that are ready and wait for the connection: enough to keep it busy, few enough for memory.
-_AHEAD = 4
+_LOG = logging.getLogger(__name__)
+
 #: Seconds between two looks at whether the run has to stop.
 _GLANCE = 0.2
-#: Seconds that the mail on its way gets once the run has to stop, and the farewell to the server.
-_LAST_MAIL, _FAREWELL = 6.0, 1.0
-
-
-class Transport(Protocol):
-    """What carries mails: an SMTP connection, or a folder. Its errors are those of `mail.trouble`."""
-
-    def open(self) -> None:
-        """Get ready to send."""
-        ...
-
-    def send(self, message: EmailMessage, address: str) -> None:
-        """Deliver one message to one address."""
-        ...
-
-    def close(self) -> None:
-        """Let go of everything; nothing is sent after this."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A mail that is ready to be sent to one user."""
-
-    user_id: int
-    address: str
-    message: EmailMessage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """What became of a letter: delivered where `error` is None, else why it was not."""
-
-    letter: Letter
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    letter: Letter
-    error: Exception | None
-
-    @property
-    def concerns_all(self) -> bool:
-        return not isinstance(self.error, None | RecipientError | TemporaryRecipientError)
 
 
 def deliver(
-    letters: Iterable[Letter], transport: Transport, *, check: Callable[[], None]
-) -> Iterator[Delivery]:
-    """Send the letters in order, and yield what became of each soon after it is known.
+    letters: Iterable[Letter],
+    connect: Callable[[], Transport],
+    *,
+    pace: Pace | None = None,
+    check: Callable[[], None],
+) -> Iterator[Turn]:
+    """Send the letters over the transports that `connect` makes, and yield turns: what is to be noted down.
 
-    A letter that failed for a while is tried once more after all the others. `check` is called between
-    letters and while one is on its way; what it raises ends the mailing after that one.
+    The contract of a turn, for whoever keeps a ledger (one transaction for each turn is enough):
+
+    - `starting` are letters that will be handed to a connection when the next turn is asked for, never
+      before. Note down that they are on their way: from then on their fate is in doubt.
+    - `results` say what became of letters, `put_off` that one is not on its way any more and will be in
+      `starting` again. Both end the doubt, but for the fate UNKNOWN. A letter whose first try ended without
+      a verdict is not put off: it stays in doubt until its second try is over.
+    - Each letter that was in `starting` is in `results` exactly once, with its last fate. Only one that
+      was not handed over, because the mailing ended just then, is in the last turn's `put_off` instead.
+    - A connection gets its next letter after its last result was in a turn, and the next one was asked
+      for. So whoever is killed has no more letters in doubt than connections, and those lost before.
+    - `check` is called before letters are handed over, and a few times a second; whatever CavecronError
+      it raises ends the mailing: nothing more starts, what is on its way gets `pace.grace` seconds and is
+      told in last turns, and the error is raised. The same goes for an error of `letters`, and for a
+      trouble that concerns every letter. Letters that were never in `starting` are not told.
+    - Whoever leaves the loop early (`break`, an exception) leaves in doubt what was in doubt.
+
+    Turns come at least as often as letters are answered; several answers share one. Results come in the
+    order of the answers. A letter refused for now, or whose connection was lost, is tried once more after
+    all the others; so is one of which nobody knows whether it arrived, for most such letters did not, and
+    a second copy with the same Message-ID costs its reader less than a missing one.
 
     Raises:
-        CavecronError: what `check` raised, or a trouble that concerns every letter. All deliveries that
-            are known by then have been yielded; the letters that were not are not sent.
+        CavecronError: what `check` or `letters` raised, or a trouble that concerns every letter; it is
+            `temporary` where a later mailing may fare better.
 
     """
-    postman = _Postman(transport, check)
+    mailing = _Mailing(letters, connect, pace or Pace(), check)
     try:
-        later: list[Letter] = []
-        for answer in postman.carry(letters):
-            if isinstance(answer.error, TemporaryRecipientError):
-                later.append(answer.letter)
-            else:
-                yield _delivery(answer)
-        for answer in postman.carry(later):
-            yield _delivery(answer)
+        yield from mailing.turns()
     finally:
-        postman.dismiss()
+        mailing.end()
 
 
-def _delivery(answer: _Answer) -> Delivery:
-    return Delivery(letter=answer.letter, error=None if answer.error is None else str(answer.error))
+class _Mailing:
+    """The letters, the connections, and the thread of the caller in between."""
 
-
-class _Postman:
-    """The thread with the transport: letters go in, answers come out, in the same order."""
-
-    def __init__(self, transport: Transport, check: Callable[[], None]) -> None:
-        self._transport = transport
+    def __init__(
+        self,
+        letters: Iterable[Letter],
+        connect: Callable[[], Transport],
+        pace: Pace,
+        check: Callable[[], None],
+    ) -> None:
+        self._source = iter(letters)
+        self._exhausted = False
+        self._pace, self._brake = pace, Brake(pace)
         self._check = check
-        self._letters: SimpleQueue[Letter | None] = SimpleQueue()
-        self._answers: SimpleQueue[_Answer] = SimpleQueue()
-        self._under_way = 0
-        self._thread = Thread(target=self._work, name="cavecron-mail", daemon=True)
-        self._thread.start()
+        self._sorting = Sorting(pace.second_try)
+        self._crew = Crew(connect, pace.per_connection)
+        #: How many connections there may be: fewer than wanted where the server did not like so many.
+        self._most = pace.connections
 
-    def carry(self, letters: Iterable[Letter]) -> Iterator[_Answer]:
-        """Hand over the letters, few at a time, and yield the answers."""
+    def turns(self) -> Iterator[Turn]:
+        """Yield all turns, last ones too where the mailing ends early."""
         try:
-            for letter in letters:
-                self._check()
-                self._letters.put(letter)
-                self._under_way += 1
-                while self._under_way > _AHEAD or not self._answers.empty():
-                    yield self._answer()
-            while self._under_way:
-                yield self._answer()
-        except (StoppedError, TimeLimitError):
-            yield from self._last_answers()
+            yield from self._work()
+        except CavecronError:
+            yield from self._wind_up()
             raise
 
-    def dismiss(self) -> None:
-        """End the thread after the letter that it carries; wait a moment for its farewell."""
-        self._take_back()
-        self._letters.put(None)
-        self._thread.join(_FAREWELL)
+    def end(self) -> None:
+        """Let the connections go."""
+        self._crew.dismiss()
 
-    def _answer(self) -> _Answer:
-        """Wait for the next answer; raise it where it concerns every letter."""
-        while True:
-            try:
-                answer = self._answers.get(timeout=_GLANCE)
-            except Empty:
-                self._check()
-            else:
-                return self._settled(answer)
+    def _work(self) -> Iterator[Turn]:
+        self._compose()
+        while self._sorting.ready or self._sorting.waiting or self._crew.under_way:
+            self._check()
+            self._receive(self._patience())
+            self._raise_trouble()
+            self._staff()
+            starting = self._pick()
+            if starting or self._sorting.unsaid:
+                yield self._sorting.turn(tuple(attempt for _, attempt in starting))
+                self._hand_over(starting)
+            self._compose()
+        self._sorting.conclude()
+        self._raise_trouble()
+        if self._sorting.unsaid:
+            yield self._sorting.turn()
 
-    def _last_answers(self) -> Iterator[_Answer]:
-        """Yield what became of the letter that was on its way when the run had to stop."""
-        self._take_back()
-        limit = monotonic() + _LAST_MAIL
-        with contextlib.suppress(Empty):
-            while self._under_way:
-                yield self._settled(self._answers.get(timeout=max(0.0, limit - monotonic())))
+    def _raise_trouble(self) -> None:
+        if self._sorting.trouble:
+            raise self._sorting.trouble
 
-    def _settled(self, answer: _Answer) -> _Answer:
-        self._under_way -= 1
-        if answer.error is not None and answer.concerns_all:
-            raise answer.error
-        return answer
+    def _compose(self) -> None:
+        """Have one more letter made, unless enough of them are ready."""
+        if not self._composable():
+            return
+        letter = next(self._source, None)
+        if letter is None:
+            self._exhausted = True
+            if self._sorting.waiting:
+                _LOG.info("Mails à présenter une seconde fois: %d", self._sorting.waiting)
+        else:
+            self._sorting.add(letter)
 
-    def _take_back(self) -> None:
-        """Empty the queue of letters that the thread has not begun to carry."""
-        with contextlib.suppress(Empty):
-            while True:
-                self._letters.get_nowait()
-                self._under_way -= 1
+    def _composable(self) -> bool:
+        return not self._exhausted and self._sorting.ready < 2 * self._pace.connections
 
-    def _work(self) -> None:
-        opened = False
-        while (letter := self._letters.get()) is not None:
-            error: Exception | None = None
-            try:
-                if not opened:
-                    self._transport.open()
-                    opened = True
-                self._transport.send(letter.message, letter.address)
-            except Exception as trouble:  # handed over, and raised in the thread that asked
-                error = trouble
-            answer = _Answer(letter, error)
-            self._answers.put(answer)
-            if answer.concerns_all:
-                break
-        with contextlib.suppress(CavecronError):
-            self._transport.close()
+    def _staff(self) -> None:
+        """Have as many connections as there is work for: more than one only where the first was welcome."""
+        crew, ready = self._crew, self._sorting.ready
+        wanted = min(self._most, ready + len(crew.under_way)) if crew.proven else 1
+        while ready and len(crew) < wanted:
+            crew.hire()
+        while len(crew) > self._most and crew.idle:
+            crew.drop(crew.idle[-1])
+
+    def _pick(self) -> list[tuple[Connection, Attempt]]:
+        """Return which connection is to carry which letter now."""
+        picked: list[tuple[Connection, Attempt]] = []
+        while self._next_start(len(picked)) <= 0:
+            picked.append((self._crew.idle.pop(0), self._sorting.take()))
+        return picked
+
+    def _next_start(self, picked: int = 0) -> float:
+        """Return the seconds until a letter may start; a glance where nobody knows."""
+        under_way = len(self._crew.under_way) + picked
+        if not self._crew.idle or (self._sorting.shaky and under_way):  # after a loss, one at a time
+            return _GLANCE
+        now = monotonic()
+        wait = self._sorting.wait(now)
+        if wait is None or not (self._sorting.ready or self._exhausted):  # second tries come after the others
+            return _GLANCE
+        return max(wait, self._brake.wait(now, under_way))
+
+    def _patience(self) -> float:
+        """Return how many seconds to wait for an answer, with nothing else to do."""
+        return 0.0 if self._composable() else min(_GLANCE, self._next_start())
+
+    def _hand_over(self, starting: Iterable[tuple[Connection, Attempt]]) -> None:
+        try:
+            self._check()
+        except CavecronError:
+            for _, attempt in starting:
+                self._sorting.take_back(attempt)
+            raise
+        for connection, attempt in starting:
+            self._crew.give(connection, attempt)
+
+    def _receive(self, seconds: float) -> None:
+        """Settle what was answered, after waiting so long for the first answer."""
+        for answer in self._crew.answers(seconds):
+            if answer.error and answer.opening:
+                self._not_opened(answer, answer.error)
+            elif answer.attempt:
+                self._settle(answer.attempt, answer.error)
+
+    def _settle(self, attempt: Attempt, error: Exception | None) -> None:
+        now = monotonic()
+        self._brake.count(now)
+        if isinstance(error, ThrottledError):
+            self._sorting.put_back(attempt, error)
+            self._most = 1
+            self._slow_down(error)
+            return
+        if isinstance(error, BusyError):
+            self._brake.take_hint(now)
+        elif error is None:
+            self._brake.ease()
+        self._sorting.settle(attempt, error, now)
+
+    def _not_opened(self, answer: Answer, error: Exception) -> None:
+        """Do with fewer connections; where it was the last one, wait or end the mailing."""
+        sorting = self._sorting
+        if answer.attempt:
+            sorting.put_back(answer.attempt, error)
+        if not isinstance(error, CavecronError):
+            sorting.trouble = error
+        elif len(self._crew) > 1 and not sorting.shaky:
+            self._crew.drop(answer.connection)
+            self._most = len(self._crew)
+            _LOG.info("Le serveur n'accepte pas plus de connexions (%d gardées) : %s", self._most, error)
+        elif isinstance(error, ThrottledError) and self._crew.proven:
+            self._slow_down(error)
+        else:
+            # What was welcome a moment ago may be so again.
+            sorting.trouble = ServerUnavailableError(str(error)) if self._crew.proven else error
+
+    def _slow_down(self, error: ThrottledError) -> None:
+        pause = self._brake.slow_down(monotonic())
+        if pause is None:
+            self._sorting.trouble = ServerUnavailableError(str(error))
+        elif pause:
+            _LOG.warning("Le serveur demande de ralentir, pause de %g s : %s", pause, error)
+
+    def _wind_up(self) -> Iterator[Turn]:
+        """Give what is on its way its grace, and tell what became of every letter that was begun."""
+        limit = monotonic() + self._pace.grace
+        while self._crew.under_way and (left := limit - monotonic()) > 0:
+            self._receive(left)
+            if self._sorting.unsaid:
+                yield self._sorting.turn()
+        self._sorting.break_off(
+            self._crew.under_way, "le serveur n'avait pas encore répondu à la fin de l'envoi"
+        )
+        if self._sorting.unsaid:
+            yield self._sorting.turn()

@@ -3,11 +3,13 @@
 It opens nothing by itself; what it returns does, when the first mail is sent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cavecron.cellar.database import Database
 from cavecron.cellar.smtp_config import SmtpConfig, active
-from cavecron.mail.dispatch import Transport
+from cavecron.mail.crew import Transport
 from cavecron.mail.message import Sender
 from cavecron.mail.outbox import MaildirTransport
 from cavecron.settings import Settings
@@ -17,9 +19,9 @@ _OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A way for mails to go out; `config` is None where they go to the outbox."""
+    """A way for mails to go out, each connection by `connect`; `config` is None for the outbox."""
 
-    transport: Transport
+    connect: Callable[[], Transport]
     sender: Sender
     config: SmtpConfig | None
 
@@ -32,13 +34,13 @@ def post_of(settings: Settings, database: Database) -> Post:
 
     """
     if settings.outbox is not None:
-        return Post(transport=MaildirTransport(settings.outbox), sender=_OUTBOX_SENDER, config=None)
+        return Post(connect=partial(MaildirTransport, settings.outbox), sender=_OUTBOX_SENDER, config=None)
     config = active(database, settings.smtp_keys)
     # smtplib and ssl cost a tenth of a second to import: only who mails pays.
-    from cavecron.mail.smtp import SmtpTransport  # noqa: PLC0415
+    from cavecron.mail.smtp import connector  # noqa: PLC0415
 
     return Post(
-        transport=SmtpTransport(config, settings.smtp_ca_file),
+        connect=connector(config, settings.smtp_ca_file),
         sender=Sender(address=config.sender_email, name=config.sender_name),
         config=config,
     )

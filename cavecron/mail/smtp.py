@@ -1,60 +1,83 @@
-"""Mails by SMTP: one connection for all of them, and whom each trouble concerns.
+"""Mails by SMTP: one connection, and whom each trouble on it concerns.
 
-It knows no table and no job. What was handed over with its final dot is never sent again here: only the
-caller may decide that.
+It knows no table and no job. Nothing is sent twice here: only the caller may decide that.
 """
 
+import re
 import ssl
+from collections.abc import Callable
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from cavecron.cellar.smtp_config import SmtpConfig
 from cavecron.errors import CavecronError
 from cavecron.mail.diagnosis import explain, quoted
 from cavecron.mail.message import check_address
-from cavecron.mail.tongue import tongue
+from cavecron.mail.tongue import Tongue, tongue
 from cavecron.mail.trouble import (
+    BusyError,
+    LostError,
     RecipientError,
+    SenderRefusedError,
     ServerError,
     ServerUnavailableError,
     TemporaryRecipientError,
+    ThrottledError,
+    UnknownFateError,
 )
 from cavecron.mail.wire import BrokenError, MissingError, RefusedError, Step, Wire, WireError
 
-#: Seconds: no step may last longer, whatever the configuration says; nor a farewell.
-_LONGEST_STEP, _FAREWELL = 300.0, 1.0
+#: Seconds: no step may last longer, whatever the configuration says; nor RSET, nor a farewell.
+_LONGEST_STEP, _LONGEST_RESET, _FAREWELL = 300.0, 5.0, 1.0
+
+#: A refusal for now that is about the server or our pace, not about the recipient: the mail system's state
+#: or its policy (RFC 3463, 3.4 and 3.8), or plain words. Greylisting is policy too, but goes by recipient.
+_GREYLISTED = re.compile(rb"gr[ae]y-?\s?list", re.IGNORECASE)
+_TOO_FAST = re.compile(
+    rb"^4\.[37]\.\d|\btoo (many|much|fast)\b|\brate\b|throttl|slow down|\bbusy\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def connector(config: SmtpConfig, ca_file: Path | None) -> Callable[[], "SmtpTransport"]:
+    """Return what makes connections to the server of `config`; they know of each other whether one worked."""
+    reached = Event()
+    return lambda: SmtpTransport(config, ca_file, reached)
 
 
 class SmtpTransport:
     """The server of `config`; `ca_file` adds the certificate authorities in a PEM file to the system's."""
 
-    def __init__(self, config: SmtpConfig, ca_file: Path | None) -> None:
+    def __init__(self, config: SmtpConfig, ca_file: Path | None, reached: Event | None = None) -> None:
         self._config = config
         self._ca_file = ca_file
         self._limit = min(config.timeout, _LONGEST_STEP)
         self._wire: Wire | None = None
-        #: To whom the connection was lost, with no mail delivered since.
-        self._lost_to = ""
+        self._reached = reached or Event()
 
     def open(self) -> None:
         """Connect and log in, where that is not done yet.
 
         Raises:
             ServerError: it will not work before somebody changes something.
+            ThrottledError: the server says that it may work later.
             ServerUnavailableError: it may work later.
 
         """
         self._connected()
 
     def send(self, message: EmailMessage, address: str) -> None:
-        """Deliver `message` to `address`; the connection is opened again, once, where the server closed it.
+        """Deliver `message` to `address`.
 
         Raises:
-            RecipientError: this mail is refused for good.
-            TemporaryRecipientError: it is refused for now, or nobody knows what became of it.
+            RecipientError: this mail is refused for good; SenderRefusedError, because of whom it is from.
+            TemporaryRecipientError: it is refused for now; BusyError, and not because of its recipient;
+                LostError, the connection was lost; UnknownFateError, and the mail may have arrived.
+            ThrottledError: the server wants no mail at all for now.
             ServerError: every mail would be refused.
-            ServerUnavailableError: the server cannot be reached, or breaks off with one user after another.
+            ServerUnavailableError: there was no connection, and the server cannot be reached.
 
         """
         try:
@@ -62,30 +85,18 @@ class SmtpTransport:
         except CavecronError as error:
             raise RecipientError(str(error)) from error
         content = message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+        wire = self._connected()
         try:
-            self._carry_persistently(content, recipient)
+            wire.carry(content, self._config.sender_email, recipient)
         except WireError as error:
+            self._let_go(error)
             raise self._judged(error, recipient) from error
-        self._lost_to = ""
 
     def close(self) -> None:
         """Take leave of the server."""
         wire, self._wire = self._wire, None
         if wire:
             wire.take_leave(_FAREWELL)
-
-    def _carry_persistently(self, content: bytes, recipient: str) -> None:
-        try:
-            self._connected().carry(content, self._config.sender_email, recipient)
-        except WireError as error:
-            self._let_go(error)
-            if not _closed_before_the_message(error):
-                raise
-            try:
-                self._connected().carry(content, self._config.sender_email, recipient)
-            except WireError as second:
-                self._let_go(second)
-                raise
 
     def _connected(self) -> Wire:
         if self._wire is None:
@@ -96,6 +107,7 @@ class SmtpTransport:
                 wire.close()
                 raise self._diagnosed(error) from error
             self._wire = wire
+            self._reached.set()
         return self._wire
 
     def _introduce(self, wire: Wire) -> None:
@@ -125,7 +137,7 @@ class SmtpTransport:
             return
         try:
             if isinstance(error, RefusedError) and error.code != 421:
-                self._wire.rset()
+                self._wire.forget(_LONGEST_RESET)
                 return
         except WireError:
             pass
@@ -134,20 +146,29 @@ class SmtpTransport:
 
     def _diagnosed(self, error: WireError) -> CavecronError:
         config = self._config
-        diagnosis = explain(error, config, partial(tongue, config.host, config.port, self._limit))
-        return (ServerUnavailableError if diagnosis.temporary else ServerError)(diagnosis.text)
+        ask = partial(tongue, config.host, config.port, self._limit)
+        if self._reached.is_set():  # it spoke what it should, and likes no more connections now
+            ask = partial(_expected_tongue, config)
+        diagnosis = explain(error, config, ask)
+        if not diagnosis.temporary:
+            return ServerError(diagnosis.text)
+        kind = ThrottledError if isinstance(error, RefusedError) else ServerUnavailableError
+        return kind(diagnosis.text)
 
     def _judged(self, error: WireError, recipient: str) -> CavecronError:
         """Return whom the trouble with one mail concerns: its reader, or everybody."""
         if isinstance(error, MissingError):
             return self._without_accents(recipient)
-        if isinstance(error, RefusedError) and error.code != 421:
-            self._lost_to = ""
+        if isinstance(error, RefusedError):
             return self._refused(error)
-        before, self._lost_to = self._lost_to, recipient
-        if before not in ("", recipient):
-            return ServerUnavailableError(self._diagnosed(error).args[0])
-        return TemporaryRecipientError(self._interrupted(error))
+        timed_out = isinstance(error, BrokenError) and isinstance(error.cause, TimeoutError)
+        if error.step is Step.VERDICT:
+            return UnknownFateError(
+                "le serveur n'a pas dit s'il acceptait le message : il est peut-être arrivé"
+                " ; s'il arrive deux fois, c'est avec le même Message-ID",
+                timed_out=timed_out,
+            )
+        return LostError(str(self._diagnosed(error)), timed_out=timed_out)
 
     def _without_accents(self, recipient: str) -> CavecronError:
         ours = not self._config.sender_email.isascii()
@@ -158,26 +179,20 @@ class SmtpTransport:
         return ServerError(text) if ours else RecipientError(text)
 
     def _refused(self, error: RefusedError) -> CavecronError:
-        if error.code == 530 or (error.step is Step.SENDER and error.code >= 500 and error.code != 552):
-            return self._diagnosed(error)
         said = quoted(error, self._config)
-        if error.code < 500:
-            return TemporaryRecipientError(f"refus passager du serveur : {said}")
-        return RecipientError(f"refusé par le serveur : {said}")
+        if error.code == 421:
+            return ThrottledError(str(self._diagnosed(error)), at_once=True)
+        if error.code == 530:
+            return self._diagnosed(error)
+        if error.step is Step.SENDER and error.code < 500:
+            return ThrottledError(str(self._diagnosed(error)))
+        if error.step is Step.SENDER and error.code != 552:  # 552 is about the size of the mail
+            return SenderRefusedError(str(self._diagnosed(error)))
+        if error.code >= 500:
+            return RecipientError(f"refusé par le serveur : {said}")
+        busy = _TOO_FAST.search(error.said) and not _GREYLISTED.search(error.said)
+        return (BusyError if busy else TemporaryRecipientError)(f"refus passager du serveur : {said}")
 
-    def _interrupted(self, error: WireError) -> str:
-        if error.step is Step.VERDICT and not isinstance(error, RefusedError):
-            return (
-                "le serveur n'a pas dit s'il acceptait le message : il est peut-être arrivé"
-                " ; s'il arrive deux fois, c'est avec le même Message-ID"
-            )
-        return str(self._diagnosed(error))
 
-
-def _closed_before_the_message(error: WireError) -> bool:
-    """Return whether the server has closed the connection and cannot have accepted the message."""
-    if isinstance(error, RefusedError):
-        return error.code == 421
-    if isinstance(error, BrokenError) and error.step is not Step.VERDICT:
-        return not isinstance(error.cause, TimeoutError)
-    return False
+def _expected_tongue(config: SmtpConfig) -> Tongue:
+    return "tls" if config.security == "tls" else "smtp"

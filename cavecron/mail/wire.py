@@ -11,6 +11,7 @@ import socket
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from time import monotonic
 
@@ -34,6 +35,7 @@ class Step(Enum):
     CONTENT = auto()
     #: All of the message is out, its final dot too: whether it was accepted is the server's to say.
     VERDICT = auto()
+    RESET = auto()
     FAREWELL = auto()
 
 
@@ -147,9 +149,22 @@ class Wire(smtplib.SMTP):
         self._accepted(self.rcpt(recipient))
         self.step = Step.CONTENT
         self._accepted(self.docmd("DATA"), wanted=3)
-        self.send(_dotted(content))
+        try:
+            self.send(_dotted(content))
+        except BrokenError:
+            self._hear_why()
+            raise
         self.step = Step.VERDICT
         self._accepted(self.getreply())
+
+    def forget(self, limit: float) -> None:
+        """Have the server forget the mail that it refused, within `limit` seconds."""
+        self.step = Step.RESET
+        usual, self._limit = self._limit, min(limit, self._limit)
+        try:
+            self._accepted(self.docmd("RSET"))
+        finally:
+            self._limit = usual
 
     def take_leave(self, limit: float) -> None:
         """Say QUIT and close; a server that has nothing to say to it is not waited for beyond `limit`."""
@@ -184,6 +199,13 @@ class Wire(smtplib.SMTP):
             if line[3:4] != b"-":
                 return int(line[:3]), b"\n".join(said)
         raise GarbledError(self.step, b" ".join(said[:3]))
+
+    def _hear_why(self) -> None:
+        """Raise the refusal that a server may have sent before it closed the connection in mid-message."""
+        with suppress(BrokenError, GarbledError):
+            code, said = self.getreply()
+            if code >= 400:
+                raise RefusedError(self.step, code, said)
 
     def _begin(self, step: Step) -> None:
         self.step = step
