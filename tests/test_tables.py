@@ -31,7 +31,7 @@ def test_the_list_is_what_the_jobs_use(cellar: CellarFile) -> None:
         at=NOW - timedelta(days=900),
     )
     with watched.writing() as connection:
-        record_mail(connection, row)
+        record_mail(connection, None, row)
     prune(watched, Retention(), now=NOW, check=lambda: None)
     inserted = {("email_log", column) for column in NEEDED["email_log"]}
     used = {

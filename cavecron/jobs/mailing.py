@@ -120,7 +120,8 @@ class Mailing:
                 "failed": failed,
                 "without_address": self.audience.without_address,
                 "recipients": [
-                    person(user, "sent" if what.state == "sent" else "failed", what.error) for user, what in told
+                    person(user, "sent" if what.state == "sent" else "failed", what.error)
+                    for user, what in told
                 ],
             },
             failures=tuple(failures),

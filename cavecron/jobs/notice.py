@@ -12,8 +12,8 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.registry import Run
 from cavecron.ledger.deliveries import DeliveryState, Settled
 from cavecron.mail.message import check_address, message_id, plain_message
-from cavecron.mail.trouble import UnknownFateError
 from cavecron.mail.post import Post, post_of
+from cavecron.mail.trouble import UnknownFateError
 
 
 def send(run: Run, to: str, subject: str, text: str) -> None:
