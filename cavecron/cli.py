@@ -85,6 +85,15 @@ def _parser() -> FrenchParser:
     demo.add_argument(
         "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
     )
+    _add_simulate(
+        commands.add_parser(
+            "simulate",
+            help="et si la machine était arrêtée, en veille, ou son horloge fausse ?",
+            description="Ce que deviendrait chaque créneau, et pourquoi : le planificateur, tel que"
+            " configuré, sur une horloge simulée. Rien n'est exécuté, aucune base n'est lue. Les instants"
+            " sont l'heure vraie, locale sauf s'ils portent un décalage (Z, +02:00).",
+        )
+    )
     _add_export(commands.add_parser("export", help="les jobs dans les mots d'un autre planificateur"))
     return parser
 
@@ -110,6 +119,30 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="cet utilisateur seulement (nom ou id ; répétable)",
     )
     parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="begin", metavar="INSTANT", help="début (défaut : maintenant)")
+    parser.add_argument("--days", default="7", metavar="NOMBRE", help="jours à simuler (défaut : 7)")
+    for option, words in (("--down", "cavecron est arrêté"), ("--suspend", "la machine est en veille")):
+        parser.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="DÉBUT/FIN",
+            help=f"{words}, comme '2026-10-25 02:40/2026-10-25 03:20' (répétable)",
+        )
+    parser.add_argument(
+        "--clock",
+        action="append",
+        default=[],
+        metavar="'INSTANT ÉCART'",
+        help="l'horloge est avancée ou reculée, comme '2026-10-25 02:40 +2h' (répétable)",
+    )
+    parser.add_argument(
+        "--duration", default="0s", metavar="DURÉE", help="ce que dure chaque exécution (défaut : 0s)"
+    )
+    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 #: Seconds that one sleep lasts at most: a suspended machine's timer stands still, and a clock can be set,
 #: so the wall clock is looked at anew. Two wake-ups a minute.
-_LONGEST_SLEEP = 30.0
+LONGEST_SLEEP = 30.0
 
 
 class Clock(Protocol):
@@ -47,7 +47,7 @@ class SystemClock:
         With no `until`, only `event` ends the wait.
         """
         seconds = (
-            None if until is None else min(_LONGEST_SLEEP, max(0.0, (until - self.now()).total_seconds()))
+            None if until is None else min(LONGEST_SLEEP, max(0.0, (until - self.now()).total_seconds()))
         )
         with suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), seconds)

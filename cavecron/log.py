@@ -7,7 +7,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -26,6 +27,18 @@ def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: Text
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Say nothing for a while."""
+    logger = logging.getLogger("cavecron")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 class _Lines(logging.Formatter):

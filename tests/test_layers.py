@@ -84,6 +84,7 @@ HOUSE = [
     "export.systemd",
     "export.crontab",
     "daemon",
+    "virtual",
     "simulate",
     "check",
     "demo",
@@ -101,6 +102,7 @@ HOUSE = [
     "commands.preview",
     "commands.check",
     "commands.demo",
+    "commands.simulate",
     "commands.export",
     "cli",
     "__main__",
@@ -121,7 +123,7 @@ IMPURE_IMPORTS = frozenset(
 #: Functions without effects that live beside an edge.
 PURE_FUNCTIONS = frozenset({"cavecron.cellar.database:read_utc", "cavecron.cellar.database:utc_text"})
 #: The clock, and the shell around the core.
-ASYNC = frozenset({"clock", "runner", "daemon", "simulate", "commands.run", "commands.scheduler"})
+ASYNC = frozenset({"clock", "runner", "daemon", "virtual", "commands.run", "commands.scheduler"})
 #: Cave à Vin's tables are known here, and made here for the demonstration.
 KNOWS_TABLES = ("cellar.", "demo.")
 

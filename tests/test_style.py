@@ -18,7 +18,7 @@ SHORT_FUNCTION = 25
 CATCHES_ALL = frozenset(
     {
         *("runner", "cli"),
-        *("threads", "mail.crew"),  # hand it over to another thread
+        *("threads", "virtual", "mail.crew"),  # hand it over to another thread
         *("jobs.calling", "jobs.loading"),  # code of somebody else's
     }
 )

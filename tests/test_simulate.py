@@ -1,0 +1,183 @@
+"""`cavecron simulate`: the real scheduler on a clock that is made up."""
+
+import json
+
+import pytest
+
+from cavecron.cli import main
+
+#: The issue's example: cleanup comes at 03:00 on that Sunday, and the clocks go back just before.
+SUNDAY = ("--from", "2026-10-24", "--days", "7")
+OFF = {"SCHEDULER_WEEKLY_REPORT_ENABLED": "0", "SCHEDULER_CLEANUP_ENABLED": "0"}
+
+
+def simulated(
+    capsys: pytest.CaptureFixture[str], *arguments: str, **environ: str
+) -> list[tuple[str, str, str, float]]:
+    """Return local time, state, trigger and lateness of each slot."""
+    assert (
+        main(["simulate", *SUNDAY, *arguments, "--json"], {"DATABASE_URL": "sqlite:////nowhere", **environ})
+        == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    return [(fate["local"][5:16], fate["state"], fate["trigger"], fate["late"]) for fate in told]
+
+
+def only_cleanup(cron: str) -> dict[str, str]:
+    """Return the variables of a scheduler with one job."""
+    return {**OFF, "SCHEDULER_CLEANUP_ENABLED": "1", "SCHEDULER_CLEANUP_CRON": cron}
+
+
+def test_the_example_of_the_help_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """When, what, and why; the same each time."""
+    example = ["simulate", *SUNDAY, "--down", "2026-10-25 02:40/2026-10-25 03:20"]
+    assert main(example, {}) == 0
+    told = capsys.readouterr().out
+    assert told == (
+        "Simulation, sam. 2026-10-24 00:00+02:00 → sam. 2026-10-31 00:00+01:00 (7 j 1 h), fuseau"
+        " Europe/Paris : rien n'est exécuté.\n"
+        "  arrêt    dim. 2026-10-25 02:40+02:00 → dim. 2026-10-25 03:20+01:00 (1 h 40 min)\n"
+        "\n"
+        "dim. 2026-10-25 03:00+01:00  cleanup         rattrapé à 03:20:00, 20 min de retard\n"
+        "    cavecron était arrêté (25/10 02:40 → 25/10 03:20)\n"
+        "lun. 2026-10-26 08:00+01:00  weekly_reports  à l'heure\n"
+        "\n"
+        "2 créneaux : 1 rattrapé, 1 à l'heure\n"
+    )
+    assert main(example, {}) == 0
+    assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cleanup"),
+    [
+        pytest.param((), ("succeeded", "slot", 0), id="nothing happens"),
+        pytest.param(
+            ("--down", "2026-10-25 02:30+01:00/2026-10-25 03:59:59"),
+            ("succeeded", "replay", 3599),
+            id="down for less than an hour after the slot",
+        ),
+        pytest.param(
+            ("--down", "2026-10-25 02:30+01:00/2026-10-25 04:00"),
+            ("missed", "slot", 0),
+            id="down for an hour",
+        ),
+        pytest.param(
+            ("--suspend", "2026-10-25 02:30+01:00/2026-10-25 03:10"),
+            ("succeeded", "replay", 630),
+            id="asleep: the timer's half minute goes on when it wakes",
+        ),
+        pytest.param(
+            ("--suspend", "2026-10-24 22:00/2026-10-25 07:00"), ("missed", "slot", 0), id="asleep all night"
+        ),
+        pytest.param(
+            ("--clock", "2026-10-25 02:45+01:00 +30m"),
+            ("succeeded", "replay", 930),
+            id="the clock goes forward over the slot",
+        ),
+        pytest.param(
+            ("--clock", "2026-10-25 02:00+01:00 +2h"), ("missed", "slot", 0), id="it goes forward by hours"
+        ),
+        pytest.param(
+            ("--clock", "2026-10-25 03:30 -1h"), ("succeeded", "slot", 0), id="it goes back over the slot"
+        ),
+        pytest.param(
+            ("--suspend", "2026-10-25 02:00/2026-10-31"), ("pending", "slot", 0), id="asleep until the end"
+        ),
+        pytest.param(("--duration", "1h30m"), ("failed", "slot", 0), id="the run lasts longer than it may"),
+    ],
+)
+def test_each_trouble_has_its_outcome(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], cleanup: tuple[str, str, float]
+) -> None:
+    """The rules of the scheduler itself, seen from outside."""
+    assert simulated(capsys, *arguments)[0] == ("10-25T03:00", *cleanup)
+
+
+def test_missed_slots_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Although the ledger keeps them in one row; and a replay is of the latest only."""
+    slots = simulated(
+        capsys, "--days", "1", "--down", "2026-10-24 09:30/2026-10-24 12:30", **only_cleanup("0 8-13 * * *")
+    )
+    assert [(at, state, trigger) for at, state, trigger, _late in slots] == [
+        ("10-24T08:00", "succeeded", "slot"),
+        ("10-24T09:00", "succeeded", "slot"),
+        ("10-24T10:00", "missed", "slot"),
+        ("10-24T11:00", "missed", "slot"),
+        ("10-24T12:00", "succeeded", "replay"),
+        ("10-24T13:00", "succeeded", "slot"),
+    ]
+
+
+def test_a_run_that_is_cut_off_is_taken_up_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """Within its hour; the attempts are counted."""
+    stop = ("--duration", "10m", "--down", "2026-10-25 03:05/2026-10-25 03:20")
+    assert main(["simulate", *SUNDAY, *stop], {}) == 0
+    told = capsys.readouterr().out
+    assert "cleanup         à l'heure\n    interrompu et repris : 2 tentatives" in told
+
+
+def test_a_run_that_lasts_keeps_the_next_slots_waiting(capsys: pytest.CaptureFixture[str]) -> None:
+    """And that is the reason."""
+    environ = only_cleanup("0 8-10 * * *") | {"SCHEDULER_CLEANUP_TIMEOUT": "86400"}
+    assert main(["simulate", *SUNDAY, "--days", "1", "--duration", "150m"], environ) == 0
+    told = capsys.readouterr().out
+    assert "10-24 09:00+02:00  cleanup  manqué\n    l'exécution précédente durait encore" in told
+    assert "rattrapé à 10:30:00, 30 min de retard\n    l'exécution précédente durait encore" in told
+
+
+def test_clock_changes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """What `next` says of a slot is said here too."""
+    assert main(["simulate", "--from", "2027-03-27", "--days", "2"], only_cleanup("30 2 * * *")) == 0
+    assert "l'heure de printemps saute 02:30 : à 03:00" in capsys.readouterr().out
+
+
+def test_nobody_is_told_of_a_simulated_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """No ping, no alert: a failing run would wait for the refused connection, and say so."""
+    told = {"SCHEDULER_CLEANUP_PING_URL": "http://127.0.0.1:9/x", "CAVECRON_ALERT_TO": "me@example.org"}
+    assert simulated(capsys, "--duration", "2h", **told)[0][1] == "failed"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_period_without_slots_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Disabled jobs are named."""
+    assert main(["simulate", *SUNDAY], OFF) == 0
+    told = capsys.readouterr().out
+    assert "cleanup : désactivé (SCHEDULER_CLEANUP_ENABLED)" in told
+    assert told.endswith("Aucun créneau dans cette période.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--days", "0"), "--days '0' : un nombre de 1 à 366 est attendu"),
+        (("--days", "367"), "un nombre de 1 à 366"),
+        (("--from", "demain"), "--from 'demain' : un instant ISO 8601 est attendu"),
+        (("--from", "2201-12-31"), "--from '2201-12-31' : un instant de 2020 à 2200 est attendu"),
+        (("--down", "2026-10-25 02:40"), "DÉBUT/FIN est attendu"),
+        (("--down", "2026-10-25 03:40/2026-10-25 03:20"), "la fin doit suivre le début"),
+        (("--down", "2026-10-25/bientôt"), "--down 'bientôt' : un instant"),
+        (("--down", "2026-12-25/2026-12-26"), "doivent tomber dans la période simulée"),
+        (
+            ("--down", "2026-10-25 01:00/2026-10-25 05:00", "--suspend", "2026-10-25 04:00/2026-10-25 06:00"),
+            "se chevauchent",
+        ),
+        (("--clock", "2026-10-25 02:40"), "INSTANT et écart sont attendus"),
+        (("--clock", "2026-10-25 +2"), "une durée est attendue, comme 90s, 10m"),
+        (("--clock", "+2h"), "INSTANT et écart sont attendus"),
+        (("--clock", ""), "INSTANT et écart sont attendus"),
+        (("--clock", "2026-10-25 +999999j"), "366 jours au plus"),
+        (("--duration", "longtemps"), "--duration 'longtemps' : une durée est attendue"),
+        (("--duration", "-5m"), "une durée est attendue"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_argument_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    """With what is wanted, and exit code 2."""
+    options = [f"{name}={value}" for name, value in zip(arguments[::2], arguments[1::2], strict=True)]
+    assert main(["simulate", *SUNDAY, *options], {}) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
