@@ -86,13 +86,7 @@ def _parser() -> FrenchParser:
         "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
     )
     _add_simulate(
-        commands.add_parser(
-            "simulate",
-            help="et si la machine était arrêtée, en veille, ou son horloge fausse ?",
-            description="Ce que deviendrait chaque créneau, et pourquoi : le planificateur, tel que"
-            " configuré, sur une horloge simulée. Rien n'est exécuté, aucune base n'est lue. Les instants"
-            " sont l'heure vraie, locale sauf s'ils portent un décalage (Z, +02:00).",
-        )
+        commands.add_parser("simulate", help="et si la machine s'arrête, dort, ou change d'heure ?")
     )
     _add_export(commands.add_parser("export", help="les jobs dans les mots d'un autre planificateur"))
     return parser
@@ -122,6 +116,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Ce que deviendrait chaque créneau, et pourquoi : le planificateur, tel que configuré, sur une"
+        " horloge simulée. Rien n'est exécuté, aucune base n'est lue. Les instants sont l'heure vraie,"
+        " locale sauf s'ils portent un décalage (Z, +02:00)."
+    )
     parser.add_argument("--from", dest="begin", metavar="INSTANT", help="début (défaut : maintenant)")
     parser.add_argument("--days", default="7", metavar="NOMBRE", help="jours à simuler (défaut : 7)")
     for option, words in (("--down", "cavecron est arrêté"), ("--suspend", "la machine est en veille")):
