@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,13 +56,16 @@ class Daemon:
 
 
 @contextmanager
-def daemon(variables: Mapping[str, str], *, at: datetime | None = None) -> Iterator[Daemon]:
+def daemon(
+    variables: Mapping[str, str], *, at: datetime | None = None, program: Sequence[str] = ("cavecron",)
+) -> Iterator[Daemon]:
     """Start `cavecron` with these variables; `at` is what its clock says when it starts.
 
-    The time then goes on as usual. Whatever still runs at the end is killed.
+    The time then goes on as usual. Whatever still runs at the end is killed. `program` is another module to
+    start instead, and its arguments.
     """
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "cavecron"],
+        [sys.executable, "-u", "-m", *program],
         env=environment(**(faked(at) if at else {}), **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
