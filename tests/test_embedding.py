@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 import pytest
 
 from cavecron import CavecronError, Job, Run, Scheduler, TemporaryError, job
-from cavecron.clock import SystemClock
 from cavecron.daemon import means_of
 from cavecron.environment import load_for
 from cavecron.errors import ConfigurationError
@@ -18,20 +17,10 @@ from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger, LedgerError
 from cavecron.ledger.values import Entry
 from tests.cellars import NOW, CellarFile
+from tests.clocks import ShiftedClock
 
 #: Seconds: what takes longer hangs.
 _LIMIT = 20.0
-
-
-class ShiftedClock(SystemClock):
-    """The system's clock, set to another time."""
-
-    def __init__(self, now: datetime) -> None:
-        self._shift = now - datetime.now(UTC)
-
-    def now(self) -> datetime:
-        """Return the system's time, shifted."""
-        return super().now() + self._shift
 
 
 def scheduled(cellar: CellarFile, *jobs: Job, before: timedelta, **environ: str) -> Scheduler:
