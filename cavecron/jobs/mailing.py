@@ -17,8 +17,10 @@ from cavecron.ledger.deliveries import DeliveryState, Known, Settled
 from cavecron.mail.letter import Delivery, Fate, Letter, Turn
 from cavecron.mail.message import SUBJECT, compose, message_id
 from cavecron.mail.post import Post
+from cavecron.schedule import GRACE
 
 _TEMPLATE = "weekly_report"
+_UNKNOWN = "envoi coupé net avant la réponse du serveur de mail : le message est peut-être arrivé"
 #: An unknown fate stays in doubt: the mail goes out again, and that is counted as a repetition.
 _STATES: Mapping[Fate, DeliveryState] = {
     Fate.DELIVERED: "sent",
@@ -79,6 +81,15 @@ class Mailing:
                 continue
             yield Letter(user_id=report.user.id, address=report.user.email, message=message)
 
+    def write_off(self) -> None:
+        """Tell the application's log of mails of earlier runs whose fate nobody will ever know."""
+        people = {str(user.id): user for user in self.audience.recipients}
+        now = self.run.clock.now()
+        for run, recipient in self.run.deliveries.abandoned(before=now - GRACE):
+            if user := people.get(recipient):
+                what = self._settled(user.id, user.email, Known(state="failed", error=_UNKNOWN))
+                self.run.deliveries.write_off(run, recipient, what, now=now)
+
     def check(self) -> None:
         """Return if the mailing may go on; else raise why not, a CavecronError."""
         if self.trouble is not None:
@@ -138,6 +149,10 @@ class Mailing:
         self._settle(letter.user_id, letter.address, what, repeated=delivery.repeated)
 
     def _settle(self, user: int, email: str, what: Known, *, repeated: bool = False) -> None:
+        self.known[user] = what
+        self._unrecorded[str(user)] = self._settled(user, email, what, repeated=repeated)
+
+    def _settled(self, user: int, email: str, what: Known, *, repeated: bool = False) -> Settled:
         row = EmailLogRow(
             smtp_config_id=self.post.config.id if self.post.config else None,
             recipient_email=email,
@@ -147,10 +162,8 @@ class Mailing:
             error_message=what.error,
             at=self.run.clock.now(),
         )
-        self.known[user] = what
-        self._unrecorded[str(user)] = Settled(
-            state=what.state, error=what.error, repeated=repeated, log=partial(record_mail, sent=row)
-        )
+        log = partial(record_mail, sent=row)
+        return Settled(state=what.state, error=what.error, repeated=repeated, log=log)
 
     def _record(self, begun: list[str]) -> None:
         self.run.deliveries.record(now=self.run.clock.now(), begun=begun, settled=self._unrecorded)

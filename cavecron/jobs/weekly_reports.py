@@ -35,6 +35,7 @@ def weekly_reports(run: Run) -> Outcome:
     if run.dry_run:
         return _rehearse(audience)
     mailing = Mailing.resumed(run, audience, post_of(run.settings, run.database))
+    mailing.write_off()
     if mailing.done:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
     try:

@@ -6,7 +6,7 @@ handed in.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -81,6 +81,29 @@ class Deliveries:
                 " state = 'sending', at = excluded.at",
                 [(self.run, recipient, at) for recipient in begun],
             )
+
+    def abandoned(self, *, before: datetime) -> list[tuple[int, str]]:
+        """Return run and recipient of mails whose fate will stay unknown.
+
+        Their runs were cut off, stand for an instant `before` (aware) that nobody takes up again by itself,
+        and this job has a newer run: this one.
+        """
+        with self.ledger.reading() as connection:
+            if connection is None:
+                return []
+            found = connection.execute(
+                "SELECT old.id, recipient FROM cavecron_run AS old JOIN cavecron_delivery ON run = old.id"
+                " JOIN cavecron_run AS this ON this.id = ? AND this.job = old.job AND this.id <> old.id"
+                " WHERE old.state <> 'running' AND old.slot < ? AND cavecron_delivery.state = 'sending'",
+                (self.run, utc_text(before)),
+            )
+            return [(run, recipient) for run, recipient in found]
+
+    def write_off(self, run: int, recipient: str, what: Settled, *, now: datetime) -> None:
+        """Settle what `abandoned` has found, at `now` (aware)."""
+        with self.ledger.writing() as connection:
+            check_ours(connection, self.ledger, self.run)
+            replace(self, run=run)._settle(connection, recipient, what, utc_text(now))
 
     def _settle(self, connection: sqlite3.Connection, recipient: str, what: Settled, at: str) -> None:
         found = connection.execute(
