@@ -14,12 +14,17 @@ from datetime import datetime, timedelta
 from cavecron.cellar.database import Database, transaction, utc_text
 from cavecron.settings import Retention
 
-#: Seconds that one write transaction may take: a writer waits for one at most.
-_BITE = 0.035
-#: Seconds between two: SQLite's busy handler looks again after 1, 2, 5, 10, 15, 20, 25, 25, 25 ms, so
-#: whoever has waited for less than 100 ms looks at least once in this time.
+#: Seconds that one write transaction may take, its commit included. SQLite's busy handler looks again
+#: after 1, 2, 5, 10, 15, 20, 25, 25 ms, the last time at 78 ms, and then at 103 ms: whoever comes while
+#: a bite of less than 78 ms begins looks at least once in the turn that follows it.
+_BITE = 0.055
+#: Seconds between two bites: a little more than the longest of those pauses.
 _TURN = 0.026
-_FIRST_ROWS, _FEWEST_ROWS, _MOST_ROWS = 1_000, 200, 50_000
+#: Seconds for one statement: of a bite, which ends after one of them, and of a look for old rows.
+_STEP, _LOOK = 0.006, 0.010
+_FEWEST_ROWS, _MOST_ROWS = 100, 50_000
+#: KiB of pages in memory: a bite must not spill into the file before its end, which keeps readers out too.
+_CACHE = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +49,19 @@ class _OldRows:
 
     table: str
     column: str
-    indexed: bool
     limit: str
 
     @property
     def condition(self) -> str:
         """Return the SQL condition; it takes `limit` as its parameter."""
         # Names are constants of this module. Text before `limit` is not always an older instant
-        # ('', '12/05/2024', numbers), hence the reading of the date and of what follows the seconds.
-        column = self.column
+        # ('', '12/05/2024', numbers): SQLite has to read the same date and time that it shows. '+0 days'
+        # makes it see through the 30th of February; it rounds .9995 up, which the second half mends.
+        # No Python date has a year 0, and '0001' without the hyphen would be the number 1.
+        column, shown = self.column, f"substr({self.column}, 1, 19)"
         return (
-            f"{column} < :limit AND datetime(substr({column}, 1, 19)) = substr({column}, 1, 19)"
-            f" AND substr({column}, 20) NOT GLOB '*[^.0-9]*' AND {column} >= '0001'"
+            f"{column} < :limit AND {column} >= '0001-' AND (datetime({column}, '+0 days') = {shown}"
+            f" OR datetime({shown}, '+0 days') = {shown} AND substr({column}, 20) NOT GLOB '*[^.0-9]*')"
         )
 
 
@@ -95,16 +101,22 @@ def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLog
     return inserted.lastrowid or 0
 
 
-def count_old(database: Database, retention: Retention, *, now: datetime) -> dict[str, int]:
-    """Return how many rows of each table `prune` would delete at `now` (aware)."""
+def count_old(
+    database: Database, retention: Retention, *, now: datetime, check: Callable[[], None]
+) -> dict[str, int]:
+    """Return how many rows of each table `prune` would delete at `now` (aware).
+
+    `check` is called between two looks at a table and may raise.
+    """
     counts = {}
-    for old in _old_rows(retention, now):
-        with database.reading() as connection:
-            found = connection.execute(
-                f"SELECT count(*) FROM {old.table} WHERE {old.condition}",  # noqa: S608 - constants
-                {"limit": old.limit},
-            )
-            counts[old.table] = int(found.fetchone()[0])
+    with database.session() as connection:
+        for old in _old_rows(retention, now):
+            walk = _Walk(connection, old, time.monotonic)
+            counts[old.table] = 0
+            while look := walk.look():
+                counts[old.table] += look.old
+                walk.after = look.last
+                check()
     return counts
 
 
@@ -124,9 +136,10 @@ def prune(
     """
     counts = {}
     with database.session() as connection:
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         for old in _old_rows(retention, now):
             counts[old.table] = 0
-            for deleted in _bites(connection, old, monotonic):
+            for deleted in _bites(_Walk(connection, old, monotonic)):
                 counts[old.table] += deleted
                 check()
                 if deleted:
@@ -135,25 +148,13 @@ def prune(
 
 
 def _old_rows(retention: Retention, now: datetime) -> tuple[_OldRows, ...]:
-    return (
-        _OldRows(
-            table="email_log",
-            column="created_at",
-            indexed=False,
-            limit=_limit(now, retention.email_log_days),
-        ),
-        _OldRows(
-            table="activity_log",
-            column="created_at",
-            indexed=True,
-            limit=_limit(now, retention.activity_log_days),
-        ),
-        _OldRows(
-            table="api_token_usage",
-            column="timestamp",
-            indexed=True,
-            limit=_limit(now, retention.api_usage_days),
-        ),
+    kept = (
+        ("email_log", "created_at", retention.email_log_days),
+        ("activity_log", "created_at", retention.activity_log_days),
+        ("api_token_usage", "timestamp", retention.api_usage_days),
+    )
+    return tuple(
+        _OldRows(table=table, column=column, limit=_limit(now, days)) for table, column, days in kept
     )
 
 
@@ -166,55 +167,108 @@ def _limit(now: datetime, days: int) -> str:
     return utc_text(now - timedelta(days=days)).rstrip("0").rstrip(".")
 
 
-def _bites(connection: sqlite3.Connection, old: _OldRows, monotonic: Callable[[], float]) -> Iterator[int]:
-    """Walk the primary key once; delete window by window, and yield how many rows each one lost."""
-    after, rows = -(2**63), _FIRST_ROWS
-    while last := _window(connection, old, after, rows):
-        started = monotonic()
-        deleted = 0
-        if last.has_old:
-            with transaction(connection):
-                started = monotonic()  # waiting for the lock keeps nobody else waiting
-                deleted = _delete(connection, old, after, last.id)
-        rows = _resized(rows, monotonic() - started) if deleted else rows
-        after = last.id
-        yield deleted
+def _bites(walk: "_Walk") -> Iterator[int]:
+    """Walk a table once; yield after each look and each bite how many rows are gone."""
+    while look := walk.look():
+        more = look.old > 0
+        walk.after = look.first_old - 1 if more else look.last
+        yield 0
+        while more:
+            deleted, more = walk.bite()
+            yield deleted
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """The last id of some rows, and whether one of them may be old."""
+class _Look:
+    """The last id of some rows, how many of them are old, and the id of the first that is."""
 
-    id: int
-    has_old: bool
+    last: int
+    old: int
+    first_old: int
 
 
-def _window(connection: sqlite3.Connection, old: _OldRows, after: int, rows: int) -> _Window | None:
-    """Return the next window of `rows` rows; None where there is nothing left to look for."""
-    if old.indexed:
-        # One look into the index spares reading a table of which nothing (more) is old.
-        left = f"SELECT 1 FROM {old.table} WHERE {old.column} < ? AND {old.column} >= '0001' LIMIT 1"  # noqa: S608
-        if connection.execute(left, (old.limit,)).fetchone() is None:
+@dataclass(slots=True)
+class _Stride:
+    """How many rows a statement goes through, so that it takes about so many seconds."""
+
+    seconds: float
+    rows: int = _FEWEST_ROWS
+
+    def took(self, seconds: float) -> None:
+        """Learn from the last statement."""
+        factor = min(2.0, max(0.5, self.seconds / max(seconds, 1e-6)))
+        self.rows = int(min(_MOST_ROWS, max(_FEWEST_ROWS, self.rows * factor)))
+
+
+class _Walk:
+    """The way along a table's primary key; `after` is the last id that is done with."""
+
+    def __init__(self, connection: sqlite3.Connection, old: _OldRows, monotonic: Callable[[], float]) -> None:
+        self.after = -(2**63)
+        self._connection = connection
+        self._old = old
+        self._monotonic = monotonic
+        self._indexed = _is_indexed(connection, old)
+        self._look, self._step = _Stride(_LOOK), _Stride(_STEP)
+        self._commit = 0.0
+
+    def look(self) -> _Look | None:
+        """Return what the next rows are; None where there is nothing left to look for."""
+        if self._indexed and not self._anything_left():
             return None
+        started = self._monotonic()
+        table, condition = self._old.table, self._old.condition
+        found = self._connection.execute(
+            "SELECT max(id), count(old), coalesce(min(old), 0) FROM"  # noqa: S608 - constants
+            f" (SELECT id, CASE WHEN {condition} THEN id END AS old FROM {table}"
+            " WHERE id > :after ORDER BY id LIMIT :rows)",
+            {"limit": self._old.limit, "after": self.after, "rows": self._look.rows},
+        )
+        last, old, first_old = found.fetchone()
+        self._look.took(self._monotonic() - started)
+        return None if last is None else _Look(last, old, first_old)
+
+    def bite(self) -> tuple[int, bool]:
+        """Delete in one transaction what time allows; return how many rows, and whether more may follow."""
+        deleted, more = 0, True
+        with transaction(self._connection):
+            now = started = self._monotonic()  # waiting for the lock keeps nobody else waiting
+            while more and now - started + self._commit + (_STEP if deleted else 0) <= _BITE:
+                gone = self._delete()
+                more = gone > 0
+                deleted += gone
+                earlier, now = now, self._monotonic()
+                self._step.took(now - earlier)
+        # What a commit costs is known from the last ones; a reader who was waited for is no reason to starve.
+        self._commit = min(_BITE / 2, (self._commit + self._monotonic() - now) / 2)
+        return deleted, more
+
+    def _anything_left(self) -> bool:
+        """Return whether the index knows an old row: that spares reading the young part of a table."""
+        table, column = self._old.table, self._old.column
+        left = f"SELECT 1 FROM {table} WHERE {column} < ? AND {column} >= '0001-' LIMIT 1"  # noqa: S608
+        return self._connection.execute(left, (self._old.limit,)).fetchone() is not None
+
+    def _delete(self) -> int:
+        """Delete the old ones of the next rows; return how many."""
+        table, rows = self._old.table, self._step.rows
+        end = f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?"  # noqa: S608
+        found = self._connection.execute(end, (self.after, rows - 1)).fetchone()
+        last = found[0] if found else 2**63 - 1
+        gone = self._connection.execute(
+            # NOT INDEXED: by the primary key, or each step would read the whole old part of the other index.
+            f"DELETE FROM {table} NOT INDEXED WHERE id > :after AND id <= :last AND {self._old.condition}",  # noqa: S608
+            {"after": self.after, "last": last, "limit": self._old.limit},
+        )
+        self.after = last
+        return gone.rowcount
+
+
+def _is_indexed(connection: sqlite3.Connection, old: _OldRows) -> bool:
+    """Return whether the table has an index that begins with the date."""
     found = connection.execute(
-        f"SELECT max(id), max(stamp < ?) FROM (SELECT id, {old.column} AS stamp FROM {old.table}"  # noqa: S608
-        " WHERE id > ? ORDER BY id LIMIT ?)",
-        (old.limit, after, rows),
+        "SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS part"
+        " WHERE part.seqno = 0 AND part.name = ? AND NOT list.partial",
+        (old.table, old.column),
     )
-    last, has_old = found.fetchone()
-    return None if last is None else _Window(last, bool(has_old))
-
-
-def _delete(connection: sqlite3.Connection, old: _OldRows, after: int, last: int) -> int:
-    cursor = connection.execute(
-        # NOT INDEXED: by the primary key, or each window would read the whole old part of the other index.
-        f"DELETE FROM {old.table} NOT INDEXED WHERE id > :after AND id <= :last AND {old.condition}",  # noqa: S608
-        {"after": after, "last": last, "limit": old.limit},
-    )
-    return cursor.rowcount
-
-
-def _resized(rows: int, seconds: float) -> int:
-    """Return how many rows the next bite has, so that it lasts about `_BITE` seconds."""
-    factor = min(2.0, max(0.5, _BITE / max(seconds, 1e-6)))
-    return int(min(_MOST_ROWS, max(_FEWEST_ROWS, rows * factor)))
+    return found.fetchone() is not None

@@ -17,7 +17,7 @@ def cleanup(run: Run) -> Outcome:
     """Delete the rows that are older than their retention; with `run.dry_run` only count them."""
     require(run.database, LOGS)
     if run.dry_run:
-        counts = count_old(run.database, run.settings.retention, now=run.planned)
+        counts = count_old(run.database, run.settings.retention, now=run.planned, check=run.check)
         return _outcome("Essai à blanc, lignes à supprimer", counts)
     counts = prune(run.database, run.settings.retention, now=run.planned, check=run.check)
     outcome = _outcome("Nettoyage, lignes supprimées", counts)
