@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cavecron.cellar.maturity import KEEPING
 from cavecron.cellar.reader import recipients, reports
 from cavecron.cellar.report import Cellar, WeeklyReport, as_json
 from cavecron.errors import UsageError
@@ -133,6 +134,17 @@ def test_insights_come_by_weight_then_age(cellar: CellarFile) -> None:
     cellar.insight(wine, "Garde: new and light, boire maintenant", created_at=ago(days=1))
     cellar.insight(wine, "Garde: heavy", weight=9)
     assert report_of(cellar).wines[0].note == "Garde: old and light"
+
+
+@pytest.mark.parametrize("word", [*KEEPING, "APOGÉE", "Boire", b"\xff garde"])
+def test_an_insight_on_keeping_is_found_however_it_is_written(cellar: CellarFile, word: str | bytes) -> None:
+    """What SQLite leaves out beforehand must be less than what the rules leave out."""
+    marie = cellar.user("marie")
+    wine = cellar.wine(marie, cellar.cellar(marie), attributes={"year": 2010})
+    cellar.insight(wine, b"<" + word + b">" if isinstance(word, bytes) else f"<{word}>")
+    cellar.insight(wine, "Accompagne un fromage")
+    note = report_of(cellar).wines[0].note
+    assert note == f"<{word.decode('utf-8', 'replace') if isinstance(word, bytes) else word}>"
 
 
 def test_the_year_is_that_of_the_schedules_zone(cellar: CellarFile) -> None:

@@ -90,7 +90,7 @@ class Draft:
     entries: list[tuple[datetime, int, Movement]] = field(default_factory=list)
     exits: list[tuple[datetime, int, Movement]] = field(default_factory=list)
     wines_total: int = 0
-    _best: list[tuple[int, int, WineToDrink]] = field(default_factory=list)
+    _best: list[tuple[int, int, WineRow, Quantity, Maturity]] = field(default_factory=list)
 
     def add_cellar(self, name: object, bottles: object, capacity: object) -> None:
         """Take one of the user's cellars."""
@@ -122,12 +122,6 @@ class Draft:
         )
         self.exits.append((at, row.id, movement))
 
-    def clear(self) -> None:
-        """Forget all that was taken."""
-        self.bottles = self.references = self.wines_total = 0
-        for rows in (self.cellars, self.entries, self.exits, self._best):
-            rows.clear()
-
     def report(self) -> WeeklyReport:
         """Return the report of all that was taken."""
         ranked = sorted(self._best, reverse=True)
@@ -139,7 +133,7 @@ class Draft:
                 bottles=self.bottles, references=self.references, cellars=tuple(self.cellars)
             ),
             activity=Activity(entries=_newest_first(self.entries), exits=_newest_first(self.exits)),
-            wines=tuple(wine for _score, _id, wine in ranked),
+            wines=tuple(_wine(row, count, maturity) for _score, _id, row, count, maturity in ranked),
             wines_total=self.wines_total,
         )
 
@@ -149,26 +143,29 @@ class Draft:
         if maturity.urgency is None:
             return
         self.wines_total += 1
-        rank = (maturity.score, -row.id)
+        ranked = (maturity.score, -row.id, row, count, maturity)
         if len(self._best) < _WINES_KEPT:
-            heapq.heappush(self._best, (*rank, _wine(row, count, maturity)))
-        elif rank > self._best[0][:2]:
-            heapq.heapreplace(self._best, (*rank, _wine(row, count, maturity)))
+            heapq.heappush(self._best, ranked)
+        else:
+            heapq.heappushpop(self._best, ranked)
 
 
 def quantity(stored: object) -> Quantity:
     """Return a stored number, whole where it is; whatever is no number of things counts as 0."""
+    if type(stored) is int and 0 <= stored <= _MOST_BOTTLES:  # nearly all of them
+        return stored
     if not isinstance(stored, int | float) or not isfinite(stored) or abs(stored) > _MOST_BOTTLES:
         return 0
     return int(stored) if stored == int(stored) else stored
 
 
 def text(stored: object) -> str:
-    """Return what is stored as text that can be encoded."""
+    """Return what is stored as text; what SQLite hands out as text can be encoded."""
+    if type(stored) is str:  # nearly all of it
+        return stored
     if isinstance(stored, bytes):
         return stored.decode("utf-8", "replace")
-    shown = "" if stored is None else str(stored)
-    return shown if shown.isascii() else shown.encode("utf-8", "replace").decode()
+    return "" if stored is None else str(stored)
 
 
 def _optional(stored: object) -> str | None:
@@ -202,7 +199,8 @@ def _region(extra_attributes: object) -> str | None:
     except (ValueError, RecursionError):
         return None
     region = attributes.get("region") if isinstance(attributes, dict) else None
-    return _optional(region) if isinstance(region, str) else None
+    # JSON can spell half a character ("\ud83c"), which cannot be encoded.
+    return _optional(region.encode("utf-8", "replace").decode()) if isinstance(region, str) else None
 
 
 def _wine(row: WineRow, count: Quantity, maturity: Maturity) -> WineToDrink:

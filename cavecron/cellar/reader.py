@@ -7,27 +7,31 @@ It knows neither mail nor the ledger. The number of statements depends on the nu
 import difflib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from cavecron.cellar.database import Database, utc_text
 from cavecron.cellar.draft import Draft, ExitRow, Period, WineRow, text
-from cavecron.cellar.report import Recipient, WeeklyReport
+from cavecron.cellar.maturity import KEEPING
+from cavecron.cellar.report import Quantity, Recipient, WeeklyReport
 from cavecron.errors import UsageError
 
 #: Users read in one transaction: few enough for memory, and for writers who wait for its end.
-_CHUNK = 200
+_CHUNK = 50
 _WEEK = timedelta(hours=168)
 
 _USERS = 'SELECT id, username, email, parent_id FROM "user" ORDER BY id'
 
 # wine.cellar_id has no index: all cellars in one scan, never one scan for each. A sum that meets
 # something absurd must not overflow; `draft.quantity` draws the same line.
+_EXTENT = 'SELECT (SELECT count(*) FROM "user"), min(id), max(id) FROM wine'
 _BOTTLES = """
     SELECT cellar_id, sum(quantity) FROM wine
-    WHERE typeof(quantity) IN ('integer', 'real') AND abs(quantity) <= 1e12 GROUP BY cellar_id"""
+    WHERE id BETWEEN ? AND ? AND typeof(quantity) IN ('integer', 'real') AND abs(quantity) <= 1e12
+    GROUP BY cellar_id"""
 
 _CELLARS = """
     SELECT user_id, id, name, coalesce(
@@ -45,16 +49,23 @@ _WINES = f"""
               LEFT JOIN alcohol_subcategory ON alcohol_subcategory.id = wine.subcategory_id
     WHERE {_OWNED} ORDER BY wine.user_id, wine.id"""  # noqa: S608 - a constant
 
+# LIKE knows the cases of ASCII only, so any letter may stand for another one; and it passes over blobs.
+_KEEPING = " OR ".join(
+    f"content LIKE '%{''.join(letter if letter.isascii() else '_' for letter in word)}%'" for word in KEEPING
+)
 _INSIGHTS = f"""
     SELECT wine.id, wine_insight.content
     FROM wine CROSS JOIN wine_insight ON wine_insight.wine_id = wine.id
-    WHERE {_OWNED} ORDER BY wine.user_id, wine.id, weight DESC, wine_insight.created_at DESC"""  # noqa: S608
+    WHERE {_OWNED} AND ({_KEEPING} OR typeof(content) = 'blob')
+    ORDER BY wine.user_id, wine.id, weight DESC, wine_insight.created_at DESC"""  # noqa: S608
 
 _EXITS = """
     SELECT user_id, id, consumed_at, quantity, comment,
            snapshot_name, snapshot_year, snapshot_region, snapshot_cellar
     FROM wine_consumption
     WHERE user_id IN (SELECT value FROM json_each(:users)) AND consumed_at >= :horizon"""
+
+_NO_INSIGHT: tuple[object, object] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,61 +116,75 @@ def reports(
         horizon=utc_text(start - timedelta(days=1))[:10],
     )
     ordered = sorted(recipients, key=lambda recipient: recipient.id)
-    with database.reading() as connection:
-        bottles = dict(connection.execute(_BOTTLES).fetchall())
+    bottles = _bottles(database)
     for first in range(0, len(ordered), _CHUNK):
-        drafts = {
-            recipient.id: Draft(user=recipient, period=period)
-            for recipient in ordered[first : first + _CHUNK]
-        }
+        chunk = ordered[first : first + _CHUNK]
         with database.reading() as connection:
-            _fill(connection, drafts, bottles)
+            rows = _read(connection, [recipient.id for recipient in chunk], period)
+        drafts = {recipient.id: Draft(user=recipient, period=period) for recipient in chunk}
+        _fill(drafts, rows, bottles)
         for draft in drafts.values():
             yield draft.report()
 
 
-def _fill(connection: sqlite3.Connection, drafts: Mapping[int, Draft], bottles: Mapping[int, object]) -> None:
+def _bottles(database: Database) -> dict[object, Quantity]:
+    """Return the bottles in each cellar, read in as many parts as the users are."""
+    bottles: dict[object, Quantity] = {}
+    with database.session() as connection:
+        users, first, last = connection.execute(_EXTENT).fetchone()
+        if first is None:
+            return bottles
+        width = (last - first) // (users // _CHUNK + 1) + 1
+        for start in range(first, last + 1, width):
+            part = connection.execute(_BOTTLES, (start, min(start + width - 1, last))).fetchall()
+            for cellar, count in part:
+                bottles[cellar] = bottles.get(cellar, 0) + count
+    return bottles
+
+
+class _Rows(NamedTuple):
+    """What the application stores of some users."""
+
+    cellars: list[tuple[Any, ...]]
+    wines: list[tuple[Any, ...]]
+    insights: list[tuple[Any, ...]]
+    exits: list[tuple[Any, ...]]
+
+
+def _read(connection: sqlite3.Connection, users: Sequence[int], period: Period) -> _Rows:
     """Read all rows of these users; a text that is not UTF-8 costs its unreadable letters only."""
+    wanted = {
+        "users": json.dumps(users),
+        "first": users[0],
+        "last": users[-1],
+        "horizon": period.horizon,
+    }
+    statements = (_CELLARS, _WINES, _INSIGHTS, _EXITS)
     try:
-        _take(connection, drafts, bottles)
+        return _Rows(*(connection.execute(statement, wanted).fetchall() for statement in statements))
     except sqlite3.OperationalError as error:
         if "decode" not in str(error):
             raise
-        # Reading each text through Python is slow: only where SQLite's way failed.
-        connection.text_factory = _lenient
-        for draft in drafts.values():
-            draft.clear()
-        _take(connection, drafts, bottles)
+    # Reading each text through Python is slow: only where SQLite's way failed.
+    connection.text_factory = _lenient
+    return _Rows(*(connection.execute(statement, wanted).fetchall() for statement in statements))
 
 
-def _take(connection: sqlite3.Connection, drafts: Mapping[int, Draft], bottles: Mapping[int, object]) -> None:
-    wanted = {
-        "users": json.dumps(list(drafts)),
-        "first": min(drafts),
-        "last": max(drafts),
-        "horizon": next(iter(drafts.values())).period.horizon,
-    }
-    for user_id, cellar_id, name, capacity in connection.execute(_CELLARS, wanted):
+def _fill(drafts: Mapping[int, Draft], rows: _Rows, bottles: Mapping[object, Quantity]) -> None:
+    for user_id, cellar_id, name, capacity in rows.cellars:
         drafts[user_id].add_cellar(name, bottles.get(cellar_id), capacity)
-    insights = connection.execute(_INSIGHTS, wanted)
-    for row, contents in _with_insights(connection.execute(_WINES, wanted), insights):
-        drafts[row.user_id].add_wine(row, contents)
-    for exit_row in connection.execute(_EXITS, wanted):
-        drafts[exit_row[0]].add_exit(ExitRow._make(exit_row))
-
-
-def _with_insights(
-    wines: Iterable[tuple[object, ...]], insights: Iterator[tuple[int, object]]
-) -> Iterator[tuple[WineRow, list[str]]]:
-    """Yield each wine with the texts of its insights; both come in the same order of wines."""
-    pending = next(insights, None)
-    for stored in wines:
+    insights = iter(rows.insights)
+    wine_id, content = next(insights, _NO_INSIGHT)
+    for stored in rows.wines:
         row = WineRow._make(stored)
         contents = []
-        while pending is not None and pending[0] == row.id:
-            contents.append(text(pending[1]))
-            pending = next(insights, None)
-        yield row, contents
+        while wine_id == row.id:
+            contents.append(text(content))
+            wine_id, content = next(insights, _NO_INSIGHT)
+        drafts[row.user_id].add_wine(row, contents)
+    for stored in rows.exits:
+        exit_row = ExitRow._make(stored)
+        drafts[exit_row.user_id].add_exit(exit_row)
 
 
 def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
