@@ -60,6 +60,7 @@ HOUSE = [
     "mail.post",
     "ledger",
     "ledger.values",
+    "ledger.turn",
     "ledger.store",
     "ledger.claims",
     "ledger.looking",

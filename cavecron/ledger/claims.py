@@ -133,12 +133,16 @@ def give_up(connection: sqlite3.Connection, run: Running, now: datetime) -> date
 
 def renew(ledger: Ledger, run: int, now: datetime) -> bool:
     """Renew the lease of a run; return False if another process has taken it over."""
-    with ledger.writing() as connection:
+    lease = utc_text(now + ledger.lease)
+
+    def write(connection: sqlite3.Connection) -> bool:
         renewed = connection.execute(
             "UPDATE cavecron_run SET lease_until = ? WHERE id = ? AND state = 'running' AND owner = ?",
-            (utc_text(now + ledger.lease), run, ledger.owner),
+            (lease, run, ledger.owner),
         )
         return renewed.rowcount == 1
+
+    return ledger.write(write)
 
 
 def check_ours(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
@@ -162,21 +166,18 @@ def finish(ledger: Ledger, claim: Claim, ending: Ending, now: datetime) -> None:
         LeaseLostError: another process has taken the run over, and will record its end.
 
     """
-    with ledger.writing() as connection:
+    retry_at = utc_text(ending.retry_at) if ending.retry_at else None
+    failures = claim.failures + (ending.state == "failed")
+
+    def write(connection: sqlite3.Connection) -> None:
         check_ours(connection, ledger, claim.run)
         connection.execute(
             "UPDATE cavecron_run SET state = ?, summary = ?, reason = ?, retry_at = ?, failures = ?,"
             " finished = ?, owner = NULL, lease_until = NULL WHERE id = ?",
-            (
-                ending.state,
-                ending.summary,
-                ending.reason,
-                utc_text(ending.retry_at) if ending.retry_at else None,
-                claim.failures + (ending.state == "failed"),
-                utc_text(now),
-                claim.run,
-            ),
+            (ending.state, ending.summary, ending.reason, retry_at, failures, utc_text(now), claim.run),
         )
+
+    ledger.write(write)
 
 
 def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:

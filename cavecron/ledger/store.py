@@ -7,14 +7,18 @@ mail's row in `email_log` and its delivery. Nothing is written while nothing hap
 import secrets
 import socket
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from os import getpid
+from typing import TypeVar
 
 from cavecron.cellar.database import Database, transaction
 from cavecron.errors import CavecronError
+from cavecron.ledger.turn import Turn
+
+_T = TypeVar("_T")
 
 VERSION = 1
 
@@ -70,6 +74,7 @@ class Ledger:
     database: Database
     owner: str = field(default_factory=_own_name)
     lease: timedelta = timedelta(seconds=60)
+    _turn: Turn = field(default_factory=Turn, init=False, repr=False, compare=False)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -80,6 +85,23 @@ class Ledger:
             CavecronError: the database cannot be written.
 
         """
+        with self._turn.alone(), self._transaction() as connection:
+            yield connection
+
+    def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Return what `work` returns, done in a transaction that other threads of this process may share.
+
+        `work` raises a CavecronError only before it writes.
+
+        Raises:
+            LedgerError: the tables are of a later version, or somebody has changed them.
+            CavecronError: the database cannot be written, or what `work` raised.
+
+        """
+        return self._turn.share(work, self._transaction)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self.database.session() as connection:
             _ensure(connection)
             with transaction(connection):
