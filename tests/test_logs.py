@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from itertools import count
 
 import pytest
 
@@ -37,10 +39,10 @@ def add(cellar: CellarFile, table: str, stamp: object, id: int | None = None) ->
     return cellar.execute(_INSERTS[table], (id, stamp))
 
 
-def add_many(cellar: CellarFile, table: str, count: int, stamp: str) -> None:
+def add_many(cellar: CellarFile, table: str, rows: int, stamp: str) -> None:
     """Add rows of one date."""
     with closing(sqlite3.connect(cellar.path)) as connection, connection:
-        connection.executemany(_INSERTS[table], [(None, stamp)] * count)
+        connection.executemany(_INSERTS[table], [(None, stamp)] * rows)
 
 
 def left(cellar: CellarFile, table: str) -> list[int]:
@@ -66,17 +68,9 @@ def cleaned(
     )
 
 
-class SlowClock:
-    """Every look at it finds that so many seconds have passed."""
-
-    def __init__(self, step: float) -> None:
-        self._step = step
-        self._now = 0.0
-
-    def __call__(self) -> float:
-        """Return seconds."""
-        self._now += self._step
-        return self._now
+def ticking(step: float) -> Callable[[], float]:
+    """Return a clock that finds at every look that so many seconds have passed."""
+    return partial(next, count(0.0, step))
 
 
 @dataclass(frozen=True)
@@ -189,7 +183,7 @@ def test_a_dry_run_counts_what_a_run_deletes(cellar: CellarFile, step: float) ->
     counted = count_old(cellar.database, RETENTION, now=NOW, check=unchecked)
     assert [left(cellar, table) for table in DAYS] == before
     assert counted == dict.fromkeys(DAYS, 281)
-    assert cleaned(cellar, monotonic=SlowClock(step)) == counted
+    assert cleaned(cellar, monotonic=ticking(step)) == counted
     assert count_old(cellar.database, RETENTION, now=NOW, check=unchecked) == NOTHING
     assert [len(left(cellar, table)) for table in DAYS] == [701 - 281] * 3
 
@@ -199,7 +193,7 @@ def test_a_database_without_the_indexes_is_cleaned_as_well(cellar: CellarFile) -
     _mixed(cellar)
     for table, column in (("activity_log", "created_at"), ("api_token_usage", "timestamp")):
         cellar.execute(f"DROP INDEX ix_{table}_{column}")
-    assert cleaned(cellar, monotonic=SlowClock(0.02)) == dict.fromkeys(DAYS, 281)
+    assert cleaned(cellar, monotonic=ticking(0.02)) == dict.fromkeys(DAYS, 281)
 
 
 def test_a_missing_table_is_told(cellar: CellarFile) -> None:
@@ -217,7 +211,7 @@ def test_transactions_are_sized_by_time(cellar: CellarFile) -> None:
     add_many(cellar, "activity_log", 3000, ago(days=400))
     cleaned(cellar, sleep=quick.append)
     add_many(cellar, "email_log", 3000, ago(days=400))
-    cleaned(cellar, monotonic=SlowClock(0.03), sleep=slow.append)
+    cleaned(cellar, monotonic=ticking(0.03), sleep=slow.append)
     assert len(quick) == 2
     assert len(slow) >= 20
     assert min(slow) > 0.025
@@ -235,7 +229,7 @@ def test_others_write_between_two_bites(cellar: CellarFile) -> None:
             other.execute("COMMIT")
         turns.append(1)
 
-    cleaned(cellar, check=write, monotonic=SlowClock(0.03), sleep=write)
+    cleaned(cellar, check=write, monotonic=ticking(0.03), sleep=write)
     assert len(turns) > 10
     assert len(left(cellar, "email_log")) == len(turns)
 
@@ -251,7 +245,7 @@ def test_a_stop_keeps_what_is_deleted_and_leaves_the_rest(cellar: CellarFile) ->
             raise StoppedError("arrêt demandé")
 
     with pytest.raises(StoppedError):
-        cleaned(cellar, check=stop, monotonic=SlowClock(0.03))
+        cleaned(cellar, check=stop, monotonic=ticking(0.03))
     assert 300 <= gone[-1] < 1000
     assert len(left(cellar, "email_log")) == 1000 - gone[-1]
     assert cleaned(cellar)["email_log"] == 1000 - gone[-1]
@@ -263,7 +257,7 @@ def test_young_rows_are_looked_at_without_a_write(cellar: CellarFile) -> None:
     asked: list[int] = []
     before = cellar.path.read_bytes()
     with closing(sqlite3.connect(cellar.path, isolation_level=None)) as other, transaction(other):
-        assert cleaned(cellar, check=lambda: asked.append(1), monotonic=SlowClock(0.03)) == NOTHING
+        assert cleaned(cellar, check=lambda: asked.append(1), monotonic=ticking(0.03)) == NOTHING
     assert cellar.path.read_bytes() == before
     assert len(asked) >= 10
 
@@ -271,7 +265,7 @@ def test_young_rows_are_looked_at_without_a_write(cellar: CellarFile) -> None:
 def _work(cellar: CellarFile) -> int:
     """Run a cleanup in the smallest bites; return what SQLite had to do for it."""
     counting = CountingDatabase(cellar.path)
-    cleaned(cellar, database=counting, monotonic=SlowClock(0.03))
+    cleaned(cellar, database=counting, monotonic=ticking(0.03))
     return len(counting.work)
 
 
