@@ -12,7 +12,7 @@ import pytest
 
 from cavecron.cellar.database import Database, transaction
 from cavecron.cellar.logs import count_old, prune
-from cavecron.errors import NotReadyError, StoppedError, TemporaryError
+from cavecron.errors import StoppedError, TemporaryError
 from cavecron.settings import Retention
 from tests.cellars import NOW, CellarFile, ago
 
@@ -194,13 +194,6 @@ def test_a_database_without_the_indexes_is_cleaned_as_well(cellar: CellarFile) -
     for table, column in (("activity_log", "created_at"), ("api_token_usage", "timestamp")):
         cellar.execute(f"DROP INDEX ix_{table}_{column}")
     assert cleaned(cellar, monotonic=ticking(0.02)) == dict.fromkeys(DAYS, 281)
-
-
-def test_a_missing_table_is_told(cellar: CellarFile) -> None:
-    """The application makes it when it starts."""
-    cellar.execute("DROP TABLE api_token_usage")
-    with pytest.raises(NotReadyError, match="table api_token_usage absente"):
-        cleaned(cellar)
 
 
 def test_transactions_are_sized_by_time(cellar: CellarFile) -> None:
