@@ -3,7 +3,6 @@
 The text format is fixed, people grep for it; `json` is the same for machines.
 """
 
-import json
 import logging
 import re
 import sys
@@ -55,8 +54,11 @@ class _Lines(logging.Formatter):
 
 class _JsonLines(logging.Formatter):
     def __init__(self, zone: ZoneInfo) -> None:
+        import json  # noqa: PLC0415 - who reads text does without
+
         super().__init__()
         self._zone = zone
+        self._written = json.JSONEncoder(ensure_ascii=False).encode
 
     def format(self, record: logging.LogRecord) -> str:
         event = {
@@ -67,7 +69,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(event, ensure_ascii=False)
+        return self._written(event)
 
 
 def one_line(text: str) -> str:

@@ -4,7 +4,6 @@ Pure: it takes a mapping of strings and a function that reads a file. It knows n
 and no clock; which jobs there are, and when they run by default, is handed in.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -263,11 +262,16 @@ def _log_format(text: str) -> LogFormat:
 
 def _misspelt(environ: Mapping[str, str], known: frozenset[str]) -> tuple[str, ...]:
     """Return a warning for each name that looks like one of ours and is none."""
-    warnings = []
-    for name in sorted(environ):
-        if not name.startswith(("SCHEDULER_", "CAVECRON_")) or name.removesuffix("_FILE") in known:
-            continue
-        nearest: Sequence[str] = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
-        hint = f" (vouliez-vous dire {nearest[0]} ?)" if nearest else ""
-        warnings.append(f"Variable inconnue, ignorée : {name}{hint}")
-    return tuple(warnings)
+    names = [
+        name
+        for name in sorted(environ)
+        if name.startswith(("SCHEDULER_", "CAVECRON_")) and name.removesuffix("_FILE") not in known
+    ]
+    return tuple(f"Variable inconnue, ignorée : {name}{_hint(name, known)}" for name in names)
+
+
+def _hint(name: str, known: frozenset[str]) -> str:
+    import difflib  # noqa: PLC0415 - who misspells nothing does without
+
+    nearest: Sequence[str] = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return f" (vouliez-vous dire {nearest[0]} ?)" if nearest else ""

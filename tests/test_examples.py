@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cavecron.cli import _parser
+from cavecron.arguments import parse
 from cavecron.settings import Settings, known_names, load
 from tests.cellars import CellarFile
 from tests.commands import ROOT, Result, cavecron
@@ -184,7 +184,7 @@ def test_the_page_on_nas_names_real_commands_and_files() -> None:
     commands = re.findall(r"docker compose (?:run --rm|exec) cavecron ((?:cavecron )?[a-z][a-z -]*)", text)
     assert len(commands) >= 3
     for command in commands:
-        arguments = _parser().parse_args(command.removeprefix("cavecron ").split())
+        arguments = parse(command.removeprefix("cavecron ").split())
         assert arguments.command in ("check", "history", "run")
     for variable in set(
         re.findall(r"\b(?:SCHEDULER|CAVECRON)_[A-Z_]+\b|\bSMTP_[A-Z_]+\b|\bDATABASE_URL\b", text)

@@ -93,6 +93,7 @@ HOUSE = [
     "demo.households",
     "demo.cellar",
     "usage",
+    "arguments",
     "signals",
     "commands",
     "commands.run",

@@ -1,6 +1,5 @@
 """`cavecron` without a command: the scheduler, until it is told to stop."""
 
-import argparse
 import asyncio
 import logging
 import os
@@ -18,9 +17,8 @@ from cavecron.signals import on_stop
 _LOG = logging.getLogger("cavecron.daemon")
 
 
-def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def main(_arguments: object, environ: Mapping[str, str]) -> int:
     """Run until SIGTERM or SIGINT; exit code 0."""
-    del arguments
     settings, jobs = load(environ)
     log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
     log.warn(settings.warnings)

@@ -21,6 +21,8 @@ def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]
     A source is a path that ends in `.py`, or the name of an importable module.
     """
     jobs = list(BUILT_IN_JOBS)
+    # Neither a name nor the prefix of the variables can be shared.
+    taken = {word: job for job in jobs for word in (job.name, job.defaults.prefix)}
     problems: list[str] = []
     for source in sources:
         found = _declared(source)
@@ -28,21 +30,14 @@ def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]
             problems.append(f"CAVECRON_JOBS : {found}")
             continue
         for job in found:
-            if twin := _twin(job, jobs):
+            if twin := taken.get(job.name) or taken.get(job.defaults.prefix):
                 problems.append(
                     f"CAVECRON_JOBS : {_place(job)} : le nom {job.name!r} est déjà pris par {_place(twin)}"
                 )
             else:
                 jobs.append(job)
+                taken |= {job.name: job, job.defaults.prefix: job}
     return tuple(jobs), tuple(problems)
-
-
-def _twin(job: Job, others: Sequence[Job]) -> Job | None:
-    """Return the job whose name, or the prefix of whose variables, `job` would share."""
-    return next(
-        (other for other in others if other.defaults.prefix == job.defaults.prefix or other.name == job.name),
-        None,
-    )
 
 
 def _declared(source: str) -> list[Job] | str:

@@ -4,7 +4,6 @@ It knows no particular job's code: built-in ones are named here and imported whe
 idle scheduler does not hold in memory what it needs once a week.
 """
 
-import difflib
 import importlib
 import inspect
 import re
@@ -148,6 +147,8 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
     """
     known = {job.name: job for job in jobs}
     if name not in known:
+        import difflib  # noqa: PLC0415 - who misspells nothing does without
+
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
         raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest[0]} ?)")
     return known[name]

@@ -3,7 +3,6 @@
 Whoever writes here has read the row in the same transaction. It knows no schedule.
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -205,7 +204,7 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
             ledger.owner,
             utc_text(now + ledger.lease),
             utc_text(now),
-            json.dumps(claim.users) if claim.users else None,
+            _packed(claim.users),
         ),
     )
     return Claim(
@@ -226,8 +225,24 @@ def _found(connection: sqlite3.Connection, where: str, job: str) -> list[Running
             failures=row[6],
             lease_until=read_utc(row[7]),
             retry_at=read_utc(row[8]),
-            users=tuple(json.loads(row[9])) if row[9] else (),
+            users=_unpacked(row[9]),
             owner=row[10] or "",
         )
         for row in rows
     ]
+
+
+def _packed(users: tuple[str, ...]) -> str | None:
+    if not users:
+        return None
+    import json  # noqa: PLC0415 - an idle scheduler does without
+
+    return json.dumps(users)
+
+
+def _unpacked(stored: str | None) -> tuple[str, ...]:
+    if not stored:
+        return ()
+    import json  # noqa: PLC0415 - an idle scheduler does without
+
+    return tuple(json.loads(stored))

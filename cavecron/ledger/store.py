@@ -4,14 +4,13 @@ They lie in the application's own file, so that there is one file to back up, an
 mail's row in `email_log` and its delivery. Nothing is written while nothing happens.
 """
 
-import secrets
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from os import getpid
+from os import getpid, urandom
 from typing import TypeVar
 
 from cavecron.cellar.database import Database, transaction
@@ -61,7 +60,7 @@ class LedgerError(CavecronError):
 
 def _own_name() -> str:
     """Return a name that no other process ever has; its first part is for people to read."""
-    return f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(8)}"
+    return f"{socket.gethostname()}:{getpid()}:{urandom(8).hex()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
