@@ -12,10 +12,14 @@ MONTHS = (
 )
 
 
+def day(local: datetime) -> str:
+    """Return 'lundi 23' or 'mardi 1er' for a local datetime."""
+    return f"{WEEKDAYS[local.weekday()]} {'1er' if local.day == 1 else local.day}"
+
+
 def date(local: datetime) -> str:
-    """Return 'lundi 23 novembre 2026' or 'mardi 1er décembre 2026' for a local datetime."""
-    day = "1er" if local.day == 1 else str(local.day)
-    return f"{WEEKDAYS[local.weekday()]} {day} {MONTHS[local.month - 1]} {local.year}"
+    """Return 'lundi 23 novembre 2026' for a local datetime."""
+    return f"{day(local)} {MONTHS[local.month - 1]} {local.year}"
 
 
 def moment(local: datetime) -> str:

@@ -216,7 +216,7 @@ def _schedule(reader: Variables, job: JobDefaults, zone: ZoneInfo) -> Schedule:
     prefix = f"SCHEDULER_{job.prefix}"
     simple = [f"{prefix}_{field}" for field in _SIMPLE_FIELDS if reader.has(f"{prefix}_{field}")]
     if simple and reader.has(f"{prefix}_CRON"):
-        reader.problems.append(f"{prefix}_CRON et {', '.join(simple)} s'excluent : n'en gardez qu'une façon")
+        reader.problems.append(f"{prefix}_CRON et {', '.join(simple)} s'excluent : n'en garder qu'une façon")
     day = reader.value(f"{prefix}_DAY", job.day, variables.days)
     hour = reader.value(f"{prefix}_HOUR", str(job.hour), variables.hour)
     minute = reader.value(f"{prefix}_MINUTE", str(job.minute), variables.minute)

@@ -68,7 +68,7 @@ class Variables:
         if not path:
             return text
         if text:
-            self.problems.append(f"{name} et {name}_FILE sont définies toutes les deux : n'en gardez qu'une")
+            self.problems.append(f"{name} et {name}_FILE sont définies toutes les deux : n'en garder qu'une")
             return ""
         try:
             return self._read_file(path).strip()

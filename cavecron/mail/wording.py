@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cavecron import french
 from cavecron.cellar.report import Activity, Cellar, Movement, Quantity, WeeklyReport, WineToDrink
 
-DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
-MONTHS = (
-    *("janvier", "février", "mars", "avril", "mai", "juin"),
-    *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
-)
 URGENCIES = {"urgent": "Urgent", "optimal": "Optimal", "bientôt": "Bientôt"}
 MOVEMENTS_SHOWN = 20
 WINES_SHOWN = 5
@@ -86,8 +82,7 @@ def grouped(number: Quantity) -> str:
 
 def date(moment: datetime, zone: ZoneInfo) -> str:
     """Return 'lundi 23 novembre 2026', the day of an aware datetime in `zone`."""
-    local = moment.astimezone(zone)
-    return f"{_day(local)} {MONTHS[local.month - 1]} {local.year}"
+    return french.date(moment.astimezone(zone))
 
 
 def greeting(report: WeeklyReport) -> str:
@@ -110,7 +105,11 @@ def period(report: WeeklyReport, zone: ZoneInfo) -> str:
     start, end = report.start.astimezone(zone), report.end.astimezone(zone)
     first = date(start, zone)
     if start.year == end.year:
-        first = _day(start) if start.month == end.month else f"{_day(start)} {MONTHS[start.month - 1]}"
+        first = (
+            french.day(start)
+            if start.month == end.month
+            else f"{french.day(start)} {french.MONTHS[start.month - 1]}"
+        )
     return f"Du {first} au {date(end, zone)}"
 
 
@@ -156,7 +155,7 @@ def balance(activity: Activity) -> str:
 
 def movement_line(movement: Movement, zone: ZoneInfo) -> Line:
     """Word bottles that came or went, with the day in `zone`."""
-    known = (_day(movement.at.astimezone(zone)), _cleaned(movement.region), _cleaned(movement.cellar))
+    known = (french.day(movement.at.astimezone(zone)), _cleaned(movement.region), _cleaned(movement.cellar))
     return Line(
         title=_titled(movement.name, movement.vintage),
         detail=_joined(known),
@@ -180,10 +179,6 @@ def wine_line(wine: WineToDrink) -> Line:
 def others(hidden: int, noun: str) -> str:
     """Return '… et 7 autres vins', or '' when nothing is hidden."""
     return f"… et {grouped(hidden)} {plural(hidden, f'autre {noun}')}" if hidden > 0 else ""
-
-
-def _day(local: datetime) -> str:
-    return f"{DAYS[local.weekday()]} {'1er' if local.day == 1 else local.day}"
 
 
 def _year(year: int) -> str:
