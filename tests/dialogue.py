@@ -1,10 +1,11 @@
 """The hostile server's side of one SMTP dialogue: see `tests.hostile`."""
 
+import hmac
 import re
 import socket
 import ssl
 import struct
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ class Dialogue:
         if self._server.tls == "starttls" and not self._encrypted:
             offers.append("STARTTLS")
         if self._server.login and (self._encrypted or self._server.tls == "no"):
-            offers.append("AUTH PLAIN LOGIN")
+            offers.append(f"AUTH {self._server.ways}")
         self._reply(Step.EHLO, "\r\n".join([*(f"250-{offer}" for offer in offers[:-1]), f"250 {offers[-1]}"]))
 
     def _helo(self, _name: str) -> None:
@@ -88,13 +89,27 @@ class Dialogue:
 
     def _auth(self, rest: str) -> None:
         way, _, proof = rest.partition(" ")
-        if way == "PLAIN":
-            told = b64decode(proof or self._asked("334 ")).decode().split("\0")[1:]
-        else:
-            told = [b64decode(self._asked(f"334 {word}")).decode() for word in ("VXNlcg==", "UGFzcw==")]
-        right = tuple(told) == self._server.login
+        if way not in self._server.ways.split():
+            self._say("504 5.5.4 not offered")
+            return
+        right = self._proven(way, proof)
         said = self._reply(Step.AUTH, "235 2.7.0 welcome" if right else "535 5.7.8 wrong name or password")
         self._logged_in = said.startswith("235")
+
+    def _proven(self, way: str, proof: str) -> bool:
+        """Return whether the client gave the right name and password, in that way of RFC 4954 or 2195."""
+        if way == "PLAIN":
+            return (
+                tuple(b64decode(proof or self._asked("334 ")).decode().split("\0")[1:]) == self._server.login
+            )
+        if way == "LOGIN":
+            told = [b64decode(self._asked(f"334 {word}")).decode() for word in ("VXNlcg==", "UGFzcw==")]
+            return tuple(told) == self._server.login
+        assert self._server.login
+        name, password = self._server.login
+        challenge = b"<1896.697170952@postoffice.example>"
+        digest = hmac.new(password.encode(), challenge, "md5").hexdigest()
+        return b64decode(self._asked(f"334 {b64encode(challenge).decode()}")).decode() == f"{name} {digest}"
 
     def _mail(self, _rest: str) -> None:
         if self._logged_in:

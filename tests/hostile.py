@@ -25,7 +25,8 @@ from tests.faults import Fault, Policy, Step, Visit, reply
 class HostileServer:
     """A server on 127.0.0.1, one thread for each connection; as a context manager it runs and stops.
 
-    `tls` is how it is spoken to, with `context` for it; `login` is a name and a password that it asks for;
+    `tls` is how it is spoken to, with `context` for it; `login` is a name and a password that it asks
+    for, in one of the `ways` (PLAIN, LOGIN, CRAM-MD5);
     `latency` in seconds comes before each reply. More than `most` connections at a time get the fault
     `crowded` at their greeting; after `listens_for` connections in all, its port is closed.
     """
@@ -36,13 +37,15 @@ class HostileServer:
         tls: Literal["no", "starttls", "tls"] = "no",
         context: ssl.SSLContext | None = None,
         login: tuple[str, str] | None = None,
+        ways: str = "PLAIN LOGIN",
         latency: float = 0.0,
         most: int = 1_000,
         crowded: Fault | None = None,
         listens_for: int = 1_000_000,
     ) -> None:
         self.policies = list(policies)
-        self.tls, self.context, self.login, self.latency = tls, context, login, latency
+        self.tls, self.context, self.latency = tls, context, latency
+        self.login, self.ways = login, ways
         self._most, self._listens_for = most, listens_for
         self._crowded = crowded or reply("421 4.7.0 too many connections")
         #: What it took responsibility for, in order.

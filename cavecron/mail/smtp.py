@@ -33,12 +33,11 @@ from cavecron.mail.wire import BrokenError, MissingError, RefusedError, Step, Wi
 _LONGEST_STEP, _LONGEST_RESET, _FAREWELL = 300.0, 5.0, 1.0
 
 #: A refusal for now that is about the server or our pace, not about the recipient: the mail system's state
-#: or its policy (RFC 3463, 3.4 and 3.8), or plain words. Greylisting is policy too, but goes by recipient.
+#: or its policy (RFC 3463, 3.4 and 3.8); plain words where there is no such code. Greylisting is policy too,
+#: but goes by recipient.
 _GREYLISTED = re.compile(rb"gr[ae]y-?\s?list", re.IGNORECASE)
-_TOO_FAST = re.compile(
-    rb"^4\.[37]\.\d|\btoo (many|much|fast)\b|\brate\b|throttl|slow down|\bbusy\b",
-    re.IGNORECASE | re.MULTILINE,
-)
+_CODED, _CODED_BUSY = re.compile(rb"^4\.\d+\.\d+", re.MULTILINE), re.compile(rb"^4\.[37]\.\d", re.MULTILINE)
+_WORDED_BUSY = re.compile(rb"\btoo (many|much|fast)\b|\brate\b|throttl|slow down|\bbusy\b", re.IGNORECASE)
 
 
 def connector(config: SmtpConfig, ca_file: Path | None) -> Callable[[], "SmtpTransport"]:
@@ -190,8 +189,15 @@ class SmtpTransport:
             return SenderRefusedError(str(self._diagnosed(error)))
         if error.code >= 500:
             return RecipientError(f"refusé par le serveur : {said}")
-        busy = _TOO_FAST.search(error.said) and not _GREYLISTED.search(error.said)
-        return (BusyError if busy else TemporaryRecipientError)(f"refus passager du serveur : {said}")
+        return (BusyError if _busy(error.said) else TemporaryRecipientError)(
+            f"refus passager du serveur : {said}"
+        )
+
+
+def _busy(said: bytes) -> bool:
+    if _GREYLISTED.search(said):
+        return False
+    return bool((_CODED_BUSY if _CODED.search(said) else _WORDED_BUSY).search(said))
 
 
 def _expected_tongue(config: SmtpConfig) -> Tongue:
