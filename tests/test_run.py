@@ -1,6 +1,9 @@
 """`cavecron run` from the outside: a process, a real database and a real mail server."""
 
 import json
+import os
+import pty
+import re
 import socket
 import subprocess
 import sys
@@ -253,3 +256,25 @@ def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server:
     assert "weekly_reports est déjà en cours" in json.loads(second.out)["error"]
     assert first.returncode == 0
     assert set(server.copies().values()) == {1}
+
+
+def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
+    household: CellarFile, server: HostileServer
+) -> None:
+    """After two seconds, on one line that the log then overwrites; who reads a file sees the log only."""
+    server.latency = 0.3
+    seen, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
+        env=environment(DATABASE_URL=f"sqlite:///{household.path}", SCHEDULER_WEEKLY_REPORT_CONNECTIONS="1"),
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        encoding="utf-8",
+        check=True,
+    )
+    os.close(terminal)
+    shown = os.read(seen, 1000).decode()
+    os.close(seen)
+    assert shown.endswith("3/3\r")
+    assert set(re.split(r"\r", shown)) <= {"1/3", "2/3", "3/3", ""}
+    assert "3/3" not in done.stdout

@@ -159,6 +159,7 @@ def _progress(clock: Clock) -> Callable[[int, int], None]:
 
     def tell(done: int, total: int) -> None:
         if clock.monotonic() - started > _PROGRESS_AFTER:
-            print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            # Back to the margin, so that the next line of the log takes its place.
+            print(f"{done}/{total}", end="\r", file=sys.stderr, flush=True)
 
     return tell
