@@ -115,8 +115,6 @@ class Scheduler:
         schedules = {
             name: settings.jobs[name].schedule if settings.jobs[name].enabled else None for name in self._jobs
         }
-        _LOG.info("cavecron démarré : %s, fuseau %s", settings.database, settings.zone.key)
-        self._announce()
 
         def note() -> None:
             self._ready()
@@ -126,6 +124,8 @@ class Scheduler:
             if await self._tried("register", note):
                 for desk in self._desks:
                     self._schedule(desk, clock.now())
+                _LOG.info("cavecron démarré : %s, fuseau %s", settings.database, settings.zone.key)
+                self._announce()
                 return
             await clock.wait(self._bell, clock.now() + _PAUSE)
 
