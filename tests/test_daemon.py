@@ -13,9 +13,9 @@ from tests.cellars import CellarFile
 from tests.commands import Result, cavecron
 from tests.daemons import daemon, faked
 
-#: Two seconds before the slot of the weekly reports: a Monday, 8 o'clock in Paris.
-BEFORE = datetime(2026, 11, 23, 6, 59, 58, tzinfo=UTC)
-SLOT = BEFORE + timedelta(seconds=2)
+#: The slot of the weekly reports, a Monday, 8 o'clock in Paris; and early enough for a busy machine to start.
+SLOT = datetime(2026, 11, 23, 7, tzinfo=UTC)
+BEFORE = SLOT - timedelta(seconds=4)
 MINUTE = timedelta(minutes=1)
 
 JOBS = '''
