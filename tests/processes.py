@@ -32,6 +32,13 @@ def counters(process: int) -> Counters:
     )
 
 
+def processor_seconds(process: int) -> float:
+    """Return for how long a process has been at work."""
+    _, _, rest = Path(f"/proc/{process}/stat").read_text().rpartition(")")
+    user, system = rest.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def memory(process: int) -> tuple[int, int]:
     """Return kilobytes in memory: all of them, and with pages that are shared counted in part."""
     sizes = _fields(Path(f"/proc/{process}/smaps_rollup"))
