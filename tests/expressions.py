@@ -3,11 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from cavecron.schedule import Schedule, ScheduleError, parse
 from tests.oracle import UTC_ZONE
 
+#: A busy machine is no reason to fail.
+PATIENT = settings(deadline=None)
 PARIS = ZoneInfo("Europe/Paris")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

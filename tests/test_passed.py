@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavecron.schedule import GRACE, Gap, Passed, Schedule, count_slots, passed
-from tests.expressions import at, instants, paris, schedules
+from tests.expressions import PATIENT, at, instants, paris, schedules
 
 SECOND, YEAR = timedelta(seconds=1), timedelta(days=365)
 MONDAY, EARLIER = at("2026-11-23T08:00"), at("2026-11-16T08:00")
@@ -68,6 +68,7 @@ def test_many_slots_missed_in_a_row_are_one_gap() -> None:
     assert found.missed == Gap(first=MONDAY - YEAR + minute, last=MONDAY - minute, count=365 * 1440 - 1)
 
 
+@PATIENT
 @given(schedules, instants, st.timedeltas(timedelta(0), timedelta(days=2)))
 def test_every_slot_that_passed_is_accounted_for(
     schedule: Schedule, looked: datetime, away: timedelta

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavecron.schedule import clock_note, describe, next_slot, parse
-from tests.expressions import expressions
+from tests.expressions import PATIENT, expressions
 from tests.oracle import DENSE, SPARSE
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -141,6 +141,7 @@ def test_what_a_clock_change_does_is_noted(expression: str, zone: str, after: st
     assert found == notes
 
 
+@PATIENT
 @given(st.sampled_from(DENSE + SPARSE) | expressions())
 def test_there_are_always_words(expression: str) -> None:
     """One line for the log, whatever the schedule."""

@@ -35,7 +35,7 @@ def clock_note(schedule: Schedule, slot: datetime) -> str:
             summer = _summer_time(schedule, at) > _summer_time(schedule, at - 1)
             cause = "l'heure de printemps" if summer else "le changement d'heure"
             return f"{cause} saute {_local(skipped, wall // 60)} : à {_local(wall // 60, wall // 60)}"
-    if wall < around.wall_before and around.begin > at - 86_400:
+    if wall < around.wall_before:
         return f"{_local(wall // 60, wall // 60)} a lieu deux fois : la seconde"
     if wall >= around.end + stretch(schedule.zone, around.end).offset:
         return f"{_local(wall // 60, wall // 60)} a lieu deux fois : la première"
