@@ -255,7 +255,7 @@ class Scheduler:
             _LOG.warning("Job %s : créneau manqué : %s (%s)", job.name, self._local(gap.last), missed.reason)
         else:
             _LOG.warning(
-                "Job %s : %d créneaux manqués, de %s à %s (%s)",
+                "Job %s : %d créneaux manqués, du %s au %s (%s)",
                 *(job.name, gap.count, self._local(gap.first), self._local(gap.last), missed.reason),
             )
 

@@ -18,7 +18,7 @@ from cavecron.cellar.database import Database
 from cavecron.clock import Clock
 from cavecron.endings import ended_by, ended_with
 from cavecron.errors import CavecronError, LeaseLostError, StoppedError, TemporaryError, TimeLimitError
-from cavecron.french import duration
+from cavecron.french import duration, moment
 from cavecron.jobs.calling import call
 from cavecron.jobs.registry import Job, Outcome, Run
 from cavecron.ledger.claims import finish, renew
@@ -287,13 +287,10 @@ class _Attempt:
 
 def _announce(claim: Claim, job: Job, means: Means) -> None:
     _LOG.info("Démarrage du job: %s", job.title)
-    late = means.clock.now() - claim.slot
-    local = claim.slot.astimezone(means.settings.zone)
+    when = moment(claim.slot.astimezone(means.settings.zone))
     if claim.attempt > 1:
-        _LOG.info(
-            "Job %s : reprise du créneau de %s, tentative %d", job.name, f"{local:%H:%M}", claim.attempt
-        )
+        what = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
+        _LOG.info("Job %s : reprise %s du %s, tentative %d", job.name, what, when, claim.attempt)
     elif claim.trigger == "replay":
-        _LOG.info(
-            "Job %s : rattrapage du créneau de %s, %s de retard", job.name, f"{local:%H:%M}", duration(late)
-        )
+        late = duration(means.clock.now() - claim.slot)
+        _LOG.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)

@@ -111,7 +111,7 @@ def test_a_slot_missed_by_a_restart_is_made_up_for(cellar: CellarFile) -> None:
             running.wait_for("prochain créneau")
             cellar.wait_for("SELECT 1 FROM cavecron_job")
             if at == SLOT + 50 * MINUTE:
-                running.wait_for("rattrapage du créneau de 08:00, 50 min de retard")
+                running.wait_for("rattrapage du créneau du .* à 08:00, 50 min de retard")
                 running.wait_for("exécuté avec succès")
             running.stop()
     assert [entry["trigger"] for entry in history(variables)] == ["replay"]
@@ -140,7 +140,7 @@ def test_a_killed_run_is_taken_up_again(cellar: CellarFile) -> None:
         running.wait_for("à mi-chemin")
         running.kill()
     with daemon(variables, at=SLOT + 2 * MINUTE) as running:
-        running.wait_for("reprise du créneau de 08:00, tentative 2")
+        running.wait_for("reprise du créneau du lundi 23 novembre 2026 à 08:00, tentative 2")
         running.wait_for("à mi-chemin")
         running.stop()
     (entry,) = history(variables)
@@ -157,7 +157,7 @@ def test_a_running_job_stops_at_its_next_safe_point(cellar: CellarFile) -> None:
     assert code == 0
     assert seconds < 3
     with daemon(variables, at=SLOT + timedelta(seconds=20)) as running:
-        running.wait_for("reprise du créneau de 08:00, tentative 2")
+        running.wait_for("reprise du créneau du lundi 23 novembre 2026 à 08:00, tentative 2")
 
 
 def test_a_job_that_ignores_the_stop_does_not_hold_the_process(cellar: CellarFile) -> None:
