@@ -2,7 +2,7 @@
 
 from collections import Counter
 from email.message import EmailMessage
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -110,6 +110,26 @@ def test_a_server_that_throttles_when_called_again_is_waited_for() -> None:
     pace = Pace(connections=1, per_connection=2, pauses=(0.01, 0.02, 0.03))
     told = told_of(deliver(letters("abc"), recorder.connect, pace=pace, check=go_on))
     assert told == [(name, "delivered", None) for name in "abc"]
+
+
+class Slow(Recorder):
+    """Takes five milliseconds for each letter, one letter after the other."""
+
+    def send(self, address: str) -> None:
+        """Take its time."""
+        sleep(0.005)
+        super().send(address)
+
+
+def test_results_share_a_turn_where_noting_them_down_takes_long() -> None:
+    """Two connections that are answered by turns would cost a transaction for each letter otherwise."""
+    recorder = Slow()
+    turns = 0
+    for _turn in deliver(letters("abcdefghijklmnopqrstuvwxyz" * 2), recorder.connect, check=go_on):
+        turns += 1
+        sleep(0.02)  # what a transaction takes
+    assert len(recorder.delivered) == 52
+    assert turns <= 0.75 * 52
 
 
 def test_a_busy_server_is_sent_the_next_letters_more_slowly() -> None:

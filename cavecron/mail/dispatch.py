@@ -11,7 +11,7 @@ from time import monotonic
 from cavecron.errors import CavecronError
 from cavecron.mail.crew import Answer, Connection, Crew, Transport
 from cavecron.mail.letter import Attempt, Letter, Turn
-from cavecron.mail.pace import Brake, Pace
+from cavecron.mail.pace import Brake, Company, Pace
 from cavecron.mail.sorting import Sorting
 from cavecron.mail.trouble import BusyError, ServerUnavailableError, ThrottledError
 
@@ -47,10 +47,10 @@ def deliver(
       trouble that concerns every letter. Letters that were never in `starting` are not told.
     - Whoever leaves the loop early (`break`, an exception) leaves in doubt what was in doubt.
 
-    Turns come at least as often as letters are answered; several answers share one. Results come in the
-    order of the answers. A letter refused for now, or whose connection was lost, is tried once more after
-    all the others; so is one of which nobody knows whether it arrived, for most such letters did not, and
-    a second copy with the same Message-ID costs its reader less than a missing one.
+    Answers share a turn where they come within the time that the last turns took to be noted down. Results
+    come in the order of the answers. A letter refused for now, or whose connection was lost, is tried once
+    more after all the others; so is one of which nobody knows whether it arrived, for most such letters did
+    not, and a second copy with the same Message-ID costs its reader less than a missing one.
 
     Raises:
         CavecronError: what `check` or `letters` raised, or a trouble that concerns every letter; it is
@@ -76,7 +76,7 @@ class _Mailing:
     ) -> None:
         self._source = iter(letters)
         self._exhausted = False
-        self._pace, self._brake = pace, Brake(pace)
+        self._pace, self._brake, self._company = pace, Brake(pace), Company()
         self._check = check
         self._sorting = Sorting(pace.second_try)
         self._crew = Crew(connect, pace.per_connection)
@@ -102,10 +102,13 @@ class _Mailing:
             self._receive(self._patience())
             self._raise_trouble()
             self._staff()
-            starting = self._pick()
-            if starting or self._sorting.unsaid:
-                yield self._sorting.turn(tuple(attempt for _, attempt in starting))
-                self._hand_over(starting)
+            if not self._gathering():
+                starting = self._pick()
+                if starting or self._sorting.unsaid:
+                    began = monotonic()
+                    yield self._sorting.turn(tuple(attempt for _, attempt in starting))
+                    self._company.noted(monotonic() - began)
+                    self._hand_over(starting)
             self._compose()
         self._sorting.conclude()
         self._raise_trouble()
@@ -158,9 +161,17 @@ class _Mailing:
             return _GLANCE
         return max(wait, self._brake.wait(now, under_way))
 
+    def _gathering(self) -> bool:
+        """Return whether what is to be told waits for what else is on its way."""
+        return bool(self._crew.under_way) and self._sorting.unsaid and self._company.wait(monotonic()) > 0
+
     def _patience(self) -> float:
         """Return how many seconds to wait for an answer, with nothing else to do."""
-        return 0.0 if self._composable() else min(_GLANCE, self._next_start())
+        if self._composable():
+            return 0.0
+        if self._gathering():
+            return min(_GLANCE, self._company.wait(monotonic()))
+        return min(_GLANCE, self._next_start())
 
     def _hand_over(self, starting: Iterable[tuple[Connection, Attempt]]) -> None:
         try:
@@ -179,6 +190,8 @@ class _Mailing:
                 self._not_opened(answer, answer.error)
             elif answer.attempt:
                 self._settle(answer.attempt, answer.error)
+        if self._sorting.unsaid:
+            self._company.arrived(monotonic())
 
     def _settle(self, attempt: Attempt, error: Exception | None) -> None:
         now = monotonic()

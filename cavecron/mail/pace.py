@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _MINUTE = 60.0
 #: Seconds: the longest pause for a refusal that concerned one mail, and only may mean all of them.
 _LONGEST_HINT = 5.0
+#: Seconds: what noting down may seem to cost; more is a database that was locked.
+_DEAREST = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,32 @@ class Pace:
     pauses: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
     second_try: float = 10.0
     grace: float = 6.0
+
+
+class Company:
+    """How long a result may wait for others: noting several down costs what noting one does.
+
+    Without this, two connections that are answered one after the other take turns for ever, each turn with
+    one result.
+    """
+
+    def __init__(self) -> None:
+        self._cost = 0.0
+        self._since: float | None = None
+
+    def arrived(self, now: float) -> None:
+        """Tell that there is a result."""
+        if self._since is None:
+            self._since = now
+
+    def noted(self, seconds: float) -> None:
+        """Tell that all results were noted down, and how long that took."""
+        self._since = None
+        self._cost = (self._cost + min(seconds, _DEAREST)) / 2
+
+    def wait(self, now: float) -> float:
+        """Return the seconds that a result may still wait."""
+        return 0.0 if self._since is None else max(0.0, self._since + self._cost - now)
 
 
 class Brake:
