@@ -1,13 +1,22 @@
 """A database that fails while mails are on their way: what was sent is recorded, and nobody is forgotten."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
+from cavecron.cellar.database import Database
+from cavecron.daemon import means_of
+from cavecron.environment import load_for
+from cavecron.errors import TemporaryError
+from cavecron.jobs.registry import WEEKLY_REPORTS
+from cavecron.ledger.claims import claim_by_hand
+from cavecron.runner import Control, Options, carry_out
 from tests.cellars import CellarFile
 from tests.commands import Result, cavecron
 from tests.faults import Fault, Step, Visit
@@ -82,6 +91,23 @@ def test_a_lock_during_the_run_is_waited_for(cellar: CellarFile, server: Hostile
     assert result.code == 0
     assert set(server.copies().values()) == {1}
     assert cellar.rows(LOG) == _everybody()
+
+
+def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, server: HostileServer) -> None:
+    """All that was sent is recorded in the end, but not everybody was written to: that is no success."""
+    _fill(cellar, server)
+    server.policies.append(Lock(cellar.path, 2.5))
+    means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    impatient = Database(cellar.path, busy_timeout=1.5)
+    means = replace(means, database=impatient, ledger=replace(means.ledger, database=impatient))
+    claim = claim_by_hand(means.ledger, "weekly_reports", (), means.clock.now())
+    run = carry_out(claim, WEEKLY_REPORTS, means, control=Control(), options=Options())
+    with pytest.raises(TemporaryError, match=r"base verrouillée par un autre programme depuis 1\.5 s"):
+        asyncio.run(run)
+    sent = {mail.recipient for mail in server.accepted}
+    assert 0 < len(sent) < USERS
+    assert {address for address, status in cellar.rows(LOG) if status == "sent"} == sent
+    _resumed(cellar, server)
 
 
 @pytest.mark.slow
