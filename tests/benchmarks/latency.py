@@ -1,0 +1,111 @@
+"""200 mails to a server that takes 20 ms for each reply, over a bare smtplib loop on one connection.
+
+`python -m tests.benchmarks.latency [--quick]` prints the ratios for the default two connections and for
+eight; it takes two minutes, most of them waiting. `--quick` sends ten mails, to see that everything runs.
+"""
+
+import multiprocessing
+import smtplib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from multiprocessing.connection import Connection
+
+from cavecron.cellar.smtp_config import SmtpConfig
+from cavecron.mail.dispatch import deliver
+from cavecron.mail.letter import Letter
+from cavecron.mail.pace import Pace
+from cavecron.mail.smtp import connector
+from tests.hostile import HostileServer
+
+_LATENCY = 0.020
+_LIMITS = {2: 0.6, 8: 0.2}
+
+
+def main() -> int:
+    """Print the ratios with their limits; return 0 if they hold."""
+    quick = "--quick" in sys.argv
+    count = 10 if quick else 200
+    held = True
+    print(f"| {count} mails, {_LATENCY * 1000:.0f} ms for each reply, over a bare loop | figure | limit |")
+    print("|---|---|---|")
+    with _slow_server() as port:
+        for connections, limit in _LIMITS.items():
+            ratio = _ratio(port, count, connections, runs=1 if quick else 3)
+            held = held and ratio <= limit
+            print(f"| over {connections} connections | {ratio:.3f} × | ≤ {limit} × |", flush=True)
+    return 0 if held or quick else 1
+
+
+def _ratio(port: int, count: int, connections: int, *, runs: int) -> float:
+    """Return the median of neighbouring measurements."""
+    pairs = [
+        (_seconds(lambda: _ours(port, count, connections)), _seconds(lambda: _bare(port, count)))
+        for _ in range(runs)
+    ]
+    return statistics.median(ours / bare for ours, bare in pairs)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _letters(count: int) -> Iterator[Letter]:
+    for number in range(count):
+        message = EmailMessage()
+        message["Subject"] = "Rapport"
+        message["Message-ID"] = f"<{number}@cave.example>"
+        message.set_content("Bonjour,\n" * 500)
+        yield Letter(user_id=number, address=f"user{number}@example.org", message=message)
+
+
+def _ours(port: int, count: int, connections: int) -> None:
+    config = SmtpConfig(
+        id=1,
+        name="slow",
+        host="127.0.0.1",
+        port=port,
+        username=None,
+        password=None,
+        security="plain",
+        sender_email="cave@example.org",
+        sender_name="",
+        timeout=10.0,
+    )
+    pace = Pace(connections=connections)
+    turns = deliver(_letters(count), connector(config, None), pace=pace, check=lambda: None)
+    delivered = [each for turn in turns for each in turn.results if each.error is None]
+    assert len(delivered) == count
+
+
+def _bare(port: int, count: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as server:
+        for letter in _letters(count):
+            server.send_message(letter.message, "cave@example.org", [letter.address])
+
+
+@contextmanager
+def _slow_server() -> Iterator[int]:
+    """Run one in a process of its own; yield its port."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    yield int(ours.recv())
+    ours.send("enough")
+    process.join(10)
+
+
+def _serve(pipe: Connection) -> None:
+    with HostileServer(latency=_LATENCY) as server:
+        pipe.send(server.port)
+        pipe.recv()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
