@@ -3,7 +3,7 @@
 `python -m tests.benchmarks.many [--quick]` starts a scheduler with so many jobs, a tenth of which share a
 minute, whose jobs return at once. Costs are processor seconds of that process, so that other programs on
 the machine do not count; the median of three runs each (`--quick`: one). The start of a scheduler with no
-jobs of one's own is left out. The clock is `tests.shifted`, all else as it is: real seconds, real file.
+jobs of one's own is left out. The clock is `tests.clocked`, all else as it is: real seconds, real file.
 """
 
 import sqlite3
@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cavecron.demo import schema
+from tests.clocked import program
 from tests.commands import environment
 from tests.processes import processor_seconds
 
@@ -84,9 +85,9 @@ def _run(number: int) -> Cost:
         Path(folder, "jobs_of_mine.py").write_text(JOBS, encoding="utf-8")
         with closing(sqlite3.connect(path)) as connection, connection:
             schema.create(connection)
-        ahead = SLOT - timedelta(seconds=10 + number / 200) - datetime.now(UTC)
+        slot = datetime.now(UTC) + timedelta(seconds=10 + number / 200)
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.shifted", str(ahead.total_seconds())],
+            [sys.executable, "-m", *program(SLOT, since=slot)],
             env=environment(
                 DATABASE_URL=f"sqlite:///{path}",
                 JOBS=str(number),
@@ -96,19 +97,19 @@ def _run(number: int) -> Cost:
             text=True,
         )
         try:
-            return _cost(process, path, number, ahead)
+            return _cost(process, path, number, slot)
         finally:
             process.kill()
             process.communicate()
 
 
-def _cost(process: "subprocess.Popen[str]", path: Path, number: int, ahead: timedelta) -> Cost:
+def _cost(process: "subprocess.Popen[str]", path: Path, number: int, slot: datetime) -> Cost:
     _read(process, {"prochain créneau": number + 2})
     start, share = processor_seconds(process.pid), number // 10
     if share == 0:
         return Cost(start=start, slot=0, last=0)
     said = _read(process, {"Démarrage du job": share, "exécuté avec succès": share})
-    last = said["Démarrage du job"] + ahead - SLOT
+    last = said["Démarrage du job"] - slot
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         limit = time.monotonic() + 120
         while (found := connection.execute(_STATES).fetchall()) != [("succeeded", "slot", share)]:

@@ -1,7 +1,7 @@
 """How late an idle scheduler starts a slot, on real processes in real seconds.
 
 `python -m tests.benchmarks.punctual [--quick]` starts 25 schedulers, each with a database and a clock of its
-own (`tests.shifted`), so that one of them has a slot every 2.4 s and all others sleep. A job tells by how
+own (`tests.clocked`), so that one of them has a slot every 2.4 s and all others sleep. A job tells by how
 much its first line came after its slot. 100 slots take four minutes; `--quick` does with 25.
 
 No job begins before its claim is safe, so each slot waits for one commit of SQLite. In memory that is next
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from cavecron.cellar.database import utc_text
 from cavecron.demo import schema
+from tests.clocked import program
 from tests.daemons import daemon
 
 DAEMONS = 25
@@ -66,9 +67,8 @@ def _lateness(folder: Path, rounds: int) -> Sequence[float]:
     with ExitStack() as running:
         for number in range(DAEMONS):
             path = _database(folder / str(number))
-            ahead = MIDDAY - datetime.fromtimestamp(first, UTC) - number * step
-            program = ("tests.shifted", str(ahead.total_seconds()))
-            running.enter_context(daemon(_variables(path), program=program)).wait_for("prochain créneau")
+            clock = program(MIDDAY - number * step, since=datetime.fromtimestamp(first, UTC))
+            running.enter_context(daemon(_variables(path), program=clock)).wait_for("prochain créneau")
         time.sleep(max(0.0, first - time.time()) + rounds * 60 - 1)
     return [late for number in range(DAEMONS) for late in _told(folder / str(number) / "wine.db", rounds)]
 
