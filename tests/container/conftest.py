@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def store() -> Iterator[Engine]:
     """Return an engine with both bases in its store."""
+    with opened() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def engine(store: Engine) -> Engine:
+    """Return an engine that has built the image of this working copy."""
+    build_image(store, f"--tag={store.image}")
+    return store
+
+
+@contextmanager
+def opened() -> Iterator[Engine]:
+    """Give an engine with both bases in its store, and take the store away afterwards unless it is kept."""
     kept = os.environ.get("CAVECRON_CONTAINER_STORE")
     folder = Path(kept or tempfile.mkdtemp(prefix="cavecron-", dir="/var/tmp"))
     engine = Engine(store=folder, state=Path("/run") / folder.name)
@@ -56,13 +71,6 @@ def store() -> Iterator[Engine]:
         engine.podman("system", "reset", "--force")
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(engine.state, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def engine(store: Engine) -> Engine:
-    """Return an engine that has built the image of this working copy."""
-    build_image(store, f"--tag={store.image}")
-    return store
 
 
 def build_image(store: Engine, *arguments: str) -> None:
