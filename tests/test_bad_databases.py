@@ -72,17 +72,22 @@ def _unreadable(cellar: CellarFile) -> None:
     cellar.path.chmod(0)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+_WHAT_IS_THERE = [
+    (_missing, "base introuvable : {path} ; le volume est-il monté ? (DATABASE_URL)"),
+    (_empty, f"{{path}} n'a aucune table de Cave à Vin : {_START}, ou corriger DATABASE_URL"),
+    (_folder, "{path} est un dossier : DATABASE_URL doit nommer le fichier de la base"),
+    (_no_database, "{path} n'est pas une base SQLite : vérifier DATABASE_URL"),
+    (_damaged, "{path} est abîmée : arrêter l'application et restaurer une sauvegarde"),
+    (_cut_short, "{path} est abîmée : arrêter l'application et restaurer une sauvegarde"),
+    (_unreadable, f"{{path}} ne peut être ouverte en écriture : {_RIGHTS}{os.geteuid()} ?"),
+]
+
+
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("command", "spoil", "said"),
     [
-        (_missing, "base introuvable : {path} ; le volume est-il monté ? (DATABASE_URL)"),
-        (_empty, f"{{path}} n'a aucune table de Cave à Vin : {_START}, ou corriger DATABASE_URL"),
-        (_folder, "{path} est un dossier : DATABASE_URL doit nommer le fichier de la base"),
-        (_no_database, "{path} n'est pas une base SQLite : vérifier DATABASE_URL"),
-        (_damaged, "{path} est abîmée : arrêter l'application et restaurer une sauvegarde"),
-        (_cut_short, "{path} est abîmée : arrêter l'application et restaurer une sauvegarde"),
-        (_unreadable, f"{{path}} ne peut être ouverte en écriture : {_RIGHTS}{os.geteuid()} ?"),
+        *(("weekly_reports", spoil, said) for spoil, said in _WHAT_IS_THERE),
+        *((command, *_WHAT_IS_THERE[1]) for command in COMMANDS if command != "weekly_reports"),
     ],
 )
 def test_a_file_that_is_none_is_told(
@@ -102,32 +107,27 @@ def test_a_file_that_is_none_is_told(
     assert not household.path.is_file() or household.path.read_bytes() == before
 
 
-NEEDED_BY_ALL = ("weekly_reports", "rehearsal", "preview")
-
-
 @pytest.mark.parametrize(
-    ("change", "lacking", "commands"),
+    ("change", "lacking", "command"),
     [
-        ('DROP TABLE "user"', "user", NEEDED_BY_ALL),
-        ("DROP TABLE wine", "wine", NEEDED_BY_ALL),
-        ("DROP TABLE cellar_floor", "cellar_floor", NEEDED_BY_ALL),
-        ("DROP TABLE alcohol_subcategory", "alcohol_subcategory", NEEDED_BY_ALL),
-        ("DROP TABLE smtp_config", "smtp_config", ("weekly_reports", "rehearsal")),
-        ("DROP TABLE email_log", "email_log", ("weekly_reports", "rehearsal", "cleanup")),
-        ("DROP TABLE activity_log", "activity_log", ("cleanup",)),
-        ("ALTER TABLE wine_consumption DROP COLUMN comment", "wine_consumption.comment", NEEDED_BY_ALL),
-        ('ALTER TABLE "user" RENAME COLUMN parent_id TO p', "user.parent_id", NEEDED_BY_ALL),
-        ('ALTER TABLE "user" RENAME COLUMN email TO e', "user.email", NEEDED_BY_ALL),
+        ('DROP TABLE "user"', "user", "preview"),
+        ("DROP TABLE wine", "wine", "rehearsal"),
+        ("DROP TABLE smtp_config", "smtp_config", "weekly_reports"),
+        ("DROP TABLE email_log", "email_log", "weekly_reports"),
+        ("DROP TABLE activity_log", "activity_log", "cleanup"),
+        ("ALTER TABLE wine_consumption DROP COLUMN comment", "wine_consumption.comment", "weekly_reports"),
+        ("ALTER TABLE wine_consumption DROP COLUMN comment", "wine_consumption.comment", "preview"),
+        ('ALTER TABLE "user" RENAME COLUMN parent_id TO p', "user.parent_id", "weekly_reports"),
+        ('ALTER TABLE "user" RENAME COLUMN email TO e', "user.email", "weekly_reports"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
 def test_what_is_missing_is_told_before_anything_is_sent(
-    *, household: CellarFile, server: HostileServer, change: str, lacking: str, commands: tuple[str, ...]
+    *, household: CellarFile, server: HostileServer, change: str, lacking: str, command: str
 ) -> None:
-    """By its name, and that the application has to be started once; whoever does not need it goes on."""
+    """By its name, and that the application has to be started once."""
     household.execute(change)
-    for command in commands:
-        _refused(_run(household, command), f"{lacking} : absent de {household.path} ; {_START}")
+    _refused(_run(household, command), f"{lacking} : absent de {household.path} ; {_START}")
     assert server.connections == 0
 
 
