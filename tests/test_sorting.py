@@ -69,7 +69,8 @@ class _Course:
             self.sorting.put_back(attempt, error)
         else:
             self.sorting.settle(attempt, error, self.now)
-        self.note(self.sorting.turn())
+        if not self.sorting.trouble:  # else its last turn tells of this too
+            self.note(self.sorting.turn())
 
     def note(self, turn: Turn) -> None:
         """Do what a ledger does."""
@@ -77,6 +78,7 @@ class _Course:
             self.fates.setdefault(delivery.letter.address, []).append(delivery.fate)
             self.doubt.discard(delivery.letter.address)  # put off before, perhaps
         for letter in turn.put_off:
+            assert letter.address not in self.fates
             self.doubt.remove(letter.address)
         self.doubt |= {letter.address for letter in turn.starting}
 
