@@ -4,6 +4,7 @@ Run inside the build stage: it asks cyclonedx-py and dpkg what the parts are.
 """
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -47,7 +48,8 @@ def _version() -> str:
 def _debian_packages(folder: Path) -> list[dict[str, object]]:
     """Return a component for each Debian package that has a file of this name, Python itself included."""
     packages = {package for library in sorted(folder.glob("lib*.so*")) for package in _owners(library.name)}
-    packages |= {package for package in _owners("python3.13") if package.startswith("libpython3")}
+    python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages |= {package for package in _owners(python) if package.startswith("libpython3")}
     return [_component(package) for package in sorted(packages)]
 
 
@@ -66,7 +68,8 @@ def _component(package: str) -> dict[str, object]:
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     name, version, architecture = said.split("\t")
-    url = f"pkg:deb/debian/{quote(name)}@{quote(version)}?arch={architecture}&distro=debian-13"
+    release = platform.freedesktop_os_release()["VERSION_ID"]
+    url = f"pkg:deb/debian/{quote(name)}@{quote(version)}?arch={architecture}&distro=debian-{release}"
     return {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
 
 
