@@ -61,6 +61,7 @@ HOUSE = [
     "ledger",
     "ledger.values",
     "ledger.turn",
+    "ledger.owners",
     "ledger.store",
     "ledger.claims",
     "ledger.looking",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from cavecron.cellar.database import read_utc, utc_text
 from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
+from cavecron.ledger.owners import is_gone, shown
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.values import Claim, Ending, Trigger
 
@@ -144,6 +145,13 @@ def renew(ledger: Ledger, run: int, now: datetime) -> bool:
     return ledger.write(write)
 
 
+def is_held(run: Running, ledger: Ledger, now: datetime) -> bool:
+    """Return whether somebody executes a run: its lease goes on, and its owner is not known to be gone."""
+    lease = run.lease_until
+    # Further ahead than any lease reaches: it was taken by a clock that was wrong.
+    return bool(lease and now < lease <= now + 2 * ledger.lease) and not is_gone(run.owner)
+
+
 def check_ours(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
     """Return if this process holds the run.
 
@@ -181,12 +189,11 @@ def finish(ledger: Ledger, claim: Claim, ending: Ending, now: datetime) -> None:
 
 def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:
     for run in running(connection, job):
-        lease = run.lease_until
-        if lease and now < lease <= now + 2 * ledger.lease:
-            host, _, rest = run.owner.partition(":")
+        if is_held(run, ledger, now):
+            left = (run.lease_until - now).seconds + 1 if run.lease_until else 0
             raise AlreadyRunningError(
-                f"{job} est déjà en cours (processus {rest.partition(':')[0]} sur {host}) : attendre sa fin"
-                f" ; s'il a été tué, réessayer dans {(lease - now).seconds + 1} s"
+                f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
+                f" dans {left} s"
             )
         if run.trigger == "manual":
             give_up(connection, run, now)

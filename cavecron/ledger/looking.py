@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 
 from cavecron.cellar.database import read_utc, utc_text
 from cavecron.french import duration
-from cavecron.ledger.claims import Running, claim_slot, give_up, latest_slot_run, running, take_up
+from cavecron.ledger.claims import (
+    Running,
+    claim_slot,
+    give_up,
+    is_held,
+    latest_slot_run,
+    running,
+    take_up,
+)
+from cavecron.ledger.owners import is_gone
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.values import BUSY, REPLACED, TOO_LATE, Claim, Look, Missed, Trigger, Watch
 from cavecron.schedule import GRACE, Gap, Schedule, count_slots, last_slot, passed
@@ -98,10 +107,9 @@ class _Glance:
     def _held(self, run: Running) -> Look | None:
         """Return a look that found the job running, None where whoever ran it was killed."""
         lease = run.lease_until
-        if lease and self.now < lease <= self.now + 2 * self.ledger.lease:
+        if is_held(run, self.ledger, self.now):
             return Look(busy=True, again=lease)
-        # Run out, or further ahead than any lease reaches: a killed owner, or a clock that was set.
-        if lease and not self.watch.fresh and self.watch.suspect != lease:
+        if lease and not self.watch.fresh and self.watch.suspect != lease and not is_gone(run.owner):
             return Look(busy=True, again=self.now + _PATIENCE, suspect=lease)
         return None
 

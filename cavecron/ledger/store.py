@@ -4,17 +4,16 @@ They lie in the application's own file, so that there is one file to back up, an
 mail's row in `email_log` and its delivery. Nothing is written while nothing happens.
 """
 
-import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from os import getpid, urandom
 from typing import TypeVar
 
 from cavecron.cellar.database import Database, transaction
 from cavecron.errors import CavecronError
+from cavecron.ledger.owners import own_name
 from cavecron.ledger.turn import Turn
 
 _T = TypeVar("_T")
@@ -58,11 +57,6 @@ class LedgerError(CavecronError):
     exit_code = 2
 
 
-def _own_name() -> str:
-    """Return a name that no other process ever has; its first part is for people to read."""
-    return f"{socket.gethostname()}:{getpid()}:{urandom(8).hex()}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The ledger in `database`, as one process writes it.
@@ -71,7 +65,7 @@ class Ledger:
     """
 
     database: Database
-    owner: str = field(default_factory=_own_name)
+    owner: str = field(default_factory=own_name)
     lease: timedelta = timedelta(seconds=60)
     _turn: Turn = field(default_factory=Turn, init=False, repr=False, compare=False)
 
