@@ -112,6 +112,7 @@ def _documents(**environ: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(result.out) if document]
 
 
+@pytest.mark.slow  # only because the 108 MB of schemas are no matter for whoever just wants to pass the tests
 def test_kubernetes_accepts_the_cron_jobs() -> None:
     """Each is valid by the schema of the API, unknown fields refused."""
     validator = pytest.importorskip("kubernetes_validate")
