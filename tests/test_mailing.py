@@ -74,6 +74,20 @@ def test_a_mail_has_one_row_in_the_applications_log_however_often_it_is_tried(ce
     assert cellar.rows(LOG) == [("marie@example.org", "sent", None)]
 
 
+def test_mails_that_break_the_connection_hold_up_the_others_once(cellar: CellarFile) -> None:
+    """Three in a row end the run; the next attempt begins with who was not tried yet."""
+    names = ("anne", "bob", "carl", "dora", "eve")
+    for name in names:
+        cellar.user(name)
+    traps = [Trap(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in names[:3]]
+    with HostileServer(*traps) as server:
+        cellar.smtp(server.port)
+        assert isinstance(mailed(at(cellar, NOW)), str)
+        assert not server.accepted
+        mailed(at(cellar, NOW + timedelta(minutes=5)), again=True)
+        assert set(server.copies()) == {"dora@example.org", "eve@example.org"}
+
+
 @pytest.mark.parametrize("by_hand", [False, True], ids=["by itself", "by hand"])
 def test_who_was_refused_for_good_is_tried_again_by_hand_only(cellar: CellarFile, *, by_hand: bool) -> None:
     """The scheduler does not repeat what cannot help; a person has corrected something."""

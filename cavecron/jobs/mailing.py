@@ -4,7 +4,7 @@ It knows no SQL and no SMTP. Each turn of `mail.dispatch` is one transaction: wh
 their rows in the application's log, and which ones are about to start.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -64,10 +64,19 @@ class Mailing:
         return [user for user in self.audience.recipients if self._state(user) not in settled]
 
     def letters(self) -> Iterator[Letter]:
-        """Yield the letter of each who is left; a user to whom none can be written is settled on the way."""
+        """Yield the letter of each who is left; a user to whom none can be written is settled on the way.
+
+        Who was tried before comes last: mails that break the connection each time hold up nobody else.
+        """
+        left = self.left()
+        tried = [user for user in left if user.id in self.known]
+        yield from self._letters([user for user in left if user.id not in self.known])
+        yield from self._letters(tried)
+
+    def _letters(self, people: Sequence[Recipient]) -> Iterator[Letter]:
         run = self.run
         domain = self.post.sender.address.rpartition("@")[2]
-        for report in reports(run.database, self.left(), at=run.planned, zone=run.settings.zone):
+        for report in reports(run.database, people, at=run.planned, zone=run.settings.zone):
             try:
                 message = compose(
                     report,
