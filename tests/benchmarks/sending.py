@@ -1,0 +1,78 @@
+"""`run weekly_reports` to a local server, over a bare smtplib loop with the same prepared messages."""
+
+import smtplib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from email.message import EmailMessage
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cavecron.cellar.database import Database
+from cavecron.cellar.reader import recipients, reports
+from cavecron.mail.message import Sender, compose, message_id
+from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.benchmarks.sample import NOW, Cellars, add_server, fill
+from tests.benchmarks.sink import sink
+from tests.commands import environment
+
+_PARIS = ZoneInfo("Europe/Paris")
+
+
+def figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Measure with 2,000 users × 100 wines × 2 insights; a whole process, start and database included."""
+    users, runs = (20, 1) if quick else (2000, 5)
+    path = folder / "wine.db"
+    fill(path, Cellars(users=users, wines=100))
+    messages = _messages(path)
+    with sink() as port:
+        add_server(path, port)
+        yield ratio(
+            "run weekly_reports, over a bare smtplib loop that sends the same mails on one connection",
+            lambda: seconds(lambda: _run(path, users)),
+            lambda: seconds(lambda: _send(messages, port)),
+            limit=3,
+            runs=runs,
+        )
+
+
+def _messages(path: Path) -> list[EmailMessage]:
+    """Return the mails that the run will send, ready to go."""
+    database = Database(path)
+    people = recipients(database).recipients
+    return [
+        compose(
+            report,
+            zone=_PARIS,
+            generated=NOW,
+            sender=Sender(address="cave@example.org", name="Cave à Vin"),
+            message_id=message_id("benchmark", report.user.id, "example.org"),
+        )
+        for report in reports(database, people, at=NOW, zone=_PARIS)
+    ]
+
+
+def _send(messages: list[EmailMessage], port: int) -> None:
+    with smtplib.SMTP("127.0.0.1", port) as server:
+        for message in messages:
+            server.send_message(message)
+
+
+def _run(path: Path, users: int) -> None:
+    """Run the job as a person does, and make sure that everybody got a mail."""
+    before = _sent(path)
+    subprocess.run(
+        [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
+        env=environment(DATABASE_URL=f"sqlite:///{path}"),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    assert _sent(path) == before + users
+
+
+def _sent(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT count(*) FROM email_log WHERE status = 'sent'").fetchone()
+    return int(found[0])
