@@ -7,7 +7,8 @@ sized by its time, and between two a waiting writer gets its turn.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,14 +16,14 @@ from cavecron.cellar.database import Database, transaction, utc_text
 from cavecron.settings import Retention
 
 #: Seconds that one write transaction may take, its commit included. SQLite's busy handler looks again
-#: after 1, 2, 5, 10, 15, 20, 25, 25 ms, the last time at 78 ms, and then at 103 ms: whoever comes while
-#: a bite of less than 78 ms begins looks at least once in the turn that follows it.
-_BITE = 0.055
+#: after 1, 2, 5, 10, 15, 20, 25, 25 ms, so at 53, 78 and 103 ms: whoever comes during a bite of less than
+#: 78 ms looks at least once, at 78 ms at the latest, in the turn that follows it.
+_BITE = 0.060
 #: Seconds between two bites: a little more than the longest of those pauses.
 _TURN = 0.026
-#: Seconds for one statement: of a bite, which ends after one of them, and of a look for old rows.
-_STEP, _LOOK = 0.006, 0.010
-_FEWEST_ROWS, _MOST_ROWS = 100, 50_000
+#: Seconds for one statement: of a bite, which ends after one of them, and of the look at the rows before.
+_STEP, _LOOK = 0.006, 0.0015
+_FEWEST_ROWS, _FIRST_ROWS, _MOST_ROWS = 100, 2_000, 10_000
 #: KiB of pages in memory: a bite must not spill into the file before its end, which keeps readers out too.
 _CACHE = 8_000
 
@@ -113,9 +114,8 @@ def count_old(
         for old in _old_rows(retention, now):
             walk = _Walk(connection, old, time.monotonic)
             counts[old.table] = 0
-            while look := walk.look():
-                counts[old.table] += look.old
-                walk.after = look.last
+            while stretch := walk.look():
+                counts[old.table] += stretch.old
                 check()
     return counts
 
@@ -138,12 +138,14 @@ def prune(
     with database.session() as connection:
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         for old in _old_rows(retention, now):
+            walk = _Walk(connection, old, monotonic)
             counts[old.table] = 0
-            for deleted in _bites(_Walk(connection, old, monotonic)):
-                counts[old.table] += deleted
+            while walk.scout(check):
+                counts[old.table] += walk.bite()
                 check()
-                if deleted:
-                    sleep(_TURN)
+                resumed = monotonic() + _TURN
+                walk.scout(check)  # reading keeps no writer waiting that counts, so it is done meanwhile
+                sleep(max(0.0, resumed - monotonic()))
     return counts
 
 
@@ -167,81 +169,92 @@ def _limit(now: datetime, days: int) -> str:
     return utc_text(now - timedelta(days=days)).rstrip("0").rstrip(".")
 
 
-def _bites(walk: "_Walk") -> Iterator[int]:
-    """Walk a table once; yield after each look and each bite how many rows are gone."""
-    while look := walk.look():
-        more = look.old > 0
-        walk.after = look.first_old - 1 if more else look.last
-        yield 0
-        while more:
-            deleted, more = walk.bite()
-            yield deleted
-
-
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """The last id of some rows, how many of them are old, and the id of the first that is."""
+class _Stretch:
+    """Rows that follow each other, from behind the id `after` to `last`.
 
+    So many of them are `old`; if `pure`, no others bear a date before the limit.
+    """
+
+    after: int
     last: int
     old: int
-    first_old: int
-
-
-@dataclass(slots=True)
-class _Stride:
-    """How many rows a statement goes through, so that it takes about so many seconds."""
-
-    seconds: float
-    rows: int = _FEWEST_ROWS
-
-    def took(self, seconds: float) -> None:
-        """Learn from the last statement."""
-        factor = min(2.0, max(0.5, self.seconds / max(seconds, 1e-6)))
-        self.rows = int(min(_MOST_ROWS, max(_FEWEST_ROWS, self.rows * factor)))
+    pure: bool
 
 
 class _Walk:
-    """The way along a table's primary key; `after` is the last id that is done with."""
+    """The way along a table's primary key: what is seen of it, and what is eaten."""
 
     def __init__(self, connection: sqlite3.Connection, old: _OldRows, monotonic: Callable[[], float]) -> None:
-        self.after = -(2**63)
         self._connection = connection
         self._old = old
         self._monotonic = monotonic
         self._indexed = _is_indexed(connection, old)
-        self._look, self._step = _Stride(_LOOK), _Stride(_STEP)
+        self._seen = -(2**63)
+        self._ended = False
+        self._ahead: deque[_Stretch] = deque()
+        self._rows = _FEWEST_ROWS
+        self._appetite = _FIRST_ROWS
         self._commit = 0.0
 
-    def look(self) -> _Look | None:
-        """Return what the next rows are; None where there is nothing left to look for."""
-        if self._indexed and not self._anything_left():
-            return None
-        started = self._monotonic()
-        table, condition = self._old.table, self._old.condition
-        found = self._connection.execute(
-            "SELECT max(id), count(old), coalesce(min(old), 0) FROM"  # noqa: S608 - constants
-            f" (SELECT id, CASE WHEN {condition} THEN id END AS old FROM {table}"
-            " WHERE id > :after ORDER BY id LIMIT :rows)",
-            {"limit": self._old.limit, "after": self.after, "rows": self._look.rows},
-        )
-        last, old, first_old = found.fetchone()
-        self._look.took(self._monotonic() - started)
-        return None if last is None else _Look(last, old, first_old)
+    def scout(self, check: Callable[[], None]) -> bool:
+        """Look for as many old rows as the next bite may eat; return whether there are any.
 
-    def bite(self) -> tuple[int, bool]:
-        """Delete in one transaction what time allows; return how many rows, and whether more may follow."""
-        deleted, more = 0, True
+        `check` is called between two looks and may raise.
+        """
+        while sum(stretch.old for stretch in self._ahead) <= self._appetite:
+            stretch = self.look()
+            if stretch is None:
+                break
+            if stretch.old:
+                self._ahead.append(stretch)
+            elif self._ahead:
+                break
+            check()
+        return bool(self._ahead)
+
+    def look(self) -> _Stretch | None:
+        """Return what the next rows are; None where there is nothing left to look for."""
+        if self._ended or (self._indexed and not self._anything_left()):
+            return None
+        started, after = self._monotonic(), self._seen
+        table, column, condition = self._old.table, self._old.column, self._old.condition
+        found = self._connection.execute(
+            # CASE, for it leaves off at the first part of a condition that says no.
+            "SELECT max(id), count(*), count(early), count(old) FROM"  # noqa: S608 - constants
+            f" (SELECT id, CASE WHEN {column} < :limit THEN 1 END AS early,"
+            f" CASE WHEN {condition} THEN 1 END AS old FROM {table}"
+            " WHERE id > :after ORDER BY id LIMIT :rows)",
+            {"limit": self._old.limit, "after": after, "rows": self._rows},
+        )
+        last, rows, early, old = found.fetchone()
+        # The rows that come in meanwhile are young: the walk has an end, however fast they come.
+        self._ended = rows < self._rows
+        if not rows:
+            return None
+        if not old:
+            self._resize(self._monotonic() - started, _LOOK)
+        self._seen = last
+        return _Stretch(after, last, old, pure=early == old)
+
+    def bite(self) -> int:
+        """Delete in one transaction what time allows of what was scouted; return how many rows."""
+        deleted = 0
         with transaction(self._connection):
             now = started = self._monotonic()  # waiting for the lock keeps nobody else waiting
-            while more and now - started + self._commit + (_STEP if deleted else 0) <= _BITE:
-                gone = self._delete()
-                more = gone > 0
-                deleted += gone
+            while self._ahead and (not deleted or now - started + _STEP + self._commit <= _BITE):
+                deleted += self._delete(self._ahead.popleft())
                 earlier, now = now, self._monotonic()
-                self._step.took(now - earlier)
-        # What a commit costs is known from the last ones; a reader who was waited for is no reason to starve.
-        self._commit = min(_BITE / 2, (self._commit + self._monotonic() - now) / 2)
-        return deleted, more
+                self._resize(now - earlier, _STEP)
+        self._appetite = deleted if self._ahead else 2 * deleted
+        # What a commit will cost: as much as the last ones, unless that was the waiting for a reader.
+        self._commit = min(_BITE / 2, max(self._monotonic() - now, self._commit * 0.8))
+        return deleted
+
+    def _resize(self, seconds: float, wanted: float) -> None:
+        """Have the next stretch take about the wanted seconds."""
+        factor = min(2.0, max(0.5, wanted / max(seconds, 1e-6)))
+        self._rows = int(min(_MOST_ROWS, max(_FEWEST_ROWS, self._rows * factor)))
 
     def _anything_left(self) -> bool:
         """Return whether the index knows an old row: that spares reading the young part of a table."""
@@ -249,18 +262,16 @@ class _Walk:
         left = f"SELECT 1 FROM {table} WHERE {column} < ? AND {column} >= '0001-' LIMIT 1"  # noqa: S608
         return self._connection.execute(left, (self._old.limit,)).fetchone() is not None
 
-    def _delete(self) -> int:
-        """Delete the old ones of the next rows; return how many."""
-        table, rows = self._old.table, self._step.rows
-        end = f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?"  # noqa: S608
-        found = self._connection.execute(end, (self.after, rows - 1)).fetchone()
-        last = found[0] if found else 2**63 - 1
+    def _delete(self, stretch: _Stretch) -> int:
+        """Delete the old rows of a stretch; return how many."""
+        # Most stretches are pure: there one comparison tells, and makes sure that no newer row is there now.
+        condition = f"{self._old.column} < :limit" if stretch.pure else self._old.condition
         gone = self._connection.execute(
             # NOT INDEXED: by the primary key, or each step would read the whole old part of the other index.
-            f"DELETE FROM {table} NOT INDEXED WHERE id > :after AND id <= :last AND {self._old.condition}",  # noqa: S608
-            {"after": self.after, "last": last, "limit": self._old.limit},
+            f"DELETE FROM {self._old.table} NOT INDEXED"  # noqa: S608
+            f" WHERE id > :after AND id <= :last AND {condition}",
+            {"after": stretch.after, "last": stretch.last, "limit": self._old.limit},
         )
-        self.after = last
         return gone.rowcount
 
 
