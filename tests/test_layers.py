@@ -44,6 +44,7 @@ HOUSE = [
     "mail.wording",
     "mail.text",
     "mail.html",
+    "mail.headers",
     "mail.message",
     "mail.trouble",
     "mail.dial",
@@ -116,7 +117,7 @@ PURE = frozenset(
     {
         *(name for name in HOUSE if name.startswith(("schedule", "export"))),
         *("french", "variables", "settings", "cellar.maturity", "cellar.report", "cellar.draft"),
-        *("mail.wording", "mail.text", "mail.html", "mail.message"),
+        *("mail.wording", "mail.text", "mail.html", "mail.headers", "mail.message"),
         *("mail.trouble", "mail.letter", "mail.sorting", "mail.pace"),
     }
 )

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from cavecron.cellar.report import WeeklyReport
 from cavecron.errors import CavecronError
+from cavecron.mail.headers import SMTP, SMTPUTF8
 from cavecron.mail.html import html_part
 from cavecron.mail.text import text_part
 from cavecron.mail.wording import plain
