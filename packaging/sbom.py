@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
 _RUNTIME = "/opt/runtime"
 _CYCLONEDX = "/opt/tools/bin/cyclonedx-py"
 
@@ -23,7 +26,10 @@ def main(folder: Path) -> None:
     bill["metadata"]["component"]["version"] = _version()
     bill["components"] += _debian_packages(folder)
     bill["components"].sort(key=lambda component: str(component["bom-ref"]))
-    json.dump(bill, sys.stdout, indent=1, ensure_ascii=False)
+    text = json.dumps(bill, indent=1, ensure_ascii=False)
+    if problem := JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text):
+        raise RuntimeError(f"no valid CycloneDX document: {problem}")
+    print(text)
 
 
 def _python_packages() -> dict[str, Any]:

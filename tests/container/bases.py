@@ -25,8 +25,11 @@ _NOT_KEPT = (
 )  # fmt: skip
 
 
-def make(folder: Path, architecture: str = "") -> tuple[Path, Path]:
-    """Make both root file systems as tar archives in `folder`: the build base, the final base."""
+def make(folder: Path, architecture: str = "", wheels: Path | None = None) -> tuple[Path, Path]:
+    """Make both root file systems as tar archives in `folder`: the build base, the final base.
+
+    With `wheels` pip takes its packages from that folder, since an emulated one downloads at a snail's pace.
+    """
     debs, build = folder / "debs", folder / "build.tar"
     debs.mkdir(parents=True)
     download = f"cd /tmp/debs && apt-get download -o APT::Sandbox::User=root {' '.join(DISTROLESS)}"
@@ -36,21 +39,26 @@ def make(folder: Path, architecture: str = "") -> tuple[Path, Path]:
         f"--customize-hook=mkdir $1/tmp/debs && chroot $1 sh -c '{download}'",
         f"--customize-hook=copy-out /tmp/debs {folder}",
         "--customize-hook=rm -r $1/tmp/debs",
-        *(f"--customize-hook={hook}" for hook in _of_this_machine()),
+        *(f"--customize-hook={hook}" for hook in _of_this_machine(wheels)),
         SUITE, str(build), _mirror(),
     )  # fmt: skip
     return build, _distroless(debs, folder)
 
 
-def _of_this_machine() -> list[str]:
+def _of_this_machine(wheels: Path | None) -> list[str]:
     """Return hooks that let apt and pip work in the build as they do here: authorities and configuration."""
-    hooks = [
-        f"install -D -m 644 {_HOST_AUTHORITIES} $1/usr/local/share/ca-certificates/host.crt",
+    authorities = f"install -D -m 644 {_HOST_AUTHORITIES} $1/usr/local/share/ca-certificates/host.crt"
+    if wheels is not None:
+        configuration = "printf '[global]\\nno-index = true\\nfind-links = /wheels\\n' > $1/etc/pip.conf"
+        return [authorities, f"cp -r {wheels} $1/wheels", configuration]
+    return [
+        authorities,
+        *(
+            f"mkdir -p $1{path.parent} && cp -rL {path} $1{path}"
+            for path in _PIP_CONFIGURATION
+            if path.exists()
+        ),
     ]
-    hooks += [
-        f"mkdir -p $1{path.parent} && cp -rL {path} $1{path}" for path in _PIP_CONFIGURATION if path.exists()
-    ]
-    return hooks
 
 
 def _mirror() -> str:
@@ -96,7 +104,7 @@ def _write(path: Path, text: str) -> None:
 def call(*command: str) -> str:
     """Run a command to its end and return what it printed; raises with its complaint."""
     done = subprocess.run(
-        command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=600
+        command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=3000
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:6])} … : exit {done.returncode}\n{done.stderr[-4000:]}")

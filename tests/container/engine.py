@@ -134,6 +134,7 @@ def _options(
     environ: Mapping[str, str] | None = None,
     volumes: Mapping[Path, str] | None = None,
     user: str = "",
+    memory: str = "",
 ) -> list[str]:
     """Return podman's options: `data` is the folder at /data, `volumes` maps others to where they appear."""
     mounts = {**({data: "/data"} if data else {}), **(volumes or {})}
@@ -142,6 +143,7 @@ def _options(
         *_HERE,
         f"--network={network}",
         *([f"--user={user}"] if user else []),
+        *([f"--memory={memory}"] if memory else []),
         *(f"--volume={source}:{target}" for source, target in mounts.items()),
         *(f"--env={name}={value}" for name, value in (environ or {}).items()),
     ]
