@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ from cavecron.cellar.report import (
     WeeklyReport,
     WineToDrink,
 )
-from cavecron.mail.message import Sender, compose, message_id
+from cavecron.mail.message import Mail, Sender, compose, message_id
 from tests.pages import parsed
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -103,7 +102,7 @@ def a_report_of_all_urgencies() -> WeeklyReport:
     return replace(a_report(), wines=wines, wines_total=len(wines))
 
 
-def composed(report: WeeklyReport, sender: Sender | None = None) -> EmailMessage:
+def composed(report: WeeklyReport, sender: Sender | None = None) -> Mail:
     """Compose a mail at a fixed instant."""
     origin = sender or Sender(address="cave@example.org", name="Cave à Vin, maison")
     identity = message_id("weekly_reports/2026-11-23", 1, "example.org")

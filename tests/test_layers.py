@@ -44,8 +44,8 @@ HOUSE = [
     "mail.wording",
     "mail.text",
     "mail.html",
-    "mail.headers",
     "mail.message",
+    "mail.letter",
     "mail.trouble",
     "mail.dial",
     "mail.tongue",
@@ -53,7 +53,6 @@ HOUSE = [
     "mail.diagnosis",
     "mail.smtp",
     "mail.outbox",
-    "mail.letter",
     "mail.sorting",
     "mail.pace",
     "mail.crew",
@@ -117,7 +116,7 @@ PURE = frozenset(
     {
         *(name for name in HOUSE if name.startswith(("schedule", "export"))),
         *("french", "variables", "settings", "cellar.maturity", "cellar.report", "cellar.draft"),
-        *("mail.wording", "mail.text", "mail.html", "mail.headers", "mail.message"),
+        *("mail.wording", "mail.text", "mail.html", "mail.message"),
         *("mail.trouble", "mail.letter", "mail.sorting", "mail.pace"),
     }
 )

@@ -1,10 +1,10 @@
 """Small transports for tests: they keep what they were given, and fail as they are told to."""
 
 from collections.abc import Mapping, Sequence
-from email.message import EmailMessage
 from threading import Lock
 
 from cavecron.mail.crew import Transport
+from cavecron.mail.letter import Message
 
 
 class Recorder:
@@ -58,7 +58,7 @@ class _Line:
                 self._recorder.fail("")
             self._open = True
 
-    def send(self, message: EmailMessage, address: str) -> None:
+    def send(self, message: Message, address: str) -> None:
         """Hand it to the recorder."""
         del message
         self._recorder.send(address)

@@ -7,14 +7,13 @@ ever: a server that hangs cannot hold the process.
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import EmailMessage
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 from typing import Protocol
 
 from cavecron.errors import CavecronError
-from cavecron.mail.letter import Attempt
+from cavecron.mail.letter import Attempt, Message
 from cavecron.mail.trouble import LostError, ThrottledError
 
 #: Seconds that all connections together get to take leave of the server.
@@ -28,7 +27,7 @@ class Transport(Protocol):
         """Get ready to send, where that is not done yet."""
         ...
 
-    def send(self, message: EmailMessage, address: str) -> None:
+    def send(self, message: Message, address: str) -> None:
         """Deliver one message to one address."""
         ...
 

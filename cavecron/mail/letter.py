@@ -4,8 +4,16 @@ Pure values: they know neither how a mail travels nor where its fate is noted do
 """
 
 from dataclasses import dataclass
-from email.message import EmailMessage
 from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Message(Protocol):
+    """What is asked of a mail: `mail.message.Mail` is one, and so is every EmailMessage."""
+
+    def __bytes__(self) -> bytes: ...  # all of it
+
+    def __getitem__(self, name: str, /) -> Any: ...  # a header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +22,7 @@ class Letter:
 
     user_id: int
     address: str
-    message: EmailMessage
+    message: Message
 
 
 class Fate(StrEnum):

@@ -6,12 +6,12 @@ lock: a message is written under `tmp`, then moved to `new` (https://cr.yp.to/pr
 
 import os
 from contextlib import suppress
-from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from cavecron.errors import reason
+from cavecron.mail.letter import Message
 from cavecron.mail.trouble import ServerError
 
 
@@ -36,7 +36,7 @@ class MaildirTransport:
         except OSError as error:
             raise self._trouble(error) from error
 
-    def send(self, message: EmailMessage, address: str) -> None:
+    def send(self, message: Message, address: str) -> None:
         """Write `message`; the same Message-ID for the same address takes the place of what was there.
 
         Raises:
@@ -47,7 +47,7 @@ class MaildirTransport:
         draft = self._path / "tmp" / name
         try:
             with draft.open("wb") as file:
-                file.write(message.as_bytes())
+                file.write(bytes(message))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path / "new" / name)

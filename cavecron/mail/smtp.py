@@ -6,7 +6,6 @@ It knows no table and no job. Nothing is sent twice here: only the caller may de
 import re
 import ssl
 from collections.abc import Callable
-from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -14,6 +13,7 @@ from threading import Event
 from cavecron.cellar.smtp_config import SmtpConfig
 from cavecron.errors import CavecronError
 from cavecron.mail.diagnosis import explain, quoted
+from cavecron.mail.letter import Message
 from cavecron.mail.message import check_address
 from cavecron.mail.tongue import Tongue, tongue
 from cavecron.mail.trouble import (
@@ -67,7 +67,7 @@ class SmtpTransport:
         """
         self._connected()
 
-    def send(self, message: EmailMessage, address: str) -> None:
+    def send(self, message: Message, address: str) -> None:
         """Deliver `message` to `address`.
 
         Raises:
@@ -83,7 +83,7 @@ class SmtpTransport:
             recipient = check_address(address)
         except CavecronError as error:
             raise RecipientError(str(error)) from error
-        content = message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+        content = bytes(message).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         wire = self._connected()
         try:
             wire.carry(content, self._config.sender_email, recipient)

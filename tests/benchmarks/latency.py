@@ -86,7 +86,7 @@ def _ours(port: int, count: int, connections: int) -> None:
 def _bare(port: int, count: int) -> None:
     with smtplib.SMTP("127.0.0.1", port) as server:
         for letter in _letters(count):
-            server.send_message(letter.message, "cave@example.org", [letter.address])
+            server.sendmail("cave@example.org", [letter.address], bytes(letter.message))
 
 
 @contextmanager

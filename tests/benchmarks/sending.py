@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -42,7 +44,7 @@ def _messages(path: Path) -> list[EmailMessage]:
     """Return the mails that the run will send, ready to go."""
     database = Database(path)
     people = recipients(database).recipients
-    return [
+    mails = [
         compose(
             report,
             zone=_PARIS,
@@ -52,6 +54,7 @@ def _messages(path: Path) -> list[EmailMessage]:
         )
         for report in reports(database, people, at=NOW, zone=_PARIS)
     ]
+    return [message_from_bytes(bytes(mail), policy=SMTP) for mail in mails]
 
 
 def _send(messages: list[EmailMessage], port: int) -> None:
