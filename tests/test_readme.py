@@ -5,6 +5,7 @@ its own for any lines. A `sh` block only has to succeed; one with a tag is run b
 The page's /data is a folder of the test's, with the sample cellar and a mail server on loopback.
 """
 
+import importlib.util
 import os
 import re
 import sqlite3
@@ -25,7 +26,8 @@ PAGE = README.read_text(encoding="utf-8")
 STORY = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and block.tag is None]
 #: Tags of blocks, each with the test that runs it.
 TOLD_ELSEWHERE = {
-    "binary": "tests/container: the same target, with stand-ins for the bases",
+    "benchmarks": "tests/test_benchmarks.py, each in its smallest size",
+    "binary": "tests/container/test_image.py: the same target, with stand-ins for the bases",
     "compose": "tests/test_examples.py reads the file with Compose; an engine is not to be had in CI",
     "daemon": "test_the_scheduler_says_when_each_job_comes_next",
     "demo": "test_the_first_command_shows_it_at_work",
@@ -162,6 +164,13 @@ def test_the_scheduler_runs_in_another_program(configured: Sandbox) -> None:
 def test_the_job_on_the_page_is_the_example() -> None:
     """The commands after it on the page run the example."""
     assert tagged("low_stock").text == (ROOT / "examples/jobs/low_stock.py").read_text(encoding="utf-8")
+
+
+def test_every_module_that_is_named_is_there() -> None:
+    """Benchmarks and sweeps are too long for a test; that their commands exist is not."""
+    named = set(re.findall(r"python -m (tests(?:\.\w+)+)", PAGE))
+    assert len(named) > 5
+    assert not [name for name in named if not importlib.util.find_spec(name)]
 
 
 def test_every_link_leads_somewhere() -> None:

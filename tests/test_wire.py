@@ -116,9 +116,11 @@ def test_a_server_of_long_ago_is_greeted_with_helo() -> None:
     """It refuses EHLO for good; what it does not offer is not used."""
     with HostileServer(Trap(Step.EHLO, reply("502 5.5.1 what?"))) as server, _greeted(server) as wire:
         wire.carry(b"Subject: x\r\n\r\nx\r\n", "a@x", "b@x")
-        assert [command for _, command in server.commands][1:3] == [
+        assert [command.replace("FROM", "from") for _, command in server.commands][
+            1:3
+        ] == [  # as smtplib of 3.13
             f"helo {wire.local_hostname}",
-            "mail FROM:<a@x>",
+            "mail from:<a@x>",
         ]
 
 
