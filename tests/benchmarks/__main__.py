@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import cleanup, memory, reports, sending, startup
+from tests.benchmarks import cleanup, container, memory, reports, sending, startup
 from tests.benchmarks.figures import Figure
 
 #: Each measures in a folder of its own, which is removed afterwards.
@@ -21,21 +21,24 @@ TOPICS: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {
     "cleanup": cleanup.figures,
     "startup": startup.figures,
 }
+#: Takes minutes, and tools that are not everywhere: only where it is asked for.
+ON_REQUEST: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {"image": container.figures}
 
 
 def main() -> int:
     """Print the table as it grows."""
+    known = {**TOPICS, **ON_REQUEST}
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TOPICS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(TOPICS):
+    if unknown := set(arguments.names) - set(known):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     print("| figure | measured | limit |\n|---|---|---|", flush=True)
     held = True
     for name in arguments.names or TOPICS:
         with tempfile.TemporaryDirectory() as folder:
-            for figure in TOPICS[name](Path(folder), arguments.quick):
+            for figure in known[name](Path(folder), arguments.quick):
                 print(figure.line(), flush=True)
                 held = held and figure.holds
     return 0 if held or arguments.quick else 1
