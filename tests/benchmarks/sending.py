@@ -1,9 +1,15 @@
-"""`run weekly_reports` to a local server, over a bare smtplib loop with the same prepared messages."""
+"""`run weekly_reports` to a local server, over a bare smtplib loop with the same prepared messages.
+
+No mail starts before the ledger says so on the disk, and the bare loop writes nothing: so the figure on a
+disk depends on what a commit costs there, which is told beside it.
+"""
 
 import smtplib
 import sqlite3
+import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from email import message_from_bytes
@@ -15,7 +21,7 @@ from zoneinfo import ZoneInfo
 from cavecron.cellar.database import Database
 from cavecron.cellar.reader import recipients, reports
 from cavecron.mail.message import Sender, compose, message_id
-from tests.benchmarks.figures import Figure, ratio, seconds
+from tests.benchmarks.figures import MEMORY, Figure, ratio, seconds
 from tests.benchmarks.sample import NOW, Cellars, add_server, fill
 from tests.benchmarks.sink import sink
 from tests.commands import environment
@@ -26,13 +32,23 @@ _PARIS = ZoneInfo("Europe/Paris")
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
     """Measure with 2,000 users × 100 wines × 2 insights; a whole process, start and database included."""
     users, runs = (20, 1) if quick else (2000, 5)
-    path = folder / "wine.db"
+    if MEMORY.is_dir():
+        with tempfile.TemporaryDirectory(dir=MEMORY) as place:
+            yield _figure(Path(place) / "wine.db", "in memory", users, runs)
+    yield _figure(folder / "wine.db", "on a disk", users, runs)
+    yield Figure(
+        name="one commit of one row on that disk", measured=_commit(folder) * 1000, unit="ms", limit=None
+    )
+
+
+def _figure(path: Path, where: str, users: int, runs: int) -> Figure:
     fill(path, Cellars(users=users, wines=100))
     messages = _messages(path)
     with sink() as port:
         add_server(path, port)
-        yield ratio(
-            "run weekly_reports, over a bare smtplib loop that sends the same mails on one connection",
+        return ratio(
+            "run weekly_reports, over a bare smtplib loop that sends the same mails on one connection,"
+            f" the database {where}",
             lambda: seconds(lambda: _run(path, users)),
             lambda: seconds(lambda: _send(messages, port)),
             limit=3,
@@ -79,3 +95,14 @@ def _sent(path: Path) -> int:
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT count(*) FROM email_log WHERE status = 'sent'").fetchone()
     return int(found[0])
+
+
+def _commit(folder: Path) -> float:
+    """Return the seconds that committing one row takes here."""
+    with closing(sqlite3.connect(folder / "plain.db")) as connection:
+        connection.execute("CREATE TABLE plain (at TEXT)")
+        taken = []
+        for _ in range(50):
+            connection.execute("INSERT INTO plain VALUES ('now')")
+            taken.append(seconds(connection.commit))
+    return statistics.median(taken)
