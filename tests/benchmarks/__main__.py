@@ -10,7 +10,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import cleanup, container, memory, reports, sending, startup
+from tests.benchmarks import (
+    cleanup,
+    container,
+    guest,
+    many,
+    memory,
+    punctual,
+    reports,
+    sending,
+    startup,
+)
 from tests.benchmarks.figures import Figure
 
 #: Each measures in a folder of its own, which is removed afterwards.
@@ -20,6 +30,9 @@ TOPICS: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {
     "sending": sending.figures,
     "cleanup": cleanup.figures,
     "startup": startup.figures,
+    "guest": guest.figures,
+    "punctual": punctual.figures,
+    "many": many.figures,
 }
 #: Takes minutes, and tools that are not everywhere: only where it is asked for.
 ON_REQUEST: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {"image": container.figures}
