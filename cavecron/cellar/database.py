@@ -42,7 +42,7 @@ class Database:
         """
         self._find()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
-        with self._told():
+        with self.told():
             connection = sqlite3.connect(uri, uri=True, timeout=self.busy_timeout, isolation_level=None)
             connection.execute("PRAGMA temp_store = MEMORY")  # a distroless container has no folder for it
         return connection
@@ -67,13 +67,13 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection for several short transactions, closed at the end."""
-        with self._told(), closing(self.connect()) as connection:
+        with self.told(), closing(self.connect()) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection that sees one state of the file; keep it short, writers wait for it."""
-        with self._told(), closing(self.connect()) as connection:
+        with self.told(), closing(self.connect()) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             yield connection
@@ -85,7 +85,7 @@ class Database:
             yield connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
         """Turn what SQLite says into what a person can act on."""
         try:
             yield

@@ -4,6 +4,7 @@ A short script over `cellar` and `mail`; it knows no SQL and no SMTP.
 """
 
 import logging
+from dataclasses import replace
 
 from cavecron.cellar.reader import Audience, recipients
 from cavecron.cellar.tables import MAILING, require
@@ -34,12 +35,17 @@ def weekly_reports(run: Run) -> Outcome:
         _LOG.info("Sans adresse e-mail, donc sans rapport: %d", audience.without_address)
     if run.dry_run:
         return _rehearse(audience)
-    mailing = Mailing.resumed(run, audience, post_of(run.settings, run.database))
+    post = post_of(run.settings, run.database)
+    with run.deliveries.kept() as deliveries:
+        return _mail(Mailing.resumed(replace(run, deliveries=deliveries), audience, post))
+
+
+def _mail(mailing: Mailing) -> Outcome:
     mailing.write_off()
     if mailing.done:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
     try:
-        _send(mailing, _pace(run))
+        _send(mailing, _pace(mailing.run))
     finally:
         mailing.finish()
         _LOG.info("%s", mailing.outcome().summary)

@@ -5,14 +5,15 @@ handed in.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from cavecron.cellar.database import utc_text
 from cavecron.ledger.claims import check_ours
-from cavecron.ledger.store import Ledger
+from cavecron.ledger.store import Ledger, Pen
 
 #: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.
 DeliveryState = Literal["sending", "sent", "failed", "deferred"]
@@ -44,6 +45,13 @@ class Deliveries:
 
     ledger: Ledger
     run: int
+    pen: Pen | None = None
+
+    @contextmanager
+    def kept(self) -> Iterator["Deliveries"]:
+        """Yield them over a connection that stays open, for the thread that notes down what it mails."""
+        with self.ledger.kept() as pen:
+            yield replace(self, pen=pen)
 
     def known(self) -> Mapping[str, Known]:
         """Return what earlier attempts of the run left, by recipient.
@@ -70,7 +78,7 @@ class Deliveries:
 
         """
         at = utc_text(now)
-        with self.ledger.writing() as connection:
+        with (self.pen or self.ledger).writing() as connection:
             check_ours(connection, self.ledger, self.run)
             for recipient, what in (settled or {}).items():
                 self._settle(connection, recipient, what, at)
@@ -101,7 +109,7 @@ class Deliveries:
 
     def write_off(self, run: int, recipient: str, what: Settled, *, now: datetime) -> None:
         """Settle what `abandoned` has found, at `now` (aware)."""
-        with self.ledger.writing() as connection:
+        with (self.pen or self.ledger).writing() as connection:
             check_ours(connection, self.ledger, self.run)
             replace(self, run=run)._settle(connection, recipient, what, utc_text(now))
 

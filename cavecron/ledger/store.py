@@ -6,7 +6,7 @@ mail's row in `email_log` and its delivery. Nothing is written while nothing hap
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -78,8 +78,12 @@ class Ledger:
             CavecronError: the database cannot be written.
 
         """
-        with self._turn.alone(), self._transaction() as connection:
+        with self.alone(), self._transaction() as connection:
             yield connection
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Return what lets one thread of this process write at a time."""
+        return self._turn.alone()
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Return what `work` returns, done in a transaction that other threads of this process may share.
@@ -101,10 +105,74 @@ class Ledger:
                 yield connection
 
     @contextmanager
+    def kept(self) -> Iterator["Pen"]:
+        """Yield what writes over a connection that stays open: for a thread that is about to write often."""
+        pen = Pen(self)
+        try:
+            yield pen
+        finally:
+            pen.put_down()
+
+    @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """Yield a connection that sees one state of the ledger, None where there is no ledger yet."""
         with self.database.reading() as connection:
             yield connection if _exists(connection) else None
+
+
+class Pen:
+    """A connection that stays open between transactions; one thread has it.
+
+    Opening the file and looking at all tables takes longer than a transaction. Here that is done anew where
+    the file is another one (a backup was restored), where the tables have changed, and after an error.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._connection: sqlite3.Connection | None = None
+        #: Device and inode of the file, and the version of its tables that was looked at.
+        self._file: tuple[int, int] | None = None
+        self._seen: int | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection in one short transaction that may write; raises what `Ledger.writing` does."""
+        with self._ledger.alone(), self._ledger.database.told():
+            try:
+                connection = self._ready()
+                with transaction(connection):
+                    yield connection
+            except BaseException:
+                self.put_down()
+                raise
+
+    def put_down(self) -> None:
+        """Close the connection; the next transaction opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._file = self._seen = None
+
+    def _ready(self) -> sqlite3.Connection:
+        if self._connection is None or self._identity() != self._file:
+            self.put_down()
+            file = self._identity()
+            self._connection = self._ledger.database.connect()
+            self._file = file if file == self._identity() else None
+        ((schema,),) = self._connection.execute("PRAGMA schema_version")
+        if schema == self._seen:
+            _check_version(self._connection)
+        else:
+            self._seen = None
+            _ensure(self._connection)
+            self._seen = schema
+        return self._connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self._ledger.database.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
 
 def _ensure(connection: sqlite3.Connection) -> None:

@@ -89,8 +89,8 @@ def compose(
     recipient = check_address(report.user.email)
     text = text_part(report, zone, generated).encode()
     page = html_part(report, zone, generated).encode("ascii", "xmlcharrefreplace")
-    # Not to be foreseen by whoever typed what is in the parts, and the same for the same mail.
-    boundary = f"=_{sha256(text + page).hexdigest()[:32]}"
+    # In no part, whatever a user typed: base64 has no '_', and the page breaks words that are so long.
+    boundary = f"=_{sha256(message_id.encode()).hexdigest()[:32]}"
     content = (
         _report_head(sender, generated.astimezone(zone), ascii_only=recipient.isascii())
         + f"To: {recipient}\nMessage-ID: {message_id}\n".encode()

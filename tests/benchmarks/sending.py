@@ -13,8 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.message import Message
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -56,7 +55,7 @@ def _figure(path: Path, where: str, users: int, runs: int) -> Figure:
         )
 
 
-def _messages(path: Path) -> list[EmailMessage]:
+def _messages(path: Path) -> list[Message]:
     """Return the mails that the run will send, ready to go."""
     database = Database(path)
     people = recipients(database).recipients
@@ -70,10 +69,10 @@ def _messages(path: Path) -> list[EmailMessage]:
         )
         for report in reports(database, people, at=NOW, zone=_PARIS)
     ]
-    return [message_from_bytes(bytes(mail), policy=SMTP) for mail in mails]
+    return [message_from_bytes(bytes(mail)) for mail in mails]
 
 
-def _send(messages: list[EmailMessage], port: int) -> None:
+def _send(messages: list[Message], port: int) -> None:
     with smtplib.SMTP("127.0.0.1", port) as server:
         for message in messages:
             server.send_message(message)
