@@ -47,7 +47,8 @@ _STYLE = (
     + "}"
 )
 #: Words longer than any of a language get places where they may break; no mail program's CSS does it for all.
-_ENDLESS = re.compile(r"[^\s-]{24,}")
+_LONG_WORD = 24
+_ENDLESS = re.compile(rf"[^\s-]{{{_LONG_WORD},}}")
 _PIECE = re.compile(r"\S{8}(?=\S)")
 
 
@@ -191,4 +192,6 @@ def _footer(text: str) -> str:
 
 
 def _safe(text: str) -> str:
+    if len(text) < _LONG_WORD:
+        return escape(text)
     return escape(_ENDLESS.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), text))

@@ -56,6 +56,8 @@ class Line:
 
 def plain(text: str, limit: int = 120) -> str:
     """Return `text` on one line, printable, and cut after a word where it exceeds `limit` characters."""
+    if len(text) <= limit and text.isprintable() and "  " not in text and text.strip() == text:
+        return text  # nearly all of them, in a fifth of the time
     line = " ".join(_UNPRINTABLE.sub(" ", text[: limit * _BLANKS]).split())
     if len(line) <= limit:
         return line
@@ -76,6 +78,8 @@ def plural(number: Quantity, noun: str) -> str:
 
 def grouped(number: Quantity) -> str:
     """Return the number as French writes it: '1 234,5' with a thin space, '−2' with a minus sign."""
+    if type(number) is int and 0 <= number < 1000:  # nearly all of them
+        return str(number)
     shown = round(number, 2) + 0  # + 0: no "−0" of something that was rounded away
     return f"{shown:,}".removesuffix(".0").translate(_FRENCH_DIGITS)
 
