@@ -12,7 +12,7 @@ from cavecron.schedule import GRACE
 
 #: When a run that failed for a while is tried again, after its first, second and third failure.
 _RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
-_MOST_TOLD = 5
+_MOST_TOLD = 20
 
 
 def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
@@ -32,10 +32,9 @@ def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
 def ended_by(error: CavecronError, claim: Claim, now: datetime) -> Ending:
     """Return the ending of an attempt that `error` cut short at `now` (aware)."""
     if isinstance(error, StoppedError):
-        return Ending(state="interrupted", reason=str(error))
-    return Ending(
-        state="failed", reason=str(error), retry_at=_retry_at(claim, now) if error.temporary else None
-    )
+        return Ending(state="interrupted", summary=error.summary, reason=str(error))
+    retry_at = _retry_at(claim, now) if error.temporary else None
+    return Ending(state="failed", summary=error.summary, reason=str(error), retry_at=retry_at)
 
 
 def _retry_at(claim: Claim, now: datetime) -> datetime | None:

@@ -8,6 +8,9 @@ from cavecron.jobs.loading import load_jobs
 from cavecron.jobs.registry import Job
 from cavecron.settings import Settings
 
+#: Characters of a file that a variable names: keys, lists and certificates are far shorter.
+_LONGEST = 1_000_000
+
 
 def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:
     """Return the settings, and all jobs: the built-in ones and those of `CAVECRON_JOBS`.
@@ -31,4 +34,9 @@ def load_for(jobs: Sequence[Job], environ: Mapping[str, str]) -> Settings:
 
 
 def _read(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8")
+    """Return the text of a file; whatever has no end, or is no value of a variable, is no text."""
+    with Path(path).open(encoding="utf-8") as file:
+        text = file.read(_LONGEST + 1)
+    if len(text) > _LONGEST or "\0" in text:
+        raise ValueError(path)
+    return text

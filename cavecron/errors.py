@@ -29,7 +29,12 @@ def reason(error: OSError) -> str:
 
 
 class CavecronError(Exception):
-    """The root of all of them: the job failed."""
+    """The root of all of them: the job failed.
+
+    `summary` says in French what was done all the same, where a job knows.
+    """
+
+    summary: str | None = None
 
     exit_code: ClassVar[int] = 1
     #: Whether the same thing may succeed when it is tried again later.

@@ -50,7 +50,7 @@ def test_nothing_has_happened_yet(cellar: CellarFile) -> None:
 def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -> None:
     """The answer is on one screen: two slots that nobody was there for, and one that was made up for."""
     looked(ledger, NOW + 10 * MINUTE)
-    said = told(cellar, "history", REPORTS).out.splitlines()
+    said = told(cellar, "history", REPORTS, **faked(NOW + 10 * MINUTE)).out.splitlines()
     assert said == [
         "2026-11-23 08:00  weekly_reports   en cours   rattrapage, démarré à 08:10:00, retard 10 min",
         "2026-11-09 08:00  weekly_reports   manqué     2 créneaux, jusqu'au 2026-11-16 08:00",
@@ -93,11 +93,21 @@ def test_repeated_mails_are_counted(cellar: CellarFile, ledger: Ledger) -> None:
 def test_programs_get_the_promised_names(cellar: CellarFile, ledger: Ledger) -> None:
     """And instants with an offset."""
     looked(ledger, NOW + 10 * MINUTE)
-    run, missed = json.loads(told(cellar, "history", "--json").out)
+    run, missed = json.loads(told(cellar, "history", "--json", **faked(NOW + 10 * MINUTE)).out)
     names = ("job", "slot", "trigger", "state", "started", "finished", "attempt", "summary", "reason")
     assert set(names) <= set(run)
     assert (run["slot"], run["trigger"], run["state"]) == (NOW.isoformat(), "replay", "running")
     assert (missed["state"], missed["slots"], missed["started"]) == ("missed", 2, None)
+
+
+def test_a_run_of_a_killed_process_is_not_told_as_running(cellar: CellarFile, ledger: Ledger) -> None:
+    """Nobody has noted it yet: its lease is over, and that is why there was no report."""
+    looked(ledger, NOW + MINUTE)
+    said = told(cellar, "history", "-n", "1", **faked(NOW + 5 * MINUTE)).out
+    assert "weekly_reports   interrompu rattrapage" in said
+    assert "coupé net : son processus a été tué" in said
+    assert "reprendre : cavecron run weekly_reports --resume" in said
+    assert "n'est pas reprise" in told(cellar, "health", **faked(NOW + 5 * MINUTE)).err
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1e3", "9" * 30])

@@ -48,14 +48,67 @@ def test_a_resumed_run_mails_only_who_is_left(cellar: CellarFile) -> None:
         cellar.user(name, f"{name[0]}@example.org")
     with HostileServer(Trap(Step.RCPT, close(), first=3, times=None)) as server:
         cellar.smtp(server.port)
-        said = mailed(at(cellar, NOW))
-        assert isinstance(said, str)
+        broken = mailed(at(cellar, NOW))
+        assert isinstance(broken, Outcome)
+        assert (len(broken.failures), broken.temporary) == (2, True)
         server.policies.clear()
         outcome = mailed(at(cellar, NOW + timedelta(hours=3)), again=True)
         assert isinstance(outcome, Outcome)
         assert outcome.summary == "Rapports hebdomadaires: 4 envoyés, 0 échecs"
         assert sorted(server.copies().values()) == [1, 1, 1, 1]
     assert [status for _, status, _ in cellar.rows(LOG)] == ["sent"] * 4
+
+
+def test_a_run_that_ended_early_says_how_many_are_left(cellar: CellarFile) -> None:
+    """In the history, with what to do: that is the number that a person needs."""
+    for name in "abcdefgh":
+        cellar.user(name)
+    with HostileServer(Trap(Step.RCPT, close(), first=3, times=None)) as server:
+        cellar.smtp(server.port)
+        means = at(cellar, NOW)
+        assert isinstance(mailed(means), str)
+        assert history(means.ledger)[0].summary == (
+            "Rapports hebdomadaires: 2 envoyés, 3 échecs, 6 encore à envoyer"
+        )
+
+
+def test_a_run_by_hand_finishes_what_an_accident_has_left(cellar: CellarFile) -> None:
+    """Whoever starts it anew within the hour wants nobody to be written to twice."""
+    for name in ("marie", "paul"):
+        cellar.user(name)
+    with HostileServer(
+        Trap(Step.RCPT, reply("451 4.3.0 plus tard"), recipient="paul@example.org", times=None)
+    ) as server:
+        cellar.smtp(server.port)
+        mailed(at(cellar, NOW))
+        server.policies.clear()
+        mailed(at(cellar, NOW + timedelta(minutes=30)))
+        assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
+        mailed(at(cellar, NOW + timedelta(minutes=31)))
+        assert set(server.copies().values()) == {2}
+
+
+def test_a_run_for_one_user_closes_no_other(cellar: CellarFile) -> None:
+    """What an accident left is still there to be resumed."""
+    for name in ("marie", "paul"):
+        cellar.user(name)
+    means = at(cellar, NOW)
+    cut = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), NOW)
+    finish(means.ledger, cut, Ending(state="interrupted"), NOW)
+    one = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, ("marie",), NOW + timedelta(minutes=1))
+    finish(means.ledger, one, Ending(state="succeeded"), NOW + timedelta(minutes=1))
+    assert claim_again(means.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == cut.run
+
+
+def test_a_number_that_comes_again_inherits_nothing(cellar: CellarFile) -> None:
+    """Somebody emptied the table of runs, as our own message may have told them to."""
+    cellar.user("marie")
+    with HostileServer() as server:
+        cellar.smtp(server.port)
+        mailed(at(cellar, NOW))
+        cellar.execute("DROP TABLE cavecron_run")
+        mailed(at(cellar, NOW + WEEK))
+        assert server.copies() == {"marie@example.org": 2}
 
 
 def test_a_mail_has_one_row_in_the_applications_log_however_often_it_is_tried(cellar: CellarFile) -> None:
@@ -143,5 +196,5 @@ def test_what_is_begun_twice_is_counted_as_repeated(cellar: CellarFile) -> None:
     deliveries = Deliveries(ledger=means.ledger, run=claim.run)
     for _ in range(3):
         deliveries.record(now=NOW, begun=["1", "2"])
-    deliveries.record(now=NOW, settled={"1": Settled(state="sent", repeated=True)})
-    assert history(means.ledger)[0].repeats == 5
+    deliveries.record(now=NOW, settled={"1": Settled(state="sent")})
+    assert history(means.ledger)[0].repeats == 4

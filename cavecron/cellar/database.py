@@ -76,7 +76,12 @@ class Database:
         with self.told(), closing(self.connect()) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
-            yield connection
+            try:
+                yield connection
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY":
+                    raise CavecronError("une lecture n'écrit pas : ouvrir la base par writing()") from error
+                raise
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

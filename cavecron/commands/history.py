@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -34,11 +34,12 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     most = number_within(arguments.number, 1, _MOST)
     if most is None:
         raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
-    entries = history(means_of(settings).ledger, job=job, most=most)
+    means = means_of(settings)
+    entries = history(means.ledger, job=job, most=most, now=means.clock.now())
     if arguments.json:
         print(json.dumps([_as_json(entry) for entry in entries], ensure_ascii=False, indent=2))
     elif entries:
-        print("\n".join(line for entry in entries for line in _lines(entry, settings.zone)))
+        print("\n".join(_table(entries, settings.zone)))
     else:
         print("Aucun créneau n'est encore passé, et aucun job n'a été exécuté.")
     return 0
@@ -62,7 +63,18 @@ def _as_json(entry: Entry) -> dict[str, object]:
     }
 
 
-def _lines(entry: Entry, zone: ZoneInfo) -> Sequence[str]:
+def _table(entries: Sequence[Entry], zone: ZoneInfo) -> Iterator[str]:
+    """Yield the lines of all entries; `--resume` is named where it would find something to do."""
+    complete: set[str] = set()
+    for entry in entries:
+        undone = entry.state == "interrupted" or (entry.state == "failed" and not entry.retry_at)
+        resumable = undone and entry.job not in complete
+        yield from _lines(entry, zone, resumable=resumable)
+        if resumable or (entry.state == "succeeded" and not entry.partial):
+            complete.add(entry.job)
+
+
+def _lines(entry: Entry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
     """Return the entry's own line, and below it what there is to say."""
     planned = f"{entry.slot.astimezone(zone):%Y-%m-%d %H:%M}"
     words = [f"{planned}  {entry.job:<16} {_STATES.get(entry.state, entry.state):<10}"]
@@ -75,7 +87,7 @@ def _lines(entry: Entry, zone: ZoneInfo) -> Sequence[str]:
         told.append(f"nouvelle tentative à {entry.retry_at.astimezone(zone):%H:%M:%S}")
     if entry.repeats:
         told.append(f"mails au sort inconnu, envoyés à nouveau sous le même Message-ID : {entry.repeats}")
-    if entry.state == "interrupted":
+    if resumable:
         told.append(f"reprendre : cavecron run {entry.job} --resume")
     return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in told)]
 

@@ -155,13 +155,13 @@ class Mailing:
     def _take(self, delivery: Delivery) -> None:
         letter = delivery.letter
         what = Known(state=_STATES[delivery.fate], error=delivery.error)
-        self._settle(letter.user_id, letter.address, what, repeated=delivery.repeated)
+        self._settle(letter.user_id, letter.address, what)
 
-    def _settle(self, user: int, email: str, what: Known, *, repeated: bool = False) -> None:
+    def _settle(self, user: int, email: str, what: Known) -> None:
         self.known[user] = what
-        self._unrecorded[str(user)] = self._settled(user, email, what, repeated=repeated)
+        self._unrecorded[str(user)] = self._settled(user, email, what)
 
-    def _settled(self, user: int, email: str, what: Known, *, repeated: bool = False) -> Settled:
+    def _settled(self, user: int, email: str, what: Known) -> Settled:
         row = EmailLogRow(
             smtp_config_id=self.post.config.id if self.post.config else None,
             recipient_email=email,
@@ -172,7 +172,7 @@ class Mailing:
             at=self.run.clock.now(),
         )
         log = partial(record_mail, sent=row)
-        return Settled(state=what.state, error=what.error, repeated=repeated, log=log)
+        return Settled(state=what.state, error=what.error, log=log)
 
     def _record(self, begun: list[str]) -> None:
         self.run.deliveries.record(now=self.run.clock.now(), begun=begun, settled=self._unrecorded)

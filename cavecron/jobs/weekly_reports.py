@@ -46,11 +46,16 @@ def _mail(mailing: Mailing) -> Outcome:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
     try:
         _send(mailing, _pace(mailing.run))
+        if mailing.trouble is not None:
+            raise mailing.trouble  # noted down in the end, but not everybody was written to
+    except CavecronError as error:
+        left = len(mailing.left())
+        _LOG.warning("Rapports encore à envoyer: %d (cavecron run weekly_reports --resume)", left)
+        error.summary = f"{mailing.outcome().summary}, {left} encore à envoyer"
+        raise
     finally:
         mailing.finish()
         _LOG.info("%s", mailing.outcome().summary)
-    if mailing.trouble is not None:
-        raise mailing.trouble  # noted down in the end, but not everybody was written to
     return mailing.outcome()
 
 

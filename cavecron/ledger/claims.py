@@ -6,15 +6,15 @@ Whoever writes here has read the row in the same transaction. It knows no schedu
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cavecron.cellar.database import read_utc, utc_text
 from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
 from cavecron.ledger.owners import is_gone, shown
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Claim, Ending, Trigger
+from cavecron.ledger.values import KILLED, Claim, Ending, Trigger
+from cavecron.schedule import GRACE
 
-_KILLED = "coupé net : son processus a été tué"
 _COLUMNS = "id, job, slot, trigger, state, attempt, failures, lease_until, retry_at, users, owner"
 
 
@@ -63,12 +63,18 @@ def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now
 def claim_by_hand(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
     """Claim a run of `job` that a person asks for, whatever its schedule.
 
+    One that was cut off or failed less than an hour after its slot is taken up instead: whoever starts it
+    anew after an accident wants it finished, and nobody to be written to twice. With `users` it is new.
+
     Raises:
         AlreadyRunningError: another process runs it.
 
     """
     with ledger.writing() as connection:
         _refuse_second(connection, ledger, job, now)
+        unfinished = None if users else _unfinished(connection, job)
+        if unfinished is not None and timedelta() <= now - unfinished.slot < GRACE:
+            return take_up(connection, ledger, unfinished, now, every_failure=True)
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
         return _insert(connection, ledger, claim, now)
 
@@ -83,12 +89,23 @@ def claim_again(ledger: Ledger, job: str, now: datetime) -> Claim:
     """
     with ledger.writing() as connection:
         _refuse_second(connection, ledger, job, now)
-        found = _found(
-            connection, "job = ? AND state <> 'missed' ORDER BY started DESC, id DESC LIMIT 1", job
-        )
-        if not found or found[0].state == "succeeded":
+        unfinished = _unfinished(connection, job)
+        if unfinished is None:
             raise UsageError(f"rien à reprendre : la dernière exécution de {job} est complète")
-        return take_up(connection, ledger, found[0], now, every_failure=True)
+        return take_up(connection, ledger, unfinished, now, every_failure=True)
+
+
+def _unfinished(connection: sqlite3.Connection, job: str) -> Running | None:
+    """Return the latest run that did not succeed, None where a complete one came after it.
+
+    A run for some users only that succeeded makes no other one complete.
+    """
+    where = (
+        "job = ? AND state IN ('running', 'interrupted', 'failed') AND started > coalesce("
+        "(SELECT max(started) FROM cavecron_run AS done WHERE done.job = cavecron_run.job"
+        " AND done.state = 'succeeded' AND done.users IS NULL), '') ORDER BY started DESC, id DESC LIMIT 1"
+    )
+    return next(iter(_found(connection, where, job)), None)
 
 
 def take_up(
@@ -123,7 +140,7 @@ def give_up(connection: sqlite3.Connection, run: Running, now: datetime) -> date
         connection.execute(
             "UPDATE cavecron_run SET state = 'interrupted', owner = NULL, lease_until = NULL, finished = ?,"
             " reason = ? WHERE id = ?",
-            (utc_text(now), _KILLED, run.id),
+            (utc_text(now), KILLED, run.id),
         )
         return run.slot
     if run.retry_at:
@@ -214,6 +231,8 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
             _packed(claim.users),
         ),
     )
+    # A row that somebody deleted may have left what belonged to a run of this number.
+    connection.execute("DELETE FROM cavecron_delivery WHERE run = ?", (cursor.lastrowid,))
     return Claim(
         run=cursor.lastrowid or 0, job=claim.job, slot=claim.slot, trigger=claim.trigger, users=claim.users
     )

@@ -31,11 +31,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of one recipient's mail; `repeated` where it may have arrived by an earlier try too."""
+    """What became of one recipient's mail; `log` writes it into the application's log too."""
 
     state: DeliveryState
     error: str | None = None
-    repeated: bool = False
     log: LogWriter | None = None
 
 
@@ -122,14 +121,13 @@ class Deliveries:
             mail = what.log(connection, mail)
         connection.execute(
             "INSERT INTO cavecron_delivery (run, recipient, state, repeats, error, mail, at)"
-            " VALUES (:run, :recipient, :state, :repeated, :error, :mail, :at)"
-            " ON CONFLICT (run, recipient) DO UPDATE SET state = :state, repeats = repeats + :repeated,"
-            " error = :error, mail = :mail, at = :at",
+            " VALUES (:run, :recipient, :state, 0, :error, :mail, :at)"
+            " ON CONFLICT (run, recipient)"
+            " DO UPDATE SET state = :state, error = :error, mail = :mail, at = :at",
             {
                 "run": self.run,
                 "recipient": recipient,
                 "state": what.state,
-                "repeated": what.repeated,
                 "error": what.error,
                 "mail": mail,
                 "at": at,

@@ -4,26 +4,34 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cavecron.cellar.database import read_utc, utc_text
+from cavecron.ledger.owners import is_gone
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Entry
-from cavecron.schedule import Schedule, last_slot
+from cavecron.ledger.values import KILLED, Entry
+from cavecron.schedule import GRACE, Schedule, last_slot
 
 #: A slot is overdue when nobody has accounted for it after this time.
 _PATIENCE = timedelta(minutes=2)
 
 _ENTRIES = """
     SELECT job, slot, last_slot, slots, trigger, state, attempt, started, finished, retry_at, summary, reason,
+           lease_until, owner, users,
            (SELECT coalesce(sum(repeats), 0) FROM cavecron_delivery WHERE run = cavecron_run.id)
     FROM cavecron_run WHERE :job IS NULL OR job = :job ORDER BY last_slot DESC, id DESC LIMIT :most"""
 
 
-def history(ledger: Ledger, *, job: str | None = None, most: int = 20) -> list[Entry]:
-    """Return the latest entries of one job or of all, newest first."""
+def history(
+    ledger: Ledger, *, job: str | None = None, most: int = 20, now: datetime | None = None
+) -> list[Entry]:
+    """Return the latest entries of one job or of all, newest first.
+
+    With `now` (aware), a run whose process is dead by then is told as interrupted, although nobody has noted
+    that yet.
+    """
     with ledger.reading() as connection:
         if connection is None:
             return []
         rows = connection.execute(_ENTRIES, {"job": job, "most": most}).fetchall()
-    return [_entry(row) for row in rows]
+    return [_entry(row, now) for row in rows]
 
 
 def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[str]:
@@ -48,7 +56,12 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
                 "SELECT job FROM cavecron_run WHERE state = 'running' AND lease_until > ?", (utc_text(now),)
             )
         }
-    problems = []
+        dead = connection.execute(
+            "SELECT DISTINCT job FROM cavecron_run WHERE state = 'running' AND trigger <> 'manual'"
+            " AND lease_until < ? AND slot > ?",
+            (utc_text(now - _PATIENCE), utc_text(now - GRACE)),
+        ).fetchall()
+    problems = [f"{name} : une exécution coupée net n'est pas reprise" for (name,) in dead if name in jobs]
     for name, schedule in jobs.items():
         slot = last_slot(schedule, now - _PATIENCE)
         identity, looked = known.get(name, ("", None))
@@ -62,10 +75,11 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
     return problems
 
 
-def _entry(row: Sequence[object]) -> Entry:
-    job, slot, last, slots, trigger, state, attempt, started, finished, retry_at, summary, reason, repeats = (
-        row
-    )
+def _entry(row: Sequence[object], now: datetime | None) -> Entry:
+    job, slot, last, slots, trigger, state, attempt, started, finished, retry_at, summary, reason = row[:12]
+    lease_until, owner, users, repeats = row[12:]
+    if now and state == "running" and _is_dead(read_utc(lease_until), str(owner), now):
+        state, reason = "interrupted", KILLED
     return Entry(
         job=str(job),
         slot=read_utc(slot) or _UNREADABLE,
@@ -80,7 +94,12 @@ def _entry(row: Sequence[object]) -> Entry:
         summary=None if summary is None else str(summary),
         reason=None if reason is None else str(reason),
         repeats=_number(repeats),
+        partial=users is not None,
     )
+
+
+def _is_dead(lease_until: datetime | None, owner: str, now: datetime) -> bool:
+    return lease_until is None or lease_until <= now or is_gone(owner)
 
 
 _UNREADABLE = datetime.min.replace(tzinfo=UTC)

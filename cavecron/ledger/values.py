@@ -15,6 +15,7 @@ State = Literal["running", "succeeded", "failed", "interrupted", "missed"]
 TOO_LATE = "trop tard"
 REPLACED = "un créneau plus récent a pris la place"
 BUSY = "l'exécution précédente durait encore"
+KILLED = "coupé net : son processus a été tué"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A row of the history: a run, or `slots` missed slots from `slot` to `last_slot` (aware instants)."""
+    """A row of the history: a run, or `slots` missed slots from `slot` to `last_slot` (aware instants).
+
+    `repeats` counts mails that were sent again because their fate was unknown; a `partial` run is one for
+    some users only.
+    """
 
     job: str
     slot: datetime
@@ -106,3 +111,4 @@ class Entry:
     summary: str | None
     reason: str | None
     repeats: int = 0
+    partial: bool = False

@@ -87,13 +87,18 @@ class _Mailing:
         """Yield all turns, last ones too where the mailing ends early."""
         try:
             yield from self._work()
-        except CavecronError:
+        except CavecronError as error:
             yield from self._wind_up()
-            raise
+            if not (isinstance(error, ServerUnavailableError) and self._everybody_was_tried()):
+                raise
 
     def end(self) -> None:
         """Let the connections go."""
         self._crew.dismiss()
+
+    def _everybody_was_tried(self) -> bool:
+        """Return whether every letter has a fate: a server that fails at the last ones is their trouble."""
+        return self._exhausted and self._crew.proven and not self._sorting.untried
 
     def _work(self) -> Iterator[Turn]:
         self._compose()

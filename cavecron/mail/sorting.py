@@ -62,6 +62,11 @@ class Sorting:
         """Return whether there is something to tell."""
         return bool(self._results or self._put_off)
 
+    @property
+    def untried(self) -> bool:
+        """Return whether a letter was never handed over."""
+        return any(not attempt.begun for attempt in self._ready)
+
     def add(self, letter: Letter) -> None:
         """Take a new letter, the last of those that are ready."""
         self._ready.append(Attempt(letter=letter))
