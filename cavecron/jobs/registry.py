@@ -10,14 +10,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cavecron.cellar.database import Database
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError, UsageError
-from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.values import Claim
 from cavecron.settings import BUILT_IN, JobDefaults, Settings, check_defaults
+
+if TYPE_CHECKING:  # a command that runs no job, like `next`, does without the ledger
+    from cavecron.ledger.deliveries import Deliveries
+    from cavecron.ledger.values import Claim
 
 Option = Literal["dry_run", "users"]
 #: A job of one's own takes a Run and returns its summary, or nothing; it may be a coroutine function.
@@ -68,10 +70,10 @@ class Run:
     """
 
     job: Job
-    claim: Claim
+    claim: "Claim"
     settings: Settings
     database: Database
-    deliveries: Deliveries
+    deliveries: "Deliveries"
     clock: Clock
     deadline: float
     halt: Callable[[], CavecronError | None]
