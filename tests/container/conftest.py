@@ -61,16 +61,22 @@ def opened() -> Iterator[Engine]:
     kept = os.environ.get("CAVECRON_CONTAINER_STORE")
     folder = Path(kept or tempfile.mkdtemp(prefix="cavecron-", dir="/var/tmp"))
     engine = Engine(store=folder, state=Path("/run") / folder.name)
-    if not engine.podman("images", "--quiet", _FINAL_BASE):
-        with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as made:
-            build, final = bases.make(Path(made))
-            engine.take_in(build, _BUILD_BASE)
-            engine.take_in(final, _FINAL_BASE, *_FINAL_SETTINGS)
-    yield engine
-    if not kept:
-        engine.podman("system", "reset", "--force")
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(engine.state, ignore_errors=True)
+    try:
+        if not engine.podman("images", "--quiet", _FINAL_BASE):
+            _take_in_bases(engine)
+        yield engine
+    finally:
+        if not kept:
+            engine.clear()
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(engine.state, ignore_errors=True)
+
+
+def _take_in_bases(engine: Engine) -> None:
+    with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as made:
+        build, final = bases.make(Path(made))
+        engine.take_in(build, _BUILD_BASE)
+        engine.take_in(final, _FINAL_BASE, *_FINAL_SETTINGS)
 
 
 def build_image(store: Engine, *arguments: str) -> None:

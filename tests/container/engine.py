@@ -79,11 +79,19 @@ class Engine:
         yield Path(self.podman("image", "mount", self.image).strip())
         self.podman("image", "unmount", self.image)
 
+    def clear(self) -> None:
+        """Remove all containers and images."""
+        self.podman("rm", "--all", "--force", "--time=0")
+        self.podman("image", "unmount", "--all", "--force")
+        self.podman("rmi", "--all", "--force")
+
     def _where(self) -> tuple[str, ...]:
         return (f"--root={self.store}", f"--runroot={self.state}", "--storage-driver=overlay")
 
     def _podman(self) -> tuple[str, ...]:
-        return ("podman", *self._where(), "--runtime=runc", "--cgroup-manager=cgroupfs")
+        # A folder of its own for its state: another session on this machine takes the common one away.
+        own = f"--tmpdir={self.state}/libpod"
+        return ("podman", *self._where(), own, "--runtime=runc", "--cgroup-manager=cgroupfs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
