@@ -15,6 +15,7 @@ from cavecron.cellar.smtp_config import MailKeyError, SmtpConfig
 from cavecron.cellar.tables import require
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError
+from cavecron.ledger.store import Ledger
 from cavecron.mail.crew import Transport
 from cavecron.mail.message import check_address, check_sender, trial_message
 from cavecron.mail.post import Post, post_of
@@ -79,8 +80,10 @@ def _skipped(subject: str, why: str) -> Finding:
 
 
 def _configuration(settings: Settings) -> Finding:
-    if settings.warnings:
-        return Finding(subject="Configuration", ok=False, said=" ; ".join(settings.warnings))
+    # What is wrong with the key is told by the look at the key, in more words.
+    warnings = [warning for warning in settings.warnings if not warning.startswith("SMTP_ENCRYPTION_KEY")]
+    if warnings:
+        return Finding(subject="Configuration", ok=False, said=" ; ".join(warnings))
     where = f"le dossier {settings.outbox}" if settings.outbox else "le serveur SMTP de Cave à Vin"
     disabled = [name for name, job in settings.jobs.items() if not job.enabled]
     off = f", désactivés : {', '.join(disabled)}" if disabled else ""
@@ -103,6 +106,8 @@ def _writable(database: Database) -> str:
 
 
 def _complete(database: Database) -> str:
+    with Ledger(database=database).reading():
+        pass  # a ledger of a later version, or one that somebody changed, is refused
     require(database)
     return "toutes les tables et colonnes sont là"
 

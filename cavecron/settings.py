@@ -4,7 +4,7 @@ Pure: it takes a mapping of strings and a function that reads a file. It knows n
 and no clock; which jobs there are, and when they run by default, is handed in.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -162,11 +162,13 @@ def load(
         "SCHEDULER_TIMEZONE" if reader.has("SCHEDULER_TIMEZONE") else "TZ", "Europe/Paris", variables.zone
     )
     reader.text("CAVECRON_JOBS")  # only to tell what is wrong with its file
+    keys = reader.value("SMTP_ENCRYPTION_KEY", "", variables.names)
+    authority = reader.value("SMTP_CA_FILE", "", variables.optional_path)
     settings = Settings(
         zone=zone,
         database=reader.value("DATABASE_URL", "sqlite:////data/wine.db", variables.database),
-        smtp_keys=reader.value("SMTP_ENCRYPTION_KEY", "", variables.names),
-        smtp_ca_file=reader.value("SMTP_CA_FILE", "", variables.optional_path),
+        smtp_keys=keys,
+        smtp_ca_file=authority,
         outbox=reader.value("CAVECRON_MAIL", "smtp", variables.outbox),
         retention=_retention(reader),
         mailing=_mailing(reader),
@@ -175,7 +177,7 @@ def load(
         alert_to=reader.value("CAVECRON_ALERT_TO", "", variables.address),
         log_level=reader.value("CAVECRON_LOG_LEVEL", "INFO", _log_level),
         log_format=reader.value("CAVECRON_LOG_FORMAT", "text", _log_format),
-        warnings=_misspelt(environ, known_names(jobs)),
+        warnings=(*_misspelt(environ, known_names(jobs)), *_useless(keys, authority, read_file)),
     )
     if problems or reader.problems:
         raise ConfigurationError([*problems, *reader.problems])
@@ -258,6 +260,21 @@ def _log_format(text: str) -> LogFormat:
     if text.lower() not in ("text", "json"):
         raise WrongValueError("text ou json est attendu")
     return cast(LogFormat, text.lower())
+
+
+def _useless(keys: Sequence[str], authority: Path | None, read_file: Callable[[str], str]) -> Iterator[str]:
+    """Yield a warning for each thing that a mail server may need and that cannot work as it is."""
+    for position, key in enumerate(keys, start=1):
+        if not variables.is_fernet_key(key):
+            which = f" (clé n° {position} sur {len(keys)})" if len(keys) > 1 else ""
+            yield f"SMTP_ENCRYPTION_KEY{which} : une clé Fernet, 32 octets en base64 url-safe, est attendue"
+    if authority is not None:
+        try:
+            usable = "-----BEGIN CERTIFICATE-----" in read_file(str(authority))
+        except (OSError, ValueError):
+            usable = False
+        if not usable:
+            yield f"SMTP_CA_FILE={str(authority)!r} : un fichier lisible de certificats PEM est attendu"
 
 
 def _misspelt(environ: Mapping[str, str], known: frozenset[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ that the values of some are secrets.
 """
 
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -168,6 +169,14 @@ def database(text: str) -> Path:
 def names(text: str) -> tuple[str, ...]:
     """Return the comma-separated parts, without blanks."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def is_fernet_key(text: str) -> bool:
+    """Return whether the text is 32 octets in url-safe base64, as the Fernet specification has it."""
+    try:
+        return len(urlsafe_b64decode(text.encode())) == 32
+    except ValueError:
+        return False
 
 
 def optional_path(text: str) -> Path | None:
