@@ -50,6 +50,8 @@ class Scheduler:
 
     `environ` says where the database is and when the jobs run, as the environment does (`DATABASE_URL`,
     `SCHEDULER_…`); it is read once. `ready` raises a CavecronError as long as the database is not ready.
+    `alone` says that no other scheduler follows other jobs in the same database: what this one does not know
+    is gone. `stop` is for the thread of the loop.
 
     Raises:
         ConfigurationError: with every problem of `environ`.
@@ -63,9 +65,11 @@ class Scheduler:
         *,
         means: Means | None = None,
         ready: Callable[[], None] = lambda: None,
+        alone: bool = False,
     ) -> None:
         self._means = means or means_of(load_for(jobs, environ or {}))
         self._ready = ready
+        self._alone = alone
         self._jobs = {job.name: job for job in jobs}
         self._desks = [
             _Desk(job=job, watch=Watch(job=job.name, schedule=self._means.settings.jobs[job.name].schedule))
@@ -105,7 +109,8 @@ class Scheduler:
             due = self._everything() if now < seen - _STEP_BACK else self._due(now)
             seen = now
             for first in range(0, len(due), _AT_ONCE):
-                await self._look(due[first : first + _AT_ONCE])
+                if not self._stopping:
+                    await self._look(due[first : first + _AT_ONCE])
         if self._running:
             await asyncio.wait(self._running)
 
@@ -118,7 +123,7 @@ class Scheduler:
 
         def note() -> None:
             self._ready()
-            register(self._means.ledger, schedules, clock.now())
+            register(self._means.ledger, schedules, clock.now(), others_gone=self._alone)
 
         while not self._stopping:
             if await self._tried("register", note):

@@ -12,19 +12,20 @@ from cavecron.schedule import GRACE
 
 #: When a run that failed for a while is tried again, after its first, second and third failure.
 _RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
-_MOST_TOLD = 20
+_MOST_TOLD, _LONGEST = 20, 5_000
 
 
 def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
     """Return the ending of an attempt that came to its end at `now` (aware)."""
+    summary = _written(outcome.summary)
     if not outcome.failures:
-        return Ending(state="succeeded", summary=outcome.summary)
+        return Ending(state="succeeded", summary=summary)
     count = len(outcome.failures)
     told = " ; ".join(outcome.failures[:_MOST_TOLD]) + (" ; …" if count > _MOST_TOLD else "")
     return Ending(
         state="failed",
-        summary=outcome.summary,
-        reason=f"{count} échec{'s' if count > 1 else ''} : {told}",
+        summary=summary,
+        reason=_written(f"{count} échec{'s' if count > 1 else ''} : {told}"),
         retry_at=_retry_at(claim, now) if outcome.temporary else None,
     )
 
@@ -32,9 +33,18 @@ def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
 def ended_by(error: CavecronError, claim: Claim, now: datetime) -> Ending:
     """Return the ending of an attempt that `error` cut short at `now` (aware)."""
     if isinstance(error, StoppedError):
-        return Ending(state="interrupted", summary=error.summary, reason=str(error))
+        return Ending(state="interrupted", summary=_written(error.summary), reason=_written(str(error)))
     retry_at = _retry_at(claim, now) if error.temporary else None
-    return Ending(state="failed", summary=error.summary, reason=str(error), retry_at=retry_at)
+    return Ending(
+        state="failed", summary=_written(error.summary), reason=_written(str(error)), retry_at=retry_at
+    )
+
+
+def _written(text: str | None) -> str | None:
+    """Return the text as it can be stored: encodable, and not endless."""
+    if text is None:
+        return None
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def _retry_at(claim: Claim, now: datetime) -> datetime | None:

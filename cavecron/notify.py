@@ -6,6 +6,7 @@ What goes wrong here is a warning, nothing more. It decides nothing about the ru
 import logging
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Literal
 
 from cavecron.cellar.database import Database
@@ -30,13 +31,13 @@ def ping(url: str, event: Literal["start", "success", "failure"], body: str = ""
     place, mark, query = url.partition("?")
     request = urllib.request.Request(  # noqa: S310 - settings let only http and https through
         f"{place.rstrip('/')}{_PATHS[event]}{mark}{query}",
-        data=body.encode()[:_LONGEST_BODY],
+        data=body.encode("utf-8", "replace")[:_LONGEST_BODY],
         headers={"User-Agent": "cavecron", "Content-Type": "text/plain; charset=utf-8"},
     )
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE):  # noqa: S310
             pass
-    except (OSError, ValueError) as error:  # HTTP errors are OSErrors too; the URL is a secret
+    except (OSError, ValueError, HTTPException) as error:  # the URL is a secret: the error's name must do
         said = error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
         _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, said)
 

@@ -1,7 +1,7 @@
 """One run, from its claim to its outcome: by the scheduler or by hand, it is this path.
 
 The job works in a thread of its own; meanwhile its lease is renewed and its time is watched. It decides
-nothing that a job decides. The fixed sentences of the log are here and in `jobs.weekly_reports`.
+nothing that a job decides. The fixed sentences of the log are in `sentences` and `jobs.weekly_reports`.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ from cavecron.cellar.database import Database
 from cavecron.clock import Clock
 from cavecron.endings import ended_by, ended_with
 from cavecron.errors import CavecronError, LeaseLostError, StoppedError, TemporaryError, TimeLimitError
-from cavecron.french import duration, moment
-from cavecron.jobs.calling import call
+from cavecron.jobs.calling import JobCrashedError, call
 from cavecron.jobs.registry import Job, Outcome, Run
 from cavecron.ledger.claims import finish, renew
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.values import Claim, Ending
+from cavecron.schedule import GRACE
+from cavecron.sentences import say_end, say_start
 from cavecron.settings import Settings
 from cavecron.threads import Threads
 
@@ -33,13 +34,12 @@ _T = TypeVar("_T")
 
 #: Renewals in the time of one lease.
 _RENEWALS = 4
-#: What the ledger gets to record an end while the process is being stopped.
-_LAST_WRITE = timedelta(seconds=1)
-#: What it gets otherwise: more than a lock is waited for.
-_LONGEST_WRITE = timedelta(seconds=60)
-#: What a dead-man service and an alert get.
-_LAST_WORD = timedelta(seconds=60)
-_TRIES_TO_RECORD = 3
+#: Seconds that the ledger gets to record an end while the process is being stopped.
+_LAST_WRITE = 1.0
+#: Seconds that a dead-man service and an alert get.
+_LAST_WORD = 60.0
+#: Seconds between two tries to record an end: fewer than others have patience with a lease that has run out.
+_PAUSE = 10.0
 
 
 class HungError(CavecronError):
@@ -106,13 +106,21 @@ async def carry_out(claim: Claim, job: Job, means: Means, *, control: Control, o
 
     """
     attempt = _Attempt(claim=claim, job=job, means=means, control=control, options=options)
-    _announce(claim, job, means)
+    say_start(claim, job, means.settings.zone, means.clock.now())
     attempt.tell_start()
     try:
         outcome = await attempt.work()
+    except LeaseLostError as error:  # whoever has the run tells of its end
+        _LOG.warning("Job %s : %s", job.name, error)
+        raise
     except CavecronError as error:
         await attempt.end(ended_by(error, claim, means.clock.now()))
         raise
+    except Exception as error:  # no thread to be had, for one: the scheduler has to outlive it
+        _LOG.exception("Job %s : erreur interne", job.name)
+        crash = JobCrashedError(f"{type(error).__name__} : {error}")
+        await attempt.end(ended_by(crash, claim, means.clock.now()))
+        raise crash from error
     await attempt.end(ended_with(outcome, claim, means.clock.now()))
     return outcome
 
@@ -203,8 +211,9 @@ class _Attempt:
 
     async def end(self, ending: Ending) -> None:
         """Log and record how the attempt ended, and tell who asked to be told."""
-        self._log(ending)
-        await self._record(ending)
+        say_end(self.job, ending, self.means.settings.zone)
+        if not await self._record(ending):
+            return
         settings = self.means.settings
         asked = settings.jobs[self.job.name].ping_url or settings.alert_to
         if not asked or ending.state == "interrupted" or ending.retry_at:
@@ -215,46 +224,42 @@ class _Attempt:
         telling = self._start("notify", lambda: _notify().ended(self.claim, ending, **known))
         await self._patiently(telling, _LAST_WORD)
 
-    async def _patiently(self, future: "asyncio.Future[_T]", patience: timedelta) -> None:
-        """Wait for a call, for a second at most once the process is being stopped."""
+    async def _patiently(self, future: "asyncio.Future[_T]", patience: float) -> None:
+        """Wait so many seconds for a call, for one at most once the process is being stopped."""
         clock, wake = self.means.clock, self.control.wake
-        limit = clock.now() + patience
-        while not future.done() and clock.now() < limit:
+        limit = clock.monotonic() + patience
+        while not future.done():
             if self.control.stopping:
-                limit = min(limit, clock.now() + _LAST_WRITE)
-            await clock.wait(wake, limit)
+                limit = min(limit, clock.monotonic() + _LAST_WRITE)
+            left = limit - clock.monotonic()
+            if left <= 0:
+                return
+            await clock.wait(wake, clock.now() + timedelta(seconds=left))
             wake.clear()
 
-    async def _record(self, ending: Ending) -> None:
-        """Write the ending into the ledger; a locked database is waited for, but not while stopping."""
-        means = self.means
-        for _ in range(_TRIES_TO_RECORD):
-            writing = self._start("end", lambda: finish(means.ledger, self.claim, ending, means.clock.now()))
-            await self._patiently(writing, _LONGEST_WRITE)
-            if not writing.done():
-                _LOG.error("Job %s : sa fin n'a pu être notée, la base ne répond pas", self.job.name)
-                return
-            try:
-                writing.result()
-            except TemporaryError as error:
-                _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", self.job.name, error)
-            except CavecronError as error:
-                _LOG.error("Job %s : sa fin n'a pu être notée, %s", self.job.name, error)
-                return
-            else:
-                return
+    async def _record(self, ending: Ending) -> bool:
+        """Write the ending into the ledger; return whether that was possible.
 
-    def _log(self, ending: Ending) -> None:
-        if ending.state == "succeeded":
-            _LOG.info("Job %s exécuté avec succès", self.job.name)
-            return
-        level, words = (
-            (logging.WARNING, "interrompu") if ending.state == "interrupted" else (logging.ERROR, "en échec")
-        )
-        again = ""
-        if ending.retry_at:
-            again = f" ; nouvelle tentative à {ending.retry_at.astimezone(self.means.settings.zone):%H:%M:%S}"
-        _LOG.log(level, "Job %s %s : %s%s", self.job.name, words, ending.reason, again)
+        A run that came to its end must not be taken for one that was cut off: whatever keeps the database
+        from being written is waited for as long as the slot could run again, but not while stopping.
+        """
+        means, told = self.means, ""
+        limit = means.clock.monotonic() + GRACE.total_seconds()
+        while True:
+            writing = self._start("end", lambda: finish(means.ledger, self.claim, ending, means.clock.now()))
+            await self._patiently(writing, limit - means.clock.monotonic())
+            trouble = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
+            if trouble is None:
+                return True
+            over = self.control.stopping or means.clock.monotonic() >= limit
+            if over or not isinstance(trouble, CavecronError) or isinstance(trouble, LeaseLostError):
+                _LOG.error("Job %s : sa fin n'a pu être notée, %s", self.job.name, trouble)
+                return False
+            if str(trouble) != told:
+                _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", self.job.name, trouble)
+            told = str(trouble)
+            nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            await self._patiently(nothing, _PAUSE)
 
     def _keep_lease(self, now: float) -> float:
         """Renew the lease when it is time; return the seconds until the next look at it."""
@@ -273,7 +278,7 @@ class _Attempt:
             if not renewal.result():
                 self.control.lose()
         except CavecronError as error:
-            _LOG.warning("Job %s : bail pas renouvelé, %s", self.job.name, error)
+            _LOG.warning("Job %s : bail non renouvelé, %s", self.job.name, error)
 
     def _start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
         future = self.means.threads.start(name, call)
@@ -283,14 +288,3 @@ class _Attempt:
     def _woken(self, future: "asyncio.Future[_T]") -> None:
         future.exception()  # looked at here, so that one left behind is no surprise to the loop
         self.control.wake.set()
-
-
-def _announce(claim: Claim, job: Job, means: Means) -> None:
-    _LOG.info("Démarrage du job: %s", job.title)
-    when = moment(claim.slot.astimezone(means.settings.zone))
-    if claim.attempt > 1:
-        what = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
-        _LOG.info("Job %s : reprise %s du %s, tentative %d", job.name, what, when, claim.attempt)
-    elif claim.trigger == "replay":
-        late = duration(means.clock.now() - claim.slot)
-        _LOG.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)

@@ -5,7 +5,7 @@ and no clock; which jobs there are, and when they run by default, is handed in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -78,7 +78,7 @@ class JobSettings:
     enabled: bool
     schedule: Schedule
     time_limit: int
-    ping_url: str | None
+    ping_url: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +218,9 @@ def _schedule(reader: Variables, job: JobDefaults, zone: ZoneInfo) -> Schedule:
     prefix = f"SCHEDULER_{job.prefix}"
     simple = [f"{prefix}_{field}" for field in _SIMPLE_FIELDS if reader.has(f"{prefix}_{field}")]
     if simple and reader.has(f"{prefix}_CRON"):
-        reader.problems.append(f"{prefix}_CRON et {', '.join(simple)} s'excluent : n'en garder qu'une façon")
+        reader.problems.append(
+            f"{prefix}_CRON et {', '.join(simple)} s'excluent : ne garder que l'un ou les autres"
+        )
     day = reader.value(f"{prefix}_DAY", job.day, variables.days)
     hour = reader.value(f"{prefix}_HOUR", str(job.hour), variables.hour)
     minute = reader.value(f"{prefix}_MINUTE", str(job.minute), variables.minute)

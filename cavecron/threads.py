@@ -31,8 +31,9 @@ class DaemonThreads:
         def work() -> None:
             try:
                 result = call()
-            except Exception as error:  # handed over, and raised where the future is awaited
-                _tell(loop, _fail, future, error)
+            except BaseException as error:  # handed over, and raised where the future is awaited
+                passed_on = error if isinstance(error, Exception) else RuntimeError(repr(error))
+                _tell(loop, _fail, future, passed_on)
             else:
                 _tell(loop, _succeed, future, result)
 

@@ -77,6 +77,7 @@ HOUSE = [
     "jobs.cleanup",
     "notify",
     "endings",
+    "sentences",
     "runner",
     "environment",
     "export",

@@ -221,7 +221,7 @@ def test_fields_and_cron_exclude_each_other() -> None:
     """Nobody could tell which one counts."""
     (problem,) = problems({"SCHEDULER_CLEANUP_CRON": "0 3 * * *", "SCHEDULER_CLEANUP_HOUR": "3"})
     assert problem == (
-        "SCHEDULER_CLEANUP_CRON et SCHEDULER_CLEANUP_HOUR s'excluent : n'en garder qu'une façon"
+        "SCHEDULER_CLEANUP_CRON et SCHEDULER_CLEANUP_HOUR s'excluent : ne garder que l'un ou les autres"
     )
 
 

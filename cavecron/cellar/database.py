@@ -140,6 +140,6 @@ def read_utc(stored: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(stored.strip())
-    except ValueError:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset can lead out of the calendar
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -15,8 +15,8 @@ from cavecron.errors import AlreadyRunningError, CavecronError, UsageError
 from cavecron.french import moment
 from cavecron.jobs.registry import Job, Outcome, named_job
 from cavecron.ledger.claims import claim_again, claim_by_hand
-from cavecron.ledger.looking import look
-from cavecron.ledger.values import Claim, Watch
+from cavecron.ledger.looking import look_once
+from cavecron.ledger.values import Claim
 from cavecron.runner import Control, Means, Options, carry_out, rehearse
 from cavecron.schedule import next_slot
 from cavecron.signals import on_stop
@@ -67,8 +67,13 @@ def _chosen(arguments: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[Job]
 
 
 async def _run(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means, options: Options) -> int:
-    control = Control()
-    on_stop(control.stop)
+    controls = {job.name: Control() for job in jobs}
+
+    def stop() -> None:
+        for control in controls.values():
+            control.stop()
+
+    on_stop(stop)
     try:
         claims = await means.threads.start("claim", lambda: _claims(jobs, arguments, means))
     except CavecronError as error:
@@ -76,12 +81,18 @@ async def _run(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means,
             _print_json(jobs[0], ok=False, error=str(error))
         raise
     named = {job.name: job for job in jobs}
-    codes = [
-        await _carried_out(
-            claim, named[claim.job], means, control=control, options=options, as_json=arguments.json
+    # All at once, as the scheduler does: a claim that waited for its turn would lose its lease.
+    codes = await asyncio.gather(
+        *(
+            _carried_out(
+                *(claim, named[claim.job], means),
+                control=controls[claim.job],
+                options=options,
+                as_json=arguments.json,
+            )
+            for claim in claims
         )
-        for claim in claims
-    ]
+    )
     return max(codes, default=0)
 
 
@@ -117,19 +128,18 @@ def _claims(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means) ->
 def _due(jobs: Sequence[Job], means: Means) -> list[Claim]:
     """Claim what the scheduler would run now, of enabled jobs; say so where there is nothing."""
     now = means.clock.now()
-    configured = means.settings.jobs
-    watches = [
-        Watch(job=job.name, schedule=configured[job.name].schedule)
-        for job in jobs
-        if configured[job.name].enabled
-    ]
-    looks = look(means.ledger, watches, now, eager=True)
-    claims = [seen.claim for seen in looks if seen.claim]
-    busy = [watch.job for watch, seen in zip(watches, looks, strict=True) if seen.busy]
+    configured = [means.settings.jobs[job.name] for job in jobs]
+    schedules = {
+        job.name: found.schedule if found.enabled else None
+        for job, found in zip(jobs, configured, strict=True)
+    }
+    looks = look_once(means.ledger, schedules, now)
+    claims = [seen.claim for seen in looks.values() if seen.claim]
+    busy = [name for name, seen in looks.items() if seen.busy]
     if busy and not claims:
         raise AlreadyRunningError(f"{', '.join(busy)} : déjà en cours dans un autre processus")
     if not claims:
-        slots = [slot for watch in watches if (slot := next_slot(watch.schedule, now))]
+        slots = [slot for schedule in schedules.values() if schedule and (slot := next_slot(schedule, now))]
         coming = moment(min(slots).astimezone(means.settings.zone)) if slots else "aucun"
         print(f"Rien à exécuter maintenant ; prochain créneau : {coming}", file=sys.stderr)
     return claims

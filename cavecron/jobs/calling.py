@@ -34,7 +34,7 @@ def call(run: Run) -> Outcome:
     except _PASSING as error:
         run.check()  # a coroutine whose time is up has timed out too
         raise TemporaryError(f"{type(error).__name__} : {error}") from error
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
         _LOG.exception("Job %s : erreur de programmation", run.job.name)
         raise JobCrashedError(f"{type(error).__name__} : {error}") from error
     if isinstance(result, Outcome):

@@ -45,18 +45,26 @@ def running(connection: sqlite3.Connection, job: str) -> list[Running]:
     return _found(connection, "job = ? AND state = 'running'", job)
 
 
-def latest_slot_run(connection: sqlite3.Connection, job: str) -> Running | None:
-    """Return the run of the latest slot of `job` that ran."""
-    where = "job = ? AND state <> 'missed' AND trigger <> 'manual' ORDER BY slot DESC LIMIT 1"
-    return next(iter(_found(connection, where, job)), None)
+def latest_slot_run(connection: sqlite3.Connection, job: str, now: datetime) -> Running | None:
+    """Return the run of the latest slot of `job` that ran; slots to come may have run by a wrong clock."""
+    where = "job = ? AND state <> 'missed' AND trigger <> 'manual' AND slot <= ? ORDER BY slot DESC LIMIT 1"
+    return next(iter(_found(connection, where, job, utc_text(now))), None)
+
+
+def slots_that_ran(
+    connection: sqlite3.Connection, job: str, first: datetime, last: datetime
+) -> list[datetime]:
+    """Return the slots from `first` to `last` that have a run, in order."""
+    rows = connection.execute(
+        "SELECT slot FROM cavecron_run WHERE job = ? AND slot BETWEEN ? AND ? AND state <> 'missed'"
+        " AND trigger <> 'manual' ORDER BY slot",
+        (job, utc_text(first), utc_text(last)),
+    )
+    return [slot for (stored,) in rows if (slot := read_utc(stored))]
 
 
 def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
     """Claim a slot that has no run; the unique index refuses one that has."""
-    connection.execute(
-        "DELETE FROM cavecron_run WHERE job = ? AND slot = ? AND state = 'missed' AND slots = 1",
-        (claim.job, utc_text(claim.slot)),
-    )
     return _insert(connection, ledger, claim, now)
 
 
@@ -212,8 +220,7 @@ def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now
                 f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
                 f" dans {left} s"
             )
-        if run.trigger == "manual":
-            give_up(connection, run, now)
+        give_up(connection, run, now)
 
 
 def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
@@ -238,13 +245,13 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
     )
 
 
-def _found(connection: sqlite3.Connection, where: str, job: str) -> list[Running]:
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM cavecron_run WHERE {where}", (job,))  # noqa: S608
+def _found(connection: sqlite3.Connection, where: str, *values: str) -> list[Running]:
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM cavecron_run WHERE {where}", values)  # noqa: S608
     return [
         Running(
             id=row[0],
             job=row[1],
-            slot=read_utc(row[2]) or datetime.min.replace(tzinfo=UTC),
+            slot=read_utc(row[2]) or datetime(1, 1, 3, tzinfo=UTC),
             trigger=row[3],
             state=row[4],
             attempt=row[5],

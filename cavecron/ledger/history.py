@@ -102,7 +102,7 @@ def _is_dead(lease_until: datetime | None, owner: str, now: datetime) -> bool:
     return lease_until is None or lease_until <= now or is_gone(owner)
 
 
-_UNREADABLE = datetime.min.replace(tzinfo=UTC)
+_UNREADABLE = datetime(1, 1, 3, tzinfo=UTC)
 
 
 def _number(stored: object) -> int:

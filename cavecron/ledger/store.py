@@ -220,6 +220,8 @@ def _check_shape(connection: sqlite3.Connection, table: str) -> None:
     try:
         connection.execute(f"SELECT {_SHAPES[table]} FROM {table} LIMIT 0")  # noqa: S608 - constants
     except sqlite3.OperationalError as error:
+        if "no such column" not in str(error):
+            raise
         raise LedgerError(
             f"la table {table} n'a pas la forme attendue ({error}) : quelqu'un l'a modifiée ; la supprimer"
             f" (DROP TABLE {table}), cavecron la refera vide"

@@ -125,17 +125,16 @@ def passed(schedule: Schedule, looked: datetime, now: datetime) -> Passed:
     if latest is None or latest <= looked:
         return Passed(due=None, missed=None)
     if now - latest >= GRACE:
-        return Passed(due=None, missed=_gap(schedule, looked, latest))
-    return Passed(
-        due=latest, missed=_gap(schedule, looked, last_slot(schedule, latest - timedelta.resolution))
-    )
+        return Passed(due=None, missed=gap(schedule, looked, latest))
+    return Passed(due=latest, missed=gap(schedule, looked, latest - timedelta.resolution))
 
 
-def _gap(schedule: Schedule, looked: datetime, last: datetime | None) -> Gap | None:
-    first = next_slot(schedule, looked)
+def gap(schedule: Schedule, after: datetime, until: datetime) -> Gap | None:
+    """Return the slots after one instant, up to and at the other; None where there are none."""
+    first, last = next_slot(schedule, after), last_slot(schedule, until)
     if first is None or last is None or last < first:
         return None
-    return Gap(first=first, last=last, count=count_slots(schedule, looked, last))
+    return Gap(first=first, last=last, count=count_slots(schedule, after, until))
 
 
 def _from(schedule: Schedule, around: Stretch, at: int) -> int:
