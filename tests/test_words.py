@@ -41,6 +41,8 @@ PARIS = ZoneInfo("Europe/Paris")
         ("0 8 L * *", "le dernier jour de chaque mois à 08:00"),
         ("0 8 LW 6 *", "le dernier jour ouvré de juin à 08:00"),
         ("0 8 * * mon#1", "le premier lundi de chaque mois à 08:00"),
+        ("0 8 * 4 mon#1", "le premier lundi d'avril à 08:00"),
+        ("0 8 L 10 *", "le dernier jour d'octobre à 08:00"),
         ("0 8 * 1 5L", "le dernier vendredi de janvier à 08:00"),
         ("0 8 * 1,7 mon", "chaque lundi en janvier et juillet à 08:00"),
         ("0 8 1 1,7 *", "le 1er de janvier et juillet à 08:00"),

@@ -75,7 +75,7 @@ def _days(fields: Fields) -> str | None:
     days = "chaque jour" if every_weekday else _weekdays(fields)
     if days is None or _every_month(fields):
         return days if days is None or not fields.nth_weekdays else f"{days} de chaque mois"
-    return f"{days} {'de' if fields.nth_weekdays else 'en'} {_months(fields)}"
+    return f"{days} {_of(_months(fields))}" if fields.nth_weekdays else f"{days} en {_months(fields)}"
 
 
 def _weekdays(fields: Fields) -> str | None:
@@ -94,7 +94,7 @@ def _weekdays(fields: Fields) -> str | None:
 def _days_of_month(fields: Fields) -> str | None:
     if fields.days in (LAST_DAY, LAST_WORKDAY):
         name = "le dernier jour" if fields.days == LAST_DAY else "le dernier jour ouvré"
-        return f"{name} de {'chaque mois' if _every_month(fields) else _months(fields)}"
+        return f"{name} {_of('chaque mois' if _every_month(fields) else _months(fields))}"
     days = _members(fields.days)
     if len(days) > _MOST or not all(days[-1] <= _length(fields, month) for month in _members(fields.months)):
         return None
@@ -103,7 +103,12 @@ def _days_of_month(fields: Fields) -> str | None:
     if _every_month(fields):
         return f"{listed} de chaque mois"
     one_month = fields.months.bit_count() == 1
-    return f"{listed} {_months(fields)}" if one_month else f"{listed} de {_months(fields)}"
+    return f"{listed} {_months(fields)}" if one_month else f"{listed} {_of(_months(fields))}"
+
+
+def _of(name: str) -> str:
+    """Return 'de mars', or 'd'avril' as French elides it."""
+    return f"d'{name}" if name[0] in "ao" else f"de {name}"
 
 
 def _length(fields: Fields, month: int) -> int:
