@@ -81,7 +81,7 @@ def test_a_short_command_imports_nothing_that_it_does_not_need(tmp_path: Path) -
     script = "import sys, cavecron.cli; print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**environment(), "COVERAGE_PROCESS_START": ""},  # coverage imports much itself
+        env=environment(COVERAGE_PROCESS_START=""),  # coverage loads much itself
         cwd=tmp_path,
         capture_output=True,
         text=True,
