@@ -70,7 +70,7 @@ def _figures(
 
 
 def _lateness(folder: Path, *, daemons: int, rounds: int) -> _Lateness:
-    first = time.time() + daemons * 0.5 + 15  # when all have started, the first of them has its slot
+    first = time.time() + daemons * 0.5 + 8  # when all have started, the first of them has its slot
     with ExitStack() as running:
         for number in range(daemons):
             path = _database(folder / str(number))
