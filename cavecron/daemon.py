@@ -210,7 +210,7 @@ class Scheduler:
 
     async def _execute(self, desk: _Desk, claim: Claim, control: Control) -> None:
         try:
-            await carry_out(claim, desk.job, self._means, control=control, options=Options())
+            await carry_out(claim, desk.job, self._means, control=control, options=Options(patient=True))
         except HungError as error:  # never two of a job at a time, not even where one does not stop
             while not (error.work.done() or control.stopping):
                 control.wake.clear()

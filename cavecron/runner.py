@@ -36,6 +36,8 @@ _T = TypeVar("_T")
 _RENEWALS = 4
 #: Seconds that the ledger gets to record an end while the process is being stopped.
 _LAST_WRITE = 1.0
+#: Seconds that it gets otherwise where somebody waits for it: more than a lock is waited for.
+_LONGEST_WRITE = 60.0
 #: Seconds that a dead-man service and an alert get.
 _LAST_WORD = 60.0
 #: Seconds between two tries to record an end: fewer than others have patience with a lease that has run out.
@@ -63,10 +65,11 @@ class Means:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a person can ask of a run by hand."""
+    """What can be asked of a run: by a person, or by a scheduler that is `patient` with a full disk."""
 
     dry_run: bool = False
     users: tuple[str, ...] = ()
+    patient: bool = False
     progress: Callable[[int, int], None] = lambda _done, _total: None
 
 
@@ -240,11 +243,12 @@ class _Attempt:
     async def _record(self, ending: Ending) -> bool:
         """Write the ending into the ledger; return whether that was possible.
 
-        A run that came to its end must not be taken for one that was cut off: whatever keeps the database
-        from being written is waited for as long as the slot could run again, but not while stopping.
+        A run that came to its end must not be taken for one that was cut off: a scheduler waits for whatever
+        keeps the database from being written as long as the slot could run again, but not while stopping.
+        Who runs a job by hand is kept waiting for a lock only, and not for long.
         """
-        means, told = self.means, ""
-        limit = means.clock.monotonic() + GRACE.total_seconds()
+        means, told, patient = self.means, "", self.options.patient
+        limit = means.clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
         while True:
             writing = self._start("end", lambda: finish(means.ledger, self.claim, ending, means.clock.now()))
             await self._patiently(writing, limit - means.clock.monotonic())
@@ -252,7 +256,8 @@ class _Attempt:
             if trouble is None:
                 return True
             over = self.control.stopping or means.clock.monotonic() >= limit
-            if over or not isinstance(trouble, CavecronError) or isinstance(trouble, LeaseLostError):
+            passing = isinstance(trouble, CavecronError) and (patient or trouble.temporary)
+            if over or not passing or isinstance(trouble, LeaseLostError):
                 _LOG.error("Job %s : sa fin n'a pu être notée, %s", self.job.name, trouble)
                 return False
             if str(trouble) != told:
