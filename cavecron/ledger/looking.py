@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cavecron.cellar.database import read_utc, utc_text
 from cavecron.errors import TemporaryError
@@ -25,7 +26,7 @@ from cavecron.ledger.claims import (
 from cavecron.ledger.owners import is_gone
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.values import BUSY, REPLACED, TOO_LATE, Claim, Look, Missed, Trigger, Watch
-from cavecron.schedule import GRACE, Gap, Schedule, gap, last_slot, passed
+from cavecron.schedule import GRACE, Gap, Schedule, gap, last_slot, parse, passed
 
 #: By how much a slot that was waited for can be late and still be on time; later it is a replay.
 _ON_TIME = timedelta(seconds=60)
@@ -55,11 +56,11 @@ def register(
             identity = schedule.identity if schedule else ""
             if known.get(name, "") != identity:
                 _remember(connection, name, identity, now)
-                _take_back(connection, name, schedule, now)
+                _take_back(connection, name, _schedule_of(known.get(name, "")), now)
         for name in known.keys() - jobs.keys():
             if known[name] and others_gone:
                 _remember(connection, name, "", now)
-                _take_back(connection, name, None, now)
+                _take_back(connection, name, _schedule_of(known[name]), now)
 
 
 def look_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, Look]:
@@ -223,6 +224,15 @@ def _remember(connection: sqlite3.Connection, job: str, identity: str, looked: d
     )
 
 
+def _schedule_of(identity: str) -> Schedule | None:
+    """Return the schedule that was looked for under this identity, None where it cannot be read."""
+    expression, _, zone = identity.rpartition(" ")
+    try:
+        return parse(expression, ZoneInfo(zone))
+    except (ValueError, ZoneInfoNotFoundError):
+        return None
+
+
 def _take_back(connection: sqlite3.Connection, job: str, schedule: Schedule | None, until: datetime) -> None:
     """Take back what was said to be missed after `until`: those slots are still to come, or come again."""
     values = {"job": job, "until": utc_text(until)}
@@ -230,14 +240,14 @@ def _take_back(connection: sqlite3.Connection, job: str, schedule: Schedule | No
         "DELETE FROM cavecron_run WHERE job = :job AND state = 'missed' AND slot > :until", values
     )
     rows = connection.execute(
-        "SELECT id, slot FROM cavecron_run WHERE job = :job AND state = 'missed' AND last_slot > :until",
+        "SELECT id, slot, slots FROM cavecron_run"
+        " WHERE job = :job AND state = 'missed' AND last_slot > :until",
         values,
     ).fetchall()
-    for row, stored in rows:
-        first = read_utc(stored) or until
+    for row, stored, slots in rows:
         # With another schedule than the row was made for, its first slot is all that is known of it.
-        left = gap(schedule, first - _INSTANT, until) if schedule else None
+        left = gap(schedule, (read_utc(stored) or until) - _INSTANT, until) if schedule else None
         connection.execute(
             "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",
-            (utc_text(left.last), left.count, row) if left else (stored, 1, row),
+            (utc_text(left.last), min(left.count, slots), row) if left else (stored, 1, row),
         )
