@@ -68,7 +68,7 @@ def _health(engine: Engine, program: Path, data: Path, runs: int) -> Figure:
         call("mount", "--bind", str(data), str(root / "data"))
         try:
             inside = ("chroot", user, str(root), "/opt/cavecron/cavecron", "health")
-            outside = (str(program), "health")
+            outside = ("chroot", "/", str(program), "health")  # both start a program that starts ours
             return ratio(
                 "`cavecron health` in the image, over the same in a virtual environment",
                 partial(_timed, inside, {**of_image, **path}),
