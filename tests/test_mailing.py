@@ -100,6 +100,18 @@ def test_a_run_for_one_user_closes_no_other(cellar: CellarFile) -> None:
     assert claim_again(means.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == cut.run
 
 
+def test_a_misspelt_user_stands_in_nobodys_way(cellar: CellarFile) -> None:
+    """The next run is for everybody, not for the name that does not exist."""
+    cellar.user("marie")
+    means = at(cellar, NOW)
+    wrong = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
+    finish(means.ledger, wrong, Ending(state="failed", reason="utilisateur inconnu"), NOW)
+    with HostileServer() as server:
+        cellar.smtp(server.port)
+        mailed(at(cellar, NOW + timedelta(minutes=1)))
+        assert server.copies() == {"marie@example.org": 1}
+
+
 def test_a_number_that_comes_again_inherits_nothing(cellar: CellarFile) -> None:
     """Somebody emptied the table of runs, as our own message may have told them to."""
     cellar.user("marie")

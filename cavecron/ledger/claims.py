@@ -80,7 +80,7 @@ def claim_by_hand(ledger: Ledger, job: str, users: Sequence[str], now: datetime)
     """
     with ledger.writing() as connection:
         _refuse_second(connection, ledger, job, now)
-        unfinished = None if users else _unfinished(connection, job)
+        unfinished = None if users else _unfinished(connection, job, only=" AND users IS NULL")
         if unfinished is not None and timedelta() <= now - unfinished.slot < GRACE:
             return take_up(connection, ledger, unfinished, now, every_failure=True)
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
@@ -103,13 +103,13 @@ def claim_again(ledger: Ledger, job: str, now: datetime) -> Claim:
         return take_up(connection, ledger, unfinished, now, every_failure=True)
 
 
-def _unfinished(connection: sqlite3.Connection, job: str) -> Running | None:
-    """Return the latest run that did not succeed, None where a complete one came after it.
+def _unfinished(connection: sqlite3.Connection, job: str, *, only: str = "") -> Running | None:
+    """Return the latest run that did not succeed, None where a complete one came after it; `only` is SQL.
 
     A run for some users only that succeeded makes no other one complete.
     """
     where = (
-        "job = ? AND state IN ('running', 'interrupted', 'failed') AND started > coalesce("
+        f"job = ? AND state IN ('running', 'interrupted', 'failed'){only} AND started > coalesce("  # noqa: S608 - constants
         "(SELECT max(started) FROM cavecron_run AS done WHERE done.job = cavecron_run.job"
         " AND done.state = 'succeeded' AND done.users IS NULL), '') ORDER BY started DESC, id DESC LIMIT 1"
     )
