@@ -9,6 +9,7 @@ import random
 import pytest
 
 from tests.model.scenario import live
+from tests.mutations import MUTATIONS, Mutation, tried
 
 
 def broken(seeds: range) -> list[str]:
@@ -25,5 +26,12 @@ def test_the_promises_hold_in_some_lives() -> None:
 
 @pytest.mark.slow
 def test_the_promises_hold_in_many_lives() -> None:
-    """The same seeds each time: some hundred simulated years."""
-    assert not broken(range(1, 301))
+    """The same seeds each time: some thousand simulated years."""
+    assert not broken(range(1, 601))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.rule for mutation in MUTATIONS])
+def test_a_broken_rule_is_found(mutation: Mutation) -> None:
+    """So that the model's silence means something."""
+    assert tried(mutation)

@@ -1,4 +1,7 @@
-"""Replay seeds: `python -m tests.model SEED…`, or live through many: `python -m tests.model FIRST-LAST`."""
+"""Replay seeds: `python -m tests.model SEED…`, or live through many: `python -m tests.model FIRST-LAST`.
+
+With `--first` it ends with the first broken one.
+"""
 
 import sys
 import time
@@ -8,8 +11,10 @@ from tests.model.scenario import live
 
 def main(arguments: list[str]) -> int:
     """Print what happened in each seed, or only the broken ones of many."""
-    failed = 0
+    failed, impatient = 0, "--first" in arguments
     for argument in arguments:
+        if argument == "--first":
+            continue
         first, dash, last = argument.partition("-")
         if not dash:
             life = live(int(first), trace=print)
@@ -23,6 +28,8 @@ def main(arguments: list[str]) -> int:
             if life.broken:
                 failed += 1
                 print(seed, *life.broken[:1], sep=": ")
+                if impatient:
+                    return 1
         took = time.perf_counter() - began
         years = seconds / 86400 / 365.25
         print(f"{failed} broken; {years:.1f} years in {took:.1f} s: {years / took:.1f} a second")

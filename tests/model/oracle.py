@@ -130,7 +130,7 @@ class Oracle:
             return
         past = followed.executions.setdefault(execution.slot, [])
         if past:
-            self._check_again(execution, past)
+            self._check_again(execution, past, looked)
         else:
             self._check_first(followed, execution, schedule, looked)
         past.append(execution)
@@ -147,7 +147,9 @@ class Oracle:
         _require(slot == last_slot(schedule, looked) or not first, "is not the latest slot", execution)
         _require(slot in followed.due or slot in followed.maybe, "was never missed", execution)
 
-    def _check_again(self, execution: Execution, past: list[Execution]) -> None:
+    def _check_again(self, execution: Execution, past: list[Execution], looked: datetime) -> None:
+        timely = timedelta() <= looked - execution.slot < HOUR
+        _require(execution.resumed or timely, "is taken up too late", execution)
         last = past[-1]
         good = any(earlier.settled and earlier.outcome == "good" for earlier in past)
         _require(not good and (execution.resumed or not last.settled), "ran already", execution)

@@ -1,0 +1,72 @@
+"""The machine whose time is made up: what it leaves out changes nothing."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from cavecron import log
+from cavecron.daemon import Scheduler
+from cavecron.environment import load_for
+from cavecron.jobs.registry import Job, Run
+from cavecron.ledger.history import history
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.values import Entry
+from cavecron.runner import Means
+from cavecron.settings import JobDefaults
+from cavecron.virtual import Machine, Process, StillWorkingError, loop_of, memory_database
+
+START = datetime(2026, 11, 22, 23, 12, 7, 250_000, tzinfo=UTC)
+LONGEST = timedelta(seconds=30)
+
+
+class Restless(Machine):
+    """A machine that looks up every half minute, as a real one does."""
+
+    def nap(self, until: datetime) -> int:
+        """Return after how many microseconds a wait for `until` ends."""
+        return max(0, min(until - self.now(), LONGEST) // timedelta(microseconds=1))
+
+
+def lived(machine: Machine, seed: int) -> list[Entry]:
+    """Return the history of two days of an hourly job, with sleep and clocks that are set."""
+    dice = random.Random(seed)
+    at = START
+    for _number in range(6):
+        at += timedelta(seconds=dice.uniform(0, 6 * 3600))
+        span = timedelta(seconds=dice.choice((1, 20, 45, 600, 4000, 9000)) + dice.random())
+        if dice.random() < 0.5:
+            machine.at(at, machine.sleep, jolt=True)
+            at += span
+            machine.at(at, machine.wake, jolt=True)
+        else:
+            machine.at(at, partial(machine.set_clock, span * dice.choice((-1, 1))), jolt=True)
+    machine.end_at(START + timedelta(days=2))
+    begun: dict[tuple[int, int], float] = {}
+
+    def work(run: Run) -> None:
+        begin = begun.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
+        if run.clock.monotonic() - begin < 100:
+            raise StillWorkingError(timedelta(seconds=7))
+
+    job = Job(name="job", title="job", function=work, defaults=JobDefaults(name="job", prefix="JOB"))
+    settings = load_for([job], {"SCHEDULER_JOB_CRON": "0 * * * *"})
+    database = memory_database()
+    ledger = Ledger(database=database, owner="us")
+    with log.silence(), loop_of(machine) as loop:
+        process = Process(machine=machine, loop=loop)
+        means = Means(settings=settings, database=database, ledger=ledger, clock=process, threads=process)
+        task = loop.create_task(Scheduler([job], means=means).run())
+        loop.run_forever()
+        assert not task.done()
+    assert not machine.troubles
+    return history(ledger, most=1000)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_leaving_out_what_changes_nothing_changes_nothing(seed: int) -> None:
+    """The same rows, to the microsecond, as on a machine that looks up every half minute."""
+    found = lived(Machine(START), seed)
+    assert found == lived(Restless(START), seed)
+    assert len(found) > 5
