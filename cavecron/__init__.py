@@ -7,9 +7,9 @@ resolved on first use, so that a short command does not pay for what it never to
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cavecron.daemon import Scheduler
     from cavecron.errors import CavecronError, TemporaryError
-    from cavecron.jobs.registry import Job, Outcome, Run, job
+    from cavecron.jobs.job import Job, Outcome, Run, job
+    from cavecron.scheduler.scheduler import Scheduler
 
 __all__ = ["CavecronError", "Job", "Outcome", "Run", "Scheduler", "TemporaryError", "__version__", "job"]
 
@@ -17,12 +17,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CavecronError": "errors",
-    "Job": "jobs.registry",
-    "Outcome": "jobs.registry",
-    "Run": "jobs.registry",
-    "Scheduler": "daemon",
+    "Job": "jobs.job",
+    "Outcome": "jobs.job",
+    "Run": "jobs.job",
+    "Scheduler": "scheduler.scheduler",
     "TemporaryError": "errors",
-    "job": "jobs.registry",
+    "job": "jobs.job",
 }
 
 

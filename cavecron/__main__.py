@@ -1,6 +1,6 @@
 """`python -m cavecron`: the same as the command `cavecron`."""
 
-from cavecron.cli import entry
+from cavecron.cli.main import entry
 
 if __name__ == "__main__":
     entry()

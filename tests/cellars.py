@@ -8,7 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cavecron.cellar.database import Database, utc_text
+from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 
 #: A Monday, 8 o'clock in Paris.

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from cavecron import log
-from cavecron.cellar.database import Database
-from cavecron.cellar.tables import require
+from cavecron.appdb.tables import require
+from cavecron.cli import log
 from cavecron.clock import Clock
-from cavecron.daemon import Scheduler, means_of
-from cavecron.environment import load
-from cavecron.signals import on_stop
+from cavecron.database.sqlite import Database
+from cavecron.jobs.environment import load
+from cavecron.scheduler.scheduler import Scheduler, means_of
+from cavecron.scheduler.signals import on_stop
 from tests.clocks import FastClock
 
 

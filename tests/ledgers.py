@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from cavecron.ledger.catch_up import look
 from cavecron.ledger.history import history
-from cavecron.ledger.looking import look
+from cavecron.ledger.models import Ending, Entry, Look, Watch
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Ending, Entry, Look, Watch
 from cavecron.schedule import parse
 
 #: NOW is its slot: a Monday at 8 in Paris.

@@ -7,16 +7,9 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from cavecron.cellar.report import (
-    Activity,
-    Cellar,
-    Movement,
-    Recipient,
-    Statistics,
-    WeeklyReport,
-    WineToDrink,
-)
-from cavecron.mail.message import Mail, Sender, compose, message_id
+from cavecron.mail.message import Sender, message_id
+from cavecron.report.message import Mail, compose
+from cavecron.report.model import Activity, Cellar, Movement, Recipient, Statistics, WeeklyReport, WineToDrink
 from tests.pages import parsed
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)

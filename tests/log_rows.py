@@ -6,9 +6,9 @@ from contextlib import closing
 from functools import partial
 from itertools import count
 
-from cavecron.cellar.database import Database
-from cavecron.cellar.logs import prune
-from cavecron.settings import Retention
+from cavecron.appdb.cleanup import prune
+from cavecron.config.settings import Retention
+from cavecron.database.sqlite import Database
 from tests.cellars import NOW, CellarFile
 
 RETENTION = Retention(email_log_days=90, activity_log_days=180, api_usage_days=30)

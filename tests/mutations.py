@@ -17,8 +17,8 @@ from tests.commands import ROOT
 #: Lives that each broken rule gets, at most.
 _LIVES = 600
 
-_DAEMON, _RUNNER, _SLOTS = "daemon.py", "runner.py", "schedule/slots.py"
-_LOOKING, _CLAIMS, _STORE = "ledger/looking.py", "ledger/claims.py", "ledger/store.py"
+_DAEMON, _RUNNER, _SLOTS = "scheduler/scheduler.py", "scheduler/runner.py", "schedule/slots.py"
+_LOOKING, _CLAIMS, _STORE = "ledger/catch_up.py", "ledger/runs.py", "ledger/store.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

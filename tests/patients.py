@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from cavecron import cli
-from cavecron.check import Finding, examine
+from cavecron.cli import main as cli
+from cavecron.cli.preflight import Finding, examine
 from cavecron.clock import SystemClock
-from cavecron.settings import Settings, load
+from cavecron.config.settings import Settings, load
 from tests.cellars import CellarFile
 from tests.commands import Result
 

@@ -15,7 +15,7 @@ from threading import Timer
 
 from cryptography.fernet import Fernet
 
-from cavecron.cellar.database import utc_text
+from cavecron.database.timestamps import utc_text
 from cavecron.demo.cellar import create
 from tests.authority import authority
 from tests.commands import ROOT, environment

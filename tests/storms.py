@@ -11,12 +11,12 @@ from itertools import product
 from time import monotonic
 from typing import Literal
 
-from cavecron.cellar.smtp_config import SmtpConfig
 from cavecron.errors import CavecronError
-from cavecron.mail.dispatch import deliver
-from cavecron.mail.letter import Delivery, Fate, Letter
-from cavecron.mail.pace import Pace
-from cavecron.mail.smtp import connector
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.models import Delivery, Fate, Letter
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.transport import connector
 from tests.authority import Authority
 from tests.dialogue import Mail
 from tests.faults import FAULTS, Fault, Policy, Step, Trap, close, endless, garbage, reply, reset

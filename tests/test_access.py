@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cellar.access import remedy
+from cavecron.database.permissions import remedy
 
 
 def test_ones_own_files_need_only_their_mode(tmp_path: Path) -> None:

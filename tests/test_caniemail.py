@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from cavecron.cellar.report import WeeklyReport
-from cavecron.mail.html import html_part
+from cavecron.report.html import html_part
+from cavecron.report.model import WeeklyReport
 from tests.caniemail import SUPPORT, UNDER
 from tests.letters import NOW, PARIS, a_report, an_empty_report
 from tests.pages import declarations, parsed

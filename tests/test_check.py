@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from cryptography.fernet import Fernet
 
-from cavecron import cli
+from cavecron.cli import main as cli
 from tests.cellars import CellarFile
 from tests.commands import cavecron, unprivileged
 from tests.hostile import HostileServer

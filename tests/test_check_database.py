@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cellar.access import remedy
-from cavecron.check import examine
+from cavecron.cli.preflight import examine
 from cavecron.clock import SystemClock
+from cavecron.database.permissions import remedy
 from tests.cellars import CellarFile
 from tests.commands import cavecron, unprivileged
 from tests.patients import SUBJECTS, bad, findings, settings_of

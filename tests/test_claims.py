@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
-from cavecron.ledger.claims import claim_again, claim_by_hand, finish, renew
+from cavecron.ledger.catch_up import register
 from cavecron.ledger.history import history
-from cavecron.ledger.looking import register
+from cavecron.ledger.models import Ending, Look
+from cavecron.ledger.runs import claim_again, claim_by_hand, finish, renew
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Ending, Look
 from tests.cellars import NOW
 from tests.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked
 

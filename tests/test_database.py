@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cellar.access import remedy
-from cavecron.cellar.database import Database, read_utc, utc_text
+from cavecron.database.permissions import remedy
+from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import read_utc, utc_text
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError
 from tests.cellars import CellarFile
 from tests.commands import cavecron, unprivileged

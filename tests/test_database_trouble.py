@@ -10,13 +10,13 @@ from threading import Timer
 
 import pytest
 
-from cavecron.cellar.database import Database
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
+from cavecron.database.sqlite import Database
 from cavecron.errors import TemporaryError
-from cavecron.jobs.registry import WEEKLY_REPORTS
-from cavecron.ledger.claims import claim_by_hand
-from cavecron.runner import Control, Options, carry_out
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.ledger.runs import claim_by_hand
+from cavecron.scheduler.runner import Control, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
 from tests.cellars import CellarFile
 from tests.commands import Result, cavecron
 from tests.faults import Fault, Step, Visit

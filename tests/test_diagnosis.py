@@ -7,10 +7,10 @@ from base64 import b64encode
 
 import pytest
 
-from cavecron.cellar.smtp_config import Security, SmtpConfig
-from cavecron.mail.diagnosis import explain, quoted
-from cavecron.mail.tongue import Tongue
-from cavecron.mail.wire import BrokenError, GarbledError, MissingError, RefusedError, Step, WireError
+from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, Step, WireError
+from cavecron.mail.smtp.config import Security, SmtpConfig
+from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.probe import Tongue
 from tests.patients import WHERE
 
 PORTS = f"corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"

@@ -8,15 +8,10 @@ from time import monotonic
 import pytest
 
 from cavecron.errors import CavecronError, StoppedError, TimeLimitError
-from cavecron.mail.dispatch import deliver
-from cavecron.mail.letter import Letter, Turn
-from cavecron.mail.pace import Pace
-from cavecron.mail.trouble import (
-    LostError,
-    RecipientError,
-    TemporaryRecipientError,
-    UnknownFateError,
-)
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.errors import LostError, RecipientError, TemporaryRecipientError, UnknownFateError
+from cavecron.mail.models import Letter, Turn
 from tests.transports import Recorder
 from tests.turns import ONE, TWO, Told, addresses, go_on, letters, tell, told_of
 

@@ -10,12 +10,12 @@ from threading import Event
 import pytest
 
 from cavecron import CavecronError, Job, Run, Scheduler, TemporaryError, job
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
 from cavecron.errors import ConfigurationError
+from cavecron.jobs.environment import load_for
 from cavecron.ledger.history import history
+from cavecron.ledger.models import Entry
 from cavecron.ledger.store import Ledger, LedgerError
-from cavecron.ledger.values import Entry
+from cavecron.scheduler.scheduler import means_of
 from tests.cellars import NOW, CellarFile
 from tests.clocks import ShiftedClock
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cavecron.arguments import parse
-from cavecron.settings import Settings, known_names, load
+from cavecron.cli.arguments import parse
+from cavecron.config.settings import Settings, known_names, load
 from tests.cellars import CellarFile
 from tests.commands import ROOT, Result, cavecron
 

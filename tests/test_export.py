@@ -15,12 +15,12 @@ import yaml
 from cronsim import CronSim
 from crontab import CronTab
 
+from cavecron.config.settings import known_names, load
 from cavecron.export import crontab, kubernetes
 from cavecron.export.fields import calendar, exact, expression
 from cavecron.export.plan import Plan, plan
 from cavecron.export.systemd import units
 from cavecron.schedule import next_slot, parse
-from cavecron.settings import known_names, load
 from tests.commands import Result, cavecron
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)

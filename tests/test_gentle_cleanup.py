@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cavecron.cellar.database import Database, transaction
+from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import StoppedError, TemporaryError
 from tests.cellars import CellarFile, ago
 from tests.log_rows import INSERTS, NOTHING, add, add_many, cleaned, left, ticking

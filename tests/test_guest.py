@@ -20,7 +20,12 @@ if not sys.platform.startswith("linux"):
 #: What a job, another command or a mistake needs, and an idle scheduler would hold in memory for years.
 NOT_NEEDED = {
     *("argparse", "cryptography", "difflib", "email.message", "http.client", "json", "secrets", "smtplib"),
-    *("cavecron.jobs.cleanup", "cavecron.jobs.weekly_reports", "cavecron.mail", "cavecron.notify"),
+    *(
+        "cavecron.jobs.cleanup",
+        "cavecron.jobs.weekly_reports",
+        "cavecron.mail",
+        "cavecron.scheduler.notifications",
+    ),
 }
 JOBS = '''
 import atexit, sys
@@ -44,7 +49,7 @@ def test_an_idle_scheduler_has_imported_nothing_that_only_a_job_needs(cellar: Ce
         cellar.wait_for("SELECT 1 FROM cavecron_job")
         assert running.stop()[0] == 0
         imported = set(running.wait_for("^modules:").split())
-    assert {"cavecron.daemon", "cavecron.ledger.looking"} <= imported
+    assert {"cavecron.scheduler.scheduler", "cavecron.ledger.catch_up"} <= imported
     assert not NOT_NEEDED & imported
 
 

@@ -7,14 +7,12 @@ from time import monotonic
 
 import pytest
 
-from cavecron.cellar.smtp_config import SmtpConfig
-from cavecron.mail.dispatch import deliver
-from cavecron.mail.letter import Delivery, Letter
-from cavecron.mail.pace import Pace
-from cavecron.mail.smtp import connector
-from cavecron.mail.trouble import (
-    ServerUnavailableError,
-)
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.errors import ServerUnavailableError
+from cavecron.mail.models import Delivery, Letter
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.transport import connector
 from tests.faults import (
     Fault,
     Greylist,

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cavecron.ledger.claims import claim_by_hand, finish
+from cavecron.config.settings import BUILT_IN, load
+from cavecron.ledger.catch_up import look, register
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.looking import look, register
+from cavecron.ledger.models import Ending, Watch
+from cavecron.ledger.runs import claim_by_hand, finish
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Ending, Watch
-from cavecron.settings import BUILT_IN, load
 from tests.cellars import NOW, CellarFile
 from tests.commands import Result, cavecron
 from tests.daemons import faked

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
-from cavecron.cellar.report import WeeklyReport
-from cavecron.mail.html import html_part
+from cavecron.report.html import html_part
+from cavecron.report.model import WeeklyReport
 from tests.letters import NOW, PARIS, a_report, a_report_of_all_urgencies, an_empty_report, any_report, shown
 from tests.pages import Mode, contrast, looks, parsed
 

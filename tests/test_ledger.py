@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cavecron.ledger.claims import claim_by_hand, finish
+from cavecron.ledger.catch_up import register
 from cavecron.ledger.history import history, overdue
-from cavecron.ledger.looking import register
+from cavecron.ledger.models import BUSY, REPLACED, Look
+from cavecron.ledger.runs import claim_by_hand, finish
 from cavecron.ledger.store import Ledger, LedgerError
-from cavecron.ledger.values import BUSY, REPLACED, Look
 from cavecron.schedule import parse
 from tests.cellars import NOW, CellarFile
 from tests.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked

@@ -5,7 +5,9 @@ import sys
 
 from tests.commands import environment
 
-_LISTED = "import sys; from cavecron.cli import main; main({!r}, {{}}); print(*sys.modules, file=sys.stderr)"
+_LISTED = (
+    "import sys; from cavecron.cli.main import main; main({!r}, {{}}); print(*sys.modules, file=sys.stderr)"
+)
 
 
 def test_health_loads_no_network_no_cryptography_and_no_event_loop() -> None:
@@ -18,5 +20,5 @@ def test_health_loads_no_network_no_cryptography_and_no_event_loop() -> None:
         check=True,
     )
     loaded = set(done.stderr.split())
-    assert "cavecron.commands.health" in loaded
+    assert "cavecron.cli.health" in loaded
     assert not loaded & {"asyncio", "socket", "ssl", "hashlib", "random", "email", "smtplib", "cryptography"}

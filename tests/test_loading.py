@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cavecron import job
-from cavecron.jobs.loading import load_jobs
-from cavecron.jobs.registry import BUILT_IN_JOBS, Job, JobError, Run
+from cavecron.jobs.job import BUILT_IN_JOBS, Job, JobError, Run
+from cavecron.jobs.loader import load_jobs
 
 GOOD = """
 from cavecron import Run, job

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron import log
-from cavecron.settings import LogFormat
+from cavecron.cli import log
+from cavecron.config.settings import LogFormat
 
 PARIS = ZoneInfo("Europe/Paris")
 LOGGER = logging.getLogger("cavecron.runner")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cavecron.cellar.logs import count_old, prune
+from cavecron.appdb.cleanup import count_old, prune
 from tests.cellars import NOW, CellarFile, ago
 from tests.log_rows import DAYS, NOTHING, RETENTION, add, cleaned, left, ticking, unchecked
 

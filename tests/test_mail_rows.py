@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cavecron.cellar.database import utc_text
-from cavecron.cellar.logs import EmailLogRow, record_mail
+from cavecron.appdb.email_log import EmailLogRow, record_mail
+from cavecron.database.timestamps import utc_text
 from tests.cellars import NOW, CellarFile, ago
 
 

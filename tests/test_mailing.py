@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
 from cavecron.errors import CavecronError
-from cavecron.jobs.registry import WEEKLY_REPORTS, Outcome
-from cavecron.ledger.claims import claim_again, claim_by_hand, finish
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
 from cavecron.ledger.deliveries import Deliveries, Settled
 from cavecron.ledger.history import history
-from cavecron.ledger.values import Ending
-from cavecron.runner import Control, Means, Options, carry_out
+from cavecron.ledger.models import Ending
+from cavecron.ledger.runs import claim_again, claim_by_hand, finish
+from cavecron.scheduler.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
 from tests.cellars import NOW, CellarFile
 from tests.clocks import ShiftedClock
 from tests.faults import Step, Trap, close, reply

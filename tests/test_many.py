@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from cavecron import Run, Scheduler, job
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
+from cavecron.jobs.environment import load_for
+from cavecron.scheduler.scheduler import means_of
 from tests.cellars import NOW, CellarFile
 from tests.clocks import ShiftedClock
 

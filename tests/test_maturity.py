@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cavecron.cellar.maturity import assess
+from cavecron.report.maturity import assess
 
 YEAR = 2026
 

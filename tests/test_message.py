@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cavecron.cellar.report import WeeklyReport
 from cavecron.errors import CavecronError
-from cavecron.mail.html import html_part
-from cavecron.mail.message import SUBJECT, Mail, Sender, check_address, message_id, trial_message
-from cavecron.mail.text import text_part
+from cavecron.mail.message import Sender, check_address, message_id, trial_message
+from cavecron.report.html import html_part
+from cavecron.report.message import SUBJECT, Mail
+from cavecron.report.model import WeeklyReport
+from cavecron.report.text import text_part
 from tests.letters import NOW, PARIS, a_report, a_wine, an_empty_report, any_report, composed
 
 #: RFC 5322, 2.1.1: more than that, and servers refuse the message.

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from cavecron import CavecronError, Run, job
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
-from cavecron.ledger.claims import claim_again, claim_by_hand
-from cavecron.runner import Control, Means, Options, carry_out
+from cavecron.jobs.environment import load_for
+from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.scheduler.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
 from tests.cellars import NOW, CellarFile
 from tests.clocks import ShiftedClock
 from tests.faults import Fault, Step, Trap, close, reply

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.mail.outbox import MaildirTransport
-from cavecron.mail.trouble import ServerError
+from cavecron.mail.errors import ServerError
+from cavecron.mail.maildir import MaildirTransport
 
 
 def _message(identity: str, subject: str = "Bonjour") -> EmailMessage:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from cavecron.ledger.claims import claim_by_hand
-from cavecron.ledger.owners import is_gone, own_name, shown
+from cavecron.ledger.process_id import is_gone, own_name, shown
+from cavecron.ledger.runs import claim_by_hand
 from cavecron.ledger.store import Ledger
 from tests.cellars import NOW, CellarFile
 from tests.commands import environment
 from tests.ledgers import MINUTE, looked
 
-_TELL = "from cavecron.ledger.owners import own_name; print(own_name(), flush=True); input()"
+_TELL = "from cavecron.ledger.process_id import own_name; print(own_name(), flush=True); input()"
 
 
 def test_a_killed_process_is_gone() -> None:

@@ -7,10 +7,9 @@ from time import monotonic, sleep
 import pytest
 
 from cavecron.errors import CavecronError, StoppedError
-from cavecron.mail.dispatch import deliver
-from cavecron.mail.letter import Letter
-from cavecron.mail.pace import Pace
-from cavecron.mail.trouble import (
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.errors import (
     BusyError,
     LostError,
     SenderRefusedError,
@@ -19,6 +18,7 @@ from cavecron.mail.trouble import (
     TemporaryRecipientError,
     ThrottledError,
 )
+from cavecron.mail.models import Letter
 from tests.transports import Recorder
 from tests.turns import ONE, TWO, Told, cut_short, go_on, letters, tell, told_of
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cavecron.cellar.database import Database
+from cavecron.database.sqlite import Database
 from cavecron.errors import LeaseLostError
-from cavecron.ledger.claims import claim_by_hand
 from cavecron.ledger.deliveries import Deliveries, Settled
+from cavecron.ledger.runs import claim_by_hand
 from cavecron.ledger.store import Ledger, LedgerError
 from tests.cellars import NOW, CellarFile
 

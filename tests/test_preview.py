@@ -6,8 +6,8 @@ from pathlib import Path
 import html5lib
 import pytest
 
-from cavecron import cli
-from cavecron.cellar.database import utc_text
+from cavecron.cli import main as cli
+from cavecron.database.timestamps import utc_text
 from tests.cellars import NOW, CellarFile, ago
 from tests.commands import cavecron, unprivileged
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron.cellar.maturity import KEEPING
-from cavecron.cellar.reader import recipients, reports
-from cavecron.cellar.report import Cellar, WeeklyReport, as_json
+from cavecron.appdb.reports import recipients, reports
 from cavecron.errors import UsageError
+from cavecron.report.maturity import KEEPING
+from cavecron.report.model import Cellar, WeeklyReport, as_json
 from tests.cellars import NOW, CellarFile, ago
 from tests.watching import WatchedDatabase
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron import settings
+from cavecron.config import settings
 from tests.commands import ROOT, cavecron
 from tests.readme import README, Block, blocks, tagged
 from tests.sandbox import Sandbox, sandbox_in

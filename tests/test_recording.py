@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from cavecron import log
-from cavecron.daemon import Scheduler
-from cavecron.environment import load_for
+from cavecron.cli import log
+from cavecron.config.settings import JobDefaults
 from cavecron.errors import CavecronError, NotReadyError
-from cavecron.jobs.registry import Job, Run
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import Job, Run
 from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger
-from cavecron.runner import Means
-from cavecron.settings import JobDefaults
-from cavecron.virtual import KeptDatabase, Machine, Process, loop_of, memory_database
+from cavecron.scheduler.runner import Means
+from cavecron.scheduler.scheduler import Scheduler
+from cavecron.simulation.machine import KeptDatabase, Machine, Process, loop_of, memory_database
 from tests.cellars import NOW
 
 MINUTE = timedelta(minutes=1)

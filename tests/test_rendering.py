@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cellar.report import WeeklyReport
-from cavecron.mail.html import html_part
+from cavecron.report.html import html_part
+from cavecron.report.model import WeeklyReport
 from tests.letters import NOW, PARIS, a_report, a_report_of_all_urgencies, an_empty_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from cavecron import CavecronError, Run, job
-from cavecron.cellar.database import Database, read_utc
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
+from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import read_utc
 from cavecron.errors import TemporaryError
-from cavecron.jobs.registry import Job
-from cavecron.ledger.claims import claim_by_hand
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import Job
+from cavecron.ledger.catch_up import register
 from cavecron.ledger.history import history
-from cavecron.ledger.looking import register
+from cavecron.ledger.runs import claim_by_hand
 from cavecron.ledger.store import Ledger
-from cavecron.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
 from tests.cellars import NOW, CellarFile
 from tests.ledgers import HOUR, MONDAYS, WEEK, another, looked
 

@@ -8,13 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cavecron.schedule import (
-    Schedule,
-    count_slots,
-    last_slot,
-    next_slot,
-    parse,
-)
+from cavecron.schedule import Schedule, count_slots, last_slot, next_slot, parse
 from tests.clock_changes import Change, changes_of
 from tests.expressions import PARIS, PATIENT, at, instants, paris, schedules
 from tests.oracle import DENSE, SPARSE, by_definition, differences

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cavecron.config.settings import BUILT_IN, JobDefaults, Mailing, Retention, Settings, load
 from cavecron.errors import ConfigurationError
-from cavecron.settings import BUILT_IN, JobDefaults, Mailing, Retention, Settings, load
 
 _PARSED = (
     "SCHEDULER_CLEANUP_DAY",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cavecron.cli import main
+from cavecron.cli.main import main
 
 #: The issue's example: cleanup comes at 03:00 on that Sunday, and the clocks go back just before.
 SUNDAY = ("--from", "2026-10-24", "--days", "7")

@@ -5,10 +5,8 @@ from time import monotonic
 
 import pytest
 
-from cavecron.cellar.smtp_config import SmtpConfig
 from cavecron.errors import CavecronError
-from cavecron.mail.smtp import SmtpTransport, connector
-from cavecron.mail.trouble import (
+from cavecron.mail.errors import (
     BusyError,
     LostError,
     RecipientError,
@@ -19,6 +17,8 @@ from cavecron.mail.trouble import (
     ThrottledError,
     UnknownFateError,
 )
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.transport import SmtpTransport, connector
 from tests.faults import (
     Fault,
     Step,

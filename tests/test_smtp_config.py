@@ -3,7 +3,7 @@
 import pytest
 from cryptography.fernet import Fernet
 
-from cavecron.cellar.smtp_config import MailKeyError, active
+from cavecron.appdb.smtp_settings import MailKeyError, active
 from cavecron.errors import CavecronError
 from tests.cellars import CellarFile
 

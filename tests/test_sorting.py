@@ -5,9 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cavecron.mail.letter import Attempt, Fate, Turn
-from cavecron.mail.sorting import Sorting
-from cavecron.mail.trouble import (
+from cavecron.mail.delivery.queue import Sorting
+from cavecron.mail.errors import (
     BusyError,
     LostError,
     RecipientError,
@@ -17,6 +16,7 @@ from cavecron.mail.trouble import (
     ThrottledError,
     UnknownFateError,
 )
+from cavecron.mail.models import Attempt, Fate, Turn
 from tests.turns import letters
 
 _ANSWERS = (

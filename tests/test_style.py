@@ -17,9 +17,13 @@ SHORT_FUNCTION = 25
 #: Where a broad except is the point; elsewhere it has to raise again.
 CATCHES_ALL = frozenset(
     {
-        *("runner", "cli"),
-        *("threads", "virtual", "mail.crew"),  # hand it over to another thread
-        *("jobs.calling", "jobs.loading"),  # code of somebody else's
+        *("scheduler.runner", "cli.main"),
+        *(
+            "scheduler.threads",
+            "simulation.machine",
+            "mail.delivery.workers",
+        ),  # hand it over to another thread
+        *("jobs.invoke", "jobs.loader"),  # code of somebody else's
     }
 )
 

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron.cellar.logs import EmailLogRow, prune, record_mail
-from cavecron.cellar.reader import recipients, reports
-from cavecron.cellar.smtp_config import active
-from cavecron.cellar.tables import NEEDED, missing
-from cavecron.settings import Retention
+from cavecron.appdb.cleanup import prune
+from cavecron.appdb.email_log import EmailLogRow, record_mail
+from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.smtp_settings import active
+from cavecron.appdb.tables import NEEDED, missing
+from cavecron.config.settings import Retention
 from tests.cellars import NOW, CellarFile
 from tests.watching import WatchedDatabase
 

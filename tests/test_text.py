@@ -5,9 +5,9 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from cavecron.cellar.report import WeeklyReport
-from cavecron.mail.html import html_part
-from cavecron.mail.text import WIDTH, text_part
+from cavecron.report.html import html_part
+from cavecron.report.model import WeeklyReport
+from cavecron.report.text import WIDTH, text_part
 from tests.letters import NOW, PARIS, a_report, an_empty_report, any_report, said, shown
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cavecron.errors import CavecronError, LeaseLostError
-from cavecron.ledger.claims import claim_by_hand, finish, renew
+from cavecron.ledger.runs import claim_by_hand, finish, renew
 from cavecron.ledger.store import Ledger
 from tests.cellars import NOW, CellarFile
 from tests.ledgers import DONE

@@ -6,16 +6,16 @@ from functools import partial
 
 import pytest
 
-from cavecron import log
-from cavecron.daemon import Scheduler
-from cavecron.environment import load_for
-from cavecron.jobs.registry import Job, Run
+from cavecron.cli import log
+from cavecron.config.settings import JobDefaults
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import Job, Run
 from cavecron.ledger.history import history
+from cavecron.ledger.models import Entry
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Entry
-from cavecron.runner import Means
-from cavecron.settings import JobDefaults
-from cavecron.virtual import Machine, Process, StillWorkingError, loop_of, memory_database
+from cavecron.scheduler.runner import Means
+from cavecron.scheduler.scheduler import Scheduler
+from cavecron.simulation.machine import Machine, Process, StillWorkingError, loop_of, memory_database
 
 START = datetime(2026, 11, 22, 23, 12, 7, 250_000, tzinfo=UTC)
 LONGEST = timedelta(seconds=30)

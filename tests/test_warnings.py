@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cavecron.settings import load
+from cavecron.config.settings import load
 
 
 def test_what_cannot_work_on_monday_is_told_at_once(tmp_path: Path) -> None:

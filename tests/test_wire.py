@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from cavecron.mail.wire import BrokenError, GarbledError, MissingError, RefusedError, Wire, WireError
+from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, Wire, WireError
 from tests.authority import authority
 from tests.faults import Fault, Step, Trap, delay, dribble, endless, reply
 from tests.hostile import HostileServer

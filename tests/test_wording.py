@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cavecron.cellar.report import Activity, Cellar
-from cavecron.mail import wording
+from cavecron.report import wording
+from cavecron.report.model import Activity, Cellar
+from cavecron.text import plain
 from tests.letters import PARIS, a_movement, a_report, a_wine, an_empty_report
 
 
@@ -109,7 +110,7 @@ def test_whoever_has_no_bottle_is_not_told_that_bottles_rest() -> None:
 )
 def test_what_users_typed_is_one_line(text: str, line: str) -> None:
     """Printable, and cut after a word where it goes on and on."""
-    assert wording.plain(text) == line
+    assert plain(text) == line
 
 
 def test_a_vintage_is_not_told_twice() -> None:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from cavecron.errors import TemporaryError
-from cavecron.ledger.claims import claim_by_hand, finish, renew
+from cavecron.ledger.catch_up import look_once, register
 from cavecron.ledger.history import history
-from cavecron.ledger.looking import look_once, register
+from cavecron.ledger.models import TOO_LATE
+from cavecron.ledger.runs import claim_by_hand, finish, renew
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import TOO_LATE
 from tests.cellars import NOW
 from tests.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from threading import Lock
 
-from cavecron.mail.crew import Transport
-from cavecron.mail.letter import Message
+from cavecron.mail.models import Message
+from cavecron.mail.transport import Transport
 
 
 class Recorder:

@@ -6,9 +6,9 @@ from email.message import EmailMessage
 import pytest
 
 from cavecron.errors import CavecronError
-from cavecron.mail.dispatch import deliver
-from cavecron.mail.letter import Delivery, Letter, Turn
-from cavecron.mail.pace import Pace
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.models import Delivery, Letter, Turn
 from tests.transports import Recorder
 
 Told = tuple[str, str, str | None]

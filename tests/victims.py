@@ -11,15 +11,15 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from cavecron.cellar.database import Database
-from cavecron.daemon import means_of
-from cavecron.environment import load_for
+from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, UsageError
-from cavecron.jobs.registry import WEEKLY_REPORTS
-from cavecron.ledger.claims import claim_again, claim_by_hand
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.ledger.models import Claim
+from cavecron.ledger.runs import claim_again, claim_by_hand
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Claim
-from cavecron.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
 from tests.clocks import ShiftedClock
 
 _CONTEXT = get_context("forkserver")

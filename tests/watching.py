@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass, field
 
-from cavecron.cellar.database import Database
+from cavecron.database.sqlite import Database
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cavecron.cellar.database import utc_text
+from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 from cavecron.demo.households import CATALOGUE, HOUSEHOLDS, Household
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cavecron.schedule import Schedule
-from cavecron.schedule.fields import LAST_DAY, Fields
+from cavecron.schedule.cron import LAST_DAY, Fields
 
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 #: Numbers, ranges and steps; 7 for Sunday, names, L and # are not understood everywhere.

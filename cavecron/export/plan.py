@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cavecron.config.settings import Settings
 from cavecron.export.fields import expression
 from cavecron.french import date
 from cavecron.schedule import GRACE, Schedule, clock_note, describe, next_slot
-from cavecron.settings import Settings
 
 #: A call that starts later than this after its slot finds it too old.
 DEADLINE = GRACE - timedelta(minutes=1)

@@ -1,14 +1,14 @@
 """The cleanup: old rows of the application's three log tables go.
 
-It knows no SQL: which rows, and how gently, is `cellar.logs`' affair.
+It knows no SQL: which rows, and how gently, is `appdb.cleanup`'s affair.
 """
 
 import logging
 from collections.abc import Mapping
 
-from cavecron.cellar.logs import count_old, prune
-from cavecron.cellar.tables import LOGS, require
-from cavecron.jobs.registry import Outcome, Run
+from cavecron.appdb.cleanup import count_old, prune
+from cavecron.appdb.tables import LOGS, require
+from cavecron.jobs.job import Outcome, Run
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,20 +1,20 @@
 """The weekly report: a mail to each user who has an address.
 
-A short script over `cellar` and `mail`; it knows no SQL and no SMTP.
+A short script over `appdb`, `report` and `mail`; it knows no SQL and no SMTP.
 """
 
 import logging
 from dataclasses import replace
 
-from cavecron.cellar.reader import Audience, recipients
-from cavecron.cellar.tables import MAILING, require
+from cavecron.appdb.reports import Audience, recipients
+from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
-from cavecron.jobs.mailing import Mailing, person
-from cavecron.jobs.registry import Outcome, Run
-from cavecron.mail.dispatch import deliver
+from cavecron.jobs.job import Outcome, Run
+from cavecron.jobs.mail_backend import post_of
+from cavecron.jobs.report_mailing import Mailing, person
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
 from cavecron.mail.message import check_address
-from cavecron.mail.pace import Pace
-from cavecron.mail.post import post_of
 
 _LOG = logging.getLogger(__name__)
 

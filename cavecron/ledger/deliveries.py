@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from cavecron.cellar.database import utc_text
-from cavecron.ledger.claims import check_ours
+from cavecron.database.timestamps import utc_text
+from cavecron.ledger.runs import check_ours
 from cavecron.ledger.store import Ledger, Pen
 
 #: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.

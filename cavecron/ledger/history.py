@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from cavecron.cellar.database import read_utc, utc_text
-from cavecron.ledger.owners import is_gone
+from cavecron.database.timestamps import read_utc, utc_text
+from cavecron.ledger.models import KILLED, Entry
+from cavecron.ledger.process_id import is_gone
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import KILLED, Entry
 from cavecron.schedule import GRACE, Schedule, last_slot
 
 #: A slot is overdue when nobody has accounted for it after this time.

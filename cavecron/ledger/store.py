@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from cavecron.cellar.database import Database, transaction
+from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import CavecronError
-from cavecron.ledger.owners import own_name
-from cavecron.ledger.turn import Turn
+from cavecron.ledger.group_commit import Turn
+from cavecron.ledger.process_id import own_name
 
 _T = TypeVar("_T")
 

@@ -1,1 +1,1 @@
-"""Mail: from a report to a delivered message."""
+"""Mail: from a message to its delivery."""

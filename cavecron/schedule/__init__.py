@@ -1,6 +1,7 @@
 """Schedules: a cron expression and a zone, the slots they name, and French words for them. Pure."""
 
-from cavecron.schedule.fields import ScheduleError
+from cavecron.schedule.cron import ScheduleError
+from cavecron.schedule.describe import clock_note, describe
 from cavecron.schedule.slots import (
     GRACE,
     Gap,
@@ -13,7 +14,6 @@ from cavecron.schedule.slots import (
     parse,
     passed,
 )
-from cavecron.schedule.words import clock_note, describe
 
 __all__ = [
     "GRACE",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cavecron.schedule import local
-from cavecron.schedule.fields import Fields, ScheduleError, read
+from cavecron.schedule import calendar
+from cavecron.schedule.cron import Fields, ScheduleError, read
 from cavecron.schedule.zones import EPOCH, WINDOW, Stretch, stretch
 
 #: A slot that is less than this late is made up for.
@@ -61,7 +61,7 @@ def parse(expression: str, zone: ZoneInfo) -> Schedule:
 
     """
     fields = read(expression)
-    if not local.ever(fields):
+    if not calendar.ever(fields):
         raise ScheduleError("cette date n'arrive jamais : un jour que son mois peut avoir est attendu")
     return Schedule(expression=" ".join(expression.split()), zone=zone, fields=fields)
 
@@ -71,7 +71,7 @@ def next_slot(schedule: Schedule, after: datetime) -> datetime | None:
     at = max(_seconds(after) + 1, _FIRST)
     while at <= _LAST:
         around = stretch(schedule.zone, at)
-        minute = local.first(schedule.fields, _from(schedule, around, at))
+        minute = calendar.first(schedule.fields, _from(schedule, around, at))
         if minute is None:
             return None
         slot = max(minute * 60 - around.offset, around.begin)
@@ -88,7 +88,7 @@ def last_slot(schedule: Schedule, until: datetime) -> datetime | None:
     at = min(_seconds(until), _LAST)
     while at >= _FIRST:
         around = stretch(schedule.zone, at)
-        minute = local.last(schedule.fields, (at + around.offset) // 60)
+        minute = calendar.last(schedule.fields, (at + around.offset) // 60)
         if minute is None:
             return None
         if minute * 60 >= _wall_begin(schedule, around):
@@ -107,11 +107,11 @@ def count_slots(schedule: Schedule, after: datetime, until: datetime) -> int:
     while at < end:
         around = stretch(schedule.zone, at, reach=end)
         stop = _minute(min(end, around.end) + around.offset)
-        slots += local.count(schedule.fields, _from(schedule, around, at), stop)
+        slots += calendar.count(schedule.fields, _from(schedule, around, at), stop)
         if schedule.fields.fixed and at == around.begin:
             # All skipped times share one slot, also with the time that the clocks jump to.
             jump = _minute(around.wall_before), _minute(around.begin + around.offset + 1)
-            slots -= max(0, local.count(schedule.fields, *jump) - 1)
+            slots -= max(0, calendar.count(schedule.fields, *jump) - 1)
         at = around.end
     return slots
 

@@ -14,10 +14,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from cavecron.cellar.database import Database, utc_text
-from cavecron.cellar.logs import prune
+from cavecron.appdb.cleanup import prune
+from cavecron.config.settings import Retention
+from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
-from cavecron.settings import Retention
 from tests.benchmarks.figures import Figure, ratio, seconds
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)

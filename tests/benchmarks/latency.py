@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from multiprocessing.connection import Connection
 
-from cavecron.cellar.smtp_config import SmtpConfig
-from cavecron.mail.dispatch import deliver
-from cavecron.mail.letter import Letter
-from cavecron.mail.pace import Pace
-from cavecron.mail.smtp import connector
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.models import Letter
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.transport import connector
 from tests.hostile import HostileServer
 
 _LATENCY = 0.020

@@ -13,7 +13,7 @@ from tests.commands import environment
 #: `ru_maxrss` of a child begins with what its parent had; VmHWM is the process's own.
 _PROGRAM = """
 import os, re, sys
-from cavecron.cli import main
+from cavecron.cli.main import main
 code = main(sys.argv[1:], os.environ)
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())
 print(peak[1], file=sys.stderr)

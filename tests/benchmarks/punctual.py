@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cavecron.cellar.database import utc_text
+from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 from tests.benchmarks.figures import MEMORY, Figure, seconds
 from tests.clocked import program

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cavecron.cellar.database import Database
-from cavecron.cellar.reader import recipients
-from cavecron.cellar.reader import reports as built
+from cavecron.appdb.reports import recipients
+from cavecron.appdb.reports import reports as built
+from cavecron.database.sqlite import Database
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.benchmarks.sample import NOW, Cellars, fill
 

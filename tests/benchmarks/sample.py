@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cavecron.cellar.database import utc_text
+from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 
 #: A Monday, 8 o'clock in Paris.

@@ -17,9 +17,10 @@ from email.message import Message
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cavecron.cellar.database import Database
-from cavecron.cellar.reader import recipients, reports
-from cavecron.mail.message import Sender, compose, message_id
+from cavecron.appdb.reports import recipients, reports
+from cavecron.database.sqlite import Database
+from cavecron.mail.message import Sender, message_id
+from cavecron.report.message import compose
 from tests.benchmarks.figures import MEMORY, Figure, ratio, seconds
 from tests.benchmarks.sample import NOW, Cellars, add_server, fill
 from tests.benchmarks.sink import sink

@@ -14,12 +14,12 @@ from tests.benchmarks.sample import Cellars, fill
 from tests.commands import environment
 
 #: What the installed command does.
-_COMMAND = "from cavecron.cli import entry; entry()"
+_COMMAND = "from cavecron.cli.main import entry; entry()"
 _LISTED = """
 import sys
 started = set(sys.modules)
 import os
-from cavecron.cli import main
+from cavecron.cli.main import main
 try:
     main(sys.argv[1:], os.environ)
 except SystemExit:

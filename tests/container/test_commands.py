@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cellar.database import utc_text
+from cavecron.database.timestamps import utc_text
 from tests.authority import authority
 from tests.cellars import CellarFile
 from tests.commands import ROOT

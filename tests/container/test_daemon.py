@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cellar.database import utc_text
+from cavecron.database.timestamps import utc_text
 from tests.cellars import CellarFile
 from tests.container.bases import NONROOT
 from tests.container.engine import Container, Engine

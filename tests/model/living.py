@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cavecron.cellar.database import read_utc
-from cavecron.daemon import Scheduler
+from cavecron.config.settings import Settings
+from cavecron.database.timestamps import read_utc
 from cavecron.errors import CavecronError, TemporaryError
-from cavecron.ledger.values import Claim
-from cavecron.runner import Control
-from cavecron.settings import Settings
-from cavecron.virtual import Machine
+from cavecron.ledger.models import Claim
+from cavecron.scheduler.runner import Control
+from cavecron.scheduler.scheduler import Scheduler
+from cavecron.simulation.machine import Machine
 from tests.model.oracle import Execution, Row
 from tests.model.processes import Mortal
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cavecron.errors import NotReadyError, TemporaryError
-from cavecron.virtual import KeptConnection, KeptDatabase, Process
+from cavecron.simulation.machine import KeptConnection, KeptDatabase, Process
 
 _T = TypeVar("_T")
 #: The names of the calls that write the ledger.

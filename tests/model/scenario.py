@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from cavecron import log
+from cavecron.cli import log
 from cavecron.schedule import next_slot
-from cavecron.virtual import Machine, loop_of
+from cavecron.simulation.machine import Machine, loop_of
 from tests.model.living import Living
 from tests.model.world import QUIET, World
 

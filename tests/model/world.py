@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cavecron.daemon import Scheduler
-from cavecron.environment import load_for
+from cavecron.config.settings import JobDefaults, Settings
 from cavecron.errors import CavecronError
-from cavecron.jobs.registry import Job, Run
-from cavecron.ledger.claims import claim_again, claim_by_hand
-from cavecron.ledger.looking import look_once
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import Job, Run
+from cavecron.ledger.catch_up import look_once
+from cavecron.ledger.models import Claim
+from cavecron.ledger.runs import claim_again, claim_by_hand
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.values import Claim
-from cavecron.runner import Means, Options, carry_out
-from cavecron.settings import JobDefaults, Settings
-from cavecron.virtual import Machine, StillWorkingError
+from cavecron.scheduler.runner import Means, Options, carry_out
+from cavecron.scheduler.scheduler import Scheduler
+from cavecron.simulation.machine import Machine, StillWorkingError
 from tests.model.living import ROWS, Behaviour, Living, begun, row
 from tests.model.oracle import BrokenPromiseError, Execution, Oracle, Row
 from tests.model.processes import Mortal, Weather, open_database

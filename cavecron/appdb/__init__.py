@@ -1,0 +1,1 @@
+"""Cave à Vin's tables in its database; nothing outside this folder knows them."""

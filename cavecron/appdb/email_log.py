@@ -1,0 +1,59 @@
+"""The application's list of mails: one row for each mail, written within a transaction of the caller's.
+
+It knows neither what a mail says nor how it travels.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from cavecron.database.timestamps import utc_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailLogRow:
+    """One mail as the application's admin pages show it: sent at `at` (aware), or failed with an error."""
+
+    smtp_config_id: int | None
+    recipient_email: str
+    recipient_user_id: int | None
+    subject: str
+    template_name: str
+    error_message: str | None
+    at: datetime
+
+
+def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLogRow) -> int:
+    """Write `sent` into `email_log`, within the caller's transaction; return the id of its row.
+
+    `mail` is the row that an earlier try has left, None where this is the first: a mail has one row.
+    """
+    at = utc_text(sent.at)
+    failed = sent.error_message is not None
+    values = {
+        "mail": mail,
+        "config": sent.smtp_config_id,
+        "email": sent.recipient_email,
+        "user": sent.recipient_user_id,
+        "subject": sent.subject,
+        "template": sent.template_name,
+        "status": "failed" if failed else "sent",
+        "error": sent.error_message,
+        "sent": None if failed else at,
+        "created": at,
+    }
+    if mail is not None:
+        rewritten = connection.execute(
+            "UPDATE email_log SET smtp_config_id = :config, recipient_email = :email, status = :status,"
+            " error_message = :error, sent_at = :sent WHERE id = :mail AND template_name = :template",
+            values,
+        )
+        if rewritten.rowcount:
+            return mail
+    inserted = connection.execute(
+        "INSERT INTO email_log (smtp_config_id, recipient_email, recipient_user_id, subject, template_name,"
+        " status, error_message, sent_at, created_at) VALUES (:config, :email, :user, :subject, :template,"
+        " :status, :error, :sent, :created)",
+        values,
+    )
+    return inserted.lastrowid or 0

@@ -1,0 +1,128 @@
+"""The mail server that the application's admin pages name, its password decrypted.
+
+It opens no connection to that server, and never puts a key or a password into a message.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError
+from cavecron.mail.smtp.config import Security, SmtpConfig
+
+#: For each step, where the stored time limit is not a positive number of seconds.
+_DEFAULT_TIMEOUT = 30.0
+_WHERE = "Cave à Vin, Administration, Configuration SMTP"
+
+# Of the active ones the default, else the first by id.
+_ACTIVE = """
+    SELECT id, name, host, port, username, password_encrypted, use_tls, use_ssl,
+           sender_email, sender_name, timeout
+    FROM smtp_config WHERE is_active = 1 ORDER BY is_default = 1 DESC, id LIMIT 1"""
+
+
+class MailKeyError(CavecronError):
+    """The key is missing, malformed, or not the one that the password was encrypted with."""
+
+
+def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
+    """Return the configuration that mails go out by; `keys` are Fernet keys, each is tried.
+
+    Raises:
+        MailKeyError: its password cannot be decrypted.
+        CavecronError: no configuration is active, or what it says makes no sense.
+
+    """
+    with database.reading() as connection:
+        cursor = connection.execute(_ACTIVE)
+        names = [column[0] for column in cursor.description]
+        found = cursor.fetchone()
+    if found is None:
+        raise CavecronError(
+            f"aucune configuration SMTP active : en créer une, ou en activer une, dans {_WHERE}"
+        )
+    row = dict(zip(names, found, strict=True))
+    return SmtpConfig(
+        id=row["id"],
+        name=str(row["name"]),
+        host=_words(row, "host", "le nom du serveur"),
+        port=_port(row),
+        username=str(row["username"] or "") or None,
+        password=_password(row, keys),
+        security=_security(row),
+        sender_email=_words(row, "sender_email", "l'adresse de l'expéditeur"),
+        sender_name=str(row["sender_name"] or ""),
+        timeout=_timeout(row["timeout"]),
+    )
+
+
+def _words(row: Mapping[str, object], column: str, what: str) -> str:
+    stored = row[column]
+    if not isinstance(stored, str) or not stored.strip():
+        raise CavecronError(
+            f"configuration SMTP {row['name']!r} : il manque {what} ; l'enregistrer dans {_WHERE}"
+        )
+    return stored.strip()
+
+
+def _security(row: Mapping[str, object]) -> Security:
+    if row["use_ssl"]:
+        return "tls"
+    return "starttls" if row["use_tls"] else "plain"
+
+
+def _port(row: Mapping[str, object]) -> int:
+    port = row["port"]
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise CavecronError(
+            f"configuration SMTP {row['name']!r} : port {port!r}, un nombre de 1 à 65535 est attendu"
+            f" ; le corriger dans {_WHERE}"
+        )
+    return port
+
+
+def _timeout(seconds: object) -> float:
+    # SQLite keeps whatever was stored; a limit of zero would make every socket non-blocking.
+    if isinstance(seconds, int | float) and seconds > 0:
+        return float(seconds)
+    return _DEFAULT_TIMEOUT
+
+
+def _password(row: Mapping[str, object], keys: Sequence[str]) -> str | None:
+    """Return the stored password in clear, None where none is stored."""
+    token, name = row["password_encrypted"], row["name"]
+    if not token:
+        return None
+    if not keys:
+        raise MailKeyError(
+            f"configuration SMTP {name!r} : son mot de passe est chiffré et SMTP_ENCRYPTION_KEY n'est pas"
+            " définie ; lui donner la même valeur que dans Cave à Vin"
+        )
+    return _decrypt(str(token), str(name), keys) or None
+
+
+def _decrypt(token: str, name: str, keys: Sequence[str]) -> str:
+    # cryptography takes long to import, and a server without a password does not need it.
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # noqa: PLC0415
+
+    fernets = []
+    for position, key in enumerate(keys, start=1):
+        try:
+            fernets.append(Fernet(key.encode()))
+        except ValueError:
+            raise MailKeyError(_malformed(position, len(keys))) from None
+    try:
+        return MultiFernet(fernets).decrypt(token.encode()).decode()
+    except (InvalidToken, ValueError):
+        raise MailKeyError(
+            f"configuration SMTP {name!r} : SMTP_ENCRYPTION_KEY n'ouvre pas le mot de passe enregistré"
+            " ; donner la clé avec laquelle Cave à Vin l'a chiffré (plusieurs : séparées par des virgules),"
+            f" ou saisir à nouveau le mot de passe dans {_WHERE}"
+        ) from None
+
+
+def _malformed(position: int, count: int) -> str:
+    which = "" if count == 1 else f" (clé n° {position} sur {count})"
+    return (
+        f"SMTP_ENCRYPTION_KEY{which} : ce n'est pas une clé Fernet, 32 octets en base64 url-safe"
+        " (44 caractères) sont attendus ; recopier celle de Cave à Vin sans guillemets ni coupure"
+    )

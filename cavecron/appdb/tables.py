@@ -1,0 +1,80 @@
+"""The tables and columns of Cave à Vin that the jobs use, and which of them a file lacks.
+
+It reads no row. The facts are those of the application's release 3.0.0.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError, NotReadyError
+
+_START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
+
+NEEDED: Mapping[str, frozenset[str]] = {
+    "user": frozenset({"id", "username", "email", "parent_id"}),
+    "cellar": frozenset({"id", "name", "floors", "bottles_per_floor", "user_id"}),
+    "cellar_floor": frozenset({"cellar_id", "capacity"}),
+    "alcohol_subcategory": frozenset({"id", "name"}),
+    "wine": frozenset(
+        {
+            *("id", "name", "extra_attributes", "quantity", "cellar_id", "user_id", "subcategory_id"),
+            "created_at",
+        }
+    ),
+    "wine_insight": frozenset({"wine_id", "content", "weight", "created_at"}),
+    "wine_consumption": frozenset(
+        {
+            *("id", "user_id", "consumed_at", "quantity", "comment", "snapshot_name", "snapshot_year"),
+            *("snapshot_region", "snapshot_cellar"),
+        }
+    ),
+    "smtp_config": frozenset(
+        {
+            *("id", "name", "host", "port", "username", "password_encrypted", "use_tls", "use_ssl"),
+            *("sender_email", "sender_name", "timeout", "is_active", "is_default"),
+        }
+    ),
+    "email_log": frozenset(
+        {
+            *("id", "smtp_config_id", "recipient_email", "recipient_user_id", "subject", "template_name"),
+            *("status", "error_message", "sent_at", "created_at"),
+        }
+    ),
+    "activity_log": frozenset({"created_at"}),
+    "api_token_usage": frozenset({"timestamp"}),
+}
+#: What a cleanup works on; what a report is read from; what mailing it takes.
+LOGS = ("email_log", "activity_log", "api_token_usage")
+CELLAR = tuple(table for table in NEEDED if table not in (*LOGS, "smtp_config"))
+MAILING = (*CELLAR, "smtp_config", "email_log")
+
+
+def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
+    """Return if `tables` are there with every column that is needed.
+
+    Raises:
+        NotReadyError: a table is missing.
+        CavecronError: a column is missing, or the database cannot be read.
+
+    """
+    with database.reading() as connection:
+        lacking = missing(connection, tables)
+    if not lacking:
+        return
+    if lacking == tuple(tables):
+        raise NotReadyError(
+            f"{database.path} n'a aucune table de Cave à Vin : {_START_ONCE}, ou corriger DATABASE_URL"
+        )
+    text = f"{', '.join(lacking)} : absent de {database.path} ; {_START_ONCE}"
+    raise CavecronError(text) if all("." in name for name in lacking) else NotReadyError(text)
+
+
+def missing(connection: sqlite3.Connection, tables: Iterable[str] = NEEDED) -> tuple[str, ...]:
+    """Return what the file lacks of `tables`: their names, and those of columns as `table.column`."""
+    lacking: list[str] = []
+    for table in tables:
+        needed = NEEDED[table]
+        found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+        lacking += [f"{table}.{column}" for column in sorted(needed - found)] if found else [table]
+    return tuple(lacking)

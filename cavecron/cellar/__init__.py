@@ -1,1 +1,0 @@
-"""Cave à Vin’s database; nothing outside this folder knows its tables."""

@@ -1,0 +1,154 @@
+"""What each command takes on the command line.
+
+It calls none of them.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from cavecron import __version__
+from cavecron.cli.french_argparse import FrenchParser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return what is asked for; `command` is None for the scheduler. A wrong one ends the process."""
+    return _parser().parse_args(argv)
+
+
+def _parser() -> FrenchParser:
+    parser = FrenchParser(
+        prog="cavecron", description="Les tâches planifiées de Cave à Vin ; sans commande : le planificateur."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"cavecron {__version__}", help="afficher la version"
+    )
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMANDE", title="commandes", parser_class=FrenchParser
+    )
+    _add_run(commands.add_parser("run", help="exécuter un job maintenant"))
+    _add_preview(
+        commands.add_parser(
+            "preview",
+            help="le rapport d'un utilisateur, sans l'envoyer",
+            description="Le rapport d'un utilisateur tel qu'il partirait ; rien n'est envoyé ni noté.",
+        )
+    )
+    _add_next(
+        commands.add_parser(
+            "next",
+            help="les créneaux à venir",
+            description="Les créneaux à venir de tous les jobs, ou d'un seul, en heure locale ; dit où un"
+            " changement d'heure en déplace ou en double un. N'a pas besoin de la base.",
+        )
+    )
+    _add_history(commands.add_parser("history", help="ce que sont devenus les créneaux passés, et pourquoi"))
+    commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
+    check = commands.add_parser(
+        "check",
+        help="configuration, base, clé, SMTP, destinataires",
+        description="Les jobs marcheraient-ils ? Une ligne par sujet, et code 0 si tout est bon. cavecron se"
+        " connecte au serveur SMTP et s'y identifie, sans rien envoyer.",
+    )
+    check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
+    demo = commands.add_parser(
+        "demo",
+        help="une cave d'exemple, et les jobs dessus : rien à configurer",
+        description="Une cave d'exemple dans un dossier neuf, et les deux jobs dessus ; rien n'en sort.",
+    )
+    demo.add_argument(
+        "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
+    )
+    _add_simulate(
+        commands.add_parser("simulate", help="et si la machine s'arrête, dort, ou change d'heure ?")
+    )
+    _add_export(commands.add_parser("export", help="les jobs dans les mots d'un autre planificateur"))
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", metavar="JOB", help="weekly_reports, cleanup ou un job à vous")
+    parser.add_argument(
+        "--due",
+        action="store_true",
+        help="ce que le planificateur exécuterait maintenant (pour un autre planificateur)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="reprendre la dernière exécution, coupée ou incomplète"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="dire ce qui serait fait, sans envoyer ni écrire"
+    )
+    parser.add_argument(
+        "--user",
+        action="append",
+        default=[],
+        metavar="NOM",
+        help="cet utilisateur seulement (nom ou id ; répétable)",
+    )
+    parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Ce que deviendrait chaque créneau, et pourquoi : le planificateur, tel que configuré, sur une"
+        " horloge simulée. Rien n'est exécuté, aucune base n'est lue. Les instants sont l'heure vraie,"
+        " locale sauf s'ils portent un décalage (Z, +02:00)."
+    )
+    parser.add_argument("--from", dest="begin", metavar="INSTANT", help="début (défaut : maintenant)")
+    parser.add_argument("--days", default="7", metavar="NOMBRE", help="jours à simuler (défaut : 7)")
+    for option, words in (("--down", "cavecron est arrêté"), ("--suspend", "la machine est en veille")):
+        parser.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="DÉBUT/FIN",
+            help=f"{words}, comme '2026-10-25 02:40/2026-10-25 03:20' (répétable)",
+        )
+    parser.add_argument(
+        "--clock",
+        action="append",
+        default=[],
+        metavar="'INSTANT ÉCART'",
+        help="l'horloge est avancée ou reculée, comme '2026-10-25 02:40 +2h' (répétable)",
+    )
+    parser.add_argument(
+        "--duration", default="0s", metavar="DURÉE", help="ce que dure chaque exécution (défaut : 0s)"
+    )
+    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("engine", metavar="MOTEUR", help="kubernetes, systemd ou crontab")
+    parser.add_argument("-o", "--output", metavar="DOSSIER", help="systemd : y écrire chaque unité")
+
+
+def _add_next(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", metavar="JOB", help="ce job seulement")
+    parser.add_argument(
+        "-n", dest="number", default="5", metavar="NOMBRE", help="combien de chaque job (défaut : 5)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="INSTANT",
+        help="à partir d'un instant, comme 2026-10-25T02:00 (heure locale) ou 2026-10-25T00:00Z",
+    )
+    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", metavar="JOB", help="ce job seulement")
+    parser.add_argument("-n", dest="number", default="20", metavar="NOMBRE", help="combien (défaut : 20)")
+    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
+
+
+def _add_preview(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("user", nargs="?", metavar="UTILISATEUR", help="nom ou id")
+    parser.add_argument("--all", action="store_true", help="tous les destinataires, une ligne JSON chacun")
+    parser.add_argument("-o", "--output", metavar="FICHIER", help="où écrire la page HTML")
+    parser.add_argument(
+        "--at", metavar="INSTANT", help="à cet instant, comme 2026-11-23T07:00:00Z (sans Z : heure locale)"
+    )
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--text", action="store_true", help="afficher la partie texte")
+    shape.add_argument("--json", action="store_true", help="afficher le rapport en JSON")

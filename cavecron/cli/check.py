@@ -1,0 +1,47 @@
+"""`cavecron check`: would the jobs work? One line for each thing that has to be right."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from cavecron.cli.preflight import Finding, examine
+from cavecron.clock import SystemClock
+from cavecron.errors import ConfigurationError
+from cavecron.jobs.environment import load
+
+_MARKS = {True: "✓", False: "✗", None: "–"}
+#: For a terminal that has no such letters.
+_PLAIN_MARKS = {True: "[ok]", False: "[!!]", None: "[--]"}
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print each finding as it is found; exit code 0 only if all is well, 2 for a wrong configuration."""
+    try:
+        settings, _jobs = load(environ)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _print(Finding(subject="Configuration", ok=False, said=problem))
+        return error.exit_code
+    well = True
+    for finding in examine(settings, clock=SystemClock(), mounts=_mounts(), send_to=arguments.send_to):
+        _print(finding)
+        well = well and finding.ok is True
+    return 0 if well else 1
+
+
+def _print(finding: Finding) -> None:
+    mark = _MARKS[finding.ok]
+    try:
+        mark.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        mark = _PLAIN_MARKS[finding.ok]
+    print(f"{mark} {finding.subject} : {finding.said}", flush=True)
+
+
+def _mounts() -> str:
+    """Return what Linux says of mounted file systems; elsewhere nothing."""
+    try:
+        return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

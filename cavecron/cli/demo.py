@@ -1,0 +1,66 @@
+"""`cavecron demo`: a sample cellar, and both jobs on it by the very path that real runs take."""
+
+import argparse
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from cavecron.cli import preview, run
+from cavecron.clock import SystemClock
+from cavecron.database.sqlite import Database
+from cavecron.demo.cellar import create
+from cavecron.demo.households import HOUSEHOLDS
+from cavecron.errors import CavecronError, UsageError, reason
+
+_SHOWN = HOUSEHOLDS[0].name
+
+#: A run by hand without options.
+_PLAIN = {"user": [], "dry_run": False, "json": False, "due": False, "resume": False}
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Make the cellar, run the jobs and say where everything lies; exit code 0."""
+    del environ  # a demonstration shows the same to everybody, whatever is configured
+    folder = _new_folder(Path(arguments.folder))
+    database, outbox, page = folder / "wine.db", folder / "courrier", folder / f"rapport-{_SHOWN}.html"
+    _make_cellar(database)
+    print(f"Une cave d'exemple de {len(HOUSEHOLDS)} utilisateurs est dans {database}")
+    settings = {"DATABASE_URL": f"sqlite:///{database}", "CAVECRON_MAIL": f"maildir:{outbox}"}
+    for job in ("weekly_reports", "cleanup"):
+        print(f"\n$ cavecron run {job}", flush=True)
+        code = run.main(argparse.Namespace(job=job, **_PLAIN), settings)
+        if code:
+            return code
+    print(f"\n$ cavecron preview {_SHOWN}")
+    shown = {"user": _SHOWN, "output": str(page), "at": None, "all": False, "text": False, "json": False}
+    preview.main(argparse.Namespace(**shown), settings)
+    letters = len(list((outbox / "new").iterdir()))
+    print(
+        f"\nLes {letters} mails sont dans {outbox}, une boîte Maildir (mutt -f, Evolution, Thunderbird…)."
+        f"\nPour voir celui de {_SHOWN}, ouvrez dans un navigateur :\n  {page}"
+        "\nPour votre propre cave : DATABASE_URL=sqlite:////chemin/vers/wine.db cavecron check"
+    )
+    return 0
+
+
+def _new_folder(path: Path) -> Path:
+    """Make the folder; one that holds something may be dear to somebody."""
+    if "?" in str(path.absolute()):
+        raise UsageError(f"{path} : une DATABASE_URL ne peut contenir de « ? », donner un autre DOSSIER")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        taken = any(path.iterdir())
+    except OSError as error:
+        raise UsageError(f"{path} : impossible d'y faire un dossier ({reason(error)})") from error
+    if taken:
+        raise UsageError(f"{path} n'est pas vide : l'effacer, ou donner un autre DOSSIER à cavecron demo")
+    return path.resolve()
+
+
+def _make_cellar(path: Path) -> None:
+    """Fill the sample database, or leave nothing behind."""
+    try:
+        create(path, SystemClock().now())
+    except sqlite3.Error as error:
+        path.unlink(missing_ok=True)
+        raise CavecronError(f"pas de cave d'exemple : {Database(path).explained(error)}") from error

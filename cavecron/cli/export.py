@@ -1,0 +1,58 @@
+"""`cavecron export ENGINE`: the enabled jobs in the words of an engine that calls cavecron itself."""
+
+import argparse
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from cavecron import __version__
+from cavecron.clock import SystemClock
+from cavecron.config.settings import known_names
+from cavecron.errors import CavecronError, UsageError, reason
+from cavecron.export.plan import Plan, plan
+from cavecron.export.systemd import units
+from cavecron.jobs.environment import load
+
+_ENGINES = ("kubernetes", "systemd", "crontab")
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print the definition of all enabled jobs, or write systemd's units into a folder; exit code 0."""
+    if arguments.engine not in _ENGINES:
+        raise UsageError(f"moteur inconnu : {arguments.engine!r} ; {', '.join(_ENGINES)} sont connus")
+    settings, jobs = load(environ)
+    planned = plan(
+        settings,
+        environ,
+        titles={job.name: job.title for job in jobs},
+        known=known_names([job.defaults for job in jobs]),
+        now=SystemClock().now(),
+        version=__version__,
+    )
+    if not planned.calls:
+        raise CavecronError("aucun job n'est activé : rien à exporter (SCHEDULER_…_ENABLED)")
+    if arguments.output is None:
+        print(_rendered(arguments.engine, planned), end="")
+        return 0
+    if arguments.engine != "systemd":
+        raise UsageError("-o écrit les unités de systemd ; ailleurs, rediriger la sortie vers un fichier")
+    _write(Path(arguments.output), units(planned))
+    return 0
+
+
+def _rendered(engine: str, planned: Plan) -> str:
+    text: str = importlib.import_module(f"cavecron.export.{engine}").render(planned)
+    return text
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        try:
+            folder.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CavecronError(
+                f"{path} : impossible d'écrire ({reason(error)}) ; choisir un autre -o"
+            ) from error
+        print(path)

@@ -1,0 +1,38 @@
+"""`cavecron health`: for HEALTHCHECK. It reads, and writes nothing."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+
+from cavecron.appdb.tables import require
+from cavecron.clock import SystemClock
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError
+from cavecron.jobs.environment import load
+from cavecron.ledger.history import overdue
+from cavecron.ledger.store import Ledger
+
+#: Seconds that a lock is waited for: whoever asks has a time limit of its own.
+_PATIENCE = 5.0
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Return 0 if the database can be read and no slot is overdue, else 1 with the reason."""
+    del arguments
+    try:
+        problems = _problems(environ)
+    except CavecronError as error:
+        problems = [str(error)]
+    if problems:
+        print("cavecron :", " ; ".join(problems), file=sys.stderr)
+        return 1
+    print("En bonne santé : aucun créneau en souffrance")
+    return 0
+
+
+def _problems(environ: Mapping[str, str]) -> Sequence[str]:
+    settings, _jobs = load(environ)
+    database = Database(settings.database, busy_timeout=_PATIENCE)
+    require(database)
+    schedules = {name: job.schedule for name, job in settings.jobs.items() if job.enabled}
+    return overdue(Ledger(database=database), schedules, SystemClock().now())

@@ -1,0 +1,111 @@
+"""`cavecron history [JOB]`: what became of past slots, and why."""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cavecron.cli.log import one_line
+from cavecron.config.parsing import number_within
+from cavecron.errors import UsageError
+from cavecron.french import duration
+from cavecron.jobs.environment import load
+from cavecron.jobs.job import named_job
+from cavecron.ledger.history import history
+from cavecron.ledger.models import Entry
+from cavecron.scheduler.scheduler import means_of
+
+_STATES = {
+    "running": "en cours",
+    "succeeded": "réussi",
+    "failed": "échec",
+    "interrupted": "interrompu",
+    "missed": "manqué",
+}
+_TRIGGERS = {"slot": "créneau", "replay": "rattrapage", "manual": "à la main"}
+_MOST = 100_000
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print past slots, newest first; exit code 0."""
+    settings, jobs = load(environ)
+    job = named_job(jobs, arguments.job).name if arguments.job else None
+    most = number_within(arguments.number, 1, _MOST)
+    if most is None:
+        raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
+    means = means_of(settings)
+    entries = history(means.ledger, job=job, most=most, now=means.clock.now())
+    if arguments.json:
+        print(json.dumps([_as_json(entry) for entry in entries], ensure_ascii=False, indent=2))
+    elif entries:
+        print("\n".join(_table(entries, settings.zone)))
+    else:
+        print("Aucun créneau n'est encore passé, et aucun job n'a été exécuté.")
+    return 0
+
+
+def _as_json(entry: Entry) -> dict[str, object]:
+    return {
+        "job": entry.job,
+        "slot": _instant(entry.slot),
+        "last_slot": _instant(entry.last_slot),
+        "slots": entry.slots,
+        "trigger": entry.trigger,
+        "state": entry.state,
+        "started": _instant(entry.started),
+        "finished": _instant(entry.finished),
+        "attempt": entry.attempt,
+        "retry_at": _instant(entry.retry_at),
+        "summary": entry.summary,
+        "reason": entry.reason,
+        "repeats": entry.repeats,
+    }
+
+
+def _table(entries: Sequence[Entry], zone: ZoneInfo) -> Iterator[str]:
+    """Yield the lines of all entries; `--resume` is named where it would find something to do."""
+    complete: set[str] = set()
+    for entry in entries:
+        undone = entry.state == "interrupted" or (entry.state == "failed" and not entry.retry_at)
+        resumable = undone and entry.job not in complete
+        yield from _lines(entry, zone, resumable=resumable)
+        if resumable or (entry.state == "succeeded" and not entry.partial):
+            complete.add(entry.job)
+
+
+def _lines(entry: Entry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
+    """Return the entry's own line, and below it what there is to say."""
+    planned = f"{entry.slot.astimezone(zone):%Y-%m-%d %H:%M}"
+    words = [f"{planned}  {entry.job:<16} {_STATES.get(entry.state, entry.state):<10}"]
+    if entry.state == "missed" and entry.slots > 1:
+        words.append(f"{entry.slots} créneaux, jusqu'au {entry.last_slot.astimezone(zone):%Y-%m-%d %H:%M}")
+    elif entry.state != "missed":
+        words.append(", ".join(_circumstances(entry, zone)))
+    told = [text for text in (entry.summary, entry.reason) if text]
+    if entry.retry_at:
+        told.append(f"nouvelle tentative à {entry.retry_at.astimezone(zone):%H:%M:%S}")
+    if entry.repeats:
+        told.append(f"mails au sort inconnu, envoyés à nouveau sous le même Message-ID : {entry.repeats}")
+    if resumable:
+        told.append(f"reprendre : cavecron run {entry.job} --resume")
+    return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in told)]
+
+
+def _circumstances(entry: Entry, zone: ZoneInfo) -> list[str]:
+    """Return how the run came about, how late, and how long it took."""
+    told = [_TRIGGERS.get(entry.trigger, entry.trigger)]
+    if entry.started:
+        late = entry.started - entry.slot
+        told.append(f"démarré à {entry.started.astimezone(zone):%H:%M:%S}")
+        if entry.trigger != "manual":
+            told.append(f"retard {duration(max(late, timedelta()))}")
+        if entry.finished:
+            told.append(f"durée {duration(max(entry.finished - entry.started, timedelta()))}")
+    if entry.attempt > 1:
+        told.append(f"tentative {entry.attempt}")
+    return told
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()

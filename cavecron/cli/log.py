@@ -1,0 +1,83 @@
+"""The log: one line an event, on standard output, in the zone of the schedules.
+
+The text format is fixed, people grep for it; `json` is the same for machines.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+from cavecron.config.settings import LogFormat
+
+#: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
+    """Send the log of cavecron to `stream`, standard output where it is not given."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(_JsonLines(zone) if log_format == "json" else _Lines(zone))
+    logger = logging.getLogger("cavecron")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Say nothing for a while."""
+    logger = logging.getLogger("cavecron")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+class _Lines(logging.Formatter):
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__("%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+        self._zone = zone
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        return f"{datetime.fromtimestamp(record.created, self._zone):%Y-%m-%d %H:%M:%S}"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return one_line(super().formatMessage(record))
+
+
+class _JsonLines(logging.Formatter):
+    def __init__(self, zone: ZoneInfo) -> None:
+        import json  # noqa: PLC0415 - who reads text does without
+
+        super().__init__()
+        self._zone = zone
+        self._written = json.JSONEncoder(ensure_ascii=False).encode
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "time": datetime.fromtimestamp(record.created, self._zone).isoformat(timespec="milliseconds"),
+            "logger": record.name,
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return self._written(event)
+
+
+def one_line(text: str) -> str:
+    """Return `text` with controls as escapes, so that nobody's name can forge a line."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Log each of these as a warning of the configuration."""
+    for message in messages:
+        logging.getLogger("cavecron.settings").warning("%s", message)

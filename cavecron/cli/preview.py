@@ -1,0 +1,65 @@
+"""`cavecron preview USER`: a report as the user would get it; nothing is sent or recorded."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from unicodedata import normalize
+
+from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.tables import CELLAR, require
+from cavecron.cli.french_argparse import instant
+from cavecron.clock import SystemClock
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError, UsageError, reason
+from cavecron.jobs.environment import load
+from cavecron.report.html import html_part
+from cavecron.report.model import WeeklyReport, as_json
+from cavecron.report.text import text_part
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Write or print the report; exit code 0."""
+    _refuse_nonsense(arguments)
+    configured, _jobs = load(environ)
+    at = SystemClock().now() if arguments.at is None else instant("--at", arguments.at, configured.zone)
+    database = Database(configured.database)
+    require(database, CELLAR)
+    audience = recipients(database, () if arguments.all else (arguments.user,))
+    for report in reports(database, audience.recipients, at=at, zone=configured.zone):
+        if arguments.json:
+            print(json.dumps(as_json(report), ensure_ascii=False))
+        elif arguments.text:
+            print(text_part(report, configured.zone, at), end="")
+        else:
+            _write(Path(arguments.output or _file_name(report)), html_part(report, configured.zone, at))
+    return 0
+
+
+def _refuse_nonsense(arguments: argparse.Namespace) -> None:
+    if arguments.all and not (arguments.json and arguments.user is None):
+        raise UsageError("--all s'emploie avec --json, sans nom d'utilisateur")
+    if not arguments.all and arguments.user is None:
+        raise UsageError("un utilisateur est attendu : cavecron preview NOM, ou --all --json")
+    if arguments.output is not None and (arguments.text or arguments.json):
+        raise UsageError("-o est pour la page HTML ; --text et --json s'affichent : les rediriger par >")
+
+
+def _file_name(report: WeeklyReport) -> str:
+    """Return a name that no user name can turn into a path, nor make too long for a file system."""
+    letters = normalize("NFC", report.user.username)
+    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in letters)
+    short = safe.encode()[:160].decode(errors="ignore")
+    return f"rapport-{short}.html"
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CavecronError(f"{path} : son dossier n'existe pas ; choisir un autre -o") from error
+    except OSError as error:
+        raise CavecronError(
+            f"{path} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"
+        ) from error
+    print(f"Rapport écrit dans {path.resolve()}")

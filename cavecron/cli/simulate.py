@@ -1,0 +1,202 @@
+"""`cavecron simulate`: what would become of each slot if the machine were down, or its clock wrong."""
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from cavecron.cli import log
+from cavecron.cli.french_argparse import instant
+from cavecron.clock import SystemClock
+from cavecron.config.parsing import number_within
+from cavecron.config.settings import Settings
+from cavecron.errors import UsageError
+from cavecron.french import duration
+from cavecron.jobs.environment import load
+from cavecron.simulation.simulate import Fate, Period, Scenario, Step, simulate
+
+_MOST_DAYS = 366
+_FIRST_YEAR, _LAST_YEAR = 2020, 2200
+_DAYS = ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim.")
+_UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "j": "days", "d": "days"}
+_SPAN = re.compile(r"(?:[0-9]{1,6}(?:s|min|m|h|j|d))+")
+#: What became of a slot, of one and of several.
+_OUTCOMES = {
+    "succeeded": ("à l'heure", "à l'heure"),
+    "made up": ("rattrapé", "rattrapés"),
+    "missed": ("manqué", "manqués"),
+    "failed": ("en échec", "en échec"),
+    "interrupted": ("interrompu", "interrompus"),
+    "running": ("en cours à la fin", "en cours à la fin"),
+    "pending": ("en suspens à la fin", "en suspens à la fin"),
+}
+
+
+def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print the fate of each slot; exit code 0."""
+    settings, jobs = load(environ)
+    scenario = _scenario(arguments, settings.zone)
+    for warning in settings.warnings:
+        print(f"cavecron : {warning}", file=sys.stderr)
+    with log.silence():
+        fates = simulate(settings, jobs, scenario)
+    if arguments.json:
+        print(json.dumps([_as_json(fate, settings.zone) for fate in fates], ensure_ascii=False, indent=2))
+    else:
+        print("\n".join([*_heading(settings, scenario), "", *_lines(fates, settings.zone), _sum(fates)]))
+    return 0
+
+
+def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
+    """Return what the command line describes.
+
+    Raises:
+        UsageError: it cannot be read, or contradicts itself.
+
+    """
+    days = number_within(arguments.days, 1, _MOST_DAYS)
+    if days is None:
+        raise UsageError(f"--days {arguments.days!r} : un nombre de 1 à {_MOST_DAYS} est attendu")
+    given = arguments.begin
+    begin = SystemClock().now().replace(microsecond=0) if given is None else _instant("--from", given, zone)
+    period = Period(begin=begin, end=_later(begin, days, zone))
+    scenario = Scenario(
+        period=period,
+        down=[_period("--down", text, zone) for text in arguments.down],
+        asleep=[_period("--suspend", text, zone) for text in arguments.suspend],
+        steps=[_step(text, zone) for text in arguments.clock],
+        lasting=_span("--duration", arguments.duration),
+    )
+    _check(scenario)
+    return scenario
+
+
+def _later(begin: datetime, days: int, zone: ZoneInfo) -> datetime:
+    """Return the same local time so many days later: a day can have 23 or 25 hours."""
+    return (begin.astimezone(zone) + timedelta(days=days)).astimezone(UTC)
+
+
+def _instant(option: str, text: str, zone: ZoneInfo) -> datetime:
+    """Return an instant in UTC; without an offset it is the local time of `zone`."""
+    found = instant(option, text.strip(), zone)
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise UsageError(f"{option} {text!r} : un instant de {_FIRST_YEAR} à {_LAST_YEAR} est attendu")
+    return found
+
+
+def _period(option: str, text: str, zone: ZoneInfo) -> Period:
+    begin, slash, end = text.partition("/")
+    if not slash:
+        raise UsageError(
+            f"{option} {text!r} : DÉBUT/FIN est attendu, comme '2026-10-25 02:40/2026-10-25 03:20'"
+        )
+    period = Period(begin=_instant(option, begin, zone), end=_instant(option, end, zone))
+    if period.begin >= period.end:
+        raise UsageError(f"{option} {text!r} : la fin doit suivre le début")
+    return period
+
+
+def _step(text: str, zone: ZoneInfo) -> Step:
+    at, _blank, by = text.strip().rpartition(" ")
+    if not at or by[0] not in "+-":
+        raise UsageError(f"--clock {text!r} : INSTANT et écart sont attendus, comme '2026-10-25 02:40 +2h'")
+    span = _span("--clock", by[1:])
+    return Step(at=_instant("--clock", at, zone), by=span if by[0] == "+" else -span)
+
+
+def _span(option: str, text: str) -> timedelta:
+    """Return a span of time such as 90s, 10m, 1h30m or 2j."""
+    if not _SPAN.fullmatch(text):
+        raise UsageError(f"{option} {text!r} : une durée est attendue, comme 90s, 10m, 1h30m ou 2j")
+    parts = re.findall(r"([0-9]+)([a-z]+)", text)
+    span = sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+    if span > timedelta(days=_MOST_DAYS):
+        raise UsageError(f"{option} {text!r} : {_MOST_DAYS} jours au plus")
+    return span
+
+
+def _check(scenario: Scenario) -> None:
+    """Return if everything happens in the period, and no two absences at once."""
+    instants = [step.at for step in scenario.steps]
+    absences = sorted((*scenario.down, *scenario.asleep), key=lambda period: (period.begin, period.end))
+    for absence in absences:
+        instants += absence.begin, absence.end
+    if instants and not scenario.period.begin <= min(instants) <= max(instants) <= scenario.period.end:
+        raise UsageError(
+            "--down, --suspend et --clock doivent tomber dans la période simulée (--from, --days)"
+        )
+    for one, other in pairwise(absences):
+        if other.begin < one.end:
+            raise UsageError("deux périodes de --down et --suspend se chevauchent")
+
+
+def _heading(settings: Settings, scenario: Scenario) -> list[str]:
+    zone, period = settings.zone, scenario.period
+    lines = [f"Simulation, {_between(period, zone)}, fuseau {zone.key} : rien n'est exécuté."]
+    lines += [f"  arrêt    {_between(down, zone)}" for down in scenario.down]
+    lines += [f"  veille   {_between(asleep, zone)}" for asleep in scenario.asleep]
+    for step in scenario.steps:
+        by = f"+{duration(step.by)}" if step.by >= timedelta() else f"-{duration(-step.by)}"
+        lines.append(f"  horloge  {by} {_local(step.at, zone)}")
+    lines += [
+        f"  {name} : désactivé (SCHEDULER_{job.prefix}_ENABLED)"
+        for name, job in settings.jobs.items()
+        if not job.enabled
+    ]
+    return lines
+
+
+def _lines(fates: Sequence[Fate], zone: ZoneInfo) -> list[str]:
+    width = max((len(fate.job) for fate in fates), default=0)
+    lines = []
+    for fate in fates:
+        lines.append(f"{_local(fate.slot, zone)}  {fate.job:<{width}}  {_outcome(fate, zone)}")
+        lines += [f"    {log.one_line(reason)}" for reason in fate.reasons]
+    return lines
+
+
+def _kind(fate: Fate) -> str:
+    return "made up" if (fate.state, fate.trigger) == ("succeeded", "replay") else fate.state
+
+
+def _outcome(fate: Fate, zone: ZoneInfo) -> str:
+    kind = _kind(fate)
+    if kind == "made up" and fate.started:
+        return f"rattrapé à {fate.started.astimezone(zone):%H:%M:%S}, {duration(fate.late)} de retard"
+    return _OUTCOMES[kind][0]
+
+
+def _sum(fates: Sequence[Fate]) -> str:
+    if not fates:
+        return "Aucun créneau dans cette période."
+    kinds = Counter(map(_kind, fates))
+    told = ", ".join(f"{number} {_OUTCOMES[kind][number > 1]}" for kind, number in kinds.items())
+    return f"\n{len(fates)} {'créneaux' if len(fates) > 1 else 'créneau'} : {told}"
+
+
+def _between(period: Period, zone: ZoneInfo) -> str:
+    span = duration(period.end - period.begin)
+    return f"{_local(period.begin, zone)} → {_local(period.end, zone)} ({span})"
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> str:
+    local = instant.astimezone(zone)
+    return f"{_DAYS[local.weekday()]} {local.isoformat(' ', 'minutes' if not local.second else 'seconds')}"
+
+
+def _as_json(fate: Fate, zone: ZoneInfo) -> dict[str, object]:
+    return {
+        "job": fate.job,
+        "slot": fate.slot.isoformat(),
+        "local": fate.slot.astimezone(zone).isoformat(),
+        "state": fate.state,
+        "trigger": fate.trigger,
+        "started": fate.started.isoformat() if fate.started else None,
+        "late": fate.late.total_seconds(),
+        "reasons": list(fate.reasons),
+    }

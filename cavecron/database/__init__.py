@@ -1,0 +1,1 @@
+"""Any SQLite file, whoever owns it: opening it, its times, its permissions."""

@@ -1,0 +1,19 @@
+"""The text format of instants in the application's file: naive UTC, six digits. Pure."""
+
+from datetime import UTC, datetime
+
+
+def utc_text(instant: datetime) -> str:
+    """Return an aware instant as the application stores it: naive UTC, six digits."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def read_utc(stored: object) -> datetime | None:
+    """Return what the application stored as an aware instant in UTC, None where it cannot be read."""
+    if not isinstance(stored, str):
+        return None
+    try:
+        instant = datetime.fromisoformat(stored.strip())
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset can lead out of the calendar
+        return None

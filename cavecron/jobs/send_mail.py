@@ -1,0 +1,70 @@
+"""A mail that a job of one's own sends: once a run, however often the run is taken up again.
+
+It goes the way of the built-in jobs' mails, and leaves the same traces: a row in `email_log` and a
+delivery in the ledger.
+"""
+
+from email.message import EmailMessage
+from functools import partial
+
+from cavecron.appdb.email_log import EmailLogRow, record_mail
+from cavecron.errors import CavecronError
+from cavecron.jobs.job import Run
+from cavecron.jobs.mail_backend import Post, post_of
+from cavecron.ledger.deliveries import DeliveryState, Settled
+from cavecron.mail.errors import UnknownFateError
+from cavecron.mail.message import check_address, message_id, plain_message
+
+
+def send(run: Run, to: str, subject: str, text: str) -> None:
+    """Mail `text` to one address; nothing happens where this run has delivered that subject there before.
+
+    Raises:
+        CavecronError: it was not delivered; temporary where another attempt of the run may succeed.
+
+    """
+    recipient = check_address(to)
+    key = f"{recipient} {subject}"
+    known = run.deliveries.known().get(key)
+    if known is not None and known.state == "sent":
+        return
+    post = post_of(run.settings, run.database)
+    message = plain_message(
+        subject,
+        text,
+        recipient=recipient,
+        sender=post.sender,
+        at=run.clock.now().astimezone(run.settings.zone),
+        message_id=message_id(run.key, key, post.sender.address.rpartition("@")[2]),
+    )
+    run.deliveries.record(now=run.clock.now(), begun=[key])
+    settle = partial(_settle, run, key, message, post)
+    transport = post.connect()
+    try:
+        transport.open()
+        transport.send(message, recipient)
+    except CavecronError as error:
+        settle(error=error)
+        raise
+    finally:
+        transport.close()
+    settle(error=None)
+
+
+def _settle(run: Run, key: str, message: EmailMessage, post: Post, *, error: CavecronError | None) -> None:
+    """Record what became of the mail, in the ledger and for the application's admin pages."""
+    row = EmailLogRow(
+        smtp_config_id=post.config.id if post.config else None,
+        recipient_email=str(message["To"]),
+        recipient_user_id=None,
+        subject=str(message["Subject"]),
+        template_name=run.job.name,
+        error_message=str(error) if error else None,
+        at=run.clock.now(),
+    )
+    state: DeliveryState = "sent"
+    if error is not None:
+        unknown = isinstance(error, UnknownFateError)
+        state = "sending" if unknown else "deferred" if error.temporary else "failed"
+    settled = Settled(state=state, error=row.error_message, log=partial(record_mail, sent=row))
+    run.deliveries.record(now=row.at, settled={key: settled})

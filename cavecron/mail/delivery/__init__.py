@@ -1,0 +1,1 @@
+"""Delivering many messages over a few connections."""

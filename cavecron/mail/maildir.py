@@ -1,0 +1,66 @@
+"""The outbox: a Maildir that mails are written to instead of being sent.
+
+It offers what a mail server's transport offers, so that a job cannot tell them apart. A Maildir needs no
+lock: a message is written under `tmp`, then moved to `new` (https://cr.yp.to/proto/maildir.html).
+"""
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from cavecron.errors import reason
+from cavecron.mail.errors import ServerError
+from cavecron.mail.models import Message
+
+
+class MaildirTransport:
+    """Writes messages into the Maildir at `path`, which `open` makes where it is missing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self) -> None:
+        """Make the folders.
+
+        Raises:
+            ServerError: they cannot be made, or nothing can be put into them.
+
+        """
+        try:
+            for folder in ("tmp", "new", "cur"):
+                (self._path / folder).mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self._path / "tmp"), TemporaryFile(dir=self._path / "new"):
+                pass
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def send(self, message: Message, address: str) -> None:
+        """Write `message`; the same Message-ID for the same address takes the place of what was there.
+
+        Raises:
+            ServerError: it cannot be written.
+
+        """
+        name = sha256(f"{message['Message-ID']}\0{address}".encode()).hexdigest()[:32] + ".cavecron"
+        draft = self._path / "tmp" / name
+        try:
+            with draft.open("wb") as file:
+                file.write(bytes(message))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path / "new" / name)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise self._trouble(error) from error
+
+    def close(self) -> None:
+        """Do nothing: each message is complete once it is in `new`."""
+
+    def _trouble(self, error: OSError) -> ServerError:
+        return ServerError(
+            f"CAVECRON_MAIL=maildir:{self._path} : impossible d'y écrire ({reason(error)})"
+            " ; choisir un dossier où cavecron a le droit d'écrire"
+        )

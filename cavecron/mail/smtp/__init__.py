@@ -1,0 +1,1 @@
+"""SMTP: one connection to a mail server, and what its trouble means."""

@@ -1,0 +1,285 @@
+"""One SMTP connection on which nothing lasts longer than it may.
+
+smtplib's own time limit is one for each read: a server that sends a byte a second is never late. Here a
+step (a command and its whole reply) has one deadline. It knows no configuration, no user and no French
+sentence: what goes wrong comes out as a WireError that says at which step.
+"""
+
+import hmac
+import smtplib
+import socket
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum, auto
+from time import monotonic
+
+from cavecron.mail.smtp.connect import dial, left
+
+#: Octets of one reply, all its lines together; RFC 5321, 4.5.3.1.5 asks for 512 a line.
+_LONGEST_REPLY = 65_536
+
+
+class Step(Enum):
+    """Where in the dialogue with the server something happened."""
+
+    CONNECT = auto()
+    HANDSHAKE = auto()
+    GREETING = auto()
+    HELLO = auto()
+    STARTTLS = auto()
+    LOGIN = auto()
+    SENDER = auto()
+    RECIPIENT = auto()
+    CONTENT = auto()
+    #: All of the message is out, its final dot too: whether it was accepted is the server's to say.
+    VERDICT = auto()
+    RESET = auto()
+    FAREWELL = auto()
+
+
+class WireError(Exception):
+    """Something went wrong at a step."""
+
+    def __init__(self, step: Step, said: bytes = b"") -> None:
+        self.step = step
+        self.said = said
+        super().__init__(step.name)
+
+
+class RefusedError(WireError):
+    """The server answered, and its answer is no: `code` is 400 or more."""
+
+    def __init__(self, step: Step, code: int, said: bytes) -> None:
+        self.code = code
+        super().__init__(step, said)
+
+
+class BrokenError(WireError):
+    """The connection is of no more use; `cause` is what the system said."""
+
+    def __init__(self, step: Step, cause: OSError) -> None:
+        self.cause = cause
+        super().__init__(step)
+
+
+class GarbledError(WireError):
+    """What came is no reply of SMTP's, or not one to what was asked."""
+
+
+class MissingError(WireError):
+    """The server does not offer an extension that is needed; `said` is what it offers instead."""
+
+    def __init__(self, step: Step, extension: str, said: bytes = b"") -> None:
+        self.extension = extension
+        super().__init__(step, said)
+
+
+class Wire(smtplib.SMTP):
+    """A connection to an SMTP server; `limit` in seconds is what each step may last in all."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(local_hostname="[127.0.0.1]")
+        self.step = Step.CONNECT
+        self._limit = limit
+        self._deadline = monotonic() + limit
+        self._received = bytearray()
+
+    def reach(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+        """Connect and wait for the greeting; with `context`, TLS from the first byte."""
+        self._begin(Step.CONNECT)
+        try:
+            self.sock = dial(host, port, self._deadline)
+        except OSError as error:
+            raise BrokenError(self.step, error) from error
+        self.local_hostname = _own_name(self.sock)
+        if context:
+            self._begin(Step.HANDSHAKE)
+            self._encrypt(context, host)
+        self._begin(Step.GREETING)
+        self._accepted(self.getreply())
+
+    def greet(self) -> None:
+        """Say EHLO, or HELO to a server of before 1995, and learn what is offered."""
+        self.step = Step.HELLO
+        code, said = self.ehlo()
+        if 500 <= code <= 599:
+            code, said = self.helo()
+        self._accepted((code, said))
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        """Go over to TLS in mid-dialogue; what the server offered before is forgotten (RFC 3207, 4.2)."""
+        self.step = Step.STARTTLS
+        if not self.has_extn("starttls"):
+            raise MissingError(self.step, "STARTTLS")
+        self._accepted(self.docmd("STARTTLS"))
+        if self._received:  # sent in clear by whoever is in between, to be taken for encrypted
+            raise GarbledError(self.step, bytes(self._received))
+        self.step = Step.HANDSHAKE
+        self._encrypt(context, host)
+        self.greet()
+
+    def log_in(self, username: str, password: str) -> None:
+        """Log in by each way that both sides know, in turn, until one is accepted."""
+        self.step = Step.LOGIN
+        offered = self.esmtp_features.get("auth", "").upper().split()
+        common = [way for way in ("CRAM-MD5", "PLAIN", "LOGIN") if way in offered]
+        if not common:
+            raise MissingError(self.step, "AUTH", " ".join(offered).encode())
+        for way in common:
+            try:
+                self._prove(way, _proofs(way, username.encode(), password.encode()))
+            except RefusedError as refusal:
+                if refusal.code < 500 or way == common[-1]:
+                    raise
+            else:
+                return
+
+    def carry(self, content: bytes, sender: str, recipient: str) -> None:
+        """Have the server take responsibility for a message; returns exactly when it said that it did."""
+        options = [f"SIZE={len(content)}"] if self.has_extn("size") else []
+        self.step = Step.SENDER
+        if not (content.isascii() and sender.isascii() and recipient.isascii()):
+            if not self.has_extn("smtputf8"):
+                raise MissingError(self.step, "SMTPUTF8")
+            options += ["SMTPUTF8", "BODY=8BITMIME"]
+        self._accepted(self.mail(sender, options))
+        self.step = Step.RECIPIENT
+        self._accepted(self.rcpt(recipient))
+        self.step = Step.CONTENT
+        self._accepted(self.docmd("DATA"), wanted=3)
+        try:
+            self.send(_dotted(content))
+        except BrokenError:
+            self._hear_why()
+            raise
+        self.step = Step.VERDICT
+        self._accepted(self.getreply())
+
+    def forget(self, limit: float) -> None:
+        """Have the server forget the mail that it refused, within `limit` seconds."""
+        self.step = Step.RESET
+        usual, self._limit = self._limit, min(limit, self._limit)
+        try:
+            self._accepted(self.docmd("RSET"))
+        finally:
+            self._limit = usual
+
+    def take_leave(self, limit: float) -> None:
+        """Say QUIT and close; a server that has nothing to say to it is not waited for beyond `limit`."""
+        self.step, self._limit = Step.FAREWELL, min(limit, self._limit)
+        try:
+            self.docmd("QUIT")
+        except WireError:
+            pass  # everything is delivered by now
+        finally:
+            self.close()
+
+    def send(self, s: bytes | str) -> None:  # type: ignore[override]  # a narrower type, as smtplib uses it
+        """Begin a step by sending all of `s`."""
+        self._begin(self.step)
+        rest = memoryview(s.encode(self.command_encoding) if isinstance(s, str) else s)
+        try:
+            while rest:
+                rest = rest[self._ready().send(rest) :]
+        except OSError as error:
+            raise BrokenError(self.step, error) from error
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the code and the text of the reply that ends the step."""
+        said: list[bytes] = []
+        room = _LONGEST_REPLY
+        while room > 0:
+            line = self._line(room)
+            room -= len(line)
+            if not (line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")):
+                raise GarbledError(self.step, line)
+            said.append(line[4:].strip())
+            if line[3:4] != b"-":
+                return int(line[:3]), b"\n".join(said)
+        raise GarbledError(self.step, b" ".join(said[:3]))
+
+    def _hear_why(self) -> None:
+        """Raise the refusal that a server may have sent before it closed the connection in mid-message."""
+        with suppress(BrokenError, GarbledError):
+            code, said = self.getreply()
+            if code >= 400:
+                raise RefusedError(self.step, code, said)
+
+    def _begin(self, step: Step) -> None:
+        self.step = step
+        self._deadline = monotonic() + self._limit
+
+    def _ready(self) -> socket.socket:
+        """Return the socket, told how much of the step's time is left."""
+        if self.sock is None:
+            raise ConnectionAbortedError
+        self.sock.settimeout(left(self._deadline))
+        return self.sock
+
+    def _line(self, room: int) -> bytes:
+        while (end := self._received.find(b"\n")) < 0:
+            try:
+                more = self._ready().recv(4096)
+            except OSError as error:
+                raise BrokenError(self.step, error) from error
+            self._received += more
+            if len(self._received) > room or (self._received and not more):
+                raise GarbledError(self.step, bytes(self._received[:200]))
+            if not more:
+                raise BrokenError(self.step, ConnectionResetError())
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        return line.rstrip(b"\r")
+
+    def _accepted(self, reply: tuple[int, bytes], *, wanted: int = 2) -> None:
+        code, said = reply
+        if code >= 400:
+            raise RefusedError(self.step, code, said)
+        if code // 100 != wanted:
+            raise GarbledError(self.step, b"%d %s" % (code, said))
+
+    def _encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        try:
+            self.sock = context.wrap_socket(self._ready(), server_hostname=host)
+        except OSError as error:
+            self.close()
+            raise BrokenError(self.step, error) from error
+        except ValueError as error:  # a host name that no certificate could bear
+            raise BrokenError(self.step, ssl.SSLError(str(error))) from error
+        self.ehlo_resp = self.helo_resp = None
+        self.esmtp_features = {}
+
+    def _prove(self, way: str, proofs: Sequence[Callable[[bytes], bytes]]) -> None:
+        code, said = self.docmd("AUTH", way)
+        for proof in proofs:
+            if code != 334:
+                break
+            try:
+                challenge = b64decode(said)
+            except ValueError as error:
+                raise GarbledError(self.step, said) from error
+            code, said = self.docmd(b64encode(proof(challenge)).decode())
+        self._accepted((code, said))
+
+
+def _own_name(connection: socket.socket) -> str:
+    """Return the address literal that EHLO takes where there is no name (RFC 5321, 4.1.4)."""
+    address = connection.getsockname()[0].partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _proofs(way: str, username: bytes, password: bytes) -> Sequence[Callable[[bytes], bytes]]:
+    """Return what is answered to each challenge of the server; UTF-8 as RFC 4616 has it."""
+    if way == "PLAIN":
+        return (lambda _: b"\0" + username + b"\0" + password,)
+    if way == "LOGIN":
+        return (lambda _: username, lambda _: password)
+    return (lambda challenge: username + b" " + hmac.new(password, challenge, "md5").hexdigest().encode(),)
+
+
+def _dotted(content: bytes) -> bytes:
+    """Return the message as it follows DATA (RFC 5321, 4.5.2)."""
+    lines = content.removesuffix(b"\r\n").replace(b"\r\n.", b"\r\n..")
+    return (b"." if lines.startswith(b".") else b"") + lines + b"\r\n.\r\n"

@@ -1,0 +1,184 @@
+"""The mail doctor: what failed in the dialogue with a mail server, in French, with the setting to change.
+
+It opens no connection: where a failure has several meanings it asks `tongue`, which is handed in. What
+Python and OpenSSL call things never reaches a person; nor does a secret.
+"""
+
+import re
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cavecron.mail.smtp.client import BrokenError, MissingError, RefusedError, Step, WireError
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.probe import Tongue
+
+_WHERE = "dans Cave à Vin, Administration, Configuration SMTP"
+_LONGEST_QUOTE = 200
+
+#: What each kind of connection is called in advice.
+_TO_TLS = f"choisir SSL/TLS {_WHERE}"
+_TO_STARTTLS = f"choisir STARTTLS (TLS) au lieu de SSL {_WHERE}, ou donner le port SSL (souvent 465)"
+_TO_NOTHING = f"corriger le serveur ou le port {_WHERE} (587 avec STARTTLS, 465 en SSL)"
+
+#: OpenSSL's verify codes, as in x509_vfy.h.
+_OTHER_NAME = f"un certificat établi pour un autre nom ; donner {_WHERE} le nom que porte le certificat"
+_CERTIFICATES = {
+    9: "un certificat qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?",
+    10: "un certificat périmé ; le renouveler sur le serveur de mail",
+    62: _OTHER_NAME,
+    64: _OTHER_NAME,
+}
+_UNKNOWN_CA = (
+    "un certificat d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA_FILE"
+    " (si elle est définie déjà, ce n'est pas la bonne)"
+)
+_STEPS = {
+    Step.CONNECT: "à la connexion",
+    Step.HANDSHAKE: "au chiffrement TLS",
+    Step.GREETING: "à l'accueil",
+    Step.HELLO: "à EHLO",
+    Step.STARTTLS: "à STARTTLS",
+    Step.LOGIN: "à l'identification",
+    Step.SENDER: "à l'expéditeur",
+    Step.RECIPIENT: "au destinataire",
+    Step.CONTENT: "au message",
+    Step.VERDICT: "après le message",
+    Step.RESET: "à RSET",
+    Step.FAREWELL: "à l'adieu",
+}
+
+_EARLY = (Step.CONNECT, Step.HANDSHAKE, Step.GREETING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One French sentence; `temporary` where the same thing may work later with nothing changed."""
+
+    text: str
+    temporary: bool
+
+
+def explain(error: WireError, config: SmtpConfig, ask: Callable[[], Tongue]) -> Diagnosis:
+    """Return what `error` means and which setting to change; `ask` finds out what the port speaks."""
+    text, temporary = _meaning(error, config, ask)
+    return Diagnosis(text=f"serveur SMTP {config.host}:{config.port} : {text}", temporary=temporary)
+
+
+def quoted(error: WireError, config: SmtpConfig) -> str:
+    """Return what the server said: printable, at most 200 characters, without our secrets."""
+    words = "".join(
+        letter if letter.isprintable() else " " for letter in error.said.decode("utf-8", "replace")
+    )
+    if error.step is Step.LOGIN:
+        secrets = _secrets(config)
+        words = " ".join(word for word in words.split() if not _gives_away(word, secrets))
+    code = f"{error.code} " if isinstance(error, RefusedError) else ""
+    text = (code + " ".join(words.split())).strip()
+    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _secrets(config: SmtpConfig) -> Sequence[str]:
+    """Return the password in each shape in which it was sent, for servers that repeat what they were told."""
+    username, password = (config.username or "").encode(), (config.password or "").encode()
+    sent = [b64encode(proof).decode() for proof in (password, b"\0" + username + b"\0" + password)]
+    return [secret for secret in (password.decode(), *sent) if secret]
+
+
+def _gives_away(word: str, secrets: Sequence[str]) -> bool:
+    bare = word.strip("'\"<>()[]:;,")
+    if re.fullmatch(r"[A-Za-z0-9+/]{16,}=*", bare):  # base64: the answer to a CRAM-MD5 challenge, for one
+        return True
+    return any(secret in word or (len(bare) > 3 and bare in secret) for secret in secrets)
+
+
+def _meaning(error: WireError, config: SmtpConfig, ask: Callable[[], Tongue]) -> tuple[str, bool]:
+    if isinstance(error, MissingError):
+        return _missing(error, config), False
+    if isinstance(error, RefusedError):
+        return _refusal(error, config), error.code < 500
+    if _speaks_another_tongue(error, config):
+        found = _by_tongue(ask(), config)
+        if found:
+            return found, False
+    if isinstance(error, BrokenError):
+        if isinstance(error.cause, ssl.SSLError):
+            return _encryption(error.cause), False
+        return _network(error, config), True
+    said = quoted(error, config)
+    return f"réponse incompréhensible {_STEPS[error.step]} (« {said} ») ; {_TO_NOTHING}", False
+
+
+def _speaks_another_tongue(error: WireError, config: SmtpConfig) -> bool:
+    """Return whether the port may well expect something else than what was spoken to it."""
+    if isinstance(error, BrokenError) and isinstance(error.cause, ssl.SSLCertVerificationError):
+        return False
+    return error.step is (Step.HANDSHAKE if config.security == "tls" else Step.GREETING)
+
+
+def _by_tongue(spoken: Tongue, config: SmtpConfig) -> str:
+    """Return what is wrong where the port speaks `spoken`; nothing where that explains nothing."""
+    if spoken == "http":
+        return f"un serveur web répond sur ce port, pas un serveur de mail ; {_TO_NOTHING}"
+    if config.security == "tls" and spoken == "smtp":
+        return f"ce port ne parle pas SSL/TLS dès la connexion ; {_TO_STARTTLS}"
+    if config.security != "tls" and spoken == "tls":
+        return (
+            f"ce port attend SSL/TLS dès la connexion ; {_TO_TLS}, ou donner le port STARTTLS (souvent 587)"
+        )
+    if config.security == "tls" and spoken == "unknown":
+        return f"ce port ne parle pas TLS et ne répond pas comme un serveur de mail ; {_TO_NOTHING}"
+    return ""
+
+
+def _missing(error: MissingError, config: SmtpConfig) -> str:
+    if error.extension == "STARTTLS":
+        return (
+            f"STARTTLS n'est pas proposé ; {_TO_TLS} (souvent port 465),"
+            " ou n'en choisir aucun si le serveur est sur le réseau local"
+        )
+    if error.said:
+        ways = quoted(error, config)
+        return f"aucune identification que cavecron connaisse (PLAIN, LOGIN, CRAM-MD5) dans : {ways}"
+    advice = f"choisir STARTTLS ou SSL/TLS {_WHERE}, ou y" if config.security == "plain" else f"{_WHERE},"
+    return f"l'identification n'est pas proposée ; {advice} effacer le nom d'utilisateur et le mot de passe"
+
+
+def _refusal(error: RefusedError, config: SmtpConfig) -> str:
+    said = quoted(error, config)
+    if error.code < 500:
+        return f"refus passager {_STEPS[error.step]} ({said}) ; réessayer plus tard"
+    if error.step is Step.LOGIN:
+        return (
+            f"identification refusée ({said}) ; corriger le nom d'utilisateur et le mot de passe {_WHERE}"
+            " (beaucoup de fournisseurs demandent un mot de passe d'application)"
+        )
+    if error.code == 530:
+        return f"identification exigée ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
+    if error.step is Step.SENDER:
+        return f"expéditeur {config.sender_email!r} refusé ({said}) ; le corriger {_WHERE}"
+    return f"refus {_STEPS[error.step]} ({said}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}"
+
+
+def _encryption(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"il présente {_CERTIFICATES.get(error.verify_code, _UNKNOWN_CA)}"
+    return "le chiffrement TLS échoue ; le serveur doit proposer TLS 1.2 ou plus, avec une clé assez longue"
+
+
+def _network(error: BrokenError, config: SmtpConfig) -> str:
+    where = _STEPS[error.step]
+    if isinstance(error.cause, socket.gaierror):
+        return f"ce nom ne se résout pas ; corriger le serveur {_WHERE}, ou vérifier le DNS de cette machine"
+    if isinstance(error.cause, ConnectionRefusedError):
+        return f"port fermé ; {_TO_NOTHING}"
+    if isinstance(error.cause, TimeoutError):
+        advice = (
+            f"; {_TO_NOTHING}, ou vérifier le pare-feu" if error.step in _EARLY else "; réessayer plus tard"
+        )
+        return f"pas de réponse {where} en {config.timeout:g} s {advice}"
+    if isinstance(error.cause, ConnectionError):
+        return f"connexion coupée par le serveur {where} ; réessayer plus tard"
+    return f"injoignable {where} ; vérifier le réseau de cette machine, ou {_TO_NOTHING}"

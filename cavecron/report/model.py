@@ -1,0 +1,135 @@
+"""What a weekly report says of one user: plain values, and their JSON form.
+
+Pure: it knows neither SQL nor mail; `builder` fills it in, `wording` words it.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+#: Of bottles or places: whole as the application writes it, but its column can hold a fraction.
+Quantity = int | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A user who gets a report: no parent account, and an address as the application stored it."""
+
+    id: int
+    username: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cellar:
+    """How full one cellar is; `fill_rate` in percent, one decimal."""
+
+    name: str
+    bottles: Quantity
+    capacity: Quantity
+    fill_rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Bottles and references of the owner, and each of the owner's cellars."""
+
+    bottles: Quantity
+    references: int
+    cellars: tuple[Cellar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Bottles that came in or went out; `at` is aware, in UTC."""
+
+    name: str
+    vintage: int | None
+    region: str | None
+    quantity: Quantity
+    cellar: str | None
+    at: datetime
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """The ins and outs of the period, newest first, with their totals in bottles."""
+
+    entries: tuple[Movement, ...]
+    exits: tuple[Movement, ...]
+
+    @property
+    def bottles_in(self) -> Quantity:
+        """Return the bottles that came in."""
+        return sum(movement.quantity for movement in self.entries)
+
+    @property
+    def bottles_out(self) -> Quantity:
+        """Return the bottles that went out."""
+        return sum(movement.quantity for movement in self.exits)
+
+    @property
+    def net(self) -> Quantity:
+        """Return the change: positive when more came in than went out."""
+        return self.bottles_in - self.bottles_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WineToDrink:
+    """A bottle whose peak is reached or passed: score 30 to 100; urgency urgent, optimal or bientôt."""
+
+    id: int
+    name: str
+    vintage: int | None
+    peak: int | None
+    score: int
+    urgency: str
+    quantity: Quantity
+    cellar: str | None
+    subcategory: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyReport:
+    """Everything that one mail says; `start` and `end` are aware instants in UTC.
+
+    `wines` holds the ten most urgent of the `wines_total` bottles that ought to be drunk.
+    """
+
+    user: Recipient
+    start: datetime
+    end: datetime
+    statistics: Statistics
+    activity: Activity
+    wines: tuple[WineToDrink, ...]
+    wines_total: int
+
+
+def as_json(report: WeeklyReport) -> dict[str, object]:
+    """Return the report as `cavecron preview --json` prints it; instants are ISO 8601 with offset."""
+    activity = report.activity
+    return {
+        "user": {"id": report.user.id, "username": report.user.username},
+        "period": {"start": report.start.isoformat(), "end": report.end.isoformat()},
+        "statistics": asdict(report.statistics),
+        "activity": {
+            "bottles_in": activity.bottles_in,
+            "bottles_out": activity.bottles_out,
+            "net": activity.net,
+            "entries": [_movement(entry) for entry in activity.entries],
+            "exits": [_movement(left) | {"comment": left.comment} for left in activity.exits],
+        },
+        "wines_to_drink": [asdict(wine) for wine in report.wines],
+    }
+
+
+def _movement(movement: Movement) -> dict[str, object]:
+    return {
+        "name": movement.name,
+        "vintage": movement.vintage,
+        "region": movement.region,
+        "quantity": movement.quantity,
+        "cellar": movement.cellar,
+        "at": movement.at.isoformat(),
+    }

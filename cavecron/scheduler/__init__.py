@@ -1,0 +1,1 @@
+"""The scheduler: slots claimed and run on time, until it is stopped."""

@@ -1,0 +1,55 @@
+"""How an attempt at a run ended, and whether and when it is tried again.
+
+Pure: outcomes and errors in, endings out; the instant is an argument.
+"""
+
+from datetime import datetime, timedelta
+
+from cavecron.errors import CavecronError, StoppedError
+from cavecron.jobs.job import Outcome
+from cavecron.ledger.models import Claim, Ending
+from cavecron.schedule import GRACE
+
+#: When a run that failed for a while is tried again, after its first, second and third failure.
+_RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+_MOST_TOLD, _LONGEST = 20, 5_000
+
+
+def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
+    """Return the ending of an attempt that came to its end at `now` (aware)."""
+    summary = _written(outcome.summary)
+    if not outcome.failures:
+        return Ending(state="succeeded", summary=summary)
+    count = len(outcome.failures)
+    told = " ; ".join(outcome.failures[:_MOST_TOLD]) + (" ; …" if count > _MOST_TOLD else "")
+    return Ending(
+        state="failed",
+        summary=summary,
+        reason=_written(f"{count} échec{'s' if count > 1 else ''} : {told}"),
+        retry_at=_retry_at(claim, now) if outcome.temporary else None,
+    )
+
+
+def ended_by(error: CavecronError, claim: Claim, now: datetime) -> Ending:
+    """Return the ending of an attempt that `error` cut short at `now` (aware)."""
+    if isinstance(error, StoppedError):
+        return Ending(state="interrupted", summary=_written(error.summary), reason=_written(str(error)))
+    retry_at = _retry_at(claim, now) if error.temporary else None
+    return Ending(
+        state="failed", summary=_written(error.summary), reason=_written(str(error)), retry_at=retry_at
+    )
+
+
+def _written(text: str | None) -> str | None:
+    """Return the text as it can be stored: encodable, and not endless."""
+    if text is None:
+        return None
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
+
+
+def _retry_at(claim: Claim, now: datetime) -> datetime | None:
+    """Return when to try again: not after the last try, an hour after the slot, or for a run by hand."""
+    if claim.trigger == "manual" or claim.failures >= len(_RETRIES):
+        return None
+    at = now + _RETRIES[claim.failures]
+    return at if at - claim.slot < GRACE else None

@@ -1,0 +1,1 @@
+"""The scheduler on a simulated machine: what would become of each slot."""

@@ -1,0 +1,262 @@
+"""A machine whose time is made up: its clock is set, it sleeps, and a year on it takes a moment.
+
+The scheduler on it is the real one: it waits by the clock of its `Process`, and makes its blocking calls
+through it. It knows neither jobs nor ledger; what happens to the machine is said by who owns it.
+"""
+
+import asyncio
+import heapq
+import selectors
+import sqlite3
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cavecron.clock import LONGEST_SLEEP
+from cavecron.database.sqlite import Database
+
+_T = TypeVar("_T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NAP = int(LONGEST_SLEEP * 1_000_000)
+
+
+class StillWorkingError(BaseException):
+    """Raised by a simulated blocking call that goes on: it is made again after `after`."""
+
+    def __init__(self, after: timedelta) -> None:
+        self.after = after
+        super().__init__(after)
+
+
+@dataclass(slots=True, eq=False)
+class Timer:
+    """Something that will happen, unless it is cancelled."""
+
+    callback: Callable[[], object]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Have it not happen."""
+        self.cancelled = True
+
+
+class Machine:
+    """True time goes on; awake time stands still while the machine sleeps; the wall clock can be set.
+
+    All three in microseconds: true time and the wall clock since 1970, awake time since some moment.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._true = (start - _EPOCH) // _MICROSECOND
+        self._awake = 0
+        self._ahead = 0
+        self._asleep = False
+        self._events: list[tuple[int, int, Timer]] = []
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._numbers = count()
+        self._jolts: list[int] = []
+        self._end: int | None = None
+        self.troubles: list[BaseException] = []
+
+    def note(self, context: Mapping[str, Any]) -> None:
+        """Keep what the loop says of an error; a task that was left behind is none."""
+        if error := context.get("exception"):
+            self.troubles.append(error)
+
+    def now(self) -> datetime:
+        """Return what the wall clock says (aware, UTC)."""
+        return _EPOCH + timedelta(microseconds=self._true + self._ahead)
+
+    def true(self) -> datetime:
+        """Return what a right clock would say (aware, UTC)."""
+        return _EPOCH + timedelta(microseconds=self._true)
+
+    def monotonic(self) -> float:
+        """Return the seconds that the machine has been awake."""
+        return self._awake / 1_000_000
+
+    def at(self, instant: datetime, callback: Callable[[], object], *, jolt: bool = False) -> Timer:
+        """Call back at a true instant; a `jolt` is one at which sleep or the wall clock changes."""
+        moment, timer = (instant - _EPOCH) // _MICROSECOND, Timer(callback)
+        heapq.heappush(self._events, (moment, next(self._numbers), timer))
+        if jolt:
+            insort(self._jolts, moment)
+        return timer
+
+    def after(self, microseconds: int, callback: Callable[[], object]) -> Timer:
+        """Call back when the machine has been awake for so long."""
+        timer = Timer(callback)
+        heapq.heappush(self._timers, (self._awake + microseconds, next(self._numbers), timer))
+        return timer
+
+    def end_at(self, instant: datetime) -> None:
+        """Let nothing happen after a true instant."""
+        self._end = (instant - _EPOCH) // _MICROSECOND
+
+    def set_clock(self, by: timedelta) -> None:
+        """Set the wall clock forwards or backwards."""
+        self._ahead += by // _MICROSECOND
+
+    def sleep(self) -> None:
+        """Suspend the machine."""
+        self._asleep = True
+
+    def wake(self) -> None:
+        """Resume it."""
+        self._asleep = False
+
+    def nap(self, until: datetime) -> int:
+        """Return after how many microseconds a wait for `until` ends that looks up every half minute.
+
+        Looking up while nothing jolts the machine changes nothing: that is left out.
+        """
+        span = (until - self.now()) // _MICROSECOND
+        if span <= _NAP:
+            return max(0, span)
+        place = bisect_left(self._jolts, self._true)
+        quiet = self._jolts[place] - self._true if place < len(self._jolts) else span
+        return span if quiet >= span else max(_NAP, quiet // _NAP * _NAP)
+
+    def advance(self) -> bool:
+        """Go on to whatever comes next and let it happen; return False where nothing comes."""
+        while True:
+            by_timer = bool(self._timers) and not self._asleep and not self._event_is_next()
+            queue = self._timers if by_timer else self._events
+            if not queue:
+                return False
+            at, _number, timer = heapq.heappop(queue)
+            if timer.cancelled:
+                continue
+            span = at - (self._awake if by_timer else self._true)
+            if self._end is not None and self._true + span > self._end:
+                return False
+            self._true += span
+            self._awake += 0 if self._asleep else span
+            timer.callback()
+            return True
+
+    def _event_is_next(self) -> bool:
+        return bool(self._events) and self._events[0][0] - self._true < self._timers[0][0] - self._awake
+
+
+class _Idle(selectors.BaseSelector):
+    """Where the loop would wait for the world, the machine's time goes on instead."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._keys: dict[Any, selectors.SelectorKey] = {}
+        self.out_of_events: Callable[[], None] = lambda: None
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = selectors.SelectorKey(
+            fileobj, fileobj if isinstance(fileobj, int) else fileobj.fileno(), events, data
+        )
+        return self._keys.setdefault(fileobj, key)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys.pop(fileobj)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None and not self._machine.advance():
+            self.out_of_events()
+        return []
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._keys
+
+
+@contextmanager
+def loop_of(machine: Machine) -> Iterator[asyncio.AbstractEventLoop]:
+    """Yield a loop that lives in the machine's time; `run_forever` returns where nothing more comes.
+
+    Tasks may be left behind; what went wrong in one that nobody waits for is in `machine.troubles`.
+    """
+    idle = _Idle(machine)
+    loop = asyncio.SelectorEventLoop(idle)
+    idle.out_of_events = loop.stop
+    loop.set_exception_handler(lambda _loop, context: machine.note(context))
+    try:
+        yield loop
+    finally:
+        loop.close()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Process:
+    """A process on the machine: the clock and the threads of the scheduler in it."""
+
+    machine: Machine
+    loop: asyncio.AbstractEventLoop
+    alive: bool = field(default=True, init=False)
+
+    def now(self) -> datetime:
+        """Return what the wall clock says (aware, UTC)."""
+        return self.machine.now()
+
+    def monotonic(self) -> float:
+        """Return the seconds that the machine has been awake."""
+        return self.machine.monotonic()
+
+    async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
+        """Return when `event` is set, when it is `until` (aware), or earlier; never in a dead process."""
+        waiting = self.loop.create_task(event.wait())
+        timer = None if until is None else self.machine.after(self.machine.nap(until), waiting.cancel)
+        with suppress(asyncio.CancelledError):
+            await waiting
+        if timer:
+            timer.cancel()
+        if not self.alive:
+            await self.loop.create_future()
+
+    def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
+        """Make a blocking call in place; it takes no time unless it raises StillWorkingError."""
+        del name
+        future: asyncio.Future[_T] = self.loop.create_future()
+        self.make(call, future)
+        return future
+
+    def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
+        """Make a call, once or again, and settle its future; a dead process makes none."""
+        if not self.alive:
+            return
+        try:
+            result = call()
+        except StillWorkingError as working:
+            self.machine.after(working.after // _MICROSECOND, lambda: self.make(call, future))
+        except Exception as error:  # handed over, and raised where the future is awaited
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+
+class KeptConnection(sqlite3.Connection):
+    """A connection that survives those who close it."""
+
+    def close(self) -> None:
+        """Leave no transaction behind; the connection itself stays."""
+        if self.in_transaction:
+            self.rollback()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDatabase(Database):
+    """A database to which there is one connection, that stays open."""
+
+    connection: sqlite3.Connection
+
+    def connect(self) -> sqlite3.Connection:
+        """Return the connection, as good as new."""
+        self.connection.execute("PRAGMA query_only = OFF")
+        return self.connection
+
+
+def memory_database() -> KeptDatabase:
+    """Return a new, empty database that lies in no file."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=KeptConnection)
+    return KeptDatabase(path=Path(":memory:"), connection=connection)

@@ -1,0 +1,27 @@
+"""Text of users made fit to be shown: one line, printable, not endless. Pure."""
+
+import re
+
+#: A text is looked at up to so many times the length that is shown: blanks may come in heaps.
+_BLANKS = 20
+
+
+# Controls, lone surrogates, bidirectional overrides and non-characters: HTML refuses
+# them, or they disguise text.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+
+
+def plain(text: str, limit: int = 120) -> str:
+    """Return `text` on one line, printable, and cut after a word where it exceeds `limit` characters."""
+    if len(text) <= limit and text.isprintable() and "  " not in text and text.strip() == text:
+        return text  # nearly all of them, in a fifth of the time
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: limit * _BLANKS]).split())
+    if len(line) <= limit:
+        return line
+    words, blank, _rest = line[:limit].rpartition(" ")
+    cut = words if blank and len(words) > limit * 3 // 4 else line[: limit - 1]
+    return cut.rstrip(" .,;:") + "…"
