@@ -1,18 +1,26 @@
 """What several test files start from."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from cavecron.ledger.store import Ledger
-from tests.cellars import CellarFile
+from tests.support.app_database import CellarFile
 
 # A machine that is busy is no failure: how fast something is, benchmarks say.
 settings.register_profile("cavecron", deadline=None)
 settings.load_profile("cavecron")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make what a test logged encodable: a worker of pytest-xdist sends it to the process that prints."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture

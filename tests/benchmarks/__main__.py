@@ -10,17 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import (
-    cleanup,
-    container,
-    guest,
-    many,
-    memory,
-    punctual,
-    reports,
-    sending,
-    startup,
-)
+from tests.benchmarks import cleanup, container, guest, many, memory, punctual, reports, sending, startup
 from tests.benchmarks.figures import Figure
 
 #: Each measures in a folder of its own, which is removed afterwards.

@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure, ratio, seconds
-from tests.cellars import CellarFile
-from tests.commands import ROOT
 from tests.container.bases import NONROOT, call
 from tests.container.conftest import build_image, opened
 from tests.container.engine import Engine
+from tests.support.app_database import CellarFile
+from tests.support.commands import ROOT
 
 _MEGABYTE = 1_000_000
 

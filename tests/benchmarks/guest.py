@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.benchmarks.sample import Cellars, fill
-from tests.commands import environment
-from tests.processes import counters, memory, network_sockets, open_files
+from tests.support.commands import environment
+from tests.support.processes import counters, memory, network_sockets, open_files
 
 #: What cavecron is compared with; it says that it is ready as cavecron does.
 _BARE = ("-c", "import asyncio, sqlite3, croniter; print('démarré', flush=True)")

@@ -19,7 +19,7 @@ from cavecron.mail.delivery.limits import Pace
 from cavecron.mail.models import Letter
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import connector
-from tests.hostile import HostileServer
+from tests.support.fake_smtp.server import HostileServer
 
 _LATENCY = 0.020
 _LIMITS = {2: 0.6, 8: 0.2}

@@ -2,8 +2,8 @@
 
 A tenth of the jobs share a minute, and all return at once. Costs are processor seconds of the scheduler, so
 that other programs on the machine do not count; the median of three runs each. What a start costs without
-any jobs of one's own is left out. The clock is `tests.clocked`, all else as it is: real seconds, a real
-file. A run in which a slot is missed ends the benchmark.
+any jobs of one's own is left out. The clock is `tests.support.clocked`, all else as it is: real seconds, a
+real file. A run in which a slot is missed ends the benchmark.
 """
 
 import sqlite3
@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 
 from cavecron.demo import schema
 from tests.benchmarks.figures import Figure
-from tests.clocked import program
-from tests.commands import environment
-from tests.processes import processor_seconds
+from tests.support.clocked import program
+from tests.support.commands import environment
+from tests.support.processes import processor_seconds
 
 #: How much more than ten times is still linear; what is quadratic is ten times as much.
 _MOST = 1.5

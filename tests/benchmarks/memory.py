@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.figures import MEMORY, Figure
 from tests.benchmarks.sample import NOW, Cellars, fill
-from tests.commands import environment
+from tests.support.commands import environment
 
 #: `ru_maxrss` of a child begins with what its parent had; VmHWM is the process's own.
 _PROGRAM = """

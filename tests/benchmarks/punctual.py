@@ -1,8 +1,8 @@
 """How late an idle scheduler starts a slot: 100 slots, real processes, real seconds.
 
-25 schedulers, each with a database and a clock of its own (`tests.clocked`): one of them has a slot every
-2.4 s, all others sleep, each of them for up to a minute. A job tells by how much its first line came after
-its slot. No job begins before its claim is safe, so each slot waits for one commit of SQLite: next to
+25 schedulers, each with a database and a clock of its own (`tests.support.clocked`): one of them has a slot
+every 2.4 s, all others sleep, each of them for up to a minute. A job tells by how much its first line came
+after its slot. No job begins before its claim is safe, so each slot waits for one commit of SQLite: next to
 nothing in memory, where the limits count, and some fsyncs on a disk. How busy the machine is shows a plain
 `time.sleep` of this process, between any two slots.
 """
@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory
 from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 from tests.benchmarks.figures import MEMORY, Figure, seconds
-from tests.clocked import program
-from tests.daemons import daemon
+from tests.support.clocked import program
+from tests.support.daemons import daemon
 
 _DAEMONS, _STEP = 25, timedelta(minutes=1) / 25
 #: A Monday, when neither of the built-in jobs comes.

@@ -24,7 +24,7 @@ from cavecron.report.message import compose
 from tests.benchmarks.figures import MEMORY, Figure, ratio, seconds
 from tests.benchmarks.sample import NOW, Cellars, add_server, fill
 from tests.benchmarks.sink import sink
-from tests.commands import environment
+from tests.support.commands import environment
 
 _PARIS = ZoneInfo("Europe/Paris")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.benchmarks.sample import Cellars, fill
-from tests.commands import environment
+from tests.support.commands import environment
 
 #: What the installed command does.
 _COMMAND = "from cavecron.cli.main import entry; entry()"

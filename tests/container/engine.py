@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import yaml
 
-from tests.commands import ROOT, Result
 from tests.container.bases import call
+from tests.support.commands import ROOT, Result
 
 #: Of this machine and not of the image: no registry, no systemd, and limits below podman's defaults.
 _HERE = ("--pull=never", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")

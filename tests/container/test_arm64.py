@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cavecron import __version__
-from tests.commands import ROOT
 from tests.container import bases
 from tests.container.engine import Engine
+from tests.support.commands import ROOT
 
 _EMULATOR = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 _BUILD_BASE, _FINAL_BASE = "localhost/stand-in/debian:13-arm64", "localhost/stand-in/cc-debian13:arm64"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from cavecron.database.timestamps import utc_text
-from tests.authority import authority
-from tests.cellars import CellarFile
-from tests.commands import ROOT
 from tests.container.bases import NONROOT
 from tests.container.engine import Engine
-from tests.hostile import HostileServer
-from tests.patients import KEY, locked
+from tests.support.app_database import CellarFile
+from tests.support.authority import authority
+from tests.support.check_helpers import KEY, locked
+from tests.support.commands import ROOT
+from tests.support.fake_smtp.server import HostileServer
 
 _LOGIN = ("cave", "motdepasse")
 _REPORTS = ("run", "weekly_reports")

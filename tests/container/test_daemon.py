@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from cavecron.database.timestamps import utc_text
-from tests.cellars import CellarFile
 from tests.container.bases import NONROOT
 from tests.container.engine import Container, Engine
-from tests.faults import Step, Trap, delay
-from tests.hostile import HostileServer
+from tests.support.app_database import CellarFile
+from tests.support.fake_smtp.faults import Step, Trap, delay
+from tests.support.fake_smtp.server import HostileServer
 
 _PEOPLE = [f"user{number}" for number in range(6)]
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from cavecron import __version__
-from tests.commands import ROOT
 from tests.container.bases import call
 from tests.container.conftest import build_image
 from tests.container.engine import Engine
+from tests.support.commands import ROOT
 
 _MEGABYTE = 1_000_000
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.cellars import CellarFile
-from tests.commands import Result
 from tests.container.bases import NONROOT, call
 from tests.container.engine import Engine
+from tests.support.app_database import CellarFile
+from tests.support.commands import Result
 
 
 def _made(data: Path, owner: int = NONROOT) -> None:

@@ -1,0 +1,28 @@
+"""The benchmarks run; what they find is for people to read, never for a test."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.benchmarks.__main__ import TOPICS
+from tests.support.commands import ROOT, environment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_benchmark_prints_its_lines(topic: str) -> None:
+    """In its smallest size, each line has a figure, and the limit is not asked about."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", topic, "--quick"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    head, rule, *lines = done.stdout.splitlines()
+    assert (head, rule) == ("| figure | measured | limit |", "|---|---|---|")
+    assert lines
+    assert all(line.startswith("| ") and line.count(" | ") == 2 for line in lines)

@@ -1,0 +1,1 @@
+"""Several parts at once, on real databases and mail servers."""

@@ -1,0 +1,121 @@
+"""The hostile mail server itself: what smtplib sees of it, and what it remembers."""
+
+import smtplib
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from ssl import create_default_context
+
+import pytest
+
+from tests.support.authority import authority
+from tests.support.fake_smtp.faults import (
+    Fault,
+    Greylist,
+    Step,
+    Trap,
+    close,
+    delay,
+    dribble,
+    garbage,
+    reply,
+    reset,
+)
+from tests.support.fake_smtp.server import HostileServer
+
+_MESSAGE = "Message-ID: <1@x>\r\nSubject: Bonjour\r\n\r\n.point\r\n"
+
+
+@contextmanager
+def _client(server: HostileServer) -> Iterator[smtplib.SMTP]:
+    client = smtplib.SMTP("127.0.0.1", server.port, timeout=0.3)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def test_an_honest_server_keeps_what_it_accepted() -> None:
+    """Message-ID, recipient, connection and content, dots undone."""
+    with HostileServer() as server, _client(server) as client:
+        client.sendmail("a@x", ["b@x"], _MESSAGE)
+        (mail,) = server.accepted
+    assert (mail.message_id, mail.recipient, mail.connection) == ("<1@x>", "b@x", 1)
+    assert mail.content.endswith(b"\r\n.point")
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        (delay(), "timed out"),
+        (reset(), "reset by peer"),
+        (close(), "unexpectedly closed"),
+        (reply("451 later"), "451, b'later'"),
+        (reply("421 closing"), "421, b'closing'"),
+        (garbage(), "ipsum"),
+        (dribble(0.4), "timed out"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else "",
+)
+def test_a_fault_at_the_end_is_what_the_client_sees(fault: Fault, seen: str) -> None:
+    """Only a delay and a dribble come after the message was taken, unless a fault says so."""
+    with HostileServer(Trap(Step.END, fault)) as server, _client(server) as client:
+        with pytest.raises(smtplib.SMTPException, match=seen):
+            client.sendmail("a@x", ["b@x"], _MESSAGE)
+        assert bool(server.accepted) is fault.kept
+
+
+def test_a_trap_springs_for_one_recipient_and_is_used_up() -> None:
+    """The others pass, and so does the second try."""
+    with HostileServer(Trap(Step.RCPT, reply("450 later"), recipient="b@x")) as server:
+        with _client(server) as client:
+            client.sendmail("a@x", ["a@x"], _MESSAGE)
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                client.sendmail("a@x", ["b@x"], _MESSAGE)
+            client.sendmail("a@x", ["b@x"], _MESSAGE)
+        assert server.copies() == {"a@x": 1, "b@x": 1}
+
+
+def test_a_greylist_lets_a_recipient_pass_after_its_time() -> None:
+    """Refused, and accepted once the time is over."""
+    with HostileServer(Greylist(0.0)) as server, _client(server) as client:
+        client.sendmail("a@x", ["a@x"], _MESSAGE)
+        assert server.copies() == {"a@x": 1}
+    refused = pytest.raises(smtplib.SMTPRecipientsRefused)
+    with HostileServer(Greylist(60.0)) as server, _client(server) as client, refused:
+        client.sendmail("a@x", ["a@x"], _MESSAGE)
+
+
+def test_too_many_connections_at_a_time_are_turned_away() -> None:
+    """The second is told so, and may come when the first has left."""
+    with HostileServer(most=1) as server:
+        with _client(server), pytest.raises(smtplib.SMTPConnectError), _client(server):
+            pass
+        server.wait_until(lambda server: server.present == 0)
+        with _client(server):
+            assert server.connections == 3
+
+
+def test_a_closed_port_refuses_everybody() -> None:
+    """After the connections that it listens for."""
+    with HostileServer(listens_for=1) as server, _client(server) as first:
+        first.noop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+
+
+def test_tls_and_login(tmp_path: Path) -> None:
+    """Both ways to TLS, with a certificate that the throw-away authority vouches for."""
+    made = authority(tmp_path)
+    trusting = create_default_context(cafile=made.ca_file)
+    with HostileServer(tls="starttls", context=made.context(), login=("marie", "secret")) as server:
+        with _client(server) as client:
+            client.starttls(context=trusting)
+            client.login("marie", "secret")
+            client.sendmail("a@x", ["b@x"], _MESSAGE)
+        assert server.copies() == {"b@x": 1}
+    with HostileServer(tls="tls", context=made.context()) as server:
+        with smtplib.SMTP_SSL("127.0.0.1", server.port, context=trusting, timeout=2) as client:
+            client.sendmail("a@x", ["b@x"], _MESSAGE)
+        assert server.copies() == {"b@x": 1}

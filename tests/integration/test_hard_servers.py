@@ -1,0 +1,142 @@
+"""Whole mailings to servers that make it hard: who has the mail in the end, and how long it took."""
+
+from collections import Counter
+from collections.abc import Callable
+from email.message import EmailMessage
+from time import monotonic
+
+import pytest
+
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.errors import ServerUnavailableError
+from cavecron.mail.models import Delivery, Letter
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.transport import connector
+from tests.support.fake_smtp.faults import Fault, Greylist, Step, Visit, close, delay, reply, reset
+from tests.support.fake_smtp.server import HostileServer
+
+#: Seconds: the time limit of a step.
+_LIMIT = 0.5
+
+
+def _config(port: int) -> SmtpConfig:
+    return SmtpConfig(
+        id=1,
+        name="essai",
+        host="127.0.0.1",
+        port=port,
+        username=None,
+        password=None,
+        security="plain",
+        sender_email="cave@example.org",
+        sender_name="",
+        timeout=_LIMIT,
+    )
+
+
+def _message(number: int) -> EmailMessage:
+    message = EmailMessage()
+    message["Message-ID"] = f"<{number}@cave.example>"
+    message.set_content("Bonjour\n")
+    return message
+
+
+def _letters(count: int) -> list[Letter]:
+    return [
+        Letter(user_id=number, address=f"user{number}@example.org", message=_message(number))
+        for number in range(count)
+    ]
+
+
+def _mailed(server: HostileServer, count: int, pace: Pace) -> list[Delivery]:
+    turns = deliver(_letters(count), connector(_config(server.port), None), pace=pace, check=lambda: None)
+    return [delivery for turn in turns for delivery in turn.results]
+
+
+def test_a_greylisting_server_gets_its_second_attempt() -> None:
+    """After all others, once its time is over: everybody has the mail once."""
+    with HostileServer(Greylist(0.3)) as server:
+        told = _mailed(server, 20, Pace(second_try=0.4))
+        assert server.copies() == {f"user{number}@example.org": 1 for number in range(20)}
+    assert Counter(delivery.fate.value for delivery in told) == {"delivered": 20}
+
+
+def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() -> None:
+    """It says 421 after each third mail, and wants a pause: the mailing resumes where it was."""
+    calm: list[float] = []
+
+    def policy(visit: Visit) -> Fault | None:
+        if visit.step is not Step.MAIL:
+            return None
+        if len(calm) % 4 == 3 and monotonic() < calm[-1] + 0.1:
+            return reply("421 4.7.0 too many mails, slow down")
+        calm.append(monotonic())
+        return None
+
+    with HostileServer(policy) as server:
+        told = _mailed(server, 12, Pace(pauses=(0.05, 0.1, 0.2)))
+        assert server.copies() == {f"user{number}@example.org": 1 for number in range(12)}
+    assert {delivery.fate.value for delivery in told} == {"delivered"}
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        lambda: HostileServer(most=1),
+        lambda: HostileServer(most=1, crowded=reply("554 5.7.0 too many connections")),
+        lambda: HostileServer(most=1, crowded=close()),
+        lambda: HostileServer(most=1, crowded=delay()),
+        lambda: HostileServer(listens_for=1),
+    ],
+    ids=["421", "554", "close", "silence", "closed port"],
+)
+def test_a_server_that_takes_one_connection_only_gets_all_mails_over_that(
+    server: Callable[[], HostileServer],
+) -> None:
+    """However it turns the second one away."""
+    with server() as running:
+        told = _mailed(running, 20, Pace(connections=3))
+        assert running.copies() == {f"user{number}@example.org": 1 for number in range(20)}
+        assert {mail.connection for mail in running.accepted} == {1}
+    assert {delivery.fate.value for delivery in told} == {"delivered"}
+
+
+@pytest.mark.parametrize("connections", [1, 2, 8])
+def test_a_server_that_dies_costs_one_time_out_and_one_look_whether_it_is_back(connections: int) -> None:
+    """Not one for each user: it falls silent after five mails of a hundred, on old connections and new."""
+    started: list[float] = []
+    with HostileServer() as server:
+
+        def die(visit: Visit) -> Fault | None:
+            if len(server.accepted) >= 5:
+                started.append(monotonic())
+                return delay()
+            del visit
+            return None
+
+        server.policies.append(die)
+        with pytest.raises(ServerUnavailableError):
+            _mailed(server, 100, Pace(connections=connections))
+        seconds = monotonic() - started[0]
+    # And one more of a second at most: the farewell.
+    assert seconds < 2 * _LIMIT + 1 + 1
+    assert len(server.accepted) < 5 + connections
+
+
+def test_no_mail_is_sent_twice_when_the_server_restarts() -> None:
+    """Every connection is cut at once, in the middle of a mailing over four of them: everybody has one."""
+    cut: list[bool] = []
+    with HostileServer(latency=0.002) as server:
+
+        def restart(visit: Visit) -> Fault | None:
+            if visit.step is Step.RCPT and len(server.accepted) >= 20 and len(cut) < 4:
+                cut.append(True)
+                return reset()
+            return None
+
+        server.policies.append(restart)
+        told = _mailed(server, 60, Pace(connections=4, second_try=0.2))
+        assert server.copies() == {f"user{number}@example.org": 1 for number in range(60)}
+    assert {delivery.fate.value for delivery in told} == {"delivered"}
+    assert len(cut) == 4

@@ -1,0 +1,46 @@
+"""Many jobs that share a minute: none is missed, and a stop right after them loses no ending."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cavecron import Run, Scheduler, job
+from cavecron.jobs.environment import load_for
+from cavecron.scheduler.scheduler import means_of
+from tests.support.app_database import NOW, CellarFile
+from tests.support.clocks import ShiftedClock
+
+
+@pytest.mark.parametrize(
+    ("number", "before"),
+    [
+        pytest.param(1_000, timedelta(seconds=2), id="a thousand, a hundred at once"),
+        pytest.param(10_000, timedelta(seconds=20), id="ten thousand", marks=pytest.mark.slow),
+    ],
+)
+def test_jobs_that_share_a_minute_all_run_in_it(cellar: CellarFile, number: int, before: timedelta) -> None:
+    """Each has its row, and the scheduler is stopped at the moment when the last of them begins."""
+    begun: list[str] = []
+
+    def work(run: Run) -> None:
+        begun.append(run.job.name)
+
+    jobs = [job(f"job_{n}", cron=f"{n * 10 // number * 5} * * * *")(work) for n in range(number)]
+    means = means_of(load_for(jobs, {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    scheduler = Scheduler(jobs, means=replace(means, clock=ShiftedClock(NOW - before)))
+    asyncio.run(_stopped_after(scheduler, begun, number // 10))
+    assert sorted(begun) == sorted(job.name for job in jobs[: number // 10])
+    states = "SELECT state, trigger, attempt, count(*) FROM cavecron_run GROUP BY state, trigger, attempt"
+    assert cellar.rows(states) == [("succeeded", "slot", 1, number // 10)]
+
+
+async def _stopped_after(scheduler: Scheduler, begun: list[str], number: int) -> None:
+    """Run the scheduler until so many jobs have begun; fail where they do not within a minute."""
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(60):
+        while len(begun) < number:
+            await asyncio.sleep(0.01)
+        scheduler.stop()
+        await running

@@ -1,0 +1,116 @@
+"""The mail in a real browser: nothing sticks out on a telephone, and bars are as long as they should be."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from cavecron.report.html import html_part
+from cavecron.report.model import WeeklyReport
+from tests.support.report_factories import NOW, PARIS, a_report, a_report_of_all_urgencies, an_empty_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to show the mail in"),
+]
+TELEPHONE, DESKTOP, PAGE = 375, 800, 600
+
+#: The mail in a frame as wide as the screen, for Chromium's own window is never narrower than 500 pixels;
+#: and so high that no scroll bar takes some of its width.
+_SCREEN = """<!DOCTYPE html><title>x</title><body style="margin:0">
+<iframe id="screen" style="border:0;width:{width}px;height:20000px" srcdoc="{mail}"></iframe>
+<pre id="found"></pre>
+<script>
+window.onload = () => {{
+    const page = document.getElementById("screen").contentDocument;
+    const box = element => element.getBoundingClientRect();
+    const bars = [...page.querySelectorAll("td.full, td.urgent, td.optimal, td.soon")];
+    const sheet = page.querySelector(".page");
+    document.getElementById("found").textContent = JSON.stringify({{
+        width: page.documentElement.scrollWidth,
+        furthest: Math.max(...[...page.querySelectorAll("body *")].map(element => box(element).right)),
+        sheet: [box(sheet).left, box(sheet).right],
+        bars: bars.map(bar => 100 * box(bar).width / box(bar.closest("table")).width),
+        heights: bars.map(bar => box(bar).height),
+        ground: page.defaultView.getComputedStyle(sheet).backgroundColor,
+    }});
+}};
+</script></body>"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the browser measured, in pixels; bars in percent of their table."""
+
+    width: float
+    furthest: float
+    sheet: tuple[float, float]
+    bars: list[float]
+    heights: list[float]
+    ground: str
+
+
+def seen(report: WeeklyReport, folder: Path, width: int, *, dark: bool = False) -> Seen:
+    """Show a report on a screen of `width` pixels."""
+    mail = html.escape(html_part(report, PARIS, NOW))
+    screen = folder / "screen.html"
+    screen.write_text(_SCREEN.format(width=width, mail=mail), encoding="utf-8")
+    command = [
+        *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=2000"),
+        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+        *("--dump-dom", screen.as_uri()),
+    ]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
+    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout)
+    assert found, done.stderr
+    return Seen(**json.loads(html.unescape(found[1])))
+
+
+def huge() -> WeeklyReport:
+    """Make a report with names that know no end, and numbers that nobody has."""
+    report = a_report(name="W" * 200, moves=25)
+    user = replace(report.user, username="Maximilien-François" * 9)
+    statistics = replace(report.statistics, bottles=1234567.5)
+    return replace(report, user=user, statistics=statistics)
+
+
+@pytest.mark.parametrize("width", [TELEPHONE, DESKTOP])
+@pytest.mark.parametrize(
+    "report",
+    [a_report(moves=25), huge(), an_empty_report()],
+    ids=["rich", "huge names", "empty"],
+)
+def test_nothing_sticks_out(report: WeeklyReport, width: int, tmp_path: Path) -> None:
+    """Nobody has to scroll sideways, on a telephone or on a desk."""
+    found = seen(report, tmp_path, width)
+    assert found.width == width
+    assert found.furthest <= width
+
+
+def test_the_page_is_narrow_and_in_the_middle_of_a_wide_screen(tmp_path: Path) -> None:
+    """Lines as long as a screen are tiring to read."""
+    left, right = seen(a_report(), tmp_path, DESKTOP).sheet
+    assert right - left == PAGE
+    assert left == DESKTOP - right
+
+
+@pytest.mark.parametrize("width", [TELEPHONE, DESKTOP])
+def test_bars_are_as_long_as_what_they_draw(width: int, tmp_path: Path) -> None:
+    """To two percent, and thin."""
+    found = seen(a_report_of_all_urgencies(), tmp_path, width)
+    assert found.bars == pytest.approx([90, 60, 30, 62, 100], abs=2)
+    assert set(found.heights) == {8}
+
+
+def test_dark_mode_is_dark(tmp_path: Path) -> None:
+    """A browser reads the style sheet as the contrast tests do."""
+    assert seen(a_report(), tmp_path, TELEPHONE).ground == "rgb(255, 255, 255)"
+    assert seen(a_report(), tmp_path, TELEPHONE, dark=True).ground == "rgb(36, 27, 31)"

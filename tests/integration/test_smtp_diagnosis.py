@@ -1,0 +1,292 @@
+"""The mail doctor of `cavecron check`: each thing that goes wrong with a mail server, on real sockets."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.support.app_database import CellarFile
+from tests.support.authority import Authority, authority
+from tests.support.check_helpers import SECURITY, WHERE, examined, line, locked, sick
+from tests.support.fake_smtp.faults import Fault, Step, Trap, close, delay, garbage, reply
+from tests.support.fake_smtp.server import HostileServer
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
+    """Return what makes an authority, or gives the one that was made before."""
+
+    @cache
+    def make(*names: str, days: float = 1) -> Authority:
+        return authority(tmp_path_factory.mktemp("authority"), *names, lasts=timedelta(days=days))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("security", "said"),
+    [("plain", "sans chiffrement"), ("starttls", "STARTTLS"), ("tls", "SSL/TLS")],
+)
+def test_a_healthy_server_is_told_and_left_alone(
+    cellar: CellarFile, made: Callable[..., Authority], security: str, said: str
+) -> None:
+    """It is connected to and logged in to; no sender is named, so nothing can be sent."""
+    ca, way = made(), {"plain": "no"}.get(security, security)
+    with HostileServer(tls=way, context=ca.context(), login=("marie", "sésame")) as server:  # type: ignore[arg-type]
+        columns = {"username": "marie", "password_encrypted": locked("sésame"), **SECURITY[security]}
+        result = examined(cellar, server.port, ca_file=ca.ca_file, **columns)
+    assert result.code == 0
+    assert line(result) == (
+        f"✓ Envoi : 127.0.0.1:{server.port} répond ({said}, identifié comme marie), rien n'a été envoyé"
+    )
+    verbs = {command.partition(" ")[0].upper() for _connection, command in server.commands}
+    assert verbs <= {"EHLO", "STARTTLS", "AUTH", "QUIT"}
+    assert server.commands[-1][1].upper() == "QUIT"
+    assert server.accepted == []
+
+
+def test_one_message_is_sent_where_that_is_asked_for(cellar: CellarFile) -> None:
+    """`--send-to`: to that address only, from the configured sender; nobody's report is sent."""
+    with HostileServer() as server:
+        result = examined(cellar, server.port, "--send-to", "moi@example.org")
+    assert result.code == 0
+    assert line(result, "Essai") == "✓ Essai : un message d'essai est parti vers moi@example.org"
+    (mail,) = server.accepted
+    assert mail.recipient == "moi@example.org"
+    message = message_from_bytes(mail.content, policy=default)
+    assert str(message["From"]) == "Cave à Vin <cave@example.org>"
+    assert "cavecron check --send-to" in message.get_content()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("deux@example.org, adresses@example.org", "une seule adresse de la forme nom@domaine est attendue"),
+        ("absent@example.org", "refusé par le serveur : 550 5.1.1 no such user"),
+    ],
+)
+def test_a_message_that_cannot_be_sent_is_told(cellar: CellarFile, address: str, said: str) -> None:
+    """Exit code 1; the connection itself was fine."""
+    with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 no such user"))) as server:
+        result = examined(cellar, server.port, "--send-to", address)
+    assert result.code == 1
+    assert line(result).startswith("✓")
+    assert line(result, "Essai").startswith("✗ Essai : ")
+    assert said in line(result, "Essai")
+    assert server.accepted == []
+
+
+@pytest.mark.parametrize("security", ["plain", "starttls"])
+def test_a_port_that_expects_tls_is_recognised(
+    cellar: CellarFile, made: Callable[..., Authority], security: str
+) -> None:
+    """It says nothing until it is spoken to in TLS: Python would time out."""
+    with HostileServer(tls="tls", context=made().context()) as server:
+        said = sick(examined(cellar, server.port, **SECURITY[security]))
+    assert said == (
+        f"ce port attend SSL/TLS dès la connexion ; choisir SSL/TLS {WHERE}, ou donner le port STARTTLS"
+        " (souvent 587)"
+    )
+
+
+@pytest.mark.parametrize("way", ["no", "starttls"])
+def test_tls_spoken_to_a_port_that_begins_in_clear_is_recognised(
+    cellar: CellarFile, made: Callable[..., Authority], way: str
+) -> None:
+    """Where Python says WRONG_VERSION_NUMBER."""
+    with HostileServer(tls=way, context=made().context()) as server:  # type: ignore[arg-type]
+        said = sick(examined(cellar, server.port, use_ssl=1))
+    assert said == (
+        f"ce port ne parle pas SSL/TLS dès la connexion ; choisir STARTTLS (TLS) au lieu de SSL {WHERE},"
+        " ou donner le port SSL (souvent 465)"
+    )
+
+
+def test_a_server_without_starttls_is_told(cellar: CellarFile) -> None:
+    """Nothing is sent in clear instead."""
+    with HostileServer() as server:
+        said = sick(examined(cellar, server.port, use_tls=1))
+    assert said.startswith(f"STARTTLS n'est pas proposé ; choisir SSL/TLS {WHERE} (souvent port 465), ou")
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize(
+    ("names", "days", "trusted", "said"),
+    [
+        (
+            (),
+            1,
+            False,
+            "d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA",
+        ),
+        ((), -1, True, "périmé ; le renouveler sur le serveur de mail"),
+        ((), 5, True, "qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?"),
+        (("mail.example.org",), 1, True, f"établi pour un autre nom ; donner {WHERE} le nom que porte le"),
+    ],
+    ids=["unknown authority", "expired", "not yet valid", "other name"],
+)
+def test_a_certificate_is_told_by_what_is_wrong_with_it(
+    cellar: CellarFile,
+    made: Callable[..., Authority],
+    *,
+    security: str,
+    names: tuple[str, ...],
+    days: float,
+    trusted: bool,
+    said: str,
+) -> None:
+    """With the setting to change, or where to look."""
+    ca = made(*names, days=days)
+    with HostileServer(tls=security, context=ca.context()) as server:  # type: ignore[arg-type]
+        ca_file = ca.ca_file if trusted else ""
+        found = sick(examined(cellar, server.port, ca_file=ca_file, **SECURITY[security]))
+    assert found.startswith("il présente un certificat " + said)
+
+
+def test_a_certificate_of_another_name_is_told_too(
+    cellar: CellarFile, made: Callable[..., Authority]
+) -> None:
+    """OpenSSL has one code for an address, as above, and one for a name."""
+    ca = made("mail.example.org")
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
+    assert sick(result).startswith("il présente un certificat établi pour un autre nom ; donner")
+
+
+@pytest.mark.parametrize("content", [None, "", "pas un certificat"], ids=["missing", "empty", "no PEM"])
+def test_a_ca_file_that_is_none_is_told(
+    cellar: CellarFile, tmp_path: Path, made: Callable[..., Authority], content: str | None
+) -> None:
+    """By the name of the variable."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with HostileServer(tls="tls", context=made().context()) as server:
+        result = examined(cellar, server.port, ca_file=path, use_ssl=1)
+    assert result.code == 1
+    wanted = "un fichier lisible de certificats PEM est attendu"
+    assert line(result) == f"✗ Envoi : SMTP_CA_FILE='{path}' : {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("login", "columns", "said"),
+    [
+        (
+            ("marie", "juste"),
+            {"username": "marie", "password_encrypted": locked("faux")},
+            "identification refusée (535 5.7.8 wrong name or password) ; corriger le nom d'utilisateur et le"
+            f" mot de passe {WHERE} (beaucoup de fournisseurs demandent un mot de passe d'application)",
+        ),
+        (
+            None,
+            {"username": "marie", "password_encrypted": locked("faux")},
+            f"l'identification n'est pas proposée ; choisir STARTTLS ou SSL/TLS {WHERE}, ou y effacer le nom"
+            " d'utilisateur et le mot de passe",
+        ),
+    ],
+    ids=["wrong password", "not offered"],
+)
+def test_a_login_that_fails_is_told(
+    cellar: CellarFile, login: tuple[str, str] | None, columns: dict[str, object], said: str
+) -> None:
+    """In the words of the server, and what to correct; never the password."""
+    with HostileServer(login=login) as server:
+        result = examined(cellar, server.port, **columns)
+    assert sick(result) == said
+    assert "faux" not in result.out
+
+
+def test_a_name_without_password_is_told(cellar: CellarFile) -> None:
+    """Nobody logs in then, which is hardly meant."""
+    with HostileServer() as server:
+        result = examined(cellar, server.port, username="marie")
+    assert result.code == 0
+    assert "sans identification, car marie est sans mot de passe" in line(result)
+
+
+@pytest.mark.parametrize(
+    "host", ["mail.example.invalid", "mail example", "a..b", "x" * 64 + ".fr", "smtp://x"]
+)
+def test_a_name_that_does_not_resolve_is_told(cellar: CellarFile, host: str) -> None:
+    """Or that is none at all."""
+    said = sick(examined(cellar, 25, host=host, timeout=20))
+    assert (
+        said == f"ce nom ne se résout pas ; corriger le serveur {WHERE}, ou vérifier le DNS de cette machine"
+    )
+
+
+@pytest.mark.parametrize("security", ["plain", "starttls", "tls"])
+def test_a_closed_port_is_told(cellar: CellarFile, security: str) -> None:
+    """Whatever was to be spoken there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    said = sick(examined(cellar, port, **SECURITY[security]))
+    assert said == f"port fermé ; corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
+
+
+class _WebPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Answer as a web server does."""
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Keep quiet."""
+
+
+@contextmanager
+def _web_server() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _WebPage) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize("security", ["plain", "starttls", "tls"])
+def test_a_web_server_is_recognised(cellar: CellarFile, security: str) -> None:
+    """Somebody gave the port of the web mail."""
+    with _web_server() as port:
+        said = sick(examined(cellar, port, **SECURITY[security]))
+    assert said.startswith("un serveur web répond sur ce port, pas un serveur de mail ; corriger le serveur")
+
+
+NOTHING = "pas de réponse à l'accueil en 0.5 s ; corriger le serveur ou le port"
+
+
+@pytest.mark.parametrize(
+    ("fault", "security", "said"),
+    [
+        (delay(), "plain", NOTHING),
+        (delay(), "starttls", NOTHING),
+        (delay(), "tls", "ce port ne parle pas TLS et ne répond pas comme un serveur de mail ; corriger"),
+        (
+            reply("SSH-2.0-OpenSSH"),
+            "plain",
+            "réponse incompréhensible à l'accueil (« SSH-2.0-OpenSSH »)",
+        ),
+        (reply("SSH-2.0-OpenSSH"), "tls", "ce port ne parle pas TLS et ne répond pas comme un serveur"),
+        (garbage(), "plain", "réponse incompréhensible à l'accueil (« \ufffd lorem ipsum ») ; corriger le"),
+        (close(), "plain", "connexion coupée par le serveur à l'accueil ; réessayer plus tard"),
+        (reply("421 4.3.2 closing"), "plain", "refus passager à l'accueil (421 4.3.2 closing) ; réessayer"),
+        (
+            reply("554 5.7.1 go away"),
+            "plain",
+            "refus à l'accueil (554 5.7.1 go away) ; ce serveur",
+        ),
+    ],
+    ids=lambda value: getattr(value, "text", "") or getattr(value, "kind", None),
+)
+def test_a_port_that_is_no_mail_servers_is_told(
+    cellar: CellarFile, fault: Fault, security: str, said: str
+) -> None:
+    """Silent, something else, or not for us: no case takes longer than a few times the limit of a step."""
+    with HostileServer(Trap(Step.CONNECT, fault, times=None)) as server:
+        assert sick(examined(cellar, server.port, **SECURITY[security])).startswith(said)

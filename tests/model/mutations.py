@@ -1,0 +1,237 @@
+"""Each rule of the scheduler broken once: the model has to find it.
+
+`python -m tests.model.mutations` copies the project, breaks one rule at a time in the copy, and has some
+lives lived there. It prints what found each, and exits with 1 if something went unnoticed.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.commands import ROOT
+
+#: Lives that each broken rule gets, at most.
+_LIVES = 600
+
+_DAEMON, _RUNNER, _SLOTS = "scheduler/scheduler.py", "scheduler/runner.py", "schedule/slots.py"
+_LOOKING, _CLAIMS, _STORE = "ledger/catch_up.py", "ledger/runs.py", "ledger/store.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """A rule, and how it is broken: in a file below `cavecron`, what is right becomes wrong.
+
+    `first` is the seed to begin with: when this was written it was the first life that found it.
+    """
+
+    rule: str
+    first: int
+    edits: tuple[tuple[str, str, str], ...]
+
+
+def _broken(first: int, rule: str, *edit: str) -> Mutation:
+    return Mutation(rule=rule, first=first, edits=tuple(zip(edit[::3], edit[1::3], edit[2::3], strict=True)))
+
+
+MUTATIONS = (
+    # Promise 1: every slot is accounted for.
+    _broken(
+        1,
+        "what passed is noted",
+        _LOOKING,
+        "parts = list(self._unaccounted(passed_by)) if passed_by else []",
+        "parts: list[Gap] = []",
+    ),
+    _broken(
+        1,
+        "all that passed is noted, not only the latest",
+        _SLOTS,
+        "return Passed(due=latest, missed=gap(schedule, looked, latest - timedelta.resolution))",
+        "return Passed(due=latest, missed=None)",
+    ),
+    _broken(
+        1,
+        "looking goes on where it ended",
+        _LOOKING,
+        "since = max((known for known in (stored, self.watch.looked) if known), default=self.now)",
+        "since = self.now",
+    ),
+    _broken(
+        20,
+        "a slot waits for its own run, not for one by a clock that was ahead",
+        _LOOKING,
+        "slots_that_ran(self.connection, self.watch.job, found.due, found.due)",
+        "slots_that_ran(self.connection, self.watch.job, found.due, found.due + 9999 * GRACE)",
+    ),
+    _broken(
+        20,
+        "what ran is not told as missed",
+        _LOOKING,
+        "ran = slots_that_ran(self.connection, self.watch.job, passed_by.first, passed_by.last)",
+        "ran: list[datetime] = []",
+    ),
+    _broken(
+        20,
+        "a step back of the clock is seen",
+        _DAEMON,
+        "due = self._everything() if now < seen - _STEP_BACK else self._due(now)",
+        "due = self._due(now)",
+    ),
+    _broken(
+        20, "the clock is looked at twice a minute", "clock.py", "LONGEST_SLEEP = 30.0", "LONGEST_SLEEP = 9e4"
+    ),
+    _broken(
+        9,
+        "a database that was away is tried again",
+        _DAEMON,
+        "                self._schedule(desk, now + _PAUSE)\n            return\n",
+        "                del desk\n            return\n",
+    ),
+    # Promise 2: no slot runs twice.
+    _broken(
+        1,
+        "a slot that ran is not claimed again: the index",
+        _LOOKING,
+        "if found.due is None or slots_that_ran(self.connection, self.watch.job, found.due, found.due):",
+        "if found.due is None:",
+        _STORE,
+        "CREATE UNIQUE INDEX",
+        "CREATE INDEX",
+    ),
+    _broken(
+        1,
+        "what is settled is not taken up",
+        _LOOKING,
+        "if latest is None or latest.is_settled:",
+        "if latest is None:",
+    ),
+    _broken(
+        22,
+        "an end that cannot be noted is noted later",
+        _RUNNER,
+        "            if over or not passing or isinstance(trouble, LeaseLostError):\n",
+        "            if trouble:\n",
+    ),
+    _broken(
+        4,
+        "one run of a job at a time",
+        _LOOKING,
+        "if is_held(run, self.ledger, self.now):",
+        "if False:",
+    ),
+    _broken(
+        82,
+        "a run by hand is refused beside another one",
+        _CLAIMS,
+        "if is_held(run, ledger, now):",
+        "if False:",
+    ),
+    _broken(
+        4, "a lease is renewed", _RUNNER, "now - self._renewed >= term:", "now - self._renewed >= 99 * term:"
+    ),
+    _broken(
+        41,
+        "a lease that has run out is left alone for a while",
+        _LOOKING,
+        "_PATIENCE = timedelta(seconds=15)",
+        "_PATIENCE = timedelta()",
+    ),
+    # Promise 3: what was missed by less than an hour is made up for, once.
+    _broken(
+        1, "an hour late is too late", _SLOTS, "if now - latest >= GRACE:", "if now - latest >= 24 * GRACE:"
+    ),
+    _broken(
+        4,
+        "less than an hour late is made up for",
+        _SLOTS,
+        "if now - latest >= GRACE:",
+        "if now - latest >= GRACE / 2:",
+    ),
+    _broken(
+        3,
+        "after an hour nothing is taken up",
+        _LOOKING,
+        "if self.now - latest.slot >= GRACE:",
+        "if self.now - latest.slot >= 24 * GRACE:",
+    ),
+    # Promise 4: only what was really missed.
+    _broken(
+        11,
+        "a job seen for the first time has missed nothing",
+        _LOOKING,
+        "                _remember(connection, name, identity, now)\n",
+        "                _remember(connection, name, identity, now - GRACE)\n",
+    ),
+    _broken(
+        132,
+        "a changed schedule has missed nothing",
+        _LOOKING,
+        'if known.get(name, "") != identity:',
+        "if name not in known:",
+    ),
+    _broken(
+        132,
+        "a disabled job misses nothing",
+        _LOOKING,
+        'if known.get(name, "") != identity:',
+        'if schedule and known.get(name, "") != identity:',
+    ),
+    _broken(
+        20,
+        "a clock that went back starts looking from now",
+        _LOOKING,
+        "if since > self.now:  # the clock went backwards",
+        "if False:",
+    ),
+    _broken(
+        77,
+        "what comes again is not missed yet",
+        _LOOKING,
+        "            _take_back(self.connection, job, schedule, self.now)\n",
+        "",
+    ),
+    _broken(9, "a clock of 1970 is not believed", _LOOKING, "if now < _EARLIEST:", "if False:"),
+)
+
+
+def main() -> int:
+    """Try each; return how many went unnoticed, at most 1."""
+    unnoticed = 0
+    for mutation in MUTATIONS:
+        finding = tried(mutation)
+        unnoticed += not finding
+        print(f"{mutation.rule}: {finding or 'NOT FOUND'}", flush=True)
+    return min(unnoticed, 1)
+
+
+def tried(mutation: Mutation) -> str:
+    """Return what the model says of a project in which the rule is broken, '' where it finds nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in ("cavecron", "tests"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for file, right, wrong in mutation.edits:
+            path = copy / "cavecron" / file
+            source = path.read_text(encoding="utf-8")
+            assert source.count(right) == 1, f"{file} does not say once: {right}"
+            path.write_text(source.replace(right, wrong), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.model", "--first", f"{mutation.first}-{mutation.first + _LIVES}"],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finding = done.stdout.splitlines()[0] if done.stdout else ""
+    if done.returncode == 0:
+        return ""
+    assert re.match(r"\d+: ", finding), f"no finding: {done.stdout}{done.stderr}"
+    return finding[:120]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

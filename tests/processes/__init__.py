@@ -1,0 +1,1 @@
+"""cavecron as people start it: real processes, real signals."""

@@ -1,0 +1,109 @@
+"""A bad neighbour: another process writes all the time, and locks the file for long, while mails go out."""
+
+import asyncio
+import random
+import sqlite3
+import time
+from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.ledger.models import Claim
+from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.store import Ledger
+from cavecron.scheduler.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
+from tests.support.app_database import CellarFile
+from tests.support.fake_smtp.server import HostileServer
+
+_USERS = 200
+#: Seconds that a lock is waited for here, a tenth of what it really is; and locks in the same proportion to
+#: the 1, 10 and 40 seconds that a neighbour takes on a bad day.
+_PATIENCE = 3.0
+_LOCKS = (0.1, 1.0, 4.0)
+_MOST_ATTEMPTS = 20
+
+
+def _neighbour(path: Path, seed: int, done: Event, answer: Connection) -> None:
+    """Write every 10 ms, and now and then hold everything; tell the longest wait of a write."""
+    dice = random.Random(seed)
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    waits = []
+    locks = list(_LOCKS) * 2
+    dice.shuffle(locks)
+    while not done.is_set():
+        if locks and dice.random() < 0.02:
+            connection.execute("BEGIN EXCLUSIVE")
+            time.sleep(locks.pop())
+            connection.execute("COMMIT")
+        started = time.perf_counter()
+        connection.execute(
+            "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', '2026-11-23 07:00:00')"
+        )
+        waits.append(time.perf_counter() - started)
+        time.sleep(0.01)
+    answer.send((max(waits), len(locks)))
+
+
+def _means(cellar: CellarFile) -> Means:
+    means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    database = Database(cellar.path, busy_timeout=_PATIENCE)
+    return replace(means, database=database, ledger=Ledger(database=database))
+
+
+def _claim(means: Means, attempt: int) -> Claim:
+    now = means.clock.now()
+    if attempt == 0:
+        return claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), now)
+    return claim_again(means.ledger, WEEKLY_REPORTS.name, now)
+
+
+def _mail(means: Means) -> int:
+    """Mail until everybody has been written to, as the retries of a failed run do; return the attempts."""
+    for attempt in range(_MOST_ATTEMPTS):
+        try:
+            claim = _claim(means, attempt)
+            work = carry_out(claim, WEEKLY_REPORTS, means, control=Control(), options=Options())
+            asyncio.run(work)
+        except CavecronError as error:
+            assert error.temporary, error  # noqa: PT017 - a lock is all that may go wrong
+        else:
+            return attempt + 1
+    pytest.fail("the run never got through")
+
+
+@pytest.mark.slow
+def test_everybody_has_one_mail_beside_a_bad_neighbour(cellar: CellarFile) -> None:
+    """Whatever is locked and for how long; the neighbour's own longest wait is printed."""
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    for number in range(_USERS):
+        cellar.user(f"user{number:03}")
+    context = get_context("spawn")
+    done = context.Event()
+    ours, theirs = context.Pipe()
+    with HostileServer(latency=0.01) as server:
+        cellar.smtp(server.port, timeout=5)
+        neighbour = context.Process(target=_neighbour, args=(cellar.path, seed, done, theirs), daemon=True)
+        neighbour.start()
+        attempts = _mail(_means(cellar))
+        done.set()
+        longest, locks_left = ours.recv()
+        neighbour.join(10)
+        copies = server.copies()
+    print(f"{attempts} attempts, {locks_left} locks left, longest wait of the neighbour {longest:.3f} s")
+    assert len(copies) == _USERS
+    assert set(copies.values()) == {1}
+    log = cellar.rows(
+        "SELECT status, count(*), count(DISTINCT recipient_email) FROM email_log GROUP BY status"
+    )
+    assert log == [("sent", _USERS, _USERS)]

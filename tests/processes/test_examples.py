@@ -1,0 +1,194 @@
+"""What a user copies from examples/: each file is read, run or checked by the tool that it is for."""
+
+import re
+import shutil
+import subprocess
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cavecron.cli.arguments import parse
+from cavecron.config.settings import Settings, known_names, load
+from tests.support.app_database import CellarFile
+from tests.support.commands import ROOT, Result, cavecron
+
+_EXAMPLES = ROOT / "examples"
+_LINE = re.compile(r"#?([A-Z][A-Z0-9_]+)=(.*)")
+_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="apt-get install systemd")
+
+
+def _variables() -> dict[str, str]:
+    """Return each variable of the env file, commented out or not."""
+    lines = (_EXAMPLES / "cavecron.env").read_text(encoding="utf-8").splitlines()
+    return dict(match.groups() for line in lines if (match := _LINE.fullmatch(line)))  # type: ignore[misc]
+
+
+def _loaded(environ: dict[str, str]) -> Settings:
+    return load(environ, lambda path: path)
+
+
+def test_the_env_file_has_every_variable() -> None:
+    """And none that cavecron does not know."""
+    assert set(_variables()) == known_names()
+
+
+def test_the_env_file_has_the_variables_of_the_readme() -> None:
+    """What is promised on the page can be found in the file, and the other way round."""
+    page = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("## Configuration")[2]
+        .partition("\n## ")[0]
+    )
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`([A-Z<>_]+)`", cell)}
+    both = {name.replace("<JOB>", job) for name in named for job in ("WEEKLY_REPORT", "CLEANUP")}
+    assert both == known_names()
+
+
+def test_the_env_file_shows_the_defaults() -> None:
+    """Taking every # away changes nothing."""
+    filled = _loaded(_variables())
+    assert filled.warnings == ()
+    assert filled == _loaded({})
+
+
+def test_compose_is_as_tight_as_promised() -> None:
+    """Read-only, without privileges or a way to them, and bounded; the key comes from a file."""
+    document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
+    application, service = document["services"]["application"], document["services"]["cavecron"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert (service["mem_limit"], service["pids_limit"]) == ("64m", 64)
+    assert "ports" not in service
+    assert service["volumes"] == ["./data:/data"] == application["volumes"]
+    assert service["secrets"] == list(document["secrets"])
+    assert service["environment"] == {"SMTP_ENCRYPTION_KEY_FILE": f"/run/secrets/{service['secrets'][0]}"}
+
+
+def test_compose_and_the_image_check_health_alike() -> None:
+    """The same command; a person who changes one interval sees the same default in the other."""
+    document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
+    check = document["services"]["cavecron"]["healthcheck"]
+    containerfile = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    found = re.search(
+        r"^HEALTHCHECK --interval=(\S+) --timeout=(\S+) --start-period=(\S+) --retries=(\S+) CMD (.+)$",
+        containerfile,
+        re.MULTILINE,
+    )
+    assert found is not None
+    assert found.groups()[:4] == (
+        check["interval"],
+        check["timeout"],
+        check["start_period"],
+        str(check["retries"]),
+    )
+    assert yaml.safe_load(found[5]) == check["test"][1:]
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
+def test_compose_is_understood_by_compose(tmp_path: Path) -> None:
+    """Every key is one that Compose knows."""
+    for name in ("compose.yaml", "cavecron.env"):
+        shutil.copy(_EXAMPLES / name, tmp_path)
+    (tmp_path / "cave-a-vin.env").touch()
+    done = subprocess.run(
+        ["docker-compose", "-f", "compose.yaml", "config", "--quiet"],
+        cwd=tmp_path, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """Return the service with a program that is there."""
+    path = tmp_path / "cavecron.service"
+    text = (_EXAMPLES / "systemd/cavecron.service").read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("ExecStart=/usr/local/bin/cavecron", "ExecStart=/bin/true"), encoding="utf-8"
+    )
+    return path
+
+
+@_systemd
+def test_systemd_understands_the_service(unit: Path) -> None:
+    """Not a word of complaint."""
+    done = subprocess.run(["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@_systemd
+def test_systemd_finds_the_service_safe(unit: Path) -> None:
+    """Its own score, 0 to 10, is 2.0 at most."""
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-500:]
+
+
+@pytest.fixture
+def stocked(cellar: CellarFile) -> CellarFile:
+    """Return a cellar with a wine that runs out."""
+    marie = cellar.user("marie")
+    cave = cellar.cellar(marie, "Cave de l'Île")
+    for name, quantity in (("Chinon", 2), ("Morgon", 12), ("Épuisé", 0)):
+        cellar.wine(marie, cave, name, quantity=quantity)
+    return cellar
+
+
+def _run(job: str, cellar: CellarFile) -> Result:
+    return cavecron(
+        "run", job,
+        DATABASE_URL=f"sqlite:///{cellar.path}",
+        CAVECRON_JOBS=str(_EXAMPLES / f"jobs/{job}.py"),
+        CAVECRON_MAIL=f"maildir:{cellar.path.parent / 'courrier'}",
+    )  # fmt: skip
+
+
+def test_low_stock_is_mailed(stocked: CellarFile) -> None:
+    """One mail, with the wine that runs out and no other."""
+    result = _run("low_stock", stocked)
+    assert result.code == 0, result.err + result.out
+    (mail,) = (stocked.path.parent / "courrier/new").iterdir()
+    message = message_from_bytes(mail.read_bytes(), policy=policy.default)
+    text = message.get_content()
+    assert message["To"] == "marie@example.org"
+    assert "Chinon : 2" in text
+    assert "Morgon" not in text
+    assert "1 vins presque épuisés" in result.out
+
+
+def test_the_cellar_is_exported(stocked: CellarFile) -> None:
+    """Accents as a spreadsheet reads them, and only the latest files are kept."""
+    exports = stocked.path.parent / "exports"
+    exports.mkdir()
+    for week in range(10, 20):
+        (exports / f"cave-2020-01-{week}.csv").touch()
+    result = _run("cellar_csv", stocked)
+    assert result.code == 0, result.err + result.out
+    kept = sorted(exports.iterdir())
+    assert len(kept) == 8
+    assert "Cave de l'Île;Chinon;2;" in kept[-1].read_text(encoding="utf-8-sig")
+
+
+def test_the_page_on_nas_names_real_commands_and_files() -> None:
+    """Each cavecron command on it can be parsed; each link leads somewhere."""
+    page = _EXAMPLES / "nas/LISEZMOI.md"
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert (page.parent / link).exists()
+    commands = re.findall(r"docker compose (?:run --rm|exec) cavecron ((?:cavecron )?[a-z][a-z -]*)", text)
+    assert len(commands) >= 3
+    for command in commands:
+        arguments = parse(command.removeprefix("cavecron ").split())
+        assert arguments.command in ("check", "history", "run")
+    for variable in set(
+        re.findall(r"\b(?:SCHEDULER|CAVECRON)_[A-Z_]+\b|\bSMTP_[A-Z_]+\b|\bDATABASE_URL\b", text)
+    ):
+        assert variable in known_names()
+    for nas in ("Synology", "QNAP", "TrueNAS", "Unraid"):
+        assert nas in text

@@ -1,0 +1,97 @@
+"""A good guest: what an idle scheduler does not do, and does not hold."""
+
+import os
+import socket
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.app_database import CellarFile
+from tests.support.daemons import daemon
+from tests.support.processes import Counters, counters, network_sockets, open_files
+
+if not sys.platform.startswith("linux"):
+    pytest.skip("only Linux tells in /proc what a process does", allow_module_level=True)
+
+#: What a job, another command or a mistake needs, and an idle scheduler would hold in memory for years.
+NOT_NEEDED = {
+    *("argparse", "cryptography", "difflib", "email.message", "http.client", "json", "secrets", "smtplib"),
+    *(
+        "cavecron.jobs.cleanup",
+        "cavecron.jobs.weekly_reports",
+        "cavecron.mail",
+        "cavecron.scheduler.notifications",
+    ),
+}
+JOBS = '''
+import atexit, sys
+from cavecron import job
+
+atexit.register(lambda: print("modules:", *sys.modules))
+
+@job("once", title="une fois", cron="0 0 1 1 *")
+def once(run):
+    """Says at the end what the process has imported."""
+'''
+
+
+def test_an_idle_scheduler_has_imported_nothing_that_only_a_job_needs(cellar: CellarFile) -> None:
+    """It is there for a year, and its jobs for some seconds."""
+    jobs = cellar.path.with_name("jobs_of_mine.py")
+    jobs.write_text(JOBS, encoding="utf-8")
+    variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": str(jobs)}
+    # coverage imports much itself
+    with daemon({**variables, "COVERAGE_PROCESS_START": ""}) as running:
+        cellar.wait_for("SELECT 1 FROM cavecron_job")
+        assert running.stop()[0] == 0
+        imported = set(running.wait_for("^modules:").split())
+    assert {"cavecron.scheduler.scheduler", "cavecron.ledger.catch_up"} <= imported
+    assert not NOT_NEEDED & imported
+
+
+@pytest.mark.slow
+def test_an_idle_scheduler_lets_the_disks_sleep(cellar: CellarFile) -> None:
+    """In 35 seconds it looks at the clock once or twice, and at nothing else."""
+    with daemon({"DATABASE_URL": f"sqlite:///{cellar.path}", "TZ": "UTC"}) as running:
+        running.wait_for("Job cleanup .* prochain créneau")
+        process = running.process.pid
+        before = _settled(process)
+        time.sleep(35)
+        after = counters(process)
+        assert after.characters == before.characters
+        assert after.stored == before.stored
+        assert 1 <= after.wakeups - before.wakeups <= 2
+        assert not [name for name in open_files(process) if name.startswith(str(cellar.path))]
+        assert not network_sockets(process)
+        assert running.stop()[0] == 0
+
+
+def _settled(process: int) -> Counters:
+    """Return the counters once nothing has moved for half a second; fail where something always does."""
+    before = counters(process)
+    for _ in range(40):
+        time.sleep(0.5)
+        now = counters(process)
+        if now == before:
+            return now
+        before = now
+    pytest.fail("it never settled")
+
+
+def test_a_guest_that_is_none_would_be_found(tmp_path: Path) -> None:
+    """What the kernel is asked tells a process that reads, writes, listens and holds a database open."""
+    before = counters(os.getpid())
+    with closing(sqlite3.connect(tmp_path / "wine.db")) as connection, socket.socket() as listening:
+        connection.execute("CREATE TABLE wine (name)")
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        time.sleep(0.01)
+        after = counters(os.getpid())
+        assert after.characters > before.characters
+        assert after.wakeups > before.wakeups
+        assert str(tmp_path / "wine.db") in open_files(os.getpid())
+        assert len(network_sockets(os.getpid())) == 1

@@ -1,0 +1,280 @@
+"""`cavecron run` from the outside: a process, a real database and a real mail server."""
+
+import json
+import os
+import pty
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.app_database import CellarFile
+from tests.support.commands import Result, cavecron, environment
+from tests.support.fake_smtp.faults import Step, Trap, reply
+from tests.support.fake_smtp.server import HostileServer
+
+LOG = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    """Return an honest mail server, to which policies can be added."""
+    with HostileServer() as running:
+        yield running
+
+
+@pytest.fixture
+def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
+    """Return a database with three users who get a report, and two who do not."""
+    for name in ("marie", "paul", "zoé"):
+        cellar.user(name, f"{name.replace('é', 'e')}@example.org")
+    cellar.user("lucas", parent=1)
+    cellar.user("robert", None)
+    cellar.smtp(server.port)
+    return cellar
+
+
+def run(cellar: CellarFile, *arguments: str, **variables: Any) -> Result:
+    """Return what `cavecron run` did."""
+    return cavecron("run", *arguments, DATABASE_URL=f"sqlite:///{cellar.path}", **variables)
+
+
+def without_times(said: str) -> list[str]:
+    """Return the lines of a log, without their times."""
+    return [line.partition(" - ")[2] or line for line in said.splitlines()]
+
+
+def test_everybody_gets_a_report(household: CellarFile, server: HostileServer) -> None:
+    """The fixed sentences of the log, exit code 0, and a row each in the application's log."""
+    result = run(household, "weekly_reports")
+    assert (result.code, result.err) == (0, "")
+    assert without_times(result.out) == [
+        "cavecron.runner - INFO - Démarrage du job: envoi des rapports hebdomadaires",
+        "cavecron.jobs.weekly_reports - INFO - Sans adresse e-mail, donc sans rapport: 1",
+        "cavecron.jobs.weekly_reports - INFO - Rapports hebdomadaires: 3 envoyés, 0 échecs",
+        "cavecron.runner - INFO - Job weekly_reports exécuté avec succès",
+    ]
+    addresses = ["marie@example.org", "paul@example.org", "zoe@example.org"]
+    assert sorted(mail.recipient for mail in server.accepted) == addresses
+    assert sorted(household.rows(LOG)) == [(address, "sent", None) for address in addresses]
+    (row,) = household.rows(
+        "SELECT smtp_config_id, recipient_user_id, subject, template_name, sent_at = created_at,"
+        " length(sent_at) FROM email_log WHERE recipient_user_id = 2"
+    )
+    assert row == (1, 2, "🍷 Votre rapport hebdomadaire - Cave à Vin", "weekly_report", 1, 26)
+
+
+def test_the_outcome_can_be_had_as_json(household: CellarFile) -> None:
+    """One object on standard output and nothing else there; the log goes to standard error."""
+    result = run(household, "weekly_reports", "--json")
+    assert result.code == 0
+    said = json.loads(result.out)
+    people = said.pop("recipients")
+    assert said == {
+        "job": "weekly_reports",
+        "ok": True,
+        "dry_run": False,
+        "summary": "Rapports hebdomadaires: 3 envoyés, 0 échecs",
+        "sent": 3,
+        "failed": 0,
+        "without_address": 1,
+    }
+    wanted = {"id": 2, "username": "paul", "email": "paul@example.org", "status": "sent", "reason": None}
+    assert wanted in people
+    assert "Job weekly_reports exécuté avec succès" in result.err
+
+
+def test_some_users_only(household: CellarFile, server: HostileServer) -> None:
+    """By name or id; nobody else gets a mail."""
+    assert run(household, "weekly_reports", "--user", "zoé", "--user", "1").code == 0
+    assert sorted(mail.recipient for mail in server.accepted) == ["marie@example.org", "zoe@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mari", "utilisateur inconnu : 'mari' (vouliez-vous dire 'marie' ?)"),
+        ("lucas", "'lucas' est un sous-compte : son rapport est celui de son compte principal"),
+        ("robert", "'robert' n'a pas d'adresse e-mail : l'enregistrer dans l'application"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--json", "--dry-run"])
+def test_a_user_who_cannot_get_one_is_told(
+    *, household: CellarFile, server: HostileServer, name: str, said: str, option: str
+) -> None:
+    """Exit code 2, and not even the others get a mail."""
+    result = run(household, "weekly_reports", option, "--user", "marie", "--user", name)
+    assert result.code == 2
+    assert said in result.out + result.err
+    assert "Traceback" not in result.err
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("mode", ["text", "json"])
+def test_a_rehearsal_sends_and_writes_nothing(
+    household: CellarFile, server: HostileServer, mode: str
+) -> None:
+    """What would go to whom; not a byte of the database changes."""
+    household.user("eve", "eve@example.org, mallory@example.org")
+    before = household.path.read_bytes()
+    result = run(household, "weekly_reports", "--dry-run", *(["--json"] if mode == "json" else []))
+    assert result.code == 1  # one address is none
+    if mode == "json":
+        statuses = {one["username"]: one["status"] for one in json.loads(result.out)["recipients"]}
+        assert statuses == {"marie": "ready", "paul": "ready", "zoé": "ready", "eve": "refused"}
+    else:
+        assert "Essai à blanc: 3 à envoyer, 1 adresses refusées\n  marie <marie@example.org>\n" in result.out
+        assert "eve <eve@example.org, mallory@example.org> : Adresse 'eve@example.org, mal" in result.out
+    assert server.connections == 0
+    assert household.path.read_bytes() == before
+
+
+def test_whom_the_server_refuses_is_told_with_the_reason(
+    household: CellarFile, server: HostileServer
+) -> None:
+    """Exit code 1; the others got theirs, and the application's log says the same."""
+    server.policies.append(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org"))
+    result = run(household, "weekly_reports")
+    reason = "refusé par le serveur : 550 5.1.1 no such user"
+    assert result.code == 1
+    assert f"Rapports non remis :\n  paul : {reason}\n" in result.out
+    assert "Rapports hebdomadaires: 2 envoyés, 1 échecs" in result.out
+    assert sorted(household.rows(LOG)) == [
+        ("marie@example.org", "sent", None),
+        ("paul@example.org", "failed", reason),
+        ("zoe@example.org", "sent", None),
+    ]
+
+
+def test_a_server_that_is_down_is_told_once(household: CellarFile) -> None:
+    """One error for the run and not one for each user; nobody was written to, so nothing is in the log."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    household.execute("UPDATE smtp_config SET port = ?", (port,))
+    result = run(household, "weekly_reports", "--json")
+    assert result.code == 1
+    said = json.loads(result.out)
+    assert (said["ok"], said["error"].partition(" ; ")[0]) == (
+        False,
+        f"serveur SMTP 127.0.0.1:{port} : port fermé",
+    )
+    assert result.err.count("port fermé") == 1
+    assert household.rows(LOG) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE smtp_config SET is_active = 0", "aucune configuration SMTP active : en créer une"),
+        ("UPDATE smtp_config SET password_encrypted = 'x'", "SMTP_ENCRYPTION_KEY n'est pas définie"),
+        ("UPDATE smtp_config SET use_tls = 1", "STARTTLS n'est pas proposé"),
+        ("UPDATE smtp_config SET host = ''", "il manque le nom du serveur"),
+    ],
+    ids=["inactive", "no key", "no STARTTLS", "no host"],
+)
+def test_a_configuration_that_does_not_work_is_told_once(
+    household: CellarFile, server: HostileServer, change: str, said: str
+) -> None:
+    """Before anybody is written to; exit code 1."""
+    household.execute(change)
+    result = run(household, "weekly_reports")
+    assert result.code == 1
+    assert (result.out + result.err).count(said) == 1
+    assert server.accepted == []
+    assert household.rows(LOG) == []
+
+
+def test_a_user_name_cannot_forge_a_line_of_the_log(household: CellarFile, server: HostileServer) -> None:
+    """Line breaks and terminal controls in it, and in what the server says, are shown as such."""
+    forged = "x\n2024-01-15 08:00:05 - cavecron.runner - INFO - Job weekly_reports exécuté avec succès\x1b[2J"
+    household.execute('UPDATE "user" SET username = ? WHERE id = 2', (forged,))
+    server.policies.append(Trap(Step.RCPT, reply("550 no \x1b[31muser"), recipient="paul@example.org"))
+    for arguments in (("weekly_reports",), ("weekly_reports", "--dry-run")):
+        result = run(household, *arguments)
+        assert "\x1b" not in result.out + result.err
+        assert not [line for line in result.out.splitlines() if line.startswith("2024-01-15")]
+
+
+def _old_rows(cellar: CellarFile, rows: int) -> None:
+    old = {"old": "2020-01-01 00:00:00.000000"}
+    mail = (
+        "INSERT INTO email_log (recipient_email, subject, status, created_at) VALUES ('a', 's', 'sent', :old)"
+    )
+    login = "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'login', :old)"
+    for _ in range(rows):
+        cellar.execute(mail, old)
+        cellar.execute(login, old)
+
+
+def test_old_rows_are_cleaned_up(household: CellarFile) -> None:
+    """And counted, table by table; a second run finds nothing."""
+    _old_rows(household, 3)
+    assert (
+        "lignes supprimées: email_log 3, activity_log 3, api_token_usage 0" in run(household, "cleanup").out
+    )
+    said = json.loads(run(household, "cleanup", "--json").out)
+    assert said["tables"] == {"email_log": 0, "activity_log": 0, "api_token_usage": 0}
+    assert said["ok"] is True
+
+
+def test_a_rehearsal_of_the_cleanup_counts_and_deletes_nothing(household: CellarFile) -> None:
+    """The same numbers that a run would tell."""
+    _old_rows(household, 2)
+    before = household.path.read_bytes()
+    assert "Essai à blanc, lignes à supprimer: email_log 2, activity_log 2, api_token_usage 0" in (
+        run(household, "cleanup", "--dry-run").out
+    )
+    said = json.loads(run(household, "cleanup", "--dry-run", "--json").out)
+    assert (said["dry_run"], said["tables"]["email_log"]) == (True, 2)
+    assert household.path.read_bytes() == before
+
+
+def test_retention_is_configured(household: CellarFile) -> None:
+    """By a variable for each table."""
+    _old_rows(household, 1)
+    result = run(household, "cleanup", SCHEDULER_CLEANUP_EMAIL_LOG_DAYS="36500")
+    assert "email_log 0, activity_log 1" in result.out
+
+
+def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server: HostileServer) -> None:
+    """Exit code 3 while another process runs the job; that one finishes undisturbed."""
+    server.latency = 0.3
+    with subprocess.Popen(
+        [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
+        env=environment(DATABASE_URL=f"sqlite:///{household.path}"),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as first:
+        server.wait_until(lambda server: server.connections == 1)
+        second = run(household, "weekly_reports", "--json")
+        first.communicate(timeout=30)
+    assert second.code == 3
+    assert "weekly_reports est déjà en cours" in json.loads(second.out)["error"]
+    assert first.returncode == 0
+    assert set(server.copies().values()) == {1}
+
+
+def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
+    household: CellarFile, server: HostileServer
+) -> None:
+    """After two seconds, on one line that the log then overwrites; who reads a file sees the log only."""
+    server.latency = 0.3
+    seen, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
+        env=environment(DATABASE_URL=f"sqlite:///{household.path}", SCHEDULER_WEEKLY_REPORT_CONNECTIONS="1"),
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        encoding="utf-8",
+        check=True,
+    )
+    os.close(terminal)
+    shown = os.read(seen, 1000).decode()
+    os.close(seen)
+    assert shown.endswith("3/3\r")
+    assert set(re.split(r"\r", shown)) <= {"1/3", "2/3", "3/3", ""}
+    assert "3/3" not in done.stdout

@@ -1,0 +1,1 @@
+"""What tests start from: databases, mail servers, processes, clocks."""

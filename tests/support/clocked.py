@@ -1,0 +1,44 @@
+"""`cavecron` by another clock: `python -m tests.support.clocked AT SINCE SPEED` (see `clocks.FastClock`).
+
+For whoever measures, or has no time: libfaketime gets in the way of Python's threads, by tenths of a second.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from cavecron.appdb.tables import require
+from cavecron.cli import log
+from cavecron.clock import Clock
+from cavecron.database.sqlite import Database
+from cavecron.jobs.environment import load
+from cavecron.scheduler.scheduler import Scheduler, means_of
+from cavecron.scheduler.signals import on_stop
+from tests.support.clocks import FastClock
+
+
+def program(at: datetime, *, since: datetime, speed: float = 1.0) -> tuple[str, ...]:
+    """Return this module and its arguments, for whoever starts it."""
+    return "tests.support.clocked", at.isoformat(), since.isoformat(), str(speed)
+
+
+def main(clock: Clock, environ: Mapping[str, str]) -> None:
+    """Do what `cavecron` does, by the other clock."""
+    settings, jobs = load(environ)
+    log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
+    database = Database(settings.database)
+    means = replace(means_of(settings), clock=clock)
+    asyncio.run(_until_told(Scheduler(jobs, means=means, ready=lambda: require(database))))
+
+
+async def _until_told(scheduler: Scheduler) -> None:
+    on_stop(scheduler.stop)
+    await scheduler.run()
+
+
+if __name__ == "__main__":
+    at, since = (datetime.fromisoformat(text) for text in sys.argv[1:3])
+    main(FastClock(at, since=since, speed=float(sys.argv[3])), os.environ)

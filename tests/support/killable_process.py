@@ -1,0 +1,87 @@
+"""A process that mails the weekly reports and is killed at a chosen moment, as a power cut does."""
+
+import asyncio
+import logging
+import os
+import signal
+import sqlite3
+from dataclasses import dataclass, replace
+from datetime import datetime
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError, UsageError
+from cavecron.jobs.environment import load_for
+from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.ledger.models import Claim
+from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.store import Ledger
+from cavecron.scheduler.runner import Control, Means, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
+from tests.support.clocks import ShiftedClock
+
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__, "cavecron.jobs.weekly_reports", "cavecron.mail.smtp"])
+
+#: Exit codes of a victim that lived.
+DONE, FAILED = 0, 1
+
+
+class Fuse:
+    """Kills the process at the `burns`-th time that it is lit; 0 is never."""
+
+    def __init__(self, burns: int) -> None:
+        self._burns = burns
+
+    def light(self, _statement: str) -> None:
+        """Count, and end everything when it is time."""
+        self._burns -= 1
+        if self._burns == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinedDatabase(Database):
+    """A database whose statements light a fuse."""
+
+    fuse: Fuse
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a mined connection."""
+        connection = super().connect()
+        connection.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing by it
+        connection.set_trace_callback(self.fuse.light)
+        return connection
+
+
+def victim(path: Path, *, at: datetime, statement: int = 0) -> BaseProcess:
+    """Start the run of the weekly reports, or take the last one up again, with a clock that says `at`.
+
+    It is killed at the `statement`-th SQL statement, 0 for never.
+    """
+    process = _CONTEXT.Process(target=_mail, args=(path, at, statement), daemon=True)
+    process.start()
+    return process
+
+
+def _mail(path: Path, at: datetime, statement: int) -> None:
+    logging.getLogger("cavecron").setLevel(logging.CRITICAL)
+    means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{path}"}))
+    database = MinedDatabase(path=path, fuse=Fuse(statement))
+    means = replace(means, database=database, ledger=Ledger(database=database), clock=ShiftedClock(at))
+    try:
+        outcome = asyncio.run(
+            carry_out(_claim(means), WEEKLY_REPORTS, means, control=Control(), options=Options())
+        )
+    except CavecronError:
+        os._exit(FAILED)
+    os._exit(FAILED if outcome.failures else DONE)
+
+
+def _claim(means: Means) -> Claim:
+    try:
+        return claim_again(means.ledger, WEEKLY_REPORTS.name, means.clock.now())
+    except UsageError:  # killed before there was a run
+        return claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), means.clock.now())

@@ -1,0 +1,176 @@
+"""Reports and mails for tests: one household that every test knows, and any report that could be."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from cavecron.mail.message import Sender, message_id
+from cavecron.report.message import Mail, compose
+from cavecron.report.model import Activity, Cellar, Movement, Recipient, Statistics, WeeklyReport, WineToDrink
+from tests.support.pages import parsed
+
+NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
+PARIS = ZoneInfo("Europe/Paris")
+NOTE = "À boire maintenant ou à garder 3 à 5 ans dans une cave fraîche, loin de la lumière. " * 3
+#: Drawn, not said: bars, rules, and what stands between words.
+_DRAWN = re.compile("[█░─•·\\s\u200b]+|^-- $", re.MULTILINE)
+
+
+def a_movement(name: str = "Château Margaux", *, hours: int = 0, comment: str | None = None) -> Movement:
+    """Make two bottles that came or went so many hours ago."""
+    at = NOW - timedelta(hours=hours)
+    return Movement(
+        name=name,
+        vintage=2015,
+        region="Bordeaux",
+        quantity=2,
+        cellar="Garage",
+        at=at,
+        comment=comment,
+    )
+
+
+def a_wine(
+    name: str = "Château Margaux", *, score: int = 95, urgency: str = "urgent", note: str | None = None
+) -> WineToDrink:
+    """Make a wine to drink."""
+    return WineToDrink(
+        id=1,
+        name=name,
+        vintage=2012,
+        peak=2020,
+        score=score,
+        urgency=urgency,
+        quantity=1,
+        cellar="Garage",
+        subcategory="Rouge",
+        note=note,
+    )
+
+
+def a_report(
+    *, email: str = "marie@example.org", name: str = "Château Margaux", moves: int = 3
+) -> WeeklyReport:
+    """Make the report of a household with three cellars and ten bottles to drink, each with a long note."""
+    shapes = (("Cave du salon", 80, 62.5), ("Garage", 44, 113.6), ("Vide", -4, 0.0))
+    movements = tuple(a_movement(name, hours=i, comment="Avec les voisins") for i in range(moves))
+    return WeeklyReport(
+        user=Recipient(id=1, username="marie", email=email),
+        start=NOW - timedelta(days=7),
+        end=NOW,
+        statistics=Statistics(
+            bottles=100,
+            references=31,
+            cellars=tuple(
+                Cellar(name=cellar, bottles=50, capacity=capacity, fill_rate=rate)
+                for cellar, capacity, rate in shapes
+            ),
+        ),
+        activity=Activity(entries=movements, exits=movements),
+        wines=tuple(a_wine(f"{name} n° {i}", score=95 - i, note=NOTE) for i in range(10)),
+        wines_total=17,
+    )
+
+
+def an_empty_report() -> WeeklyReport:
+    """Make the report of somebody who has just begun: no cellar, no bottle, nothing moved."""
+    return WeeklyReport(
+        user=Recipient(id=2, username="thomas", email="thomas@example.org"),
+        start=NOW - timedelta(days=7),
+        end=NOW,
+        statistics=Statistics(bottles=0, references=0, cellars=()),
+        activity=Activity(entries=(), exits=()),
+        wines=(),
+        wines_total=0,
+    )
+
+
+def a_report_of_all_urgencies() -> WeeklyReport:
+    """Make the report of a household with a bottle of each kind."""
+    kinds = (("urgent", 90), ("optimal", 60), ("bientôt", 30))
+    wines = tuple(a_wine(score=score, urgency=urgency) for urgency, score in kinds)
+    return replace(a_report(), wines=wines, wines_total=len(wines))
+
+
+def composed(report: WeeklyReport, sender: Sender | None = None) -> Mail:
+    """Compose a mail at a fixed instant."""
+    origin = sender or Sender(address="cave@example.org", name="Cave à Vin, maison")
+    identity = message_id("weekly_reports/2026-11-23", 1, "example.org")
+    return compose(report, zone=PARIS, generated=NOW, sender=origin, message_id=identity)
+
+
+def shown(html: str) -> str:
+    """Return all text in the body of an HTML document, which has to be without an error."""
+    body = parsed(html).find("body")
+    assert body is not None
+    return " ".join(body.itertext())
+
+
+def said(text: str) -> str:
+    """Return what a part says: one string of letters, without blanks, capitals or what is only drawn."""
+    return _DRAWN.sub("", text).casefold()
+
+
+_TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
+_OPTIONAL = st.none() | _TEXTS
+_YEARS = st.none() | st.integers(-9, 99999)
+_QUANTITIES = st.integers(-5, 10**12) | st.floats(-5, 1e6)
+_MOVEMENTS = st.lists(
+    st.builds(
+        Movement,
+        name=_TEXTS,
+        vintage=_YEARS,
+        region=_OPTIONAL,
+        quantity=_QUANTITIES,
+        cellar=_OPTIONAL,
+        at=st.timedeltas(timedelta(), timedelta(days=7)).map(lambda age: NOW - age),
+        comment=_OPTIONAL,
+    ),
+    max_size=22,
+).map(tuple)
+_CELLARS = st.lists(
+    st.builds(
+        Cellar,
+        name=_TEXTS,
+        bottles=_QUANTITIES,
+        capacity=st.integers(-5, 5000),
+        fill_rate=st.floats(-10, allow_nan=False),
+    ),
+    max_size=22,
+).map(tuple)
+_WINES = st.lists(
+    st.builds(
+        WineToDrink,
+        id=st.integers(1),
+        name=_TEXTS,
+        vintage=_YEARS,
+        peak=_YEARS,
+        score=st.integers(30, 100),
+        urgency=st.sampled_from(("urgent", "optimal", "bientôt")),
+        quantity=_QUANTITIES,
+        cellar=_OPTIONAL,
+        subcategory=_OPTIONAL,
+        note=_OPTIONAL,
+    ),
+    max_size=10,
+).map(tuple)
+
+
+@st.composite
+def any_report(draw: st.DrawFn) -> WeeklyReport:
+    """Draw a report with whatever the application's columns can hold."""
+    wines = draw(_WINES)
+    return WeeklyReport(
+        user=Recipient(id=1, username=draw(_TEXTS), email="marie@example.org"),
+        start=NOW - timedelta(days=7),
+        end=NOW,
+        statistics=Statistics(
+            bottles=draw(_QUANTITIES), references=draw(st.integers(0, 99999)), cellars=draw(_CELLARS)
+        ),
+        activity=Activity(entries=draw(_MOVEMENTS), exits=draw(_MOVEMENTS)),
+        wines=wines,
+        wines_total=len(wines) + draw(st.integers(0, 5)),
+    )

@@ -1,0 +1,208 @@
+"""A mailing to seven users while the mail server does one bad thing, and whether its report is honest.
+
+It tells of each fault at each step of the dialogue, for the first, a middle or the last recipient (or
+connection, where a step comes before recipients), once or from then on for everybody.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from itertools import product
+from time import monotonic
+from typing import Literal
+
+from cavecron.errors import CavecronError
+from cavecron.mail.delivery.deliver import deliver
+from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.models import Delivery, Fate, Letter
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.transport import connector
+from tests.support.authority import Authority
+from tests.support.fake_smtp.dialogue import Mail
+from tests.support.fake_smtp.faults import (
+    FAULTS,
+    Fault,
+    Policy,
+    Step,
+    Trap,
+    close,
+    endless,
+    garbage,
+    reply,
+    reset,
+)
+from tests.support.fake_smtp.server import HostileServer
+
+#: Seconds: the time limit of a step, and what a whole mailing may take, on a busy machine too.
+STEP_LIMIT, MAILING_LIMIT = 1.0, 15.0
+USERS = tuple(f"user{number}@example.org" for number in range(7))
+_LOGIN = ("cave", "sésame")
+#: A new connection after two mails, so that there are some.
+_PACE = Pace(connections=2, per_connection=2, pauses=(0.05, 0.1, 0.2), second_try=0.2, grace=3.0)
+
+Position = Literal["first", "middle", "last"]
+_PLACES: dict[Position, int] = {"first": 0, "middle": 3, "last": 6}
+_CONNECTIONS: dict[Position, int] = {"first": 1, "middle": 2, "last": 3}
+_BY_CONNECTION = (Step.CONNECT, Step.GREETING, Step.EHLO, Step.STARTTLS, Step.AUTH, Step.QUIT)
+#: A message that the server has, though it never said so.
+_KEPT = {
+    f"{fault.kind}, kept": fault
+    for fault in (reset(kept=True), close(kept=True), garbage(kept=True), endless(kept=True))
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """One bad thing."""
+
+    step: Step
+    fault: str
+    position: Position
+    lasting: bool
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.fault}, {self.position}, {'from then on' if self.lasting else 'once'}"
+
+    @property
+    def victim(self) -> str:
+        """Return whom it hits, where it hits one recipient; for MAIL, about whom."""
+        return USERS[_PLACES[self.position]]
+
+    @property
+    def by_connection(self) -> bool:
+        """Return whether it hits a connection, whoever's mail that carries."""
+        return self.step in _BY_CONNECTION
+
+    def policies(self) -> list[Policy]:
+        """Return what the server has to do."""
+        fault = {**FAULTS, **_KEPT}[self.fault]
+        traps: list[Policy] = [self._trap(fault)]
+        if self.step is Step.RSET:  # it is said after a refusal only
+            traps.append(Trap(Step.RCPT, reply("550 5.1.1 unknown"), recipient=self.victim))
+        return traps
+
+    def _trap(self, fault: Fault) -> Trap:
+        place = _CONNECTIONS[self.position] if self.by_connection else _PLACES[self.position] + 1
+        if self.step is Step.RSET:
+            return Trap(self.step, fault, times=None)
+        if self.lasting:
+            return Trap(self.step, fault, first=place, times=None)
+        if self.by_connection:
+            return Trap(self.step, fault, connection=place)
+        if self.step is Step.MAIL:
+            return Trap(self.step, fault, first=place)
+        return Trap(self.step, fault, recipient=self.victim)
+
+
+def storms() -> Iterator[Storm]:
+    """Yield every one."""
+    positions = tuple(_PLACES)
+    for step, lasting in product(Step, (False, True)):
+        for fault, position in product([*FAULTS, *(_KEPT if step is Step.END else ())], positions):
+            yield Storm(step=step, fault=fault, position=position, lasting=lasting)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the mailing said, and what the server has."""
+
+    deliveries: Sequence[Delivery]
+    raised: CavecronError | None
+    accepted: Sequence[Mail]
+    seconds: float
+
+
+def weather(storm: Storm, ca: Authority) -> Report:
+    """Send a mail to each user through the storm."""
+    deliveries: list[Delivery] = []
+    raised = None
+    server = HostileServer(*storm.policies(), tls="starttls", context=ca.context(), login=_LOGIN)
+    started = monotonic()
+    with server:
+        mailing = deliver(
+            _letters(), connector(_config(server.port), ca.ca_file), pace=_PACE, check=lambda: None
+        )
+        try:
+            for turn in mailing:
+                deliveries.extend(turn.results)
+        except CavecronError as error:
+            raised = error
+        seconds = monotonic() - started
+    return Report(deliveries=deliveries, raised=raised, accepted=server.accepted, seconds=seconds)
+
+
+def complaints(storm: Storm, report: Report) -> Iterator[str]:
+    """Yield what is not as it should be."""
+    if report.seconds > MAILING_LIMIT:
+        yield f"it took {report.seconds:.1f} s"
+    told = [delivery.letter.address for delivery in report.deliveries]
+    if len(told) != len(set(told)):
+        yield f"somebody is told twice: {told}"
+    if report.raised is None and set(told) != set(USERS):
+        yield f"it ended well and told of {told} only"
+    for user in USERS:
+        yield from _lies(user, report)
+    if not storm.lasting or storm.step is Step.RSET:
+        yield from _collateral(storm, report)
+
+
+def _lies(user: str, report: Report) -> Iterator[str]:
+    """Yield where the report on one user is not what the server has."""
+    mails = [mail for mail in report.accepted if mail.recipient == user]
+    delivery = next((each for each in report.deliveries if each.letter.address == user), None)
+    fate = delivery.fate if delivery else None
+    if len({mail.message_id for mail in mails}) > 1:
+        yield f"{user} has different mails"
+    allowed = {
+        Fate.DELIVERED: (1, 2 if delivery and delivery.repeated else 1),
+        Fate.UNKNOWN: (0, 2),
+        Fate.REFUSED: (0, 1 if delivery and delivery.repeated else 0),
+    }
+    least, most = allowed.get(fate, (0, 0)) if fate else (0, 0)
+    if not least <= len(mails) <= most:
+        yield f"{user} has {len(mails)} mails, and was told as {fate}"
+    if delivery and (delivery.error is None) != (fate is Fate.DELIVERED):
+        yield f"{user}: {fate} with the error {delivery.error!r}"
+
+
+def _collateral(storm: Storm, report: Report) -> Iterator[str]:
+    """Yield who has no mail because of what happened once, to somebody else or to a connection."""
+    got = {each.letter.address for each in report.deliveries if each.fate is Fate.DELIVERED}
+    if report.raised:
+        nobody = not report.deliveries and not report.accepted
+        if not (storm.by_connection and storm.position == "first" and nobody):
+            yield f"it ended with {report.raised}"
+        return
+    refused = storm.step is Step.RSET or (storm.fault == "5xx" and not storm.by_connection)
+    lost = set(USERS) - got
+    if storm.step is Step.MAIL and refused:  # whose mail that was is the connections' affair
+        if len(lost) != 1:
+            yield f"without mail: {lost}"
+    elif lost != ({storm.victim} if refused else set()):
+        yield f"without mail: {lost}"
+
+
+def _letters() -> list[Letter]:
+    letters = []
+    for number, user in enumerate(USERS):
+        message = EmailMessage()
+        message["Message-ID"] = f"<{number}@cave.example>"
+        message["To"] = user
+        message.set_content("Bonjour\n" * 50)
+        letters.append(Letter(user_id=number, address=user, message=message))
+    return letters
+
+
+def _config(port: int) -> SmtpConfig:
+    return SmtpConfig(
+        id=1,
+        name="storm",
+        host="127.0.0.1",
+        port=port,
+        username=_LOGIN[0],
+        password=_LOGIN[1],
+        security="starttls",
+        sender_email="cave@example.org",
+        sender_name="",
+        timeout=STEP_LIMIT,
+    )

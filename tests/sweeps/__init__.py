@@ -1,1 +1,0 @@
-"""Comparisons too long for the test suite, which runs a sample of each."""

@@ -1,0 +1,59 @@
+"""A mail's row in the application's `email_log`: written once, and rewritten when it is tried again."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from cavecron.appdb.email_log import EmailLogRow, record_mail
+from cavecron.database.timestamps import utc_text
+from tests.support.app_database import NOW, CellarFile, ago
+
+
+def _mail(error: str | None, at: datetime = NOW) -> EmailLogRow:
+    return EmailLogRow(
+        smtp_config_id=1,
+        recipient_email="marie@example.org",
+        recipient_user_id=2,
+        subject="Votre rapport",
+        template_name="weekly_report",
+        error_message=error,
+        at=at,
+    )
+
+
+_STORED = (
+    "SELECT id, smtp_config_id, recipient_email, recipient_user_id, subject, template_name, status,"
+    " error_message, sent_at, created_at FROM email_log"
+)
+_MARIE = (1, "marie@example.org", 2, "Votre rapport", "weekly_report")
+
+
+@pytest.mark.parametrize("error", [None, "550 boîte inconnue"], ids=["sent", "failed"])
+def test_a_mail_is_recorded_as_the_application_does(cellar: CellarFile, error: str | None) -> None:
+    """Its admin pages show the row; a mail that failed has no time of sending."""
+    with cellar.database.writing() as connection:
+        assert record_mail(connection, None, _mail(error)) == 1
+    outcome = ("failed", error, None) if error else ("sent", None, utc_text(NOW))
+    assert cellar.rows(_STORED) == [(1, *_MARIE, *outcome, utc_text(NOW))]
+
+
+def test_a_mail_that_is_tried_again_keeps_its_row(cellar: CellarFile) -> None:
+    """What became of it last is told, and when it was first tried."""
+    later = NOW + timedelta(minutes=5)
+    with cellar.database.writing() as connection:
+        mail = record_mail(connection, None, _mail("421 occupé"))
+        assert record_mail(connection, mail, _mail(None, later)) == mail
+    assert cellar.rows(_STORED) == [(mail, *_MARIE, "sent", None, utc_text(later), utc_text(NOW))]
+
+
+def test_a_mail_whose_row_is_gone_gets_a_new_one(cellar: CellarFile) -> None:
+    """The application's administrator may have deleted it, or another mail has its number now."""
+    other = cellar.execute(
+        "INSERT INTO email_log (recipient_email, subject, status, created_at)"
+        " VALUES ('a@example.org', 's', 'sent', ?)",
+        (ago(),),
+    )
+    with cellar.database.writing() as connection:
+        found = [record_mail(connection, mail, _mail(None)) for mail in (99, other)]
+    assert found == [other + 1, other + 2]
+    assert cellar.rows(_STORED)[0][2] == "a@example.org"

@@ -1,0 +1,196 @@
+"""`cavecron check`: whether the jobs would work, one line for each thing that has to be right."""
+
+from collections.abc import Mapping
+
+import pytest
+from cryptography.fernet import Fernet
+
+from cavecron.cli import main as cli
+from tests.support.app_database import CellarFile
+from tests.support.check_helpers import KEY, SUBJECTS, bad, findings, locked
+from tests.support.commands import cavecron, unprivileged
+from tests.support.fake_smtp.server import HostileServer
+
+
+@pytest.fixture
+def ready(cellar: CellarFile) -> CellarFile:
+    """Return a database with a user to write to; mails go to a folder beside it."""
+    cellar.user("marie")
+    return cellar
+
+
+def test_all_is_well(ready: CellarFile) -> None:
+    """As a process: a line each with its mark, exit code 0, and the database is as it was."""
+    ready.user("paul", None)
+    before = ready.path.read_bytes()
+    outbox = ready.path.parent / "outbox"
+    result = cavecron("check", DATABASE_URL=f"sqlite:///{ready.path}", CAVECRON_MAIL=f"maildir:{outbox}")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert [line.partition(" : ")[0] for line in lines] == [f"✓ {subject}" for subject in SUBJECTS]
+    assert lines[0] == f"✓ Configuration : fuseau Europe/Paris, mails vers le dossier {outbox}"
+    assert lines[1] == f"✓ Base : {ready.path} est lisible"
+    assert lines[-1] == "✓ Destinataires : 1 rapport à envoyer, 1 sans adresse"
+    assert ready.path.read_bytes() == before
+    assert not list((outbox / "new").iterdir())
+
+
+def test_the_mail_server_is_named(ready: CellarFile) -> None:
+    """Where mails go by SMTP."""
+    found = findings(ready, CAVECRON_MAIL="")
+    assert found["Configuration"].said == "fuseau Europe/Paris, mails vers le serveur SMTP de Cave à Vin"
+
+
+def test_a_job_that_is_disabled_is_named(ready: CellarFile) -> None:
+    """All may be well, and no mail will ever come."""
+    said = findings(ready, SCHEDULER_WEEKLY_REPORT_ENABLED="off", SCHEDULER_CLEANUP_ENABLED="0")
+    assert said["Configuration"].said.endswith(", désactivés : weekly_reports, cleanup")
+
+
+def test_a_wrong_configuration_is_told_whole() -> None:
+    """Each problem on a line; exit code 2, and nothing else is looked at."""
+    result = cavecron("check", DATABASE_URL="mysql://x", SCHEDULER_TIMEZONE="Paris", CAVECRON_MAIL="pigeon")
+    assert result.code == 2
+    lines = result.out.splitlines()
+    assert [line.partition(" : ")[0] for line in lines] == ["✗ Configuration"] * 3
+    assert "SCHEDULER_TIMEZONE='Paris' : un fuseau IANA est attendu" in lines[0] + lines[1] + lines[2]
+
+
+def test_a_misspelt_variable_is_told(ready: CellarFile) -> None:
+    """It is ignored, which is not what whoever wrote it wants."""
+    said = bad(findings(ready, SCHEDULER_CLEANUP_HUOR="4"))
+    assert (
+        said
+        == "Variable inconnue, ignorée : SCHEDULER_CLEANUP_HUOR (vouliez-vous dire SCHEDULER_CLEANUP_HOUR ?)"
+    )
+
+
+def test_a_terminal_without_such_letters_gets_others() -> None:
+    """A NAS of another age: good and bad still look different."""
+    result = cavecron(
+        "check", encoding="latin-1", DATABASE_URL="sqlite:////absent.db", PYTHONIOENCODING="latin-1"
+    )
+    assert "[ok] Configuration : " in result.out
+    assert "[!!] Base : base introuvable : /absent.db" in result.out
+    assert "[--] Écriture : pas vérifié" in result.out
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("", "SMTP_ENCRYPTION_KEY n'est pas définie ; lui donner la même valeur que dans Cave à Vin"),
+        ("abc", "SMTP_ENCRYPTION_KEY : ce n'est pas une clé Fernet"),
+        (Fernet.generate_key().decode(), "SMTP_ENCRYPTION_KEY n'ouvre pas le mot de passe enregistré"),
+    ],
+    ids=["none", "malformed", "another"],
+)
+def test_a_wrong_key_is_told(ready: CellarFile, keys: str, said: str) -> None:
+    """And nothing is tried without logging in."""
+    with HostileServer() as server:
+        ready.smtp(server.port, username="marie", password_encrypted=locked("sésame"))
+        found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
+    assert said in bad(found)
+    assert found["Envoi"].said == "pas vérifié : le mot de passe SMTP n'a pu être lu"
+    assert server.connections == 0
+
+
+def test_the_right_key_is_told(ready: CellarFile) -> None:
+    """While keys are rotated, several are given."""
+    with HostileServer(login=("marie", "sésame")) as server:
+        ready.smtp(server.port, username="marie", password_encrypted=locked("sésame"))
+        keys = f"{Fernet.generate_key().decode()},{KEY}"
+        found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
+    assert found["Clé"].said == "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
+    assert found["Envoi"].ok
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            {"is_active": 0},
+            "aucune configuration SMTP active : en créer une, ou en activer une, dans",
+        ),
+        ({"port": 0}, "configuration SMTP 'maison' : port 0, un nombre de 1 à 65535 est attendu"),
+        ({"host": " "}, "configuration SMTP 'maison' : il manque le nom du serveur"),
+        (
+            {"sender_email": "ma cave"},
+            "Adresse 'ma cave' : une seule adresse de la forme nom@domaine est",
+        ),
+        ({"sender_name": "a\nb"}, "Nom d'expéditeur 'a\\nb' : une seule ligne de 200 caractères au plus"),
+    ],
+    ids=["inactive", "port", "host", "sender", "sender's name"],
+)
+def test_a_configuration_that_cannot_be_used_is_told(
+    ready: CellarFile, columns: Mapping[str, object], said: str
+) -> None:
+    """With the place to correct it."""
+    with HostileServer() as server:
+        ready.smtp(**{"port": server.port, **columns})
+        assert said in bad(findings(ready, CAVECRON_MAIL="smtp"))
+
+
+@pytest.mark.parametrize("place", ["", "tmp", "new"])
+def test_an_outbox_that_cannot_be_written_is_told(ready: CellarFile, place: str) -> None:
+    """The folder, or the ones in it."""
+    outbox = ready.path.parent / "outbox"
+    for folder in ("tmp", "new", "cur") if place else ():
+        (outbox / folder).mkdir(parents=True)
+    outbox.mkdir(exist_ok=True)
+    (outbox / place).chmod(0o555)
+    result = cavecron(
+        *("check", "--send-to", "moi@example.org"),
+        prefix=unprivileged(),
+        DATABASE_URL=f"sqlite:///{ready.path}",
+        CAVECRON_MAIL=f"maildir:{outbox}",
+    )
+    assert result.code == 1
+    why = "impossible d'y écrire (accès refusé) ; choisir un dossier où cavecron a le droit d'écrire"
+    assert f"✗ Envoi : CAVECRON_MAIL=maildir:{outbox} : {why}\n" in result.out
+
+
+def test_the_test_message_goes_to_the_outbox_too(ready: CellarFile) -> None:
+    """`--send-to` takes the way that reports take."""
+    outbox = ready.path.parent / "outbox"
+    environ = {"DATABASE_URL": f"sqlite:///{ready.path}", "CAVECRON_MAIL": f"maildir:{outbox}"}
+    assert cli.main(["check", "--send-to", "moi@example.org"], environ) == 0
+    (letter,) = (outbox / "new").iterdir()
+    assert "To: moi@example.org" in letter.read_text().splitlines()
+
+
+def test_an_address_that_is_none_is_refused_for_the_outbox_too(
+    ready: CellarFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No server is there to refuse it."""
+    outbox = ready.path.parent / "outbox"
+    environ = {"DATABASE_URL": f"sqlite:///{ready.path}", "CAVECRON_MAIL": f"maildir:{outbox}"}
+    assert cli.main(["check", "--send-to", "moi, toi@example.org"], environ) == 1
+    assert "✗ Essai : " in capsys.readouterr().out
+    assert not list((outbox / "new").iterdir())
+
+
+def test_addresses_that_are_none_are_told_with_whose_they_are(ready: CellarFile) -> None:
+    """The first five, and how many more; a user name cannot disguise the line."""
+    for number in range(7):
+        ready.user(f"user{number}\x1b[2J", f"a{number}@b, c@d")
+    said = bad(findings(ready))
+    assert said.startswith(
+        "user0 [2J (Adresse 'a0@b, c@d' : une seule adresse de la forme nom@domaine est attendue"
+    )
+    assert said.count("Adresse") == 5
+    assert said.endswith(" ; et 2 autres")
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        ((), "personne à qui écrire (aucun compte) ; saisir une adresse e-mail dans Cave à Vin"),
+        (("paul",), "personne à qui écrire (1 sans adresse) ; saisir une adresse e-mail dans Cave à Vin"),
+    ],
+)
+def test_nobody_to_write_to_is_told(cellar: CellarFile, users: tuple[str, ...], said: str) -> None:
+    """A run would succeed and nobody would get anything."""
+    for name in users:
+        cellar.user(name, None)
+    assert bad(findings(cellar)) == said

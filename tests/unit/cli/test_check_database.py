@@ -1,0 +1,146 @@
+"""What `cavecron check` finds of the database: there, readable, writable, complete, and on which disk."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cavecron.cli.preflight import examine
+from cavecron.clock import SystemClock
+from cavecron.database.permissions import remedy
+from tests.support.app_database import CellarFile
+from tests.support.check_helpers import SUBJECTS, bad, findings, settings_of
+from tests.support.commands import cavecron, unprivileged
+
+
+@pytest.fixture
+def ready(cellar: CellarFile) -> CellarFile:
+    """Return a database with a user to write to; mails go to a folder beside it."""
+    cellar.user("marie")
+    return cellar
+
+
+def test_without_a_database_the_rest_is_not_looked_at(cellar: CellarFile) -> None:
+    """And says so, instead of failing seven times."""
+    cellar.path.unlink()
+    found = findings(cellar)
+    assert bad(found) == f"base introuvable : {cellar.path} ; le volume est-il monté ? (DATABASE_URL)"
+    assert {found[subject].said for subject in SUBJECTS[2:]} == {"pas vérifié : la base n'a pu être lue"}
+
+
+def test_an_empty_database_is_told_in_one_line(cellar: CellarFile) -> None:
+    """Not by the name of each table that it lacks."""
+    cellar.path.write_bytes(b"")
+    assert bad(findings(cellar)) == (
+        f"{cellar.path} n'a aucune table de Cave à Vin : démarrer une fois l'application, qui met son schéma"
+        " à jour, ou corriger DATABASE_URL"
+    )
+
+
+def test_everything_that_a_database_lacks_is_named(ready: CellarFile) -> None:
+    """Tables, and columns with their table."""
+    ready.execute("DROP TABLE wine_insight")
+    ready.execute("ALTER TABLE wine_consumption DROP COLUMN comment")
+    found = findings(ready)
+    assert bad(found) == (
+        f"wine_insight, wine_consumption.comment : absent de {ready.path} ; démarrer une fois l'application,"
+        " qui met son schéma à jour"
+    )
+    assert {found[subject].said for subject in SUBJECTS[5:]} == {"pas vérifié : les tables ne sont pas là"}
+
+
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_a_database_that_cannot_be_written_is_told(ready: CellarFile, place: str) -> None:
+    """A file that is read-only, or a folder in which SQLite has no room for its journal."""
+    path = ready.path if place == "file" else ready.path.parent
+    (ready.path.parent / "outbox").mkdir()
+    path.chmod(0o444 if place == "file" else 0o555)
+    result = cavecron("check", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{ready.path}")
+    path.chmod(0o755)
+    assert result.code == 1
+    wrong = [line for line in result.out.splitlines() if line.startswith("✗")]
+    rights = remedy(ready.path)
+    assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
+    assert wrong[0] == f"✗ Écriture : {ready.path} ne peut être ouverte en écriture : {rights}"
+
+
+def test_a_database_that_somebody_else_writes_is_told(ready: CellarFile) -> None:
+    """Readable, but locked for longer than a run would wait."""
+    ready.execute("BEGIN IMMEDIATE")
+    settings = settings_of(ready)
+    found = {}
+    for finding in examine(settings, clock=SystemClock(), mounts="", send_to=None, patience=0.05):
+        found[finding.subject] = finding
+    ready.execute("ROLLBACK")
+    assert bad(found) == f"base verrouillée par un autre programme depuis 0.05 s : {ready.path}"
+    assert found["Base"].ok
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+30 22 0:40 / {folder} rw,relatime shared:1 - {kind} nas:/share rw,vers=4.2
+31 22 0:41 / {folder}x rw - btrfs /dev/sdb rw
+broken line
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "journal", "ok", "said"),
+    [
+        ("ext4", "delete", True, "local (ext4)"),
+        ("overlay", "wal", True, "local (overlay)"),
+        ("nfs4", "delete", True, "partage réseau (nfs4) : possible, si le serveur tient les verrous"),
+        ("cifs", "delete", True, "partage réseau (cifs) : possible, si le serveur tient les verrous"),
+        (
+            "nfs",
+            "wal",
+            False,
+            "partage réseau (nfs) et journal WAL : SQLite peut y perdre des données",
+        ),
+        ("fuse.sshfs", "wal", False, "partage réseau (fuse.sshfs) et journal WAL : SQLite peut y perdre"),
+    ],
+)
+def test_a_network_share_is_recognised(
+    ready: CellarFile, *, kind: str, journal: str, ok: bool, said: str
+) -> None:
+    """From what Linux says of mounted file systems; with WAL it is dangerous."""
+    ready.close()
+    with closing(sqlite3.connect(ready.path)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+    mounts = MOUNTS.format(kind=kind, folder=ready.path.parent.resolve())
+    found = findings(ready, mounts=mounts)["Disque"]
+    assert found.ok is ok
+    assert found.said.startswith(said)
+
+
+def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
+    """Linux writes it as an octal escape."""
+    folder = tmp_path / "ma cave"
+    folder.mkdir()
+    spaced = CellarFile(folder / "wine.db")
+    spaced.user("marie")
+    escaped = str(folder.resolve()).replace(" ", "\\040")
+    found = findings(spaced, mounts=MOUNTS.format(kind="nfs4", folder=escaped))
+    assert found["Disque"].said.startswith("partage réseau (nfs4)")
+    spaced.close()
+
+
+def test_an_unknown_file_system_is_no_trouble(ready: CellarFile) -> None:
+    """On a system that is no Linux."""
+    assert findings(ready)["Disque"].said == "système de fichiers inconnu"
+
+
+def test_a_damaged_table_is_found(ready: CellarFile) -> None:
+    """Every report is built as a run would: a page that cannot be read is told before Monday."""
+    user = 1
+    cave = ready.cellar(user)
+    for _ in range(300):
+        ready.wine(user, cave)
+    (((page,),)) = ready.rows("SELECT rootpage FROM sqlite_master WHERE name = 'wine'")
+    ready.close()
+    with ready.path.open("r+b") as file:
+        file.seek((int(str(page)) - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    assert "est abîmée : arrêter l'application et restaurer une sauvegarde" in bad(findings(ready))

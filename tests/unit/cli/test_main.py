@@ -1,0 +1,91 @@
+"""The command line: exit codes, and what a person reads who made a slip."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cavecron import __version__
+from tests.support.app_database import CellarFile
+from tests.support.commands import cavecron, environment
+
+
+def test_the_version_is_told() -> None:
+    """On standard output, exit code 0."""
+    result = cavecron("--version")
+    assert (result.code, result.out) == (0, f"cavecron {__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["", "run", "preview", "check", "demo"])
+def test_help_is_in_french(command: str) -> None:
+    """Argparse's own words are English."""
+    result = cavecron(*command.split(), "--help")
+    assert result.code == 0
+    assert "utilisation : cavecron" in result.out
+    assert not [word for word in ("usage", "show this", "positional", "optional") if word in result.out]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("rnu", "commande inconnue : 'rnu'"),
+        ("run", "un job est attendu : cavecron run JOB, ou cavecron run --due"),
+        ("run cleanup --now", "argument inconnu : --now"),
+        ("run cleanup --user", "--user : une valeur est attendue"),
+        ("run cleanup --json=1", "--json ne prend pas de valeur, reçu '1'"),
+        ("run clean", "job inconnu : 'clean' (vouliez-vous dire cleanup ?)"),
+        ("run cleanup --user marie", "cleanup ne connaît pas --user"),
+        ("preview", "un utilisateur est attendu : cavecron preview NOM, ou --all --json"),
+        ("preview --all", "--all s'emploie avec --json"),
+        ("preview marie --text --json", "--json et --text s'excluent"),
+        ("preview marie --at demain", "--at 'demain' : un instant ISO 8601 est attendu"),
+        ("preview marie --at 0001-01-01T00:00:00Z", "--at '0001-01-01T00:00:00Z' : un instant"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(arguments: str, said: str) -> None:
+    """Exit code 2, nothing on standard output, no traceback."""
+    result = cavecron(*arguments.split())
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["run cleanup", "preview marie"])
+def test_a_wrong_configuration_is_told_whole(command: str) -> None:
+    """Exit code 2 and every problem."""
+    result = cavecron(*command.split(), DATABASE_URL="x", SCHEDULER_TIMEZONE="y")
+    assert result.code == 2
+    assert result.err.startswith("cavecron : Configuration invalide : 2 problèmes\n  ")
+
+
+def test_a_reader_who_leaves_early_is_no_accident(cellar: CellarFile) -> None:
+    """`cavecron preview --all --json | head -1` ends without a traceback."""
+    for number in range(300):
+        cellar.user(f"user{number}" + "x" * 500)
+    with subprocess.Popen(
+        [sys.executable, "-m", "cavecron", "preview", "--all", "--json"],
+        env=environment(DATABASE_URL=f"sqlite:///{cellar.path}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_short_command_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """Not the mail modules, not cryptography, not croniter."""
+    script = "import sys, cavecron.cli.main; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(COVERAGE_PROCESS_START=""),  # coverage loads much itself
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy = {"smtplib", "ssl", "cryptography", "croniter", "sqlite3", "asyncio", "email.message"}
+    assert not heavy & set(done.stdout.split())

@@ -1,0 +1,107 @@
+"""`cavecron run --due` and `--resume`: what another scheduler calls, and taking up what was left."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.app_database import CellarFile
+from tests.support.commands import Result, cavecron
+from tests.support.fake_smtp.faults import Step, Trap, reply
+from tests.support.fake_smtp.server import HostileServer
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    """Return an honest mail server, to which policies can be added."""
+    with HostileServer() as running:
+        yield running
+
+
+@pytest.fixture
+def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
+    """Return a database with two users who get a report."""
+    for name in ("marie", "paul"):
+        cellar.user(name)
+    cellar.smtp(server.port)
+    return cellar
+
+
+def _hourly(ago: timedelta) -> str:
+    """Return a schedule of which a slot lies so long ago: less than an hour, and far from the next one."""
+    return f"{(datetime.now(UTC) - ago).minute} * * * *"
+
+
+def _run(cellar: CellarFile, *arguments: str, **variables: Any) -> Result:
+    return cavecron(
+        *("run", *arguments),
+        DATABASE_URL=f"sqlite:///{cellar.path}",
+        SCHEDULER_TIMEZONE="UTC",
+        SCHEDULER_CLEANUP_ENABLED="0",
+        **variables,
+    )
+
+
+def test_a_slot_that_is_due_runs_once(household: CellarFile, server: HostileServer) -> None:
+    """Called again, there is nothing to do, and when there will be; exit code 0 both times."""
+    cron = _hourly(timedelta(minutes=30))
+    first = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron)
+    second = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron)
+    assert (first.code, second.code) == (0, 0)
+    assert "Rapports hebdomadaires: 2 envoyés, 0 échecs" in first.out
+    assert "Rien à exécuter maintenant ; prochain créneau : " in second.err
+    assert second.out == ""
+    assert sorted(server.copies().items()) == [("marie@example.org", 1), ("paul@example.org", 1)]
+
+
+def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: HostileServer) -> None:
+    """Nor is one whose slot is more than an hour away."""
+    cron = _hourly(timedelta(minutes=30))
+    result = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron, SCHEDULER_WEEKLY_REPORT_ENABLED="0")
+    assert (result.code, result.err) == (0, "Rien à exécuter maintenant ; prochain créneau : aucun\n")
+    assert server.connections == 0
+
+
+def test_one_job_can_be_asked_for(household: CellarFile, server: HostileServer) -> None:
+    """The other one, though due, is left alone."""
+    cron = _hourly(timedelta(minutes=30))
+    result = _run(household, "--due", "weekly_reports", "--json", SCHEDULER_WEEKLY_REPORT_CRON=cron)
+    assert json.loads(result.out)["sent"] == 2
+    assert len(server.accepted) == 2
+
+
+def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server: HostileServer) -> None:
+    """Only who is left gets a mail, with the same Message-ID as before; then there is nothing to take up."""
+    server.policies.append(
+        Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org", times=None)
+    )
+    assert _run(household, "weekly_reports").code == 1
+    server.policies.clear()
+    taken_up = _run(household, "weekly_reports", "--resume")
+    assert taken_up.code == 0
+    assert sorted(server.copies().items()) == [("marie@example.org", 1), ("paul@example.org", 1)]
+    again = _run(household, "weekly_reports", "--resume")
+    assert again.code == 2
+    assert "rien à reprendre : la dernière exécution de weekly_reports est complète" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--due", "--dry-run"), "--due ne s'emploie pas avec --dry-run, --user ou --resume"),
+        (("--due", "--user", "marie"), "--due ne s'emploie pas avec --dry-run, --user ou --resume"),
+        (("weekly_reports", "--resume", "--dry-run"), "--resume reprend une exécution telle quelle"),
+        (("weekly_reports", "--resume", "--user", "marie"), "--resume reprend une exécution telle quelle"),
+        (("weekly_reports", "--resume"), "rien à reprendre"),
+    ],
+)
+def test_what_contradicts_itself_is_told(
+    household: CellarFile, server: HostileServer, arguments: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2, and nothing is done."""
+    result = _run(household, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert server.connections == 0

@@ -1,0 +1,174 @@
+"""The application's file: what a person reads when it cannot be used, and that it is left as it was."""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from cavecron.database.permissions import remedy
+from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import read_utc, utc_text
+from cavecron.errors import CavecronError, NotReadyError, TemporaryError
+from tests.support.app_database import CellarFile
+from tests.support.commands import cavecron, unprivileged
+
+
+def _explained(path: Path, query: str = "SELECT 1 FROM wine") -> CavecronError:
+    with pytest.raises(CavecronError) as raised, Database(path, busy_timeout=0.05).writing() as connection:
+        connection.execute(query)
+    return raised.value
+
+
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
+    """An empty new database would hide that the volume is not mounted."""
+    error = _explained(tmp_path / "wine.db")
+    assert isinstance(error, NotReadyError)
+    assert "le volume est-il monté ? (DATABASE_URL)" in str(error)
+    assert not (tmp_path / "wine.db").exists()
+
+
+def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
+    """What compose makes of a volume whose file is missing."""
+    assert "est un dossier : DATABASE_URL doit nommer le fichier" in str(_explained(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "table wine absente de"),
+        (b"bonjour " * 200, "n'est pas une base SQLite : vérifier DATABASE_URL"),
+    ],
+    ids=["empty", "not a database"],
+)
+def test_a_file_of_something_else_is_told(tmp_path: Path, content: bytes, said: str) -> None:
+    """With the setting that names it."""
+    path = tmp_path / "wine.db"
+    path.write_bytes(content)
+    assert said in str(_explained(path))
+
+
+def test_a_damaged_database_is_told(cellar: CellarFile) -> None:
+    """Half of it is gone: only a backup helps."""
+    cellar.close()
+    content = cellar.path.read_bytes()
+    cellar.path.write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
+    assert "est abîmée : arrêter l'application et restaurer une sauvegarde" in str(_explained(cellar.path))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT 1 FROM absent", "table absent absente de"),
+        ("SELECT absent FROM wine", "colonne absent absente de"),
+        ("SELECT nonsense(", "erreur SQLite (incomplete input)"),
+    ],
+)
+def test_what_is_not_there_is_named(cellar: CellarFile, query: str, said: str) -> None:
+    """An older release's file lacks columns: starting the application once adds them."""
+    assert said in str(_explained(cellar.path, query))
+
+
+def test_a_lock_is_waited_for_and_then_told(cellar: CellarFile) -> None:
+    """It can pass, so it is temporary."""
+    cellar.execute("BEGIN EXCLUSIVE")
+    error = _explained(cellar.path)
+    assert isinstance(error, TemporaryError)
+    assert "base verrouillée par un autre programme depuis 0.05 s" in str(error)
+
+
+def test_a_full_disk_is_told(cellar: CellarFile) -> None:
+    """SQLite's own limit of pages says what a full disk says."""
+    query = "CREATE TABLE big AS SELECT randomblob(10000)"
+    full = pytest.raises(CavecronError, match="le disque est plein : faire de la place")
+    with full, cellar.database.writing() as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        connection.execute(query)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o000], ids=["read-only", "unreadable"])
+def test_a_file_without_rights_is_told(cellar: CellarFile, mode: int) -> None:
+    """Tried without root's privileges; in a container it helps to read as whom the file was opened."""
+    old = "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', '2020-01-01 00:00:00')"
+    cellar.execute(old)
+    cellar.path.chmod(mode)
+    result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
+    assert result.code == 1
+    rights = remedy(cellar.path)
+    assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
+    assert f"{cellar.path} ne peut être ouverte en écriture : {rights}\n" in result.err
+
+
+def test_a_folder_without_rights_is_told(cellar: CellarFile) -> None:
+    """It cannot even be seen whether the file exists."""
+    cellar.path.parent.chmod(0)
+    result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
+    cellar.path.parent.chmod(0o755)
+    assert result.code == 1
+    assert "ne peut être ouverte (accès refusé) : droits du fichier et de son dossier pour" in result.err
+
+
+def test_a_failed_transaction_leaves_nothing_behind(cellar: CellarFile) -> None:
+    """All of it or none of it."""
+
+    def delete_and_fail() -> None:
+        with cellar.database.writing() as connection:
+            connection.execute("DELETE FROM cellar_category")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        delete_and_fail()
+    assert cellar.rows("SELECT count(*) FROM cellar_category") == [(1,)]
+
+
+def test_the_journal_mode_stays_the_applications(cellar: CellarFile) -> None:
+    """On a network share WAL would be unsafe, and elsewhere it is not ours to choose."""
+    cellar.close()
+    for mode in ("delete", "wal"):
+        with closing(sqlite3.connect(cellar.path)) as connection:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+        with cellar.database.writing() as connection:
+            connection.execute("DELETE FROM email_log")
+        with closing(sqlite3.connect(cellar.path)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+
+
+def test_a_reader_cannot_write(cellar: CellarFile) -> None:
+    """Whatever a statement in it says."""
+    with pytest.raises(CavecronError), cellar.database.reading() as connection:
+        connection.execute("DELETE FROM cellar_category")
+
+
+def test_a_path_with_special_characters_is_found(tmp_path: Path) -> None:
+    """Question marks and percent signs mean something in a URI."""
+    cellar = CellarFile(tmp_path / "ma cave? 100%#1.db")
+    with cellar.database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM wine").fetchone() == (0,)
+    cellar.close()
+
+
+def test_instants_are_stored_as_the_application_does() -> None:
+    """Naive UTC with six digits, from any zone."""
+    assert (
+        utc_text(datetime(2026, 11, 23, 8, tzinfo=timezone(timedelta(hours=1))))
+        == "2026-11-23 07:00:00.000000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ("2026-11-23 07:00:00.000000", datetime(2026, 11, 23, 7, tzinfo=UTC)),
+        ("2026-11-23 07:00:00", datetime(2026, 11, 23, 7, tzinfo=UTC)),
+        ("2026-11-23T08:00:00+01:00", datetime(2026, 11, 23, 7, tzinfo=UTC)),
+        ("hier", None),
+        ("", None),
+        (None, None),
+        (1700000000, None),
+    ],
+)
+def test_stored_instants_are_read_with_lenience(stored: object, read: datetime | None) -> None:
+    """What cannot be read is None, never an error."""
+    assert read_utc(stored) == read

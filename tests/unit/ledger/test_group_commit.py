@@ -1,0 +1,72 @@
+"""Many threads that write the ledger at once."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from cavecron.errors import CavecronError, LeaseLostError
+from cavecron.ledger.runs import claim_by_hand, finish, renew
+from cavecron.ledger.store import Ledger
+from tests.support.app_database import NOW, CellarFile
+from tests.support.ledgers import DONE
+from tests.support.traced_database import WatchedDatabase
+
+JOBS = [f"job{number}" for number in range(30)]
+
+
+def at_once(ledger: Ledger, *calls: Callable[[], object]) -> list[Future[object]]:
+    """Make all calls in threads of their own while another thread writes, and let that one end."""
+    with ThreadPoolExecutor(len(calls)) as threads, ledger.writing():
+        futures = [threads.submit(call) for call in calls]
+        limit = time.monotonic() + 20
+        while len(ledger._turn._wishes) < len(calls) and time.monotonic() < limit:
+            time.sleep(0.001)
+        assert not [future for future in futures if future.done()]
+    return futures
+
+
+def transactions(database: WatchedDatabase) -> int:
+    """Return how many transactions began."""
+    return database.statements.count("BEGIN IMMEDIATE")
+
+
+def test_runs_that_end_at_once_share_a_transaction(cellar: CellarFile) -> None:
+    """A commit is what costs: on a slow disk, a thousand of them would take minutes."""
+    database = WatchedDatabase(cellar.path)
+    ledger = Ledger(database=database)
+    claims = [claim_by_hand(ledger, name, (), NOW) for name in JOBS]
+    before = transactions(database)
+    ended = at_once(ledger, *(lambda claim=claim: finish(ledger, claim, DONE, NOW) for claim in claims))
+    assert [future.exception() for future in ended] == [None] * len(JOBS)
+    assert cellar.rows("SELECT DISTINCT state FROM cavecron_run") == [("succeeded",)]
+    assert transactions(database) - before == 2  # the one that all waited for, and theirs
+
+
+def test_whoever_is_refused_does_not_harm_the_others(ledger: Ledger, cellar: CellarFile) -> None:
+    """A run that another process has taken over is that thread's affair alone."""
+    mine, lost = (claim_by_hand(ledger, name, (), NOW) for name in JOBS[:2])
+    cellar.execute("UPDATE cavecron_run SET owner = 'another' WHERE id = ?", (lost.run,))
+    one, two, three = at_once(
+        ledger,
+        lambda: finish(ledger, lost, DONE, NOW),
+        lambda: finish(ledger, mine, DONE, NOW),
+        lambda: renew(ledger, lost.run, NOW),
+    )
+    assert isinstance(one.exception(), LeaseLostError)
+    assert two.exception() is None
+    assert three.result() is False
+    assert cellar.rows("SELECT state FROM cavecron_run ORDER BY id") == [("succeeded",), ("running",)]
+
+
+def test_a_transaction_that_fails_fails_for_all_who_share_it(ledger: Ledger, cellar: CellarFile) -> None:
+    """Nobody is told that something was written which was not."""
+    claim = claim_by_hand(ledger, JOBS[0], (), NOW)
+
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO cavecron_job VALUES (NULL, NULL, NULL)")
+
+    ended = at_once(ledger, lambda: finish(ledger, claim, DONE, NOW), lambda: ledger.write(fail))
+    assert all(isinstance(future.exception(), CavecronError) for future in ended)
+    assert cellar.rows("SELECT state FROM cavecron_run") == [("running",)]
+    finish(ledger, claim, DONE, NOW)  # the turn was given back

@@ -1,0 +1,212 @@
+"""What each failure of the dialogue is called, and that no secret is in it."""
+
+import errno
+import socket
+import ssl
+from base64 import b64encode
+
+import pytest
+
+from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, Step, WireError
+from cavecron.mail.smtp.config import Security, SmtpConfig
+from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.probe import Tongue
+from tests.support.check_helpers import WHERE
+
+PORTS = f"corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
+
+
+def _config(security: Security = "starttls", *, password: str | None = None) -> SmtpConfig:
+    return SmtpConfig(
+        id=1,
+        name="maison",
+        host="mail.example.org",
+        port=587,
+        username="marie@example.org" if password else None,
+        password=password,
+        security=security,
+        sender_email="cave@example.org",
+        sender_name="",
+        timeout=10.0,
+    )
+
+
+def _nobody_asked() -> Tongue:
+    raise AssertionError("the port was looked at although nothing speaks for a wrong one")
+
+
+def _certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_code = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "security", "said", "temporary"),
+    [
+        pytest.param(
+            RefusedError(Step.SENDER, 550, b"5.7.1 not yours"),
+            "starttls",
+            f"expéditeur 'cave@example.org' refusé (550 5.7.1 not yours) ; le corriger {WHERE}",
+            False,
+            id="sender refused",
+        ),
+        pytest.param(
+            RefusedError(Step.SENDER, 530, b"5.7.0 authenticate"),
+            "plain",
+            "identification exigée (530 5.7.0 authenticate) ; donner un nom d'utilisateur et un mot de"
+            f" passe {WHERE}",
+            False,
+            id="login wanted",
+        ),
+        pytest.param(
+            RefusedError(Step.LOGIN, 454, b"4.7.0 try later"),
+            "starttls",
+            "refus passager à l'identification (454 4.7.0 try later) ; réessayer plus tard",
+            True,
+            id="login not now",
+        ),
+        pytest.param(
+            MissingError(Step.LOGIN, "AUTH"),
+            "starttls",
+            f"l'identification n'est pas proposée ; {WHERE}, effacer le nom d'utilisateur et le mot de passe",
+            False,
+            id="no login in TLS",
+        ),
+        pytest.param(
+            MissingError(Step.LOGIN, "AUTH", b"XOAUTH2 NTLM"),
+            "starttls",
+            "aucune identification que cavecron connaisse (PLAIN, LOGIN, CRAM-MD5) dans : XOAUTH2 NTLM",
+            False,
+            id="unknown ways to log in",
+        ),
+        pytest.param(
+            BrokenError(Step.HANDSHAKE, ssl.SSLError(1, "[SSL: UNSUPPORTED_PROTOCOL]")),
+            "starttls",
+            "le chiffrement TLS échoue ; le serveur doit proposer TLS 1.2 ou plus, avec une clé assez longue",
+            False,
+            id="old TLS",
+        ),
+        pytest.param(
+            BrokenError(Step.HANDSHAKE, _certificate(64)),
+            "tls",
+            f"il présente un certificat établi pour un autre nom ; donner {WHERE} le nom que porte le"
+            " certificat",
+            False,
+            id="other address",
+        ),
+        pytest.param(
+            BrokenError(Step.CONNECT, TimeoutError()),
+            "plain",
+            f"pas de réponse à la connexion en 10 s ; {PORTS}, ou vérifier le pare-feu",
+            True,
+            id="no answer at all",
+        ),
+        pytest.param(
+            BrokenError(Step.VERDICT, TimeoutError()),
+            "plain",
+            "pas de réponse après le message en 10 s ; réessayer plus tard",
+            True,
+            id="no answer to a message",
+        ),
+        pytest.param(
+            BrokenError(Step.RECIPIENT, ConnectionResetError()),
+            "plain",
+            "connexion coupée par le serveur au destinataire ; réessayer plus tard",
+            True,
+            id="cut",
+        ),
+        pytest.param(
+            BrokenError(Step.CONNECT, OSError(errno.ENETUNREACH, "Network is unreachable")),
+            "plain",
+            f"injoignable à la connexion ; vérifier le réseau de cette machine, ou {PORTS}",
+            True,
+            id="no network",
+        ),
+        pytest.param(
+            BrokenError(Step.CONNECT, socket.gaierror(socket.EAI_AGAIN, "mail.example.org")),
+            "plain",
+            f"ce nom ne se résout pas ; corriger le serveur {WHERE}, ou vérifier le DNS de cette machine",
+            True,
+            id="no DNS",
+        ),
+        pytest.param(
+            GarbledError(Step.HELLO, b"\x1b[31m250\r\n\xff"),
+            "plain",
+            f"réponse incompréhensible à EHLO (« [31m250 \ufffd ») ; {PORTS}",
+            False,
+            id="no SMTP",
+        ),
+    ],
+)
+def test_a_failure_is_told_with_what_to_do(
+    *, error: WireError, security: Security, said: str, temporary: bool
+) -> None:
+    """One French sentence that begins with the server; the port is looked at only where that can help."""
+    found = explain(error, _config(security), _nobody_asked)
+    assert found.text == f"serveur SMTP mail.example.org:587 : {said}"
+    assert found.temporary is temporary
+
+
+@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda step: RefusedError(step, 451, b"x"),
+        lambda step: RefusedError(step, 550, b"x"),
+        lambda step: BrokenError(step, TimeoutError()),
+        lambda step: BrokenError(step, ConnectionResetError()),
+        lambda step: GarbledError(step, b"x"),
+    ],
+    ids=["4xx", "5xx", "silence", "cut", "garbled"],
+)
+def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[WireError]) -> None:
+    """Whatever the server does, and wherever."""
+    text = explain(make(step), _config(), lambda: "unknown").text
+    assert text.startswith("serveur SMTP mail.example.org:587 : ")
+    assert " ; " in text
+
+
+@pytest.mark.parametrize(
+    ("security", "step", "spoken", "said"),
+    [
+        ("tls", Step.HANDSHAKE, "smtp", "ce port ne parle pas SSL/TLS dès la connexion"),
+        ("tls", Step.HANDSHAKE, "unknown", "ce port ne parle pas TLS et ne répond pas comme un serveur"),
+        ("tls", Step.HANDSHAKE, "tls", "le chiffrement TLS échoue"),
+        ("starttls", Step.GREETING, "tls", "ce port attend SSL/TLS dès la connexion"),
+        ("plain", Step.GREETING, "http", "un serveur web répond sur ce port"),
+        ("plain", Step.GREETING, "smtp", "le chiffrement TLS échoue"),
+        ("plain", Step.GREETING, "unknown", "le chiffrement TLS échoue"),
+    ],
+)
+def test_what_the_port_speaks_decides(security: Security, step: Step, spoken: Tongue, said: str) -> None:
+    """Where it explains the failure; else the failure speaks for itself."""
+    error = BrokenError(step, ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"))
+    assert said in explain(error, _config(security), lambda: spoken).text
+
+
+_PLAIN = b64encode(b"\0marie@example.org\0hunter22")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"5.7.8 bad password hunter22 for marie", "535 5.7.8 bad password for marie"),
+        (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent"),
+        (b"5.7.8 hunter22hunter22", "535 5.7.8"),
+        (b"5.7.8 'hunter' is short", "535 5.7.8 is short"),
+        (b"5.7.8 no hun", "535 5.7.8 no hun"),
+        (b"5.7.8 bWFyaWUgZDQxZDhjZDk4ZjAwYjIwNA== no", "535 5.7.8 no"),
+        (b"5.7.8 " + b"x " * 300, "535 5.7.8 " + "x " * 94 + "x…"),
+        (b"", "535"),
+    ],
+    ids=["password", "PLAIN", "twice", "a part of it", "a short word", "CRAM-MD5", "long", "nothing"],
+)
+def test_a_server_that_repeats_secrets_is_not_quoted_with_them(said: bytes, shown: str) -> None:
+    """Some answer a failed login with what they were sent."""
+    assert quoted(RefusedError(Step.LOGIN, 535, said), _config(password="hunter22")) == shown
+
+
+def test_without_a_password_words_are_quoted_as_they_are() -> None:
+    """Nothing was sent that has to be kept out."""
+    assert quoted(RefusedError(Step.LOGIN, 535, b"no way"), _config()) == "535 no way"

@@ -1,0 +1,224 @@
+"""The mail of one report: its headers, its size, and addresses that are none."""
+
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage, Message
+from email.policy import default
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cavecron.errors import CavecronError
+from cavecron.mail.message import Sender, check_address, message_id, trial_message
+from cavecron.report.html import html_part
+from cavecron.report.message import SUBJECT, Mail
+from cavecron.report.model import WeeklyReport
+from cavecron.report.text import text_part
+from tests.support.report_factories import NOW, PARIS, a_report, a_wine, an_empty_report, any_report, composed
+
+#: RFC 5322, 2.1.1: more than that, and servers refuse the message.
+LONGEST_LINE = 998
+
+
+def received(message: Message | Mail) -> EmailMessage:
+    """Return what a mail program makes of the message."""
+    parsed = message_from_bytes(bytes(message), policy=default)
+    assert not parsed.defects
+    return parsed
+
+
+def test_headers_survive_the_round_trip() -> None:
+    """What a mail program parses is what was meant."""
+    parsed = received(composed(a_report()))
+    assert parsed["Subject"] == SUBJECT
+    assert [str(origin) for origin in parsed["From"].addresses] == ['"Cave à Vin, maison" <cave@example.org>']
+    assert parsed["To"] == "marie@example.org"
+    assert parsed["Date"].datetime == NOW
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed["X-Auto-Response-Suppress"] == "All"
+    assert parsed["Content-Language"] == "fr"
+    assert parsed["MIME-Version"] == "1.0"
+    assert parsed["Message-ID"] == message_id("weekly_reports/2026-11-23", 1, "example.org")
+
+
+def test_every_header_is_there_once() -> None:
+    """A second From or To makes servers refuse the message."""
+    names = [name.lower() for name in received(composed(a_report()))]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("moves", [0, 3, 500], ids=["quiet", "usual", "huge"])
+def test_both_parts_arrive_as_they_were_laid_out(moves: int) -> None:
+    """Text first, HTML last: a mail program shows the last that it knows (RFC 2046, 5.1.4)."""
+    report = a_report(moves=moves)
+    text, page = received(composed(report)).iter_parts()
+    assert [text.get_content_type(), page.get_content_type()] == ["text/plain", "text/html"]
+    assert _content(text) == text_part(report, PARIS, NOW)
+    assert _content(page) == html_part(report, PARIS, NOW).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _content(part: Message) -> str:
+    return cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
+
+
+def test_the_same_run_and_user_get_the_same_message_id() -> None:
+    """A repetition can be known as one, and nothing else can be taken for it."""
+    assert message_id("a", 1, "example.org") == message_id("a", 1, "example.org")
+    assert len({message_id(key, user, "example.org") for key in "ab" for user in (1, 2)}) == 4
+
+
+@pytest.mark.parametrize("domain", ["x>\r\nBcc: b@c", "exämple.fr", "", "a b.fr"])
+def test_a_domain_that_no_message_id_can_bear_is_left_out(domain: str) -> None:
+    """The identity stays one, and ASCII, whatever the sender's address is."""
+    assert message_id("a", 1, domain).endswith("@cavecron.invalid>")
+    assert message_id("a", 1, domain).isascii()
+
+
+def test_the_same_report_is_the_same_message() -> None:
+    """Octet by octet: a repetition has the boundary between its parts from the Message-ID."""
+    assert bytes(composed(a_report())) == bytes(composed(a_report()))
+
+
+def test_what_a_user_typed_never_divides_the_parts() -> None:
+    """The boundary of a mail can be foreseen, by whoever reads one twice."""
+    boundary = received(composed(a_report())).get_boundary()
+    wine = a_wine(note=f"--{boundary}--")
+    foreseen = replace(a_report(), wines=(wine,), wines_total=1)
+    page = html_part(foreseen, PARIS, NOW)
+    assert f"--{boundary}--" in page.replace("\u200b", "")
+    assert str(boundary) not in page
+    assert [_content(part) for part in received(composed(foreseen)).iter_parts()] == [
+        text_part(foreseen, PARIS, NOW),
+        page.encode("ascii", "xmlcharrefreplace").decode(),
+    ]
+
+
+def test_a_household_of_three_cellars_and_ten_bottles_costs_less_than_20_kb() -> None:
+    """The whole message as it is sent, with five movements each way and a long note on each bottle."""
+    assert len(bytes(composed(a_report(moves=5)))) < 20_000
+
+
+def test_five_hundred_movements_make_no_gigantic_mail() -> None:
+    """Gmail cuts off what is longer than 102 kB."""
+    assert len(bytes(composed(a_report(name="x" * 5000, moves=500)))) < 102_000
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(any_report())
+def test_no_line_is_longer_than_servers_take(report: WeeklyReport) -> None:
+    """Whatever users typed; and all of it is ASCII, which needs no extension of a server."""
+    message = bytes(composed(report))
+    assert max(map(len, message.split(b"\r\n"))) <= LONGEST_LINE
+    assert message.isascii()
+    assert b"\n" not in message.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["é" * 120, "\U0001f377" * 120, "a" * 5000, "\U0001f377 " * 60],
+    ids=["accents", "bottles", "long", "blanks"],
+)
+def test_no_line_is_too_long_for_names_without_blanks(name: str) -> None:
+    """The HTML part is ASCII, where one letter can be nine."""
+    report = replace(a_report(name=name), user=replace(a_report().user, username=name))
+    lines = bytes(composed(report, Sender(address=f"{'a' * 60}@example.org", name=name[:200]))).split(b"\r\n")
+    assert max(map(len, lines)) <= LONGEST_LINE
+
+
+HOSTILE = {
+    "blank": "",
+    "no at": "marie",
+    "no local part": "@example.org",
+    "no domain": "a@",
+    "two ats": "a@b@c",
+    "space": "a b@c.fr",
+    "comma": "a@c.fr, d@e.fr",
+    "semicolon": "a@c.fr;d@e.fr",
+    "line feed": "a@c.fr\nBcc: d@e.fr",
+    "line end": "a@c.fr\r\n",
+    "angle brackets": "<a@c.fr>",
+    "name": "Marie <a@c.fr>",
+    "group": "amis:a@c.fr,d@e.fr;",
+    "comment": "a@c.fr(Bcc)",
+    "quoted": '"a@b"@c.fr',
+    "NUL": "a@c\x00.fr",
+    "line separator": "a@c\u2028.fr",
+    "no-break space": "a\u00a0b@c.fr",
+    "surrogate": "a@\ud800.fr",
+    "too long": "a" * 300 + "@c.fr",
+    "empty atom": "a..b@c.fr",
+    "encoded word": "=?utf-8?q?b?=@c.fr",
+    "encoded line end": "=?utf-8?q?b=0D=0ABcc:_d@e.fr?=@c.fr",
+}
+
+
+@pytest.mark.parametrize("address", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_address_is_never_a_header(address: str) -> None:
+    """It fails for the recipient, and as a sender too."""
+    with pytest.raises(CavecronError, match="une seule adresse"):
+        composed(a_report(email=address))
+    with pytest.raises(CavecronError, match="une seule adresse"):
+        composed(a_report(), Sender(address=address))
+
+
+_LETTERS = st.text(
+    st.sampled_from("ab.=?_@,<>()[]\\\"' \t\r\n:;é\u00a0\u200b%!#+/\x1f\u2028İß字"), max_size=12
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(_LETTERS | st.builds("{}@{}".format, _LETTERS, _LETTERS))
+def test_an_address_is_refused_or_arrives_as_it_is(address: str) -> None:
+    """There is no third way: what a mail program reads in To is where the mail goes."""
+    try:
+        checked = check_address(address)
+    except CavecronError:
+        return
+    assert [_addr_spec(parsed) for parsed in received(composed(an_addressed(address)))["To"].addresses] == [
+        checked
+    ]
+
+
+def an_addressed(address: str) -> WeeklyReport:
+    """Make a small report for this address."""
+    report = an_empty_report()
+    return replace(report, user=replace(report.user, email=address))
+
+
+def _addr_spec(parsed: object) -> str:
+    # The parser keeps the octets of an internationalised header (RFC 6532) as surrogates.
+    return str(parsed.addr_spec).encode("utf-8", "surrogateescape").decode()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("address", ["marie@example.org", "rené@exämple.fr", "a.b+c@d-e.co", "o'neil@c.fr"])
+def test_an_ordinary_address_is_accepted(address: str) -> None:
+    """Accents too: whether the server can take them is for the transport to say."""
+    assert check_address(f" {address} ") == address
+    parsed = received(composed(a_report(email=address)))
+    assert _addr_spec(parsed["To"].addresses[0]) == address
+
+
+def test_a_line_break_in_the_sender_name_is_refused() -> None:
+    """It would be a header of its own."""
+    with pytest.raises(CavecronError, match="Nom d'expéditeur"):
+        composed(a_report(), Sender(address="a@b.fr", name="Cave\r\nBcc: d@e.fr"))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Cave", 'Cave "du" fond, à gauche <a@b>', "Été à la cave " * 7 + "!", "x" * 200]
+)
+def test_the_mail_is_from_whom_it_should_be(name: str) -> None:
+    """Whatever the administrator called the sender, it is one, with this address."""
+    (origin,) = received(composed(a_report(), Sender(address="a@b.fr", name=name)))["From"].addresses
+    assert (origin.display_name, origin.addr_spec) == (name, "a@b.fr")
+
+
+def test_the_trial_message_looks_like_what_follows() -> None:
+    """`check --send-to` tries what the reports will do: the same headers, one part of text."""
+    message = trial_message("marie@example.org", Sender(address="a@b.fr", name="Cave"), NOW)
+    parsed = received(message)
+    wanted: Message = received(composed(a_report()))
+    assert set(wanted.keys()) - {"Content-Type"} <= {*parsed.keys(), "Content-Type"}
+    assert "Bonjour" in parsed.get_content()

@@ -1,0 +1,166 @@
+"""Expressions: read as cronsim reads them, and refused with what is wrong and wanted."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import pytest
+from cronsim import CronSim, CronSimError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cavecron.schedule import ScheduleError, last_slot, next_slot, parse
+from tests.support.expressions import PATIENT, expressions
+from tests.support.oracle import ALIASES, UTC_ZONE
+
+_START = datetime(2026, 11, 23, 7, tzinfo=UTC)
+
+
+def refused(expression: str) -> str:
+    """Return why an expression is refused."""
+    with pytest.raises(ScheduleError) as raised:
+        parse(expression, UTC_ZONE)
+    return str(raised.value)
+
+
+@PATIENT
+@given(expressions(), st.timedeltas(timedelta(days=-9999), timedelta(days=9999)))
+def test_an_expression_means_what_it_means_to_cronsim(expression: str, later: timedelta) -> None:
+    """Days, months and times alike, where no clock is changed."""
+    schedule, slot = parse(expression, UTC_ZONE), _START + later
+    theirs = list(islice(CronSim(expression, slot), 5))
+    for expected in theirs:
+        following = next_slot(schedule, slot)
+        assert following == expected
+        slot = following
+    for expected in islice(CronSim(expression, slot, reverse=True), 5):
+        preceding = last_slot(schedule, slot - timedelta.resolution)
+        assert preceding == expected
+        slot = preceding
+
+
+#: What cronsim takes and we refuse: seconds; a step on a single value; dates that never come.
+_STRICTER = ("de secondes) sont attendus, pas 6", "un pas demande une plage", "n'arrive jamais")
+
+
+@PATIENT
+@given(expressions(), st.integers(0, 40), st.text("0123456789*/-,#LWmonja ?H", max_size=2), st.booleans())
+def test_what_is_no_expression_to_cronsim_is_refused(
+    expression: str, place: int, slip: str, replaced: bool
+) -> None:
+    """A slip of the finger anywhere, and the answer is the same, but for where we are stricter."""
+    mistyped = expression[:place] + slip + expression[place + replaced :]
+    try:
+        CronSim(mistyped, _START)
+    except CronSimError:
+        assert refused(mistyped)
+        return
+    try:
+        parse(mistyped, UTC_ZONE)
+    except ScheduleError as error:
+        stepped_end = re.search(r"(?i)(^| |,)lw?/", mistyped)
+        assert stepped_end or any(said in str(error) for said in _STRICTER)  # noqa: PT017 - both are right
+
+
+@pytest.mark.parametrize(("alias", "meaning"), ALIASES.items())
+def test_an_alias_stands_for_five_fields(alias: str, meaning: str) -> None:
+    """In any case, as crontab(5) lists them."""
+    expected = next_slot(parse(meaning, UTC_ZONE), _START)
+    assert (
+        next_slot(parse(alias, UTC_ZONE), _START)
+        == next_slot(parse(alias.upper(), UTC_ZONE), _START)
+        == expected
+    )
+
+
+_BAD = (
+    *("", "x", "-1", "1-", "-", "1-2-3", "1,", ",1", "99", "1/0", "*/", "*/0", "*/-1", "/5", "1/2/3", "1.5"),
+    *(
+        "*-5",
+        "H",
+        "R",
+        "?",
+        "15W",
+        "h(1-5)",
+        "**",
+        "1 - 5",
+        "0x5",
+        "1_0",
+        "mon#",
+        "#1",
+        "jan#1",
+        "L/2",
+        "lw/2",
+    ),
+)
+
+
+@pytest.mark.parametrize("position", range(5))
+@pytest.mark.parametrize("bad", _BAD)
+def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
+    """With the value, never with a traceback; croniter's hashed and random values are none of cron's."""
+    fields = ["*"] * 5
+    fields[position] = bad
+    said = refused(" ".join(fields))
+    assert "attendu" in said or "demande" in said or "sont" in said
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("75 * * * *", "une minute de 0 à 59 est attendue, pas '75'"),
+        ("* 24 * * *", "une heure de 0 à 23 est attendue, pas '24'"),
+        ("* * 0 * *", "un jour du mois de 1 à 31 (ou L, LW) est attendu, pas '0'"),
+        ("* * * janvier *", "un mois de 1 à 12 (ou jan à dec) est attendu, pas 'janvier'"),
+        ("* * * * 8", "un jour de semaine de 0 à 7 (ou sun à sat, mon#1, 5L) est attendu, pas '8'"),
+        ("* * * * fri#6", "du premier (#1) au cinquième (#5) du mois, pas 'fri#6'"),
+        ("*/0 * * * *", "un pas d'au moins 1 est attendu, pas '*/0'"),
+        ("5-1 * * * *", "une plage va du plus petit au plus grand, pas '5-1'"),
+        ("* * * * fri-sun", "pas 'fri-sun' (dimanche qui finit une plage s'écrit 7)"),
+        ("5-5/2 * * * *", "un pas demande une plage de plusieurs valeurs, pas '5-5/2'"),
+        ("0 0 8 * * mon", "pas de secondes) sont attendus, pas 6"),
+        ("0 8 * * mon 2026 x", "sont attendus, pas 7"),
+        ("", "sont attendus, pas 0"),
+        ("@reboot", "@reboot n'a pas d'heure"),
+        ("@every 5m", "un alias parmi @hourly, "),
+        ("0 0 31 2 *", "cette date n'arrive jamais"),
+        ("0 0 31 4,6,9,11 *", "cette date n'arrive jamais"),
+        ("0 0 */31 * mon#5", "cette date n'arrive jamais"),
+        ("٣ * * * *", "une expression cron est attendue, pas '٣ * * * *'"),
+        ("* * * * ſun", "une expression cron est attendue"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_wanted(expression: str, said: str) -> None:
+    """In French, for the message of the setting."""
+    assert said in refused(expression)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "1" * 10_000,
+        "*," * 5_000 + " * * * *",
+        "9" * 900 + " * * * *",
+        "9" * 5_000 + " * * * *",
+        "* " * 5_000,
+        "@" * 10_000,
+        "*/" + "9" * 990,
+    ],
+    ids=lambda text: text[:6],
+)
+def test_a_hostile_expression_is_refused_at_once(hostile: str) -> None:
+    """In no time, and in a message of a reasonable length."""
+    began = time.perf_counter()
+    assert len(refused(hostile)) < 200
+    assert time.perf_counter() - began < 0.1
+
+
+@PATIENT
+@given(st.text(max_size=30) | st.lists(st.text(max_size=4), min_size=5, max_size=5).map(" ".join))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Nothing but a ScheduleError ever comes out."""
+    try:
+        assert next_slot(parse(text, UTC_ZONE), _START)
+    except ScheduleError as error:
+        assert str(error)  # noqa: PT017 - either outcome is right, a third is not

@@ -1,0 +1,215 @@
+"""Slots: equal to cronsim's around clock changes, and consistent with one another."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cavecron.schedule import Schedule, count_slots, last_slot, next_slot, parse
+from tests.support.clock_changes import Change, changes_of
+from tests.support.expressions import PARIS, PATIENT, at, instants, paris, schedules
+from tests.support.oracle import DENSE, SPARSE, by_definition, differences
+
+
+def coming(schedule: Schedule, after: str, count: int) -> list[str]:
+    """Return the next slots in local time with their offset."""
+    slots, slot = [], at(after)
+    for _ in range(count):
+        following = next_slot(schedule, slot)
+        assert following
+        slot = following
+        slots.append(slot.astimezone(schedule.zone).isoformat(timespec="minutes"))
+    return slots
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "slots"),
+    [
+        pytest.param(
+            "30 2 * * *",
+            "2026-03-28T12:00",
+            ["2026-03-29T03:00+02:00", "2026-03-30T02:30+02:00"],
+            id="skipped: the first instant after the gap",
+        ),
+        pytest.param(
+            "0,15,30 2,3 * * *",
+            "2026-03-28T12:00",
+            ["2026-03-29T03:00+02:00", "2026-03-29T03:15+02:00"],
+            id="skipped: once for all, and for the time that the clocks jump to",
+        ),
+        pytest.param(
+            "30 2 * * *",
+            "2026-10-24T12:00",
+            ["2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"],
+            id="repeated: the first time round only",
+        ),
+        pytest.param(
+            "*/30 * * * *",
+            "2026-03-29T01:00",
+            ["2026-03-29T01:30+01:00", "2026-03-29T03:00+02:00"],
+            id="elapsed time: nothing for skipped times",
+        ),
+        pytest.param(
+            "30 */2 * * *",
+            "2026-10-25T01:00",
+            ["2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00", "2026-10-25T04:30+01:00"],
+            id="elapsed time: both rounds",
+        ),
+        pytest.param(
+            "0 8 1 * mon",
+            "2026-08-30T12:00",
+            ["2026-08-31T08:00+02:00", "2026-09-01T08:00+02:00"],
+            id="day of month or day of week",
+        ),
+        pytest.param(
+            "0 8 LW 2,5,10 *",
+            "2026-01-01T00:00",
+            ["2026-02-27T08:00+01:00", "2026-05-29T08:00+02:00", "2026-10-30T08:00+01:00"],
+            id="the last workday of a month that ends on Saturday or Sunday",
+        ),
+        pytest.param(
+            "0 8 1-7 * */7", "2026-08-30T12:00", ["2026-09-06T08:00+02:00"], id="a star makes it and"
+        ),
+    ],
+)
+def test_local_time_is_as_debian_has_it(expression: str, after: str, slots: list[str]) -> None:
+    """The cases of cron(8), by hand."""
+    assert coming(paris(expression), after, len(slots)) == slots
+
+
+def test_slots_equal_cronsims_around_clock_changes() -> None:
+    """A sample, by seed, of what `python -m tests.model.clock_change_sweep` compares in full."""
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    zones, compared = sorted(available_timezones()), 0
+    while compared < 250:
+        year = chance.randint(2015, 2040)
+        for change in changes_of(chance.choice(zones), year, year):
+            for expression in (chance.choice(DENSE), *chance.sample(SPARSE, 3)):
+                assert not [found for found in differences(expression, change) if not found.reason], seed
+                compared += 1
+
+
+@pytest.mark.parametrize(
+    ("key", "year"),
+    [
+        ("Australia/Lord_Howe", 2026),
+        ("Pacific/Chatham", 2026),
+        ("America/Santiago", 2026),
+        ("America/Nuuk", 2026),
+        ("Africa/Casablanca", 2026),
+        ("Antarctica/Casey", 2020),
+        ("Asia/Pyongyang", 2015),
+        ("America/Caracas", 2016),
+    ],
+)
+def test_odd_clock_changes_are_as_promised(key: str, year: int) -> None:
+    """By half an hour, at midnight, at a minute past it, for a month."""
+    (change, *_) = changes_of(key, year, year)
+    for expression in ("30 2 * * *", "0,30 0-4 * * *", "*/10 * * * *", "*/15 0 * * *", "30 23 * * sat"):
+        assert not [found for found in differences(expression, change) if not found.reason]
+
+
+def test_a_day_that_a_zone_skips_has_one_slot_at_its_end() -> None:
+    """Samoa had no 30 December 2011."""
+    apia = ZoneInfo("Pacific/Apia")
+    start, end = at("2011-12-28T00:00Z"), at("2012-01-02T00:00Z")
+    for expression in ("0 8 * * *", "0 */6 * * *", "0 8 30 12 *"):
+        slots, slot = [], next_slot(parse(expression, apia), start)
+        while slot and slot <= end:
+            slots.append(slot)
+            slot = next_slot(parse(expression, apia), slot)
+        assert slots == by_definition(expression, apia, start, end)
+    assert coming(parse("0 8 30 12 *", apia), "2011-12-28T00:00Z", 1) == ["2011-12-31T00:00+14:00"]
+
+
+@PATIENT
+@given(schedules, instants)
+@example(parse("59 2 * * *", PARIS), at("2026-10-25T01:30Z"))
+@example(parse("* 2 25 10 *", PARIS), at("2026-10-25T00:59Z"))
+@example(parse("30 2 29 3 *", PARIS), at("2026-03-29T01:00Z"))
+def test_forward_and_backward_agree(schedule: Schedule, instant: datetime) -> None:
+    """No slot lies between one and the next, seen from either side."""
+    following, preceding = next_slot(schedule, instant), last_slot(schedule, instant)
+    assert following
+    assert preceding
+    assert preceding <= instant < following
+    assert last_slot(schedule, following) == following
+    assert last_slot(schedule, following - timedelta.resolution) == preceding
+    assert next_slot(schedule, preceding) == following
+    assert next_slot(schedule, preceding - timedelta.resolution) == preceding
+
+
+@PATIENT
+@given(schedules, instants, st.timedeltas(timedelta(0), timedelta(days=3)))
+@example(parse("0,15,30 2,3 * * *", PARIS), at("2026-03-29T01:00Z"), timedelta(hours=1))
+def test_counting_is_enumerating(schedule: Schedule, after: datetime, length: timedelta) -> None:
+    """Slots after one instant, up to and at the other."""
+    slots, slot = 0, next_slot(schedule, after)
+    while slot and slot <= after + length:
+        slots, slot = slots + 1, next_slot(schedule, slot)
+    assert count_slots(schedule, after, after + length) == slots
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        pytest.param("* * * * *", 3653 * 1440, id="each minute"),
+        pytest.param("30 2 * * *", 3653, id="each day"),
+        pytest.param("30 2 * * sun", 522, id="each week, with all clock changes"),
+        pytest.param("0 0 29 2 *", 3, id="each leap year"),
+    ],
+)
+def test_ten_years_are_counted(expression: str, count: int) -> None:
+    """From one winter's midnight to another's: what spring takes autumn gives."""
+    assert count_slots(paris(expression), at("2020-01-01T00:00"), at("2030-01-01T00:00")) == count
+
+
+@pytest.mark.parametrize("expression", ["0 8 * * mon", "* * * * *", "0 0 29 2 *"])
+def test_the_calendar_ends_without_an_accident(expression: str) -> None:
+    """A clock can show anything."""
+    schedule = paris(expression)
+    first, last = (edge.replace(tzinfo=UTC) for edge in (datetime.min, datetime.max))  # noqa: DTZ901 - with UTC
+    assert (last_slot(schedule, first), next_slot(schedule, last)) == (None, None)
+    earliest, latest = next_slot(schedule, first), last_slot(schedule, last)
+    assert earliest
+    assert latest
+    assert (earliest.year, latest.year) in {(1, 9999), (4, 9996)}
+    assert next_slot(schedule, latest) is None
+    assert count_slots(schedule, latest, last) == 0
+    assert last_slot(paris("0 0 29 2 *"), datetime(4, 2, 1, tzinfo=UTC)) is None
+
+
+def test_an_instant_in_another_zone_is_the_same_instant() -> None:
+    """Slots come out in UTC."""
+    tokyo = at("2026-11-20T00:00Z").astimezone(ZoneInfo("Asia/Tokyo"))
+    slot = next_slot(paris("0 8 * * mon"), tokyo)
+    assert slot == at("2026-11-23T08:00")
+    assert slot.tzinfo is UTC
+
+
+def test_a_clock_that_shows_1970_has_slots() -> None:
+    """A machine without a battery."""
+    assert next_slot(paris("0 8 * * mon"), datetime(1970, 1, 1, tzinfo=UTC)) == at("1970-01-05T07:00Z")
+
+
+def test_a_schedule_is_known_by_its_expression_and_its_zone() -> None:
+    """What the ledger keeps to see that it changed."""
+    assert paris(" 0  8 * * MON ").identity == "0 8 * * MON Europe/Paris"
+    assert paris("0 8 * * mon") == paris("0  8 * * mon")
+    assert paris("0 8 * * mon") != parse("0 8 * * mon", ZoneInfo("UTC"))
+    assert (
+        repr(paris("@weekly")) == "Schedule(expression='@weekly', zone=zoneinfo.ZoneInfo(key='Europe/Paris'))"
+    )
+
+
+def test_changes_are_found() -> None:
+    """The oracle sees what Paris does."""
+    spring, autumn = changes_of("Europe/Paris", 2026, 2026)
+    hour = timedelta(hours=1)
+    assert spring == Change(at=at("2026-03-29T01:00Z"), before=hour, after=2 * hour, key="Europe/Paris")
+    assert autumn.at == at("2026-10-25T01:00Z")

@@ -1,0 +1,176 @@
+"""The scheduler inside another asyncio program: jobs given as objects, real time, and a clean stop."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from threading import Event
+
+import pytest
+
+from cavecron import CavecronError, Job, Run, Scheduler, TemporaryError, job
+from cavecron.errors import ConfigurationError
+from cavecron.jobs.environment import load_for
+from cavecron.ledger.history import history
+from cavecron.ledger.models import Entry
+from cavecron.ledger.store import Ledger, LedgerError
+from cavecron.scheduler.scheduler import means_of
+from tests.support.app_database import NOW, CellarFile
+from tests.support.clocks import ShiftedClock
+
+#: Seconds: what takes longer hangs.
+_LIMIT = 20.0
+
+
+def scheduled(cellar: CellarFile, *jobs: Job, before: timedelta, **environ: str) -> Scheduler:
+    """Return a scheduler whose clock says that it is `before` NOW."""
+    environ["DATABASE_URL"] = f"sqlite:///{cellar.path}"
+    means = means_of(load_for(jobs, environ))
+    return Scheduler(jobs, means=replace(means, clock=ShiftedClock(NOW - before)))
+
+
+async def _until(scheduler: Scheduler, done: Callable[[], bool]) -> None:
+    """Run the scheduler until something is so, then stop it; fail where it never is."""
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(_LIMIT):
+        while not done() and not running.done():
+            await asyncio.sleep(0.01)
+        scheduler.stop()
+        await running
+
+
+def entries(cellar: CellarFile) -> list[Entry]:
+    """Return the history, newest first."""
+    return history(Ledger(database=cellar.database))
+
+
+def ended(cellar: CellarFile) -> bool:
+    """Return whether a run has ended."""
+    return any(entry.finished for entry in entries(cellar))
+
+
+def test_a_slot_runs_in_a_program_of_ones_own(cellar: CellarFile) -> None:
+    """The job gets its slot, not the time; the loop is free meanwhile; `run` returns after `stop`."""
+    seen: list[tuple[datetime | None, datetime]] = []
+
+    @job("mine", cron="0 8 * * *")
+    def mine(run: Run) -> str:
+        seen.append((run.slot, run.planned))
+        return "fait"
+
+    asyncio.run(_until(scheduled(cellar, mine, before=timedelta(seconds=0.3)), lambda: ended(cellar)))
+    (entry,) = entries(cellar)
+    assert seen == [(NOW, NOW)]
+    assert (entry.state, entry.trigger, entry.summary) == ("succeeded", "slot", "fait")
+    assert entry.started
+    assert NOW <= entry.started < NOW + timedelta(seconds=5)
+
+
+def test_a_coroutine_is_a_job_too(cellar: CellarFile) -> None:
+    """It has a loop of its own, in a thread of its own, and the run's time limit."""
+
+    @job("slow", cron="0 8 * * *")
+    async def slow(run: Run) -> None:
+        await asyncio.sleep(600)
+
+    scheduler = scheduled(cellar, slow, before=timedelta(seconds=0.2), SCHEDULER_SLOW_TIMEOUT="1")
+    asyncio.run(_until(scheduler, lambda: ended(cellar)))
+    assert entries(cellar)[0].reason == "durée limite de 1 s dépassée (SCHEDULER_SLOW_TIMEOUT)"
+
+
+def test_a_failure_that_can_pass_is_tried_again(cellar: CellarFile) -> None:
+    """After a minute: the look that follows the failure knows when."""
+
+    @job("flaky", cron="0 8 * * *")
+    def flaky(run: Run) -> None:
+        raise TemporaryError("réseau absent")
+
+    asyncio.run(_until(scheduled(cellar, flaky, before=timedelta(seconds=0.2)), lambda: ended(cellar)))
+    (entry,) = entries(cellar)
+    assert (entry.state, entry.reason) == ("failed", "réseau absent")
+    assert entry.retry_at
+    assert entry.finished
+    assert entry.retry_at - entry.finished == pytest.approx(timedelta(minutes=1), abs=timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        pytest.param(ConnectionResetError("coupé"), True, id="the network"),
+        pytest.param(TimeoutError("trop long"), True, id="a time-out"),
+        pytest.param(CavecronError("clé fausse"), False, id="what somebody has to change"),
+        pytest.param(ZeroDivisionError("oups"), False, id="a mistake in the job"),
+    ],
+)
+def test_only_what_can_pass_is_tried_again(cellar: CellarFile, error: Exception, *, again: bool) -> None:
+    """The network has bad moments; a wrong key stays wrong."""
+
+    @job("flaky", cron="0 8 * * *")
+    def flaky(run: Run) -> None:
+        raise error
+
+    asyncio.run(_until(scheduled(cellar, flaky, before=timedelta(seconds=0.2)), lambda: ended(cellar)))
+    assert (entries(cellar)[0].retry_at is not None) == again
+
+
+def test_a_stop_lets_a_running_job_finish_its_step(cellar: CellarFile) -> None:
+    """It raises at its next check; nothing new starts; the run is free to be taken up again."""
+    started = Event()
+
+    @job("steps", cron="0 8 * * *")
+    def steps(run: Run) -> None:
+        started.set()
+        while True:
+            run.check()
+            Event().wait(0.01)
+
+    asyncio.run(_until(scheduled(cellar, steps, before=timedelta(seconds=0.2)), started.is_set))
+    (entry,) = entries(cellar)
+    assert (entry.state, entry.reason) == ("interrupted", "arrêt demandé, le job s'est interrompu")
+    again = scheduled(cellar, steps, before=-timedelta(minutes=1))
+    asyncio.run(_until(again, lambda: entries(cellar)[0].attempt == 2))
+
+
+def test_wrong_settings_are_told_where_the_scheduler_is_made(cellar: CellarFile) -> None:
+    """Before anything runs."""
+
+    @job("mine")
+    def mine(run: Run) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="SCHEDULER_MINE_HOUR='99' : une heure de 0 à 23"):
+        Scheduler([mine], {"SCHEDULER_MINE_HOUR": "99", "DATABASE_URL": f"sqlite:///{cellar.path}"})
+
+
+def test_a_ledger_of_a_later_version_ends_it(cellar: CellarFile) -> None:
+    """There is nothing to wait for."""
+
+    @job("mine")
+    def mine(run: Run) -> None: ...
+
+    cellar.execute("CREATE TABLE cavecron_ledger (version INTEGER NOT NULL)")
+    cellar.execute("INSERT INTO cavecron_ledger VALUES (7)")
+    with pytest.raises(LedgerError, match="plus récent"):
+        asyncio.run(_until(scheduled(cellar, mine, before=timedelta()), lambda: False))
+
+
+def test_a_claim_that_cannot_be_written_loses_no_slot(
+    cellar: CellarFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told, and the slot is made up for once the database can be written again."""
+
+    @job("mine", cron="0 8 * * *")
+    def mine(run: Run) -> None: ...
+
+    def registered() -> bool:
+        return bool(cellar.rows("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run_running'"))
+
+    asyncio.run(_until(scheduled(cellar, mine, before=timedelta(minutes=9)), registered))
+    cellar.execute("CREATE TRIGGER full BEFORE INSERT ON cavecron_run BEGIN SELECT raise(ABORT, 'full'); END")
+    with caplog.at_level(logging.WARNING, logger="cavecron"):
+        late = scheduled(cellar, mine, before=-timedelta(minutes=1))
+        asyncio.run(_until(late, lambda: "nouvel essai" in caplog.text))
+    assert entries(cellar) == []
+    cellar.execute("DROP TRIGGER full")
+    asyncio.run(_until(scheduled(cellar, mine, before=-timedelta(minutes=2)), lambda: ended(cellar)))
+    assert entries(cellar)[0].trigger == "replay"

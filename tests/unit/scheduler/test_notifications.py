@@ -1,0 +1,139 @@
+"""Who is told of a run without asking: a dead-man service on a real socket, and the operator by mail."""
+
+import email
+import email.policy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.support.app_database import CellarFile
+from tests.support.commands import Result, cavecron
+
+JOBS = """
+from cavecron import TemporaryError, job
+
+@job("fine", title="tout va bien")
+def fine(run):
+    return "douze bouteilles"
+
+@job("broken", title="tout va mal")
+def broken(run):
+    raise ValueError("la cave est vide")
+
+@job("busy", title="plus tard")
+def busy(run):
+    raise TemporaryError("serveur occupé")
+"""
+
+
+class Service(ThreadingHTTPServer):
+    """A dead-man service: it keeps what it is told, and answers with `status`."""
+
+    def __init__(self, status: int = 200) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = status
+        self.told: list[tuple[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        """Return where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}/secret-uuid"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Service
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.told.append((self.path, body))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
+        """Say nothing."""
+
+
+@contextmanager
+def service(status: int = 200) -> Iterator[Service]:
+    """Have a service listen."""
+    with Service(status) as listening:
+        Thread(target=listening.serve_forever, daemon=True).start()
+        yield listening
+        listening.shutdown()
+
+
+def run(cellar: CellarFile, job: str, **variables: str) -> Result:
+    """Run one of the jobs by hand, mails going to a folder."""
+    path = cellar.path.with_name("mine.py")
+    path.write_text(JOBS, encoding="utf-8")
+    usual = {
+        "DATABASE_URL": f"sqlite:///{cellar.path}",
+        "CAVECRON_MAIL": f"maildir:{cellar.path.with_name('box')}",
+        "CAVECRON_JOBS": str(path),
+    }
+    return cavecron("run", job, cwd=None, prefix=(), encoding="utf-8", **{**usual, **variables})
+
+
+def mails(cellar: CellarFile) -> list[EmailMessage]:
+    """Return what lies in the folder."""
+    box: Path = cellar.path.with_name("box") / "new"
+    found = [
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in box.iterdir()
+    ]
+    return [mail for mail in found if isinstance(mail, EmailMessage)]
+
+
+@pytest.mark.parametrize(
+    ("job", "end", "body"),
+    [
+        ("fine", "/secret-uuid", "douze bouteilles"),
+        ("broken", "/secret-uuid/fail", "ValueError : la cave est vide"),
+    ],
+)
+def test_a_dead_mans_service_hears_of_both_ends(cellar: CellarFile, job: str, end: str, body: str) -> None:
+    """In this order, with the summary or the reason as body."""
+    with service() as listening:
+        run(cellar, job, **{f"SCHEDULER_{job.upper()}_PING_URL": listening.url})
+        assert listening.told == [("/secret-uuid/start", ""), (end, body)]
+
+
+def test_a_query_stays_behind_the_path(cellar: CellarFile) -> None:
+    """Some services have their key there."""
+    with service() as listening:
+        run(cellar, "fine", SCHEDULER_FINE_PING_URL=f"{listening.url}?key=1")
+        assert [path for path, _ in listening.told] == ["/secret-uuid/start?key=1", "/secret-uuid?key=1"]
+
+
+@pytest.mark.parametrize("status", [404, 500, None], ids=["unknown", "broken", "nobody listens"])
+def test_a_ping_that_fails_is_a_warning_and_nothing_more(cellar: CellarFile, status: int | None) -> None:
+    """The run succeeds; the URL, a secret, is in no line."""
+    with service(status or 200) as listening:
+        url = listening.url if status else "http://127.0.0.1:1/secret-uuid"
+        result = run(cellar, "fine", SCHEDULER_FINE_PING_URL=url)
+    assert result.code == 0
+    assert result.out.count("WARNING - Le service de surveillance (PING_URL) n'a pas reçu") == 2
+    assert "secret-uuid" not in result.out + result.err
+
+
+def test_the_operator_is_written_to_after_a_failure(cellar: CellarFile) -> None:
+    """One mail, with the reason and what to do; none after a success."""
+    run(cellar, "fine", CAVECRON_ALERT_TO="chef@example.org")
+    assert not cellar.path.with_name("box").exists()
+    run(cellar, "broken", CAVECRON_ALERT_TO="chef@example.org")
+    (mail,) = mails(cellar)
+    assert (mail["To"], mail["Subject"]) == ("chef@example.org", "Cave à Vin : échec du job broken")
+    text = mail.get_content()
+    assert "ValueError : la cave est vide" in text
+    assert "cavecron history broken" in text
+
+
+def test_an_alert_that_cannot_go_out_is_a_warning(cellar: CellarFile) -> None:
+    """There is no mail server: the run has failed for its own reason all the same."""
+    result = run(cellar, "broken", CAVECRON_ALERT_TO="chef@example.org", CAVECRON_MAIL="smtp")
+    assert result.code == 1
+    assert "WARNING - L'alerte à CAVECRON_ALERT_TO n'est pas partie : aucune configuration SMTP" in result.out

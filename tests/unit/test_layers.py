@@ -1,0 +1,205 @@
+"""The house, checked from the source: who imports whom, and what stays pure.
+
+Each rule is a function from a parsed module to the findings in it, and is tried on a sample that breaks it
+before it is held against the package.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from cavecron.appdb.tables import NEEDED
+from cavecron.demo import schema
+from tests.support.commands import ROOT
+from tests.support.sources import Module, Rule, findings, imports, modules, package
+
+#: A folder imports only from what stands above it, and no two modules of one import each other.
+FOLDERS = (
+    *("schedule", "database", "mail", "config", "report", "ledger", "appdb", "export", "demo"),
+    *("jobs", "scheduler", "simulation", "cli"),
+)
+#: Modules beside the folders: these stand above all of them.
+ROOT_MODULES = frozenset({"errors", "clock", "french", "text"})
+
+#: Time is an argument here, and effects are somebody else's: folders, and single modules.
+PURE = (
+    *("schedule", "config", "report", "export", "errors", "french", "text", "database.timestamps"),
+    *("mail.errors", "mail.message", "mail.models", "mail.smtp.config", "mail.transport"),
+    *("mail.delivery.queue", "mail.delivery.limits", "ledger.models", "cli.french_argparse"),
+)
+IMPURE_IMPORTS = frozenset(
+    {"asyncio", "os", "time", "sqlite3", "smtplib", "logging", "random", "socket", "subprocess", "threading"}
+)
+#: The clock, and the shell around the core.
+ASYNC = frozenset(
+    {"clock", "scheduler.runner", "scheduler.scheduler", "simulation.machine", "cli.run", "cli.scheduler"}
+)
+#: Cave à Vin's tables are known here, and made here for the demonstration.
+KNOWS_TABLES = ("appdb.", "demo.")
+#: All that there is, by name.
+MODULES = frozenset(module.name for module in package())
+
+
+def imported_modules(module: Module) -> Iterator[str]:
+    """Yield the modules of ours that it imports, by their names below cavecron."""
+    for imported in imports(module):
+        source, _, name = imported.partition(":")
+        if source.split(".")[0] == "cavecron":
+            inner = ".".join((*source.split(".")[1:], name)).strip(".")
+            yield inner if inner in MODULES else source.removeprefix("cavecron").strip(".")
+
+
+def imports_from_below(module: Module) -> Iterator[str]:
+    """Find imports of a folder that stands below, of a module that is not there, and relative ones."""
+    yield from (f"relative import: {name}" for name in imports(module) if name.startswith("."))
+    for name in imported_modules(module):
+        if name and (name not in MODULES or floor(name) > floor(module.name)):
+            yield f"imports {name}"
+
+
+def floor(name: str) -> int:
+    """Return how far below the top a module stands, 0 for those beside the folders."""
+    folder = name.split(".", maxsplit=1)[0]
+    return FOLDERS.index(folder) + 1 if folder in FOLDERS else 0 if name in ROOT_MODULES else len(FOLDERS) + 1
+
+
+def is_pure(name: str) -> bool:
+    """Return whether a module is one of PURE, or lies in one of its folders."""
+    return any(name == pure or name.startswith(f"{pure}.") for pure in PURE)
+
+
+def impurities(module: Module) -> Iterator[str]:
+    """Find imports with effects, imports of edges, and looks at the time or at files."""
+    yield from (f"imports {name}" for name in imports(module) if re.split("[.:]", name)[0] in IMPURE_IMPORTS)
+    yield from (
+        f"imports from an edge: {name}" for name in imported_modules(module) if name and not is_pure(name)
+    )
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in {"now", "today", "utcnow", "open", "read_text", "read_bytes", "exists", "print"}:
+                yield f"calls {called}()"
+
+
+def foreign_tables(module: Module) -> Iterator[str]:
+    """Find SQL in string constants that names a table of the application."""
+    tables = "|".join(sorted({*NEEDED, *re.findall(r'CREATE TABLE "?(\w+)', "".join(schema.TABLES))}))
+    sql = re.compile(rf'\b(?:FROM|INTO|UPDATE|JOIN|TABLE|EXISTS)\s+["\[`]?(?:{tables})\b', re.IGNORECASE)
+    for node in ast.walk(module.tree):
+        text = _text_of(node)
+        if sql.search(text):
+            yield f"line {getattr(node, 'lineno', '?')} knows a table: {text[:60]!r}"
+
+
+def _text_of(node: ast.AST) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text_of(part) or "…" for part in node.values)
+    return ""
+
+
+def asynchronous(module: Module) -> Iterator[str]:
+    """Find async functions and whatever awaits."""
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    yield from (f"line {node.lineno} is async" for node in ast.walk(module.tree) if isinstance(node, kinds))
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (imports_from_below, "errors", "import cavecron.config.settings"),
+        (imports_from_below, "errors", "from cavecron.config import settings"),
+        (
+            imports_from_below,
+            "config.settings",
+            "def f():\n    from cavecron.scheduler.runner import carry_out",
+        ),
+        (imports_from_below, "database.sqlite", "from cavecron.mail.message import Sender"),
+        (imports_from_below, "report.maturity", "from cavecron.report.nowhere import x"),
+        (imports_from_below, "cli.main", "from . import errors"),
+        (impurities, "config.settings", "import os"),
+        (impurities, "config.settings", "from os.path import join"),
+        (impurities, "config.settings", "from datetime import datetime\nx = datetime.now()"),
+        (impurities, "report.message", "from cavecron.mail.smtp.transport import SmtpTransport"),
+        (impurities, "report.builder", "from cavecron.database.sqlite import Database"),
+        (foreign_tables, "scheduler.runner", "q = 'SELECT 1 FROM email_log'"),
+        (foreign_tables, "scheduler.runner", "q = f'DELETE FROM \"user\" WHERE {x}'"),
+        (foreign_tables, "scheduler.runner", "q = 'SELECT 1 FROM a JOIN wine_insight'"),
+        (asynchronous, "config.settings", "async def f(): pass"),
+    ],
+)
+def test_a_broken_rule_is_found(rule: Rule, name: str, source: str) -> None:
+    """Each rule is seen to find something before its silence means anything."""
+    assert findings(rule, [Module(name=name, source=source)])
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (imports_from_below, "config.settings", "import re\nfrom cavecron.errors import CavecronError"),
+        (imports_from_below, "config.settings", "from cavecron.config.parsing import Variables"),
+        (imports_from_below, "cli.main", "from cavecron import __version__"),
+        (impurities, "report.builder", "from cavecron.database.timestamps import read_utc"),
+        (foreign_tables, "scheduler.runner", "x = 'email_log'; q = 'SELECT 1 FROM cavecron_runs'"),
+    ],
+)
+def test_what_keeps_the_rule_is_left_alone(rule: Rule, name: str, source: str) -> None:
+    """A rule that finds something everywhere says nothing either."""
+    assert not findings(rule, [Module(name=name, source=source)])
+
+
+def test_every_module_has_its_place_in_the_house() -> None:
+    """A folder that FOLDERS lacks would be checked by nobody; and the lists name nothing that is gone."""
+    assert {name.split(".")[0] for name in MODULES} == {*FOLDERS, *ROOT_MODULES, "__main__"}
+    assert {*PURE, *ASYNC} <= MODULES
+
+
+def test_folders_import_only_from_what_stands_above_them() -> None:
+    """So each folder can be read with nothing but those before it in mind."""
+    assert not findings(imports_from_below, package())
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not within a folder either."""
+    TopologicalSorter({module.name: set(imported_modules(module)) for module in package()}).prepare()
+
+
+def test_a_circle_is_found() -> None:
+    """The rule is seen to find one before its silence means anything."""
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"c"}, "c": {"a"}}).prepare()
+
+
+def test_the_package_itself_imports_nothing_of_its_own() -> None:
+    """`from cavecron import job` is resolved on first use: a short command does not pay for it."""
+    (door,) = (module for module in modules(ROOT / "cavecron") if not module.name)
+    at_the_top = Module(name="", source="\n".join(ast.unparse(node) for node in _unguarded(door.tree)))
+    assert not list(imported_modules(at_the_top))
+
+
+def _unguarded(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield what is executed on import."""
+    for node in tree.body:
+        guarded = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if not guarded and not isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def test_pure_modules_are_pure() -> None:
+    """No clock, no file, no database, no server: what they need is an argument."""
+    assert not findings(impurities, (module for module in package() if is_pure(module.name)))
+
+
+def test_only_appdb_knows_the_applications_tables() -> None:
+    """When Cave à Vin changes a table, one folder changes."""
+    others = (module for module in package() if not module.name.startswith(KNOWS_TABLES))
+    assert not findings(foreign_tables, others)
+
+
+def test_async_stays_in_the_clock_and_the_shell() -> None:
+    """The core can be called from anywhere."""
+    assert not findings(asynchronous, (module for module in package() if module.name not in ASYNC))
