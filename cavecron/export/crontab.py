@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from cavecron.export.fields import exact
-from cavecron.export.plan import Call, Plan
+from cavecron.export.fields import is_exact
+from cavecron.export.plan import Plan, ScheduledCall
 
 _HEAD = """\
 # cavecron {version}, pour crontab -e, comme l'utilisateur à qui appartient la base.
@@ -34,9 +34,9 @@ def _quoted(value: str) -> str:
     return f"{mark}{value}{mark}"
 
 
-def _lines(call: Call) -> Iterator[str]:
+def _lines(call: ScheduledCall) -> Iterator[str]:
     yield f"# {call.words}"
-    if not exact(call.schedule):
+    if not is_exact(call.schedule):
         yield (
             f"# « {call.schedule.expression} » ne s'écrit pas dans tous les crons : appelé chaque jour,"
             " cavecron ne fait rien les autres jours."

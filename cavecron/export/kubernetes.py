@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from cavecron.export.fields import exact
-from cavecron.export.plan import DEADLINE, MARGIN, Call, Plan
+from cavecron.export.fields import is_exact
+from cavecron.export.plan import DEADLINE, MARGIN, Plan, ScheduledCall
 
 _MOUNTED = ("SMTP_CA_FILE", "CAVECRON_JOBS")
 
@@ -105,9 +105,9 @@ def _head(plan: Plan) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def _comments(call: Call) -> Iterator[str]:
+def _comments(call: ScheduledCall) -> Iterator[str]:
     yield f"# {call.words}\n"
-    if not exact(call.schedule):
+    if not is_exact(call.schedule):
         yield (
             f"# « {call.schedule.expression} » ne s'écrit pas ainsi dans Kubernetes : appelé chaque jour,"
             " cavecron ne fait rien les autres jours.\n"
@@ -116,7 +116,7 @@ def _comments(call: Call) -> Iterator[str]:
         yield f"# {change}. Kubernetes peut faire autrement ; le créneau ne s'exécute jamais deux fois.\n"
 
 
-def _cron_job(call: Call, plan: Plan) -> str:
+def _cron_job(call: ScheduledCall, plan: Plan) -> str:
     return _CRON_JOB.format(
         name=call.name[:52].rstrip("-"),
         version=json.dumps(plan.version),

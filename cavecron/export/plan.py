@@ -22,7 +22,7 @@ _YEAR = 366
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ScheduledCall:
     """When one job is called: `expression` in five fields, `time_limit` in seconds.
 
     `changes` are the clock changes of the coming year that move one of its slots, in French.
@@ -58,7 +58,7 @@ class Plan:
     environment holds the value itself.
     """
 
-    calls: tuple[Call, ...]
+    calls: tuple[ScheduledCall, ...]
     zone: str
     database: Path
     values: Mapping[str, str]
@@ -80,7 +80,7 @@ def plan(
     `titles` are those of the jobs by name, `known` the names of all variables.
     """
     calls = tuple(
-        Call(
+        ScheduledCall(
             job=name,
             title=titles[name],
             schedule=job.schedule,
@@ -113,7 +113,7 @@ def _is_secret(name: str) -> bool:
 def _changes(schedule: Schedule, now: datetime) -> list[str]:
     """Return what clock changes of the coming year do to slots at fixed times."""
     found = []
-    for day in (now + timedelta(days=number) for number in range(_YEAR) if schedule.fields.fixed):
+    for day in (now + timedelta(days=number) for number in range(_YEAR) if schedule.fields.fixed_time):
         if day.astimezone(schedule.zone).utcoffset() == _later(day).astimezone(schedule.zone).utcoffset():
             continue
         slot = next_slot(schedule, day - timedelta(days=1))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from cavecron.export.fields import calendar, has_plain_days
-from cavecron.export.plan import MARGIN, Call, Plan
+from cavecron.export.plan import MARGIN, Plan, ScheduledCall
 
 _TIMER = """\
 {comments}[Unit]
@@ -101,7 +101,7 @@ def units(plan: Plan) -> Mapping[str, str]:
     return found
 
 
-def _comments(call: Call) -> Iterator[str]:
+def _comments(call: ScheduledCall) -> Iterator[str]:
     if not has_plain_days(call.schedule):
         yield (
             f"« {call.schedule.expression} » ne s'écrit pas ainsi dans systemd : appelé chaque jour,"

@@ -26,7 +26,7 @@ from cavecron.ledger.runs import (
     take_up,
 )
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import GRACE, Gap, Schedule, gap, last_slot, parse, passed
+from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, parse, previous_slot, slots_between
 
 #: By how much a slot that was waited for can be late and still be on time; later it is a replay.
 _ON_TIME = timedelta(seconds=60)
@@ -53,7 +53,7 @@ def register(
     with ledger.writing() as connection:
         known = dict(connection.execute("SELECT name, schedule FROM cavecron_job").fetchall())
         for name, schedule in jobs.items():
-            identity = schedule.identity if schedule else ""
+            identity = schedule.fingerprint if schedule else ""
             if known.get(name, "") != identity:
                 _remember(connection, name, identity, now)
                 _take_back(connection, name, _schedule_of(known.get(name, "")), now)
@@ -119,15 +119,15 @@ class _Glance:
         row = self.connection.execute(
             "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
         ).fetchone()
-        stored = read_utc(row[1]) if row and row[0] == schedule.identity else None
+        stored = read_utc(row[1]) if row and row[0] == schedule.fingerprint else None
         since = max((known for known in (stored, self.watch.looked) if known), default=self.now)
         if since > self.now:  # the clock went backwards
             _take_back(self.connection, job, schedule, self.now)
             since = self.now
         if stored is None or stored > self.now:
-            _remember(self.connection, job, schedule.identity, since)
+            _remember(self.connection, job, schedule.fingerprint, since)
         if self.eager:
-            slot = last_slot(schedule, self.now)
+            slot = previous_slot(schedule, self.now)
             if slot and slot <= since and self.now - slot < GRACE:
                 return slot - _INSTANT
         return since
@@ -143,10 +143,10 @@ class _Glance:
 
     def _judge(self, since: datetime, latest: Running | None) -> Look:
         """Return what is to run, the job being idle."""
-        found = passed(self.watch.schedule, since, self.now)
+        found = due_and_missed(self.watch.schedule, since, self.now)
         missed = self._record(found.missed, replaced=found.due is not None)
         if found.due or found.missed:
-            _remember(self.connection, self.watch.job, self.watch.schedule.identity, self.now)
+            _remember(self.connection, self.watch.job, self.watch.schedule.fingerprint, self.now)
         if found.due is None or slots_that_ran(self.connection, self.watch.job, found.due, found.due):
             return self._resume(latest, missed)
         abandoned = give_up(self.connection, latest, self.now) if latest else None
@@ -169,11 +169,11 @@ class _Glance:
         waited = self.watch.idle_since is not None and self.watch.idle_since < slot
         return "slot" if waited and self.now - slot < _ON_TIME else "replay"
 
-    def _record(self, passed_by: Gap | None, *, replaced: bool) -> Missed | None:
+    def _record(self, passed_by: SlotRange | None, *, replaced: bool) -> Missed | None:
         parts = list(self._unaccounted(passed_by)) if passed_by else []
         if not parts:
             return None
-        missed = Gap(first=parts[0].first, last=parts[-1].last, count=sum(part.count for part in parts))
+        missed = SlotRange(first=parts[0].first, last=parts[-1].last, count=sum(part.count for part in parts))
         if self.watch.busy:
             reason = BUSY
         elif replaced:
@@ -194,12 +194,12 @@ class _Glance:
         )
         return Missed(gap=missed, reason=reason)
 
-    def _unaccounted(self, passed_by: Gap) -> Iterator[Gap]:
+    def _unaccounted(self, passed_by: SlotRange) -> Iterator[SlotRange]:
         """Yield the parts of a gap that did not run: a clock that was set back comes by slots twice."""
         after = passed_by.first - _INSTANT
         ran = slots_that_ran(self.connection, self.watch.job, passed_by.first, passed_by.last)
         for end in (*ran, passed_by.last + _INSTANT):
-            if part := gap(self.watch.schedule, after, end - _INSTANT):
+            if part := slots_between(self.watch.schedule, after, end - _INSTANT):
                 yield part
             after = end
 
@@ -246,7 +246,7 @@ def _take_back(connection: sqlite3.Connection, job: str, schedule: Schedule | No
     ).fetchall()
     for row, stored, slots in rows:
         # With another schedule than the row was made for, its first slot is all that is known of it.
-        left = gap(schedule, (read_utc(stored) or until) - _INSTANT, until) if schedule else None
+        left = slots_between(schedule, (read_utc(stored) or until) - _INSTANT, until) if schedule else None
         connection.execute(
             "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",
             (utc_text(left.last), min(left.count, slots), row) if left else (stored, 1, row),

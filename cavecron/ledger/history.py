@@ -7,7 +7,7 @@ from cavecron.database.timestamps import read_utc, utc_text
 from cavecron.ledger.models import KILLED, Entry
 from cavecron.ledger.process_id import is_gone
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import GRACE, Schedule, last_slot
+from cavecron.schedule import GRACE, Schedule, previous_slot
 
 #: A slot is overdue when nobody has accounted for it after this time.
 _PATIENCE = timedelta(minutes=2)
@@ -63,11 +63,11 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
         ).fetchall()
     problems = [f"{name} : une exécution coupée net n'est pas reprise" for (name,) in dead if name in jobs]
     for name, schedule in jobs.items():
-        slot = last_slot(schedule, now - _PATIENCE)
+        slot = previous_slot(schedule, now - _PATIENCE)
         identity, looked = known.get(name, ("", None))
         if name in busy or slot is None:
             continue
-        if identity != schedule.identity or looked is None:
+        if identity != schedule.fingerprint or looked is None:
             problems.append(f"{name} : le planificateur ne suit pas encore ce job avec cette planification")
         elif looked < slot:
             local = slot.astimezone(schedule.zone)

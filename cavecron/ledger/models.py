@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cavecron.schedule import Gap, Schedule
+from cavecron.schedule import Schedule, SlotRange
 
 Trigger = Literal["slot", "replay", "manual"]
 State = Literal["running", "succeeded", "failed", "interrupted", "missed"]
@@ -60,7 +60,7 @@ class Claim:
 class Missed:
     """Slots in a row that did not run, and the French reason."""
 
-    gap: Gap
+    gap: SlotRange
     reason: str
 
 

@@ -1,176 +1,141 @@
-"""The local times that five fields name: which is the first from here on, the last, and how many.
+"""The local times that five fields name: the first from one on, the last up to one, and how many.
 
-Pure, and blind to zones: a local time is a number of minutes since 1970-01-01 00:00 on the wall; a day
-is a number of days since then.
+croniter finds them; it is asked here and nowhere else, always for plain lists of numbers and naive local
+times. Pure, and blind to zones: a local time is a number of minutes since 1970-01-01 00:00 on the wall.
 """
 
-import calendar
-from datetime import date
+import copy
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cavecron.schedule.cron import LAST_DAY, LAST_WORKDAY, Fields
+from cavecron.schedule.cron import EVERY_MONTH, EVERY_WEEKDAY, CronFields
 
-_DAY = 24 * 60
-_EPOCH = date(1970, 1, 1).toordinal()
-_EVERY_WEEKDAY = 0x7F
-_WEEKS = sum(1 << 7 * week for week in range(5))
+if TYPE_CHECKING:
+    from croniter import croniter
 
-
-def ever(fields: Fields) -> bool:
-    """Return whether there is any day that matches, in the 400 years after which the calendar repeats."""
-    lengths = {2: (28, 29), 4: (30,), 6: (30,), 9: (30,), 11: (30,)}
-    return any(
-        _matching(fields, first, length)
-        for month in range(1, 13)
-        if fields.months >> month & 1
-        for length in lengths.get(month, (31,))
-        for first in range(7)
-    )
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone here
+_MINUTE, _MINUTES_A_DAY = timedelta(minutes=1), 24 * 60
+#: croniter looks 50 years far. Nearer to an end of the calendar than that it may leave it, with an error.
+_FIRST_YEAR, _LAST_YEAR = date.min.year + 51, date.max.year - 51
 
 
-def first(fields: Fields, minute: int) -> int | None:
+def first(fields: CronFields, minute: int) -> int | None:
     """Return the first local time at or after `minute`; None where the calendar ends."""
-    day, time = divmod(minute, _DAY)
-    found = _first_day(fields, day)
-    if found == day:
-        later = _first_time(fields, time)
-        if later is not None:
-            return day * _DAY + later
-        found = _first_day(fields, day + 1)
-    if found is None:
-        return None
-    return found * _DAY + _lowest(fields.hours) * 60 + _lowest(fields.minutes)
+    return _nearest(_times(fields), minute - 1, both=fields.day_and_weekday, forward=True)
 
 
-def last(fields: Fields, minute: int) -> int | None:
+def last(fields: CronFields, minute: int) -> int | None:
     """Return the last local time at or before `minute`; None where the calendar begins."""
-    day, time = divmod(minute, _DAY)
-    found = _last_day(fields, day)
-    if found == day:
-        earlier = _last_time(fields, time)
-        if earlier is not None:
-            return day * _DAY + earlier
-        found = _last_day(fields, day - 1)
-    if found is None:
-        return None
-    return found * _DAY + _highest(fields.hours) * 60 + _highest(fields.minutes)
+    return _nearest(_times(fields), minute + 1, both=fields.day_and_weekday, forward=False)
 
 
-def count(fields: Fields, start: int, end: int) -> int:
+def count(fields: CronFields, start: int, end: int) -> int:
     """Return how many local times lie from `start` up to, but not at, `end`."""
+    # The days, times the times of a day: no walk through half a million minutes.
     if end <= start:
         return 0
-    (first_day, head), (last_day, tail) = divmod(start, _DAY), divmod(end, _DAY)
-    whole_days = (
-        _count_days(fields, first_day, last_day) * fields.hours.bit_count() * fields.minutes.bit_count()
-    )
+    (first_day, head), (last_day, tail) = divmod(start, _MINUTES_A_DAY), divmod(end, _MINUTES_A_DAY)
+    whole_days = _count_days(fields, first_day, last_day) * len(fields.hours) * len(fields.minutes)
     return whole_days - _times_before(fields, first_day, head) + _times_before(fields, last_day, tail)
 
 
-def _times_before(fields: Fields, day: int, time: int) -> int:
-    """Return how many local times of this day come before `time`."""
-    if not _count_days(fields, day, day + 1):
+def ever(fields: CronFields) -> bool:
+    """Return whether any day matches, ever: there is no 31st of February."""
+    if not fields.day_and_weekday:
+        return True  # a day of the week is enough
+    if not fields.nth_weekdays or fields.every_day_of_month:
+        return bool(fields.possible_days) or fields.last_day
+    from croniter import CroniterBadDateError  # noqa: PLC0415 - see _croniter
+
+    try:
+        return first(fields, 0) is not None
+    except CroniterBadDateError:
+        return False
+
+
+def _times(fields: CronFields) -> str:
+    """Return five fields that croniter cannot misread: stars, and lists of numbers."""
+    minutes, hours = _numbers(fields.minutes, range(60)), _numbers(fields.hours, range(24))
+    return f"{minutes} {hours} {_days(fields)}"
+
+
+def _days(fields: CronFields) -> str:
+    """Return the last three of the five fields."""
+    days, weekdays = _days_of_month(fields), _weekdays(fields)
+    if not fields.day_and_weekday:
+        if "*" in (days, weekdays):
+            days = weekdays = "*"  # one of them is enough, and one is always there
+        days = days or "*"  # croniter would look for a 31st of February for 50 years, at each question
+    return f"{days} {_numbers(fields.months, EVERY_MONTH)} {weekdays}"
+
+
+def _days_of_month(fields: CronFields) -> str:
+    if fields.every_day_of_month:
+        return "*"
+    return ",".join([*map(str, fields.possible_days), *(["l"] if fields.last_day else [])])
+
+
+def _weekdays(fields: CronFields) -> str:
+    if not fields.nth_weekdays:
+        return _numbers(fields.weekdays, EVERY_WEEKDAY)
+    return ",".join(f"{weekday}#{nth}" if nth else f"l{weekday}" for weekday, nth in fields.nth_weekdays)
+
+
+def _numbers(numbers: tuple[int, ...], all_numbers: range) -> str:
+    return "*" if len(numbers) == len(all_numbers) else ",".join(map(str, numbers))
+
+
+@lru_cache(maxsize=256)  # one schedule is asked the same again, and many schedules are alike
+def _nearest(expression: str, minute: int, *, both: bool, forward: bool) -> int | None:
+    """Return the nearest local time strictly after or before `minute`; None where the calendar ends."""
+    found = _step(_at(expression, minute, both=both), forward=forward)
+    return None if found is None else (found - _EPOCH) // _MINUTE
+
+
+def _at(expression: str, minute: int, *, both: bool) -> "croniter[datetime]":
+    """Return croniter with an expression, standing at a local time."""
+    times = copy.copy(_croniter(expression, both=both))  # to go its own way: threads share what was read
+    times.set_current(_EPOCH + minute * _MINUTE)
+    return times
+
+
+@lru_cache(maxsize=256)  # reading an expression takes four times as long as finding a time
+def _croniter(expression: str, *, both: bool) -> "croniter[datetime]":
+    # Only what computes a slot pays for loading it.
+    from croniter import croniter  # noqa: PLC0415
+
+    return croniter(expression, _EPOCH, ret_type=datetime, day_or=not both)
+
+
+def _step(times: "croniter[datetime]", *, forward: bool) -> datetime | None:
+    """Go on to the next local time, or back to the one before; return it, None where the calendar ends."""
+    year = times.get_current(datetime).year
+    try:
+        found = times.get_next() if forward else times.get_prev()
+    except (ValueError, OverflowError):
+        if _FIRST_YEAR < year < _LAST_YEAR:
+            raise
+        return None
+    return found
+
+
+def _count_days(fields: CronFields, start: int, end: int) -> int:
+    """Return how many days match from `start` up to, but not at, `end`, both in days since 1970."""
+    if fields.every_day:
+        return end - start
+    midnights = _at(f"0 0 {_days(fields)}", start * _MINUTES_A_DAY - 1, both=fields.day_and_weekday)
+    limit, counted = _EPOCH + timedelta(days=end), 0
+    day = _step(midnights, forward=True)
+    while day is not None and day < limit:
+        day, counted = _step(midnights, forward=True), counted + 1
+    return counted
+
+
+def _times_before(fields: CronFields, day: int, time: int) -> int:
+    """Return how many local times of this day come before `time`, in minutes after midnight."""
+    if not time or not _count_days(fields, day, day + 1):
         return 0
     hour, minute = divmod(time, 60)
-    hours = (fields.hours & (1 << hour) - 1).bit_count() * fields.minutes.bit_count()
-    return hours + (fields.hours >> hour & 1) * (fields.minutes & (1 << minute) - 1).bit_count()
-
-
-def _first_time(fields: Fields, time: int) -> int | None:
-    hour, minute = divmod(time, 60)
-    if fields.hours >> hour & 1 and fields.minutes >> minute:
-        return time + _lowest(fields.minutes >> minute)
-    hours = fields.hours >> hour + 1
-    return (hour + 1 + _lowest(hours)) * 60 + _lowest(fields.minutes) if hours else None
-
-
-def _last_time(fields: Fields, time: int) -> int | None:
-    hour, minute = divmod(time, 60)
-    minutes = fields.minutes & (2 << minute) - 1
-    if fields.hours >> hour & 1 and minutes:
-        return hour * 60 + _highest(minutes)
-    hours = fields.hours & (1 << hour) - 1
-    return _highest(hours) * 60 + _highest(fields.minutes) if hours else None
-
-
-def _first_day(fields: Fields, day: int) -> int | None:
-    start = date.fromordinal(_EPOCH + day)
-    year, month, skipped = start.year, start.month, start.day
-    while True:
-        days = _days(fields, year, month) >> skipped
-        if days:
-            return date(year, month, skipped + _lowest(days)).toordinal() - _EPOCH
-        skipped = 0
-        later = fields.months >> month + 1
-        month = month + 1 + _lowest(later) if later else _lowest(fields.months)
-        if not later:
-            year += 1
-            if year > date.max.year:
-                return None
-
-
-def _last_day(fields: Fields, day: int) -> int | None:
-    start = date.fromordinal(_EPOCH + day)
-    year, month, kept = start.year, start.month, (2 << start.day) - 1
-    while True:
-        days = _days(fields, year, month) & kept
-        if days:
-            return date(year, month, _highest(days)).toordinal() - _EPOCH
-        kept = -1
-        earlier = fields.months & (1 << month) - 1
-        month = _highest(earlier or fields.months)
-        if not earlier:
-            year -= 1
-            if year < date.min.year:
-                return None
-
-
-def _count_days(fields: Fields, start: int, end: int) -> int:
-    """Return how many days match from `start` up to, but not at, `end`: month by month."""
-    if start >= end:
-        return 0
-    first_day, last_day = date.fromordinal(_EPOCH + start), date.fromordinal(_EPOCH + end - 1)
-    months = range(first_day.year * 12 + first_day.month - 1, last_day.year * 12 + last_day.month)
-    found = sum(_days(fields, month // 12, month % 12 + 1).bit_count() for month in months)
-    head = _days(fields, first_day.year, first_day.month) & (1 << first_day.day) - 1
-    tail = _days(fields, last_day.year, last_day.month) >> last_day.day + 1
-    return found - head.bit_count() - tail.bit_count()
-
-
-def _days(fields: Fields, year: int, month: int) -> int:
-    """Return the days of this month that match, as bits."""
-    if not fields.months >> month & 1:
-        return 0
-    weekday, length = calendar.monthrange(year, month)
-    return _matching(fields, (weekday + 1) % 7, length)
-
-
-def _matching(fields: Fields, first_weekday: int, length: int) -> int:
-    """Return the matching days of a month with `length` days that begins with this day of the week."""
-    every = (2 << length) - 2
-    days = fields.days & every
-    if fields.days & LAST_DAY:
-        days |= 1 << length
-    if fields.days & LAST_WORKDAY:
-        days |= 1 << _last_workday(first_weekday, length)
-    weekdays = every if fields.weekdays == _EVERY_WEEKDAY else 0
-    if not weekdays:
-        for weekday in range(7):
-            if fields.weekdays >> weekday & 1:
-                weekdays |= _WEEKS << 1 + (weekday - first_weekday) % 7
-        for weekday, nth in fields.nth_weekdays:
-            earliest = 1 + (weekday - first_weekday) % 7
-            weekdays |= 1 << earliest + 7 * ((nth or (length - earliest) // 7 + 1) - 1)
-    return (days & weekdays if fields.both_days else days | weekdays) & every
-
-
-def _last_workday(first_weekday: int, length: int) -> int:
-    weekday = (first_weekday + length - 1) % 7
-    return length - {0: 2, 6: 1}.get(weekday, 0)
-
-
-def _lowest(numbers: int) -> int:
-    return (numbers & -numbers).bit_length() - 1
-
-
-def _highest(numbers: int) -> int:
-    return numbers.bit_length() - 1
+    whole_hours = sum(one < hour for one in fields.hours) * len(fields.minutes)
+    return whole_hours + (hour in fields.hours) * sum(one < minute for one in fields.minutes)

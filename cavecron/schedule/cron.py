@@ -1,12 +1,12 @@
-"""What a cron expression says: five fields read into sets of numbers.
+"""What a cron expression says: five fields, read strictly into plain lists of numbers.
 
-Pure: it knows neither clocks nor zones. A set of numbers is an int whose bit n stands for n, as cron
-itself keeps them. The grammar is Debian's crontab(5) as cronsim reads it. croniter is not asked: it
-reads `3-3` as every value, lets `5-1` wrap and takes 0 for the first of the month.
+Pure: it knows neither clocks nor zones. The grammar is Debian's crontab(5) as cronsim reads it. What is
+ambiguous, or what croniter would read as something else (7.0.0 takes `3-3` for every value and lets `5-1`
+wrap), is refused here, so that it never gets there.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -25,9 +25,10 @@ _TERM = re.compile(rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/([0-9]+))?", re.IGNORECAS
 _NTH = re.compile(rf"{_VALUE}#([0-9]+)", re.IGNORECASE)
 _LAST = re.compile(r"([0-9]+)l", re.IGNORECASE)
 #: All five fields written out as lists have fewer than 400 characters.
-_LONGEST = 1000
-#: Bits of `Fields.days` above those of the 31 days.
-LAST_DAY, LAST_WORKDAY = 1 << 32, 1 << 33
+_MAX_LENGTH = 1000
+#: Days of the months that have fewer than 31.
+_LONGEST: Mapping[int, int] = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY = range(1, 32), range(1, 13), range(7)
 
 
 class ScheduleError(ValueError):
@@ -35,22 +36,51 @@ class ScheduleError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
-    """Sets of numbers as bits; weekdays from 0 for Sunday to 6.
+class CronFields:
+    """The numbers that an expression names, in order; weekdays from 0 for Sunday to 6.
 
-    `nth_weekdays` are pairs such as (1, 2), the second Monday; (5, 0) is the last Friday.
-    `both_days`: a day has to match day-of-month and day-of-week, otherwise one of them is enough.
-    `fixed`: neither minute nor hour begins with a star.
+    `last_day`: the last day of the month is named, besides `days`. `nth_weekdays` are pairs such as (1, 2),
+    the second Monday; (5, 0) is the last Friday; where there are any, `weekdays` is empty.
+    `day_and_weekday`: a day has to match day-of-month and day-of-week (one of them begins with a star),
+    otherwise one of them is enough. `fixed_time`: neither minute nor hour begins with a star.
     """
 
-    minutes: int
-    hours: int
-    days: int
-    months: int
-    weekdays: int
-    nth_weekdays: frozenset[tuple[int, int]]
-    both_days: bool
-    fixed: bool
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: tuple[int, ...]
+    last_day: bool
+    months: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    nth_weekdays: tuple[tuple[int, int], ...]
+    day_and_weekday: bool
+    fixed_time: bool
+
+    @property
+    def possible_days(self) -> tuple[int, ...]:
+        """Return those of `days` that one of the months has: no 31st in June."""
+        longest = max(_LONGEST.get(month, 31) for month in self.months)
+        return tuple(day for day in self.days if day <= longest)
+
+    @property
+    def every_day_of_month(self) -> bool:
+        """Return whether day-of-month excludes no day."""
+        return len(self.days) == len(EVERY_DAY)
+
+    @property
+    def every_weekday(self) -> bool:
+        """Return whether day-of-week excludes no day."""
+        return len(self.weekdays) == len(EVERY_WEEKDAY)
+
+    @property
+    def every_month(self) -> bool:
+        """Return whether no month is excluded."""
+        return len(self.months) == len(EVERY_MONTH)
+
+    @property
+    def every_day(self) -> bool:
+        """Return whether no day at all is excluded."""
+        fields = (self.every_day_of_month, self.every_weekday)
+        return self.every_month and (all(fields) if self.day_and_weekday else any(fields))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +101,27 @@ class _Field:
         return int(text)
 
     def refusal(self, term: str) -> ScheduleError:
-        return ScheduleError(f"{self.wanted}, pas {_shown(term)}")
+        return ScheduleError(f"{self.wanted}, pas {_quoted(term)}")
 
 
 _MINUTE = _Field(low=0, high=59, wanted="une minute de 0 à 59 est attendue")
 _HOUR = _Field(low=0, high=23, wanted="une heure de 0 à 23 est attendue")
-_DAY = _Field(low=1, high=31, wanted="un jour du mois de 1 à 31 (ou L, LW) est attendu")
+_DAY = _Field(low=1, high=31, wanted="un jour du mois de 1 à 31 (ou L) est attendu")
 _MONTH = _Field(low=1, high=12, names=_MONTHS, wanted="un mois de 1 à 12 (ou jan à dec) est attendu")
 _WEEKDAY = _Field(
     low=0, high=7, names=_DAYS, wanted="un jour de semaine de 0 à 7 (ou sun à sat, mon#1, 5L) est attendu"
 )
 
 
-def read(expression: str) -> Fields:
-    """Return the fields of an expression of five fields, or an alias such as @weekly.
+def parse_fields(expression: str) -> CronFields:
+    """Return the fields of an expression of five fields, or of an alias such as @weekly.
 
     Raises:
-        ScheduleError: it is none, or never fires.
+        ScheduleError: it is none, it is ambiguous, or croniter cannot say it.
 
     """
-    if not expression.isascii() or len(expression) > _LONGEST:
-        raise ScheduleError(f"une expression cron est attendue, pas {_shown(expression)}")
+    if not expression.isascii() or len(expression) > _MAX_LENGTH:
+        raise ScheduleError(f"une expression cron est attendue, pas {_quoted(expression)}")
     texts = _unaliased(expression.strip()).split()
     if len(texts) != 5:
         raise ScheduleError(
@@ -99,17 +129,25 @@ def read(expression: str) -> Fields:
             f" attendus, pas {len(texts)}"
         )
     minute, hour, day, month, weekday = texts
+    days, last_day = _days(day)
     weekdays, nth_weekdays = _weekdays(weekday)
-    return Fields(
+    fields = CronFields(
         minutes=_numbers(_MINUTE, minute),
         hours=_numbers(_HOUR, hour),
-        days=_days(day),
+        days=days,
+        last_day=last_day,
         months=_numbers(_MONTH, month),
         weekdays=weekdays,
         nth_weekdays=nth_weekdays,
-        both_days=day.startswith("*") or weekday.startswith("*"),
-        fixed=not minute.startswith("*") and not hour.startswith("*"),
+        day_and_weekday=day.startswith("*") or weekday.startswith("*"),
+        fixed_time=not minute.startswith("*") and not hour.startswith("*"),
     )
+    if nth_weekdays and not fields.day_and_weekday and not fields.every_day_of_month:
+        # croniter wants both then, crontab(5) one of them.
+        raise ScheduleError(
+            f"{_quoted(weekday)} demande * comme jour du mois, pas {_quoted(day)} : deux jobs font les deux"
+        )
+    return fields
 
 
 def _unaliased(text: str) -> str:
@@ -117,67 +155,96 @@ def _unaliased(text: str) -> str:
     if alias == "@reboot":
         raise ScheduleError("@reboot n'a pas d'heure : une expression cron ou @daily est attendue")
     if alias.startswith("@") and alias not in _ALIASES:
-        raise ScheduleError(f"un alias parmi {', '.join(_ALIASES)} est attendu, pas {_shown(text)}")
+        raise ScheduleError(f"un alias parmi {', '.join(_ALIASES)} est attendu, pas {_quoted(text)}")
     return _ALIASES.get(alias, text)
 
 
-def _days(text: str) -> int:
-    ends = {"l": LAST_DAY, "lw": LAST_WORKDAY}
-    days = 0
-    for term in text.split(","):
-        days |= ends.get(term.lower()) or _term(_DAY, term)
-    return days
+def _days(text: str) -> tuple[tuple[int, ...], bool]:
+    """Return the days of the month, and whether its last one is named."""
+    terms = text.lower().split(",")
+    if "lw" in terms:
+        raise ScheduleError(
+            "LW (dernier jour ouvré) n'est pas connu ; L est le dernier jour du mois, 5L dans le jour de"
+            " semaine le dernier vendredi"
+        )
+    numbers = [_term(_DAY, term) for term in text.split(",") if term.lower() != "l"]
+    return _ordered(numbers), "l" in terms
 
 
-def _weekdays(text: str) -> tuple[int, frozenset[tuple[int, int]]]:
-    weekdays, nth_weekdays = 0, set()
+def _weekdays(text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """Return the days of the week, and those of a certain week of the month."""
+    weekdays: list[Iterable[int]] = []
+    nth_weekdays = set()
     for term in text.split(","):
         if match := _LAST.fullmatch(term):
             nth_weekdays.add((_WEEKDAY.number(match[1], term) % 7, 0))
         elif match := _NTH.fullmatch(term):
             if not 1 <= int(match[2]) <= 5:
-                raise ScheduleError(f"du premier (#1) au cinquième (#5) du mois, pas {_shown(term)}")
+                raise ScheduleError(f"du premier (#1) au cinquième (#5) du mois, pas {_quoted(term)}")
             nth_weekdays.add((_WEEKDAY.number(match[1], term) % 7, int(match[2])))
         else:
-            weekdays |= _term(_WEEKDAY, term)
-    # 7 is Sunday too.
-    return (weekdays | weekdays >> 7) & 0x7F, frozenset(nth_weekdays)
+            weekdays.append(number % 7 for number in _term(_WEEKDAY, term))  # 7 is Sunday too
+    if weekdays and nth_weekdays:
+        raise ScheduleError(
+            f"un jour tel que mon#1 ou 5L ne se mêle pas à des jours simples, pas {_quoted(text)} : deux jobs"
+            " font les deux"
+        )
+    return _ordered(weekdays), tuple(sorted(nth_weekdays))
 
 
-def _numbers(field: _Field, text: str) -> int:
-    numbers = 0
-    for term in text.split(","):
-        numbers |= _term(field, term)
-    return numbers
+def _numbers(field: _Field, text: str) -> tuple[int, ...]:
+    return _ordered(_term(field, term) for term in text.split(","))
 
 
-def _term(field: _Field, term: str) -> int:
+def _ordered(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
+    return tuple(sorted({number for group in groups for number in group}))
+
+
+def _term(field: _Field, term: str) -> range:
     """Return the numbers of `*`, `5`, `5-9`, each perhaps with `/2`; `5/2` goes on to the field's end."""
     match = _TERM.fullmatch(term)
     if match is None:
         raise field.refusal(term)
-    first, last, every = match.groups()
-    step = int(every or 1)
-    if step == 0:
-        raise ScheduleError(f"un pas d'au moins 1 est attendu, pas {_shown(term)}")
+    first, last, step = match.groups()
     low = field.low if first is None else field.number(first, term)
     if last is not None:
         high = _end(field, low, last, term)
-        if every and low == high:
-            # cronsim and crontab(5) disagree on what this is.
-            raise ScheduleError(f"un pas demande une plage de plusieurs valeurs, pas {_shown(term)}")
     else:
-        high = low if first is not None and every is None else field.high
-    return sum(1 << number for number in range(low, high + 1, step))
+        high = low if first is not None and step is None else field.high
+    if step is None:
+        return range(low, high + 1)
+    return range(low, high + 1, _step(step, range(low, high + 1), term))
 
 
 def _end(field: _Field, low: int, last: str, term: str) -> int:
     high = field.number(last, term)
     if high < low:
         hint = " (dimanche qui finit une plage s'écrit 7)" if field is _WEEKDAY and high == 0 else ""
-        raise ScheduleError(f"une plage va du plus petit au plus grand, pas {_shown(term)}{hint}")
+        raise ScheduleError(f"une plage va du plus petit au plus grand, pas {_quoted(term)}{hint}")
     return high
 
 
-def _shown(text: str) -> str:
+def _step(text: str, numbers: range, term: str) -> int:
+    """Return a step that leads from one of the numbers to another.
+
+    A longer one names the first number only, and looks as if it named more: `*/90` is not every 90 minutes.
+    """
+    # More digits than a field has numbers: int() of thousands of them takes its time, or refuses.
+    step = int(text) if len(text) <= 9 else 10**9
+    if step == 0:
+        raise ScheduleError(f"un pas d'au moins 1 est attendu, pas {_quoted(term)}")
+    if len(numbers) == 1:
+        # cronsim and crontab(5) disagree on what this is.
+        raise ScheduleError(
+            f"un pas demande une plage de plusieurs valeurs, pas {_quoted(term)} : écrire {numbers[0]}"
+        )
+    if step >= len(numbers):
+        raise ScheduleError(
+            f"un pas de {len(numbers) - 1} au plus est attendu, pas {_quoted(term)}, qui ne vaut que"
+            f" {numbers[0]} : écrire {numbers[0]}, ou un pas plus court"
+        )
+    return step
+
+
+def _quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:40]}…")

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cavecron.schedule import calendar
-from cavecron.schedule.cron import Fields, ScheduleError, read
-from cavecron.schedule.zones import EPOCH, WINDOW, Stretch, stretch
+from cavecron.schedule.cron import CronFields, ScheduleError, parse_fields
+from cavecron.schedule.zones import EPOCH, WINDOW, OffsetPeriod, offset_period
 
 #: A slot that is less than this late is made up for.
 GRACE = timedelta(seconds=3600)
@@ -28,16 +28,16 @@ class Schedule:
 
     expression: str
     zone: ZoneInfo
-    fields: Fields = field(repr=False, compare=False)
+    fields: CronFields = field(repr=False, compare=False)
 
     @property
-    def identity(self) -> str:
+    def fingerprint(self) -> str:
         """Return what changes when the schedule does."""
         return f"{self.expression} {self.zone.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class SlotRange:
     """Slots missed in a row."""
 
     first: datetime
@@ -46,11 +46,11 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class DueAndMissed:
     """What is to be done about slots that have passed: run one, note the others as missed."""
 
     due: datetime | None
-    missed: Gap | None
+    missed: SlotRange | None
 
 
 def parse(expression: str, zone: ZoneInfo) -> Schedule:
@@ -60,7 +60,7 @@ def parse(expression: str, zone: ZoneInfo) -> Schedule:
         ScheduleError: it is no such expression, or names no day that ever comes.
 
     """
-    fields = read(expression)
+    fields = parse_fields(expression)
     if not calendar.ever(fields):
         raise ScheduleError("cette date n'arrive jamais : un jour que son mois peut avoir est attendu")
     return Schedule(expression=" ".join(expression.split()), zone=zone, fields=fields)
@@ -70,33 +70,33 @@ def next_slot(schedule: Schedule, after: datetime) -> datetime | None:
     """Return the first slot strictly after an instant; None where the calendar ends."""
     at = max(_seconds(after) + 1, _FIRST)
     while at <= _LAST:
-        around = stretch(schedule.zone, at)
-        minute = calendar.first(schedule.fields, _from(schedule, around, at))
+        period = offset_period(schedule.zone, at)
+        minute = calendar.first(schedule.fields, _from(schedule, period, at))
         if minute is None:
             return None
-        slot = max(minute * 60 - around.offset, around.begin)
-        if slot < around.end:
+        slot = max(minute * 60 - period.offset, period.begin)
+        if slot < period.end:
             return _instant(slot)
         # Days without a slot or a clock change are skipped.
-        unchanged = around.end == at + WINDOW
-        at = max(around.end, slot - WINDOW) if unchanged else around.end
+        unchanged = period.end == at + WINDOW
+        at = max(period.end, slot - WINDOW) if unchanged else period.end
     return None
 
 
-def last_slot(schedule: Schedule, until: datetime) -> datetime | None:
+def previous_slot(schedule: Schedule, until: datetime) -> datetime | None:
     """Return the latest slot at or before an instant; None where the calendar begins."""
     at = min(_seconds(until), _LAST)
     while at >= _FIRST:
-        around = stretch(schedule.zone, at)
-        minute = calendar.last(schedule.fields, (at + around.offset) // 60)
+        period = offset_period(schedule.zone, at)
+        minute = calendar.last(schedule.fields, (at + period.offset) // 60)
         if minute is None:
             return None
-        if minute * 60 >= _wall_begin(schedule, around):
-            return _instant(max(minute * 60 - around.offset, around.begin))
-        unchanged = around.begin == at - WINDOW
-        at = around.begin - 1
+        if minute * 60 >= _wall_begin(schedule, period):
+            return _instant(max(minute * 60 - period.offset, period.begin))
+        unchanged = period.begin == at - WINDOW
+        at = period.begin - 1
         if unchanged:
-            at = min(at, minute * 60 - around.offset + WINDOW)
+            at = min(at, minute * 60 - period.offset + WINDOW)
     return None
 
 
@@ -105,50 +105,50 @@ def count_slots(schedule: Schedule, after: datetime, until: datetime) -> int:
     at, end = max(_seconds(after) + 1, _FIRST), min(_seconds(until), _LAST) + 1
     slots = 0
     while at < end:
-        around = stretch(schedule.zone, at, reach=end)
-        stop = _minute(min(end, around.end) + around.offset)
-        slots += calendar.count(schedule.fields, _from(schedule, around, at), stop)
-        if schedule.fields.fixed and at == around.begin:
+        period = offset_period(schedule.zone, at, reach=end)
+        stop = _minute(min(end, period.end) + period.offset)
+        slots += calendar.count(schedule.fields, _from(schedule, period, at), stop)
+        if schedule.fields.fixed_time and at == period.begin:
             # All skipped times share one slot, also with the time that the clocks jump to.
-            jump = _minute(around.wall_before), _minute(around.begin + around.offset + 1)
+            jump = _minute(period.wall_clock_before), _minute(period.begin + period.offset + 1)
             slots -= max(0, calendar.count(schedule.fields, *jump) - 1)
-        at = around.end
+        at = period.end
     return slots
 
 
-def passed(schedule: Schedule, looked: datetime, now: datetime) -> Passed:
+def due_and_missed(schedule: Schedule, looked: datetime, now: datetime) -> DueAndMissed:
     """Return what became of the slots after `looked`, up to and at `now`.
 
     The latest of them counts: it is due if it is less than an hour late. All others were missed.
     """
-    latest = last_slot(schedule, now)
+    latest = previous_slot(schedule, now)
     if latest is None or latest <= looked:
-        return Passed(due=None, missed=None)
+        return DueAndMissed(due=None, missed=None)
     if now - latest >= GRACE:
-        return Passed(due=None, missed=gap(schedule, looked, latest))
-    return Passed(due=latest, missed=gap(schedule, looked, latest - timedelta.resolution))
+        return DueAndMissed(due=None, missed=slots_between(schedule, looked, latest))
+    return DueAndMissed(due=latest, missed=slots_between(schedule, looked, latest - timedelta.resolution))
 
 
-def gap(schedule: Schedule, after: datetime, until: datetime) -> Gap | None:
+def slots_between(schedule: Schedule, after: datetime, until: datetime) -> SlotRange | None:
     """Return the slots after one instant, up to and at the other; None where there are none."""
-    first, last = next_slot(schedule, after), last_slot(schedule, until)
+    first, last = next_slot(schedule, after), previous_slot(schedule, until)
     if first is None or last is None or last < first:
         return None
-    return Gap(first=first, last=last, count=count_slots(schedule, after, until))
+    return SlotRange(first=first, last=last, count=count_slots(schedule, after, until))
 
 
-def _from(schedule: Schedule, around: Stretch, at: int) -> int:
+def _from(schedule: Schedule, period: OffsetPeriod, at: int) -> int:
     """Return the local minute from which on slots at or after the instant `at` are found."""
-    if not schedule.fields.fixed:
-        return _minute(at + around.offset)
-    if at == around.begin:
-        return _minute(around.wall_before)
-    return _minute(max(at + around.offset, around.wall_before))
+    if not schedule.fields.fixed_time:
+        return _minute(at + period.offset)
+    if at == period.begin:
+        return _minute(period.wall_clock_before)
+    return _minute(max(at + period.offset, period.wall_clock_before))
 
 
-def _wall_begin(schedule: Schedule, around: Stretch) -> int:
+def _wall_begin(schedule: Schedule, period: OffsetPeriod) -> int:
     """Return the local second from which on this stretch has slots."""
-    return around.wall_before if schedule.fields.fixed else around.begin + around.offset
+    return period.wall_clock_before if schedule.fields.fixed_time else period.begin + period.offset
 
 
 def _minute(wall: int) -> int:

@@ -14,21 +14,21 @@ WINDOW = 2 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class OffsetPeriod:
     """Instants from `begin` up to, but not at, `end`, all with one offset.
 
-    Either border is a clock change or as far as was looked. `wall_before` is the local time, in seconds,
-    that the clocks would have shown at `begin` without a change.
+    Either border is a clock change or as far as was looked. `wall_clock_before` is the local time, in
+    seconds, that the clocks would have shown at `begin` without a change.
     """
 
     begin: int
     end: int
     offset: int
-    wall_before: int
+    wall_clock_before: int
 
 
-def stretch(zone: ZoneInfo, instant: int, reach: int | None = None) -> Stretch:
-    """Return the stretch around `instant`; it extends to `reach` if no change comes before."""
+def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> OffsetPeriod:
+    """Return the period around `instant`; it extends to `reach` if no change comes before."""
     offset = _offset(zone, instant)
     begin, end = instant - WINDOW, instant + WINDOW
     if _offset(zone, begin) != offset:
@@ -38,8 +38,8 @@ def stretch(zone: ZoneInfo, instant: int, reach: int | None = None) -> Stretch:
         same, end = _offset(zone, end + WINDOW) == offset, end + WINDOW
     if not same:
         end = _change(zone, end - WINDOW, end)
-    wall_before = begin + _offset(zone, begin - 1)
-    return Stretch(begin=begin, end=end, offset=offset, wall_before=wall_before)
+    wall_clock_before = begin + _offset(zone, begin - 1)
+    return OffsetPeriod(begin=begin, end=end, offset=offset, wall_clock_before=wall_clock_before)
 
 
 def _change(zone: ZoneInfo, inside: int, outside: int) -> int:

@@ -44,14 +44,14 @@ MUTATIONS = (
         "what passed is noted",
         _LOOKING,
         "parts = list(self._unaccounted(passed_by)) if passed_by else []",
-        "parts: list[Gap] = []",
+        "parts: list[SlotRange] = []",
     ),
     _broken(
         1,
         "all that passed is noted, not only the latest",
         _SLOTS,
-        "return Passed(due=latest, missed=gap(schedule, looked, latest - timedelta.resolution))",
-        "return Passed(due=latest, missed=None)",
+        "missed=slots_between(schedule, looked, latest - timedelta.resolution)",
+        "missed=None",
     ),
     _broken(
         1,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from cavecron.schedule import Schedule, last_slot, next_slot
+from cavecron.schedule import Schedule, next_slot, previous_slot
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta.resolution
@@ -91,7 +91,7 @@ class Oracle:
     def register(self, job: str, schedule: Schedule | None, now: datetime) -> None:
         """Note that a scheduler begins to look for this job, None where it is disabled (promise 4)."""
         followed = self.jobs.setdefault(job, Followed())
-        if followed.schedule and schedule and followed.schedule.identity == schedule.identity:
+        if followed.schedule and schedule and followed.schedule.fingerprint == schedule.fingerprint:
             return
         followed.maybe |= followed.due  # what has no row by now gets none
         followed.due.clear()
@@ -116,7 +116,7 @@ class Oracle:
 
     def may_take_latest(self, job: str, schedule: Schedule, now: datetime) -> None:
         """Somebody asks for what is due, who was not looking before."""
-        latest = last_slot(schedule, now)
+        latest = previous_slot(schedule, now)
         if latest and now - latest < HOUR:
             self.jobs.setdefault(job, Followed()).maybe[latest] = schedule
 
@@ -144,7 +144,7 @@ class Oracle:
         first = execution.attempt == 1
         _require(slot <= looked, "runs before its time", execution)
         _require(looked - slot < HOUR, f"runs {looked - slot} late", execution)
-        _require(slot == last_slot(schedule, looked) or not first, "is not the latest slot", execution)
+        _require(slot == previous_slot(schedule, looked) or not first, "is not the latest slot", execution)
         _require(slot in followed.due or slot in followed.maybe, "was never missed", execution)
 
     def _check_again(self, execution: Execution, past: list[Execution], looked: datetime) -> None:
@@ -192,7 +192,7 @@ class Oracle:
             ends = (found[0], found[-1]) if found else None
             _require(ends == (row.slot, row.last), "tells of no slots", row)
             _require(len(found) == row.slots, f"tells of {row.slots} slots, there are {len(found)}", row)
-        if new and row.finished and row.last == last_slot(schedule, row.finished):
+        if new and row.finished and row.last == previous_slot(schedule, row.finished):
             _require(row.finished - row.last >= HOUR, "should have been made up for", row)
         return found
 

@@ -20,35 +20,41 @@ def _number(low: int, high: int) -> st.SearchStrategy[str]:
     return st.integers(low, high).map(str)
 
 
+def _steps(low: int, high: int) -> st.SearchStrategy[str]:
+    """Return stars, beginnings and ranges with a step that leads to a second number."""
+    spans = st.lists(st.integers(low, high), min_size=2, max_size=2, unique=True).map(sorted)
+    return spans.flatmap(
+        lambda span: st.builds(
+            "{}/{}".format,
+            st.sampled_from([f"{span[0]}-{span[1]}", f"{span[0]}", "*"]),
+            st.integers(1, span[1] - span[0]),
+        )
+    )
+
+
 def _field(low: int, high: int, *more: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Return lists of stars, numbers and ranges, with and without a step."""
     ranges = st.lists(st.integers(low, high), min_size=2, max_size=2, unique=True).map(
         lambda ends: f"{min(ends)}-{max(ends)}"
     )
-    steps = st.tuples(st.just("*") | _number(low, high) | ranges, _number(1, high + 2)).map("/".join)
-    term = st.one_of(st.just("*"), _number(low, high), ranges, steps, *more)
+    term = st.one_of(st.just("*"), _number(low, high), ranges, _steps(low, high), *more)
     return st.just("*") | st.lists(term, min_size=1, max_size=3).map(",".join)
 
 
 def expressions() -> st.SearchStrategy[str]:
     """Return expressions of five fields that fire."""
     weekday = _number(0, 7) | st.sampled_from(_DAYS)
-    return (
-        st.tuples(
-            _field(0, 59),
-            _field(0, 23),
-            _field(1, 31, st.sampled_from(["l", "L", "LW"])),
-            st.just("*") | _field(1, 12, st.sampled_from(_MONTHS), st.just("mar-oct")),
-            _field(
-                0,
-                7,
-                st.sampled_from([*_DAYS, "MON", "mon-fri", "5L"]),
-                st.tuples(weekday, _number(1, 5)).map("#".join),
-            ),
-        )
-        .map(" ".join)
-        .filter(_fires)
-    )
+    nth_weekday = st.just("5L") | st.tuples(weekday, _number(1, 5)).map("#".join)
+    days = _field(1, 31, st.sampled_from(["l", "L"]))
+    plain_days = st.tuples(days, _months(), _field(0, 7, st.sampled_from([*_DAYS, "MON", "mon-fri"])))
+    starred_days = st.just("*") | st.tuples(st.just("*/2"), days).map(",".join) | st.just("1-31")
+    nth_weekdays = st.lists(nth_weekday, min_size=1, max_size=3).map(",".join)
+    days_fields = plain_days | st.tuples(starred_days, _months(), nth_weekdays)
+    return st.tuples(_field(0, 59), _field(0, 23), days_fields.map(" ".join)).map(" ".join).filter(_fires)
+
+
+def _months() -> st.SearchStrategy[str]:
+    return st.just("*") | _field(1, 12, st.sampled_from(_MONTHS), st.just("mar-oct"))
 
 
 def _fires(expression: str) -> bool:

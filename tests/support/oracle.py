@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from cavecron.schedule import Schedule, count_slots, last_slot, next_slot, parse
+from cavecron.schedule import Schedule, count_slots, next_slot, parse, previous_slot
 from tests.support.clock_changes import Change
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -48,7 +48,14 @@ SPARSE = (
     *("0,30 0-4 * * *", "10 1,2,3 * * *", "0 1-3/2 * * *", "5/20 2 * * *", "0 2,3 * * sat,sun"),
     *("0 * * * *", "0 */3 * * *", "30 */2 * * *", "15 * * * 1-5", "20 * * * sun"),
     *("0 2 1 * *", "30 2 25-31 * sun", "30 2 1-7 3,4,9,10,11 */7", "0 0 */2 * sun", "0 0 13 * fri"),
-    *("30 2 l * *", "0 0 LW * *", "30 2 * * sun#1", "30 2 * * 0L", "0 2 * mar-apr sun#2,sun#3", "0 0 29 2 *"),
+    *(
+        "30 2 l * *",
+        "0 0 15,L * *",
+        "30 2 * * sun#1",
+        "30 2 * * 0L",
+        "0 2 * mar-apr sun#2,sun#3",
+        "0 0 29 2 *",
+    ),
     *("0 0 31 * *", "45 23 28-31 * *"),
     *ALIASES,
 )
@@ -198,10 +205,10 @@ def _ours(case: _Case) -> Iterator[datetime]:
 
 def _ours_back(case: _Case) -> Iterator[datetime]:
     schedule, start = case.schedule, case.start
-    slot = last_slot(schedule, case.end)
+    slot = previous_slot(schedule, case.end)
     while slot and slot > start:
         yield slot
-        slot = last_slot(schedule, slot - timedelta.resolution)
+        slot = previous_slot(schedule, slot - timedelta.resolution)
 
 
 def _theirs(case: _Case, *, back: bool) -> list[datetime] | None:
@@ -222,7 +229,7 @@ def _instants(change: Change) -> Iterator[datetime]:
 def _agrees(case: _Case, slots: Sequence[datetime], at: datetime) -> bool:
     """Return whether next, last and count at this instant are what the slots say."""
     place = bisect_right(slots, at)
-    following, preceding = next_slot(case.schedule, at), last_slot(case.schedule, at)
+    following, preceding = next_slot(case.schedule, at), previous_slot(case.schedule, at)
     next_agrees = following == slots[place] if place < len(slots) else not following or following > case.end
     last_agrees = preceding == slots[place - 1] if place else not preceding or preceding <= case.start
     return next_agrees and last_agrees and count_slots(case.schedule, case.start, at) == place

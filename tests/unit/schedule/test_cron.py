@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cavecron.schedule import ScheduleError, last_slot, next_slot, parse
+from cavecron.schedule import ScheduleError, next_slot, parse, previous_slot
 from tests.support.expressions import PATIENT, expressions
 from tests.support.oracle import ALIASES, UTC_ZONE
 
@@ -35,13 +35,17 @@ def test_an_expression_means_what_it_means_to_cronsim(expression: str, later: ti
         assert following == expected
         slot = following
     for expected in islice(CronSim(expression, slot, reverse=True), 5):
-        preceding = last_slot(schedule, slot - timedelta.resolution)
+        preceding = previous_slot(schedule, slot - timedelta.resolution)
         assert preceding == expected
         slot = preceding
 
 
-#: What cronsim takes and we refuse: seconds; a step on a single value; dates that never come.
-_STRICTER = ("de secondes) sont attendus, pas 6", "un pas demande une plage", "n'arrive jamais")
+#: What cronsim takes and we refuse: seconds; a step that leads nowhere; dates that never come; and what
+#: croniter cannot say.
+_STRICTER = (
+    *("de secondes) sont attendus, pas 6", "un pas demande une plage", "un pas de ", "n'arrive jamais"),
+    *("LW (dernier jour ouvré)", "ne se mêle pas à des jours simples", "demande * comme jour du mois"),
+)
 
 
 @PATIENT
@@ -111,7 +115,7 @@ def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
     [
         ("75 * * * *", "une minute de 0 à 59 est attendue, pas '75'"),
         ("* 24 * * *", "une heure de 0 à 23 est attendue, pas '24'"),
-        ("* * 0 * *", "un jour du mois de 1 à 31 (ou L, LW) est attendu, pas '0'"),
+        ("* * 0 * *", "un jour du mois de 1 à 31 (ou L) est attendu, pas '0'"),
         ("* * * janvier *", "un mois de 1 à 12 (ou jan à dec) est attendu, pas 'janvier'"),
         ("* * * * 8", "un jour de semaine de 0 à 7 (ou sun à sat, mon#1, 5L) est attendu, pas '8'"),
         ("* * * * fri#6", "du premier (#1) au cinquième (#5) du mois, pas 'fri#6'"),
@@ -126,7 +130,26 @@ def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
         ("@every 5m", "un alias parmi @hourly, "),
         ("0 0 31 2 *", "cette date n'arrive jamais"),
         ("0 0 31 4,6,9,11 *", "cette date n'arrive jamais"),
-        ("0 0 */31 * mon#5", "cette date n'arrive jamais"),
+        ("0 0 */15 2 mon#5", "cette date n'arrive jamais"),
+        ("*/90 * * * *", "un pas de 59 au plus est attendu, pas '*/90', qui ne vaut que 0 : écrire 0, ou un"),
+        ("*/60 * * * *", "un pas de 59 au plus est attendu, pas '*/60'"),
+        ("0 */24 * * *", "un pas de 23 au plus est attendu, pas '*/24', qui ne vaut que 0 : écrire 0, ou un"),
+        ("0 8 */31 * *", "un pas de 30 au plus est attendu, pas '*/31', qui ne vaut que 1 : écrire 1, ou un"),
+        (
+            "5-7/3 * * * *",
+            "un pas de 2 au plus est attendu, pas '5-7/3', qui ne vaut que 5 : écrire 5, ou un",
+        ),
+        ("50/15 * * * *", "un pas de 9 au plus est attendu, pas '50/15', qui ne vaut que 50 : écrire 50, ou"),
+        ("59/2 * * * *", "un pas demande une plage de plusieurs valeurs, pas '59/2' : écrire 59"),
+        ("0 0 lw * *", "LW (dernier jour ouvré) n'est pas connu ; L est le dernier jour du mois, 5L dans le"),
+        ("0 0 1,LW * *", "LW (dernier jour ouvré) n'est pas connu"),
+        (
+            "0 0 * * 1#2,3",
+            "un jour tel que mon#1 ou 5L ne se mêle pas à des jours simples, pas '1#2,3' : deux",
+        ),
+        ("0 0 * * *,5L", "ne se mêle pas à des jours simples, pas '*,5L'"),
+        ("0 0 13 * fri#2", "'fri#2' demande * comme jour du mois, pas '13' : deux jobs font les deux"),
+        ("0 0 L * 5L", "'5L' demande * comme jour du mois, pas 'L'"),
         ("٣ * * * *", "une expression cron est attendue, pas '٣ * * * *'"),
         ("* * * * ſun", "une expression cron est attendue"),
     ],
@@ -146,6 +169,7 @@ def test_a_refusal_says_what_is_wrong_and_wanted(expression: str, said: str) -> 
         "* " * 5_000,
         "@" * 10_000,
         "*/" + "9" * 990,
+        "*/" + "9" * 390 + " * * * *",
     ],
     ids=lambda text: text[:6],
 )

@@ -6,66 +6,70 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cavecron.schedule import GRACE, Gap, Passed, Schedule, count_slots, passed
+from cavecron.schedule import GRACE, DueAndMissed, Schedule, SlotRange, count_slots, due_and_missed
 from tests.support.expressions import PATIENT, at, instants, paris, schedules
 
 SECOND, YEAR = timedelta(seconds=1), timedelta(days=365)
 MONDAY, EARLIER = at("2026-11-23T08:00"), at("2026-11-16T08:00")
 _WEEKLY, _MINUTELY = paris("0 8 * * mon"), paris("* * * * *")
-_NOTHING = Passed(due=None, missed=None)
-_MISSED = Gap(first=MONDAY, last=MONDAY, count=1)
+_NOTHING = DueAndMissed(due=None, missed=None)
+_MISSED = SlotRange(first=MONDAY, last=MONDAY, count=1)
 
 
 @pytest.mark.parametrize(
     ("looked", "now", "expected"),
     [
         pytest.param(EARLIER, MONDAY - SECOND, _NOTHING, id="not yet"),
-        pytest.param(EARLIER, MONDAY, Passed(due=MONDAY, missed=None), id="on the second"),
-        pytest.param(MONDAY - SECOND, MONDAY + SECOND, Passed(due=MONDAY, missed=None), id="a second late"),
+        pytest.param(EARLIER, MONDAY, DueAndMissed(due=MONDAY, missed=None), id="on the second"),
+        pytest.param(
+            MONDAY - SECOND, MONDAY + SECOND, DueAndMissed(due=MONDAY, missed=None), id="a second late"
+        ),
         pytest.param(
             EARLIER,
             MONDAY + GRACE - timedelta.resolution,
-            Passed(due=MONDAY, missed=None),
+            DueAndMissed(due=MONDAY, missed=None),
             id="just under 3600 s",
         ),
-        pytest.param(EARLIER, MONDAY + GRACE, Passed(due=None, missed=_MISSED), id="3600 s"),
-        pytest.param(EARLIER, MONDAY + GRACE + SECOND, Passed(due=None, missed=_MISSED), id="over 3600 s"),
+        pytest.param(EARLIER, MONDAY + GRACE, DueAndMissed(due=None, missed=_MISSED), id="3600 s"),
+        pytest.param(
+            EARLIER, MONDAY + GRACE + SECOND, DueAndMissed(due=None, missed=_MISSED), id="over 3600 s"
+        ),
         pytest.param(MONDAY, MONDAY, _NOTHING, id="looked at the slot itself"),
         pytest.param(MONDAY, MONDAY + GRACE, _NOTHING, id="nothing since"),
         pytest.param(MONDAY + GRACE, EARLIER, _NOTHING, id="a clock that went back"),
         pytest.param(
             EARLIER - SECOND,
             MONDAY,
-            Passed(due=MONDAY, missed=Gap(first=EARLIER, last=EARLIER, count=1)),
+            DueAndMissed(due=MONDAY, missed=SlotRange(first=EARLIER, last=EARLIER, count=1)),
             id="the latest is due, the one before was missed",
         ),
         pytest.param(
             MONDAY - YEAR,
             MONDAY + timedelta(minutes=5),
-            Passed(due=MONDAY, missed=Gap(first=at("2025-11-24T08:00"), last=EARLIER, count=52)),
+            DueAndMissed(due=MONDAY, missed=SlotRange(first=at("2025-11-24T08:00"), last=EARLIER, count=52)),
             id="a year's absence, back in time",
         ),
         pytest.param(
             MONDAY - YEAR,
             MONDAY + timedelta(days=2),
-            Passed(due=None, missed=Gap(first=at("2025-11-24T08:00"), last=MONDAY, count=53)),
+            DueAndMissed(due=None, missed=SlotRange(first=at("2025-11-24T08:00"), last=MONDAY, count=53)),
             id="a year's absence, all too late",
         ),
     ],
 )
 def test_of_all_slots_that_passed_the_latest_counts(
-    looked: datetime, now: datetime, expected: Passed
+    looked: datetime, now: datetime, expected: DueAndMissed
 ) -> None:
     """Promise 3: made up for within an hour, once; what is older was missed."""
-    assert passed(_WEEKLY, looked, now) == expected
+    assert due_and_missed(_WEEKLY, looked, now) == expected
 
 
 def test_many_slots_missed_in_a_row_are_one_gap() -> None:
     """A year of minutes."""
-    found = passed(_MINUTELY, MONDAY - YEAR, MONDAY)
+    found = due_and_missed(_MINUTELY, MONDAY - YEAR, MONDAY)
     minute = timedelta(minutes=1)
     assert found.due == MONDAY
-    assert found.missed == Gap(first=MONDAY - YEAR + minute, last=MONDAY - minute, count=365 * 1440 - 1)
+    assert found.missed == SlotRange(first=MONDAY - YEAR + minute, last=MONDAY - minute, count=365 * 1440 - 1)
 
 
 @PATIENT
@@ -74,7 +78,7 @@ def test_every_slot_that_passed_is_accounted_for(
     schedule: Schedule, looked: datetime, away: timedelta
 ) -> None:
     """Promise 1: due and missed together are what was counted; what is due is less than an hour late."""
-    found, now = passed(schedule, looked, looked + away), looked + away
+    found, now = due_and_missed(schedule, looked, looked + away), looked + away
     missed = found.missed.count if found.missed else 0
     assert missed + bool(found.due) == count_slots(schedule, looked, now)
     assert found.due is None or timedelta(0) <= now - found.due < GRACE

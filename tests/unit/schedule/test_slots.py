@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cavecron.schedule import Schedule, count_slots, last_slot, next_slot, parse
+from cavecron.schedule import Schedule, count_slots, next_slot, parse, previous_slot
 from tests.support.clock_changes import Change, changes_of
 from tests.support.expressions import PARIS, PATIENT, at, instants, paris, schedules
 from tests.support.oracle import DENSE, SPARSE, by_definition, differences
@@ -65,10 +65,25 @@ def coming(schedule: Schedule, after: str, count: int) -> list[str]:
             id="day of month or day of week",
         ),
         pytest.param(
-            "0 8 LW 2,5,10 *",
+            "0 8 15,L 2 *",
+            "2028-01-01T00:00",
+            ["2028-02-15T08:00+01:00", "2028-02-29T08:00+01:00", "2029-02-15T08:00+01:00"],
+            id="the last day of a month besides another one",
+        ),
+        pytest.param(
+            "0 8 31 2 mon",
             "2026-01-01T00:00",
-            ["2026-02-27T08:00+01:00", "2026-05-29T08:00+02:00", "2026-10-30T08:00+01:00"],
-            id="the last workday of a month that ends on Saturday or Sunday",
+            ["2026-02-02T08:00+01:00", "2026-02-09T08:00+01:00"],
+            id="a day that its month has not, or a day of the week",
+        ),
+        pytest.param(
+            "0 8 1-31 * mon", "2026-11-23T12:00", ["2026-11-24T08:00+01:00"], id="every day, written out, or"
+        ),
+        pytest.param(
+            "0 8 * * mon#1,5L",
+            "2026-11-23T12:00",
+            ["2026-11-27T08:00+01:00", "2026-12-07T08:00+01:00", "2026-12-25T08:00+01:00"],
+            id="the first Monday and the last Friday",
         ),
         pytest.param(
             "0 8 1-7 * */7", "2026-08-30T12:00", ["2026-09-06T08:00+02:00"], id="a star makes it and"
@@ -134,12 +149,12 @@ def test_a_day_that_a_zone_skips_has_one_slot_at_its_end() -> None:
 @example(parse("30 2 29 3 *", PARIS), at("2026-03-29T01:00Z"))
 def test_forward_and_backward_agree(schedule: Schedule, instant: datetime) -> None:
     """No slot lies between one and the next, seen from either side."""
-    following, preceding = next_slot(schedule, instant), last_slot(schedule, instant)
+    following, preceding = next_slot(schedule, instant), previous_slot(schedule, instant)
     assert following
     assert preceding
     assert preceding <= instant < following
-    assert last_slot(schedule, following) == following
-    assert last_slot(schedule, following - timedelta.resolution) == preceding
+    assert previous_slot(schedule, following) == following
+    assert previous_slot(schedule, following - timedelta.resolution) == preceding
     assert next_slot(schedule, preceding) == following
     assert next_slot(schedule, preceding - timedelta.resolution) == preceding
 
@@ -174,14 +189,14 @@ def test_the_calendar_ends_without_an_accident(expression: str) -> None:
     """A clock can show anything."""
     schedule = paris(expression)
     first, last = (edge.replace(tzinfo=UTC) for edge in (datetime.min, datetime.max))  # noqa: DTZ901 - with UTC
-    assert (last_slot(schedule, first), next_slot(schedule, last)) == (None, None)
-    earliest, latest = next_slot(schedule, first), last_slot(schedule, last)
+    assert (previous_slot(schedule, first), next_slot(schedule, last)) == (None, None)
+    earliest, latest = next_slot(schedule, first), previous_slot(schedule, last)
     assert earliest
     assert latest
     assert (earliest.year, latest.year) in {(1, 9999), (4, 9996)}
     assert next_slot(schedule, latest) is None
     assert count_slots(schedule, latest, last) == 0
-    assert last_slot(paris("0 0 29 2 *"), datetime(4, 2, 1, tzinfo=UTC)) is None
+    assert previous_slot(paris("0 0 29 2 *"), datetime(4, 2, 1, tzinfo=UTC)) is None
 
 
 def test_an_instant_in_another_zone_is_the_same_instant() -> None:
@@ -199,7 +214,7 @@ def test_a_clock_that_shows_1970_has_slots() -> None:
 
 def test_a_schedule_is_known_by_its_expression_and_its_zone() -> None:
     """What the ledger keeps to see that it changed."""
-    assert paris(" 0  8 * * MON ").identity == "0 8 * * MON Europe/Paris"
+    assert paris(" 0  8 * * MON ").fingerprint == "0 8 * * MON Europe/Paris"
     assert paris("0 8 * * mon") == paris("0  8 * * mon")
     assert paris("0 8 * * mon") != parse("0 8 * * mon", ZoneInfo("UTC"))
     assert (
