@@ -36,7 +36,7 @@ def arm64(store: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return an engine whose image is of that architecture."""
     folder = tmp_path_factory.mktemp("arm64")
     wheels = folder / "wheels"
-    for lock in ("packaging/build.lock", "requirements.lock"):
+    for lock in ("packaging/build.lock", "packaging/requirements.lock"):
         bases.call(
             sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps",
             "--only-binary=:all:", "--python-version=3.13",

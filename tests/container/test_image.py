@@ -104,7 +104,7 @@ def test_the_bill_of_materials_names_what_is_inside(root: Path) -> None:
     assert bill["metadata"]["component"]["name"] == "cavecron"
     assert bill["metadata"]["component"]["version"] == __version__
     parts = {part["name"]: part["version"] for part in bill["components"]}
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+    for line in (ROOT / "packaging" / "requirements.lock").read_text(encoding="utf-8").splitlines():
         if line[:1].isalpha():
             name, version = line.split(" ")[0].split("==")
             assert parts[name] == version

@@ -15,7 +15,7 @@ from packaging.version import Version
 from tests.support.dependencies import ROOT, needed
 from tests.support.sources import imports, modules, package
 
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCK = (ROOT / "packaging" / "requirements.lock").read_text(encoding="utf-8")
 
 
 def locked() -> dict[str, Version]:
@@ -78,7 +78,16 @@ def test_the_lock_installs_and_cavecron_runs_on_it(tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     commands: tuple[list[str | Path], ...] = (
         [sys.executable, "-m", "venv", tmp_path / "venv"],
-        [python, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / "requirements.lock"],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--require-hashes",
+            "-r",
+            ROOT / "packaging" / "requirements.lock",
+        ],
         [python, "-m", "pip", "install", "-q", "--no-deps", ROOT],
         [python, "-m", "pip", "check"],
         [tmp_path / "venv" / "bin" / "cavecron", "demo", tmp_path / "demo"],
