@@ -5,7 +5,7 @@ Pure: it knows nothing of servers, files or the time; the instant is handed in.
 
 from base64 import encodebytes
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from zoneinfo import ZoneInfo
@@ -52,7 +52,7 @@ def compose(
     # In no part, whatever a user typed: base64 has no '_', and the page breaks words that are so long.
     boundary = f"=_{sha256(message_id.encode()).hexdigest()[:32]}"
     content = (
-        _report_head(sender, generated.astimezone(zone), ascii_only=recipient.isascii())
+        _report_head(sender, generated.astimezone(UTC), zone, ascii_only=recipient.isascii())
         + f"To: {recipient}\nMessage-ID: {message_id}\n".encode()
         + f'Content-Type: multipart/alternative; boundary="{boundary}"\n\n'.encode()
         + f'--{boundary}\nContent-Type: text/plain; charset="utf-8"\n'.encode()
@@ -65,9 +65,12 @@ def compose(
 
 
 @lru_cache(maxsize=4)
-def _report_head(sender: Sender, at: datetime, *, ascii_only: bool) -> bytes:
-    """Return the headers that all reports of a mailing have in common: folding them takes its time."""
-    message = headed(SUBJECT, sender, at, ascii_only=ascii_only)
+def _report_head(sender: Sender, at: datetime, zone: ZoneInfo, *, ascii_only: bool) -> bytes:
+    """Return the headers that all reports of a mailing have in common: folding them takes its time.
+
+    `at` is in UTC, for two local times of an hour that comes twice are equal to Python, and to a cache.
+    """
+    message = headed(SUBJECT, sender, at.astimezone(zone), ascii_only=ascii_only)
     message["MIME-Version"] = "1.0"
     message["Content-Language"] = "fr"
     return message.as_bytes().replace(b"\r\n", b"\n").removesuffix(b"\n")
