@@ -1,16 +1,13 @@
 """Many jobs that share a minute: none is missed, and a stop right after them loses no ending."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from cavecron import Run, Scheduler, job
-from cavecron.jobs.environment import load_for
-from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import NOW, CellarFile
-from tests.support.clocks import ShiftedClock
+from tests.support.clocks import wall_clock
 
 
 @pytest.mark.parametrize(
@@ -28,9 +25,9 @@ def test_jobs_that_share_a_minute_all_run_in_it(cellar: CellarFile, number: int,
         begun.append(run.job.name)
 
     jobs = [job(f"job_{n}", cron=f"{n * 10 // number * 5} * * * *")(work) for n in range(number)]
-    means = means_of(load_for(jobs, {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
-    scheduler = Scheduler(jobs, means=replace(means, clock=ShiftedClock(NOW - before)))
-    asyncio.run(_stopped_after(scheduler, begun, number // 10))
+    scheduler = Scheduler(jobs, {"DATABASE_URL": f"sqlite:///{cellar.path}"})
+    with wall_clock(NOW - before, tick=True):
+        asyncio.run(_stopped_after(scheduler, begun, number // 10))
     assert sorted(begun) == sorted(job.name for job in jobs[: number // 10])
     states = "SELECT state, trigger, attempt, count(*) FROM cavecron_run GROUP BY state, trigger, attempt"
     assert cellar.rows(states) == [("succeeded", "slot", 1, number // 10)]

@@ -1,20 +1,36 @@
-"""Clocks for tests: at another time, or faster."""
+"""Clocks for tests: the one of this process at another time, or a faster one for a process that is measured.
+
+freezegun is configured here and nowhere else: whoever sets the clock of the test's own process comes by
+`wall_clock`.
+"""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import freezegun
+from freezegun import api
 
 from cavecron.clock import SystemClock
 
+#: What measures how long something takes. Nobody can set these clocks of a real machine either.
+_MEASURING = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 
-class ShiftedClock(SystemClock):
-    """The system's clock, set to another time (aware)."""
 
-    def __init__(self, now: datetime) -> None:
-        self._shift = now - datetime.now(UTC)
+@contextmanager
+def wall_clock(
+    at: datetime, *, tick: bool = False
+) -> Iterator[api.FrozenDateTimeFactory | api.TickingDateTimeFactory | api.StepTickTimeFactory]:
+    """Set the wall clock of this process to `at` (aware) for a while; its log follows.
 
-    def now(self) -> datetime:
-        """Return the system's time, shifted."""
-        return super().now() + self._shift
+    It stands still, or goes on at its usual speed with `tick`; what is yielded sets it anew by `move_to`.
+    Whatever measures goes on, so that time limits of threads, sockets, locks and asyncio are real.
+    """
+    with freezegun.freeze_time(at, tick=tick) as clock:
+        if tick:
+            clock.move_to(at)  # it went on while all modules were told of it
+        yield clock
 
 
 class FastClock(SystemClock):
@@ -37,3 +53,30 @@ class FastClock(SystemClock):
         if until is not None:
             until = self._real.now() + (until - self.now()) / self._speed
         await self._real.wait(event, until)
+
+
+def _with_fold(moment: datetime) -> api.FakeDatetime:
+    """Return `moment` as freezegun's own type, with the second of two equal local times told as such."""
+    return api.FakeDatetime(
+        *(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second),
+        *(moment.microsecond, moment.tzinfo),
+        fold=moment.fold,
+    )
+
+
+def _configure_freezegun() -> None:
+    """Make freezegun leave alone what measures, in every thread, and forget no `fold`.
+
+    Its list of modules to ignore cannot do that: `cavecron.clock` reads both kinds of clock. And by that list
+    whatever stands near `threading` on the stack gets the real time: a worker's log line would have another
+    one than the rest. With what measures being real nobody needs it, and looking at the stack for each
+    question costs time. freezegun's conversion drops `fold`: a repeated hour would always be the first one.
+    """
+    ours: dict[str, object] = {f"fake_{name}": getattr(api, f"real_{name}") for name in _MEASURING}
+    ours |= {"call_stack_inspection_limit": 0, "datetime_to_fakedatetime": _with_fold}
+    for name, value in ours.items():
+        assert hasattr(api, name), f"this freezegun has no {name}"
+        setattr(api, name, value)
+
+
+_configure_freezegun()

@@ -1,7 +1,6 @@
 """Mails of a job of one's own: once a run, with a row in the application's log, whatever the server does."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -11,7 +10,7 @@ from cavecron.ledger.runs import claim_again, claim_by_hand
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import NOW, CellarFile
-from tests.support.clocks import ShiftedClock
+from tests.support.clocks import wall_clock
 from tests.support.fake_smtp.faults import Fault, Step, Trap, close, reply
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.ledgers import HOUR
@@ -29,15 +28,15 @@ def alert(run: Run) -> str:
 
 def means(cellar: CellarFile) -> Means:
     """Return the means of a process that has this job."""
-    made = means_of(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
-    return replace(made, clock=ShiftedClock(NOW))
+    return means_of(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
 
 
 def run(made: Means, *, again: bool = False) -> None:
-    """Run the job by hand, or take its last run up again."""
-    now = made.clock.now() + HOUR * again
+    """Run the job by hand, or take its last run up again an hour later."""
+    now = NOW + HOUR * again
     claim = claim_again(made.ledger, "alert", now) if again else claim_by_hand(made.ledger, "alert", (), now)
-    asyncio.run(carry_out(claim, alert, made, control=Control(), options=Options()))
+    with wall_clock(now):
+        asyncio.run(carry_out(claim, alert, made, control=Control(), options=Options()))
 
 
 def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> None:
@@ -90,7 +89,7 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
     with HostileServer() as server:
         cellar.smtp(server.port)
         made = means(cellar)
-        claim = claim_by_hand(made.ledger, "alert", (), made.clock.now())
-        with pytest.raises(CavecronError, match="une seule adresse"):
+        claim = claim_by_hand(made.ledger, "alert", (), NOW)
+        with wall_clock(NOW), pytest.raises(CavecronError, match="une seule adresse"):
             asyncio.run(carry_out(claim, careless, made, control=Control(), options=Options()))
         assert not server.accepted

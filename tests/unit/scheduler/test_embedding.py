@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event
 
@@ -11,23 +10,23 @@ import pytest
 
 from cavecron import CavecronError, Job, Run, Scheduler, TemporaryError, job
 from cavecron.errors import ConfigurationError
-from cavecron.jobs.environment import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Entry
 from cavecron.ledger.store import Ledger, LedgerError
-from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import NOW, CellarFile
-from tests.support.clocks import ShiftedClock
+from tests.support.clocks import wall_clock
 
 #: Seconds: what takes longer hangs.
 _LIMIT = 20.0
 
 
-def scheduled(cellar: CellarFile, *jobs: Job, before: timedelta, **environ: str) -> Scheduler:
-    """Return a scheduler whose clock says that it is `before` NOW."""
+def lived(
+    cellar: CellarFile, *jobs: Job, before: timedelta, until: Callable[[], bool], **environ: str
+) -> None:
+    """Have a scheduler live from `before` NOW on, until something is so."""
     environ["DATABASE_URL"] = f"sqlite:///{cellar.path}"
-    means = means_of(load_for(jobs, environ))
-    return Scheduler(jobs, means=replace(means, clock=ShiftedClock(NOW - before)))
+    with wall_clock(NOW - before, tick=True):
+        asyncio.run(_until(Scheduler(jobs, environ), until))
 
 
 async def _until(scheduler: Scheduler, done: Callable[[], bool]) -> None:
@@ -59,7 +58,7 @@ def test_a_slot_runs_in_a_program_of_ones_own(cellar: CellarFile) -> None:
         seen.append((run.slot, run.planned))
         return "fait"
 
-    asyncio.run(_until(scheduled(cellar, mine, before=timedelta(seconds=0.3)), lambda: ended(cellar)))
+    lived(cellar, mine, before=timedelta(seconds=0.3), until=lambda: ended(cellar))
     (entry,) = entries(cellar)
     assert seen == [(NOW, NOW)]
     assert (entry.state, entry.trigger, entry.summary) == ("succeeded", "slot", "fait")
@@ -74,8 +73,12 @@ def test_a_coroutine_is_a_job_too(cellar: CellarFile) -> None:
     async def slow(run: Run) -> None:
         await asyncio.sleep(600)
 
-    scheduler = scheduled(cellar, slow, before=timedelta(seconds=0.2), SCHEDULER_SLOW_TIMEOUT="1")
-    asyncio.run(_until(scheduler, lambda: ended(cellar)))
+    lived(
+        *(cellar, slow),
+        before=timedelta(seconds=0.2),
+        until=lambda: ended(cellar),
+        SCHEDULER_SLOW_TIMEOUT="1",
+    )
     assert entries(cellar)[0].reason == "durée limite de 1 s dépassée (SCHEDULER_SLOW_TIMEOUT)"
 
 
@@ -86,7 +89,7 @@ def test_a_failure_that_can_pass_is_tried_again(cellar: CellarFile) -> None:
     def flaky(run: Run) -> None:
         raise TemporaryError("réseau absent")
 
-    asyncio.run(_until(scheduled(cellar, flaky, before=timedelta(seconds=0.2)), lambda: ended(cellar)))
+    lived(cellar, flaky, before=timedelta(seconds=0.2), until=lambda: ended(cellar))
     (entry,) = entries(cellar)
     assert (entry.state, entry.reason) == ("failed", "réseau absent")
     assert entry.retry_at
@@ -110,7 +113,7 @@ def test_only_what_can_pass_is_tried_again(cellar: CellarFile, error: Exception,
     def flaky(run: Run) -> None:
         raise error
 
-    asyncio.run(_until(scheduled(cellar, flaky, before=timedelta(seconds=0.2)), lambda: ended(cellar)))
+    lived(cellar, flaky, before=timedelta(seconds=0.2), until=lambda: ended(cellar))
     assert (entries(cellar)[0].retry_at is not None) == again
 
 
@@ -125,11 +128,10 @@ def test_a_stop_lets_a_running_job_finish_its_step(cellar: CellarFile) -> None:
             run.check()
             Event().wait(0.01)
 
-    asyncio.run(_until(scheduled(cellar, steps, before=timedelta(seconds=0.2)), started.is_set))
+    lived(cellar, steps, before=timedelta(seconds=0.2), until=started.is_set)
     (entry,) = entries(cellar)
     assert (entry.state, entry.reason) == ("interrupted", "arrêt demandé, le job s'est interrompu")
-    again = scheduled(cellar, steps, before=-timedelta(minutes=1))
-    asyncio.run(_until(again, lambda: entries(cellar)[0].attempt == 2))
+    lived(cellar, steps, before=-timedelta(minutes=1), until=lambda: entries(cellar)[0].attempt == 2)
 
 
 def test_wrong_settings_are_told_where_the_scheduler_is_made(cellar: CellarFile) -> None:
@@ -151,7 +153,7 @@ def test_a_ledger_of_a_later_version_ends_it(cellar: CellarFile) -> None:
     cellar.execute("CREATE TABLE cavecron_ledger (version INTEGER NOT NULL)")
     cellar.execute("INSERT INTO cavecron_ledger VALUES (7)")
     with pytest.raises(LedgerError, match="plus récent"):
-        asyncio.run(_until(scheduled(cellar, mine, before=timedelta()), lambda: False))
+        lived(cellar, mine, before=timedelta(), until=lambda: False)
 
 
 def test_a_claim_that_cannot_be_written_loses_no_slot(
@@ -165,12 +167,11 @@ def test_a_claim_that_cannot_be_written_loses_no_slot(
     def registered() -> bool:
         return bool(cellar.rows("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run_running'"))
 
-    asyncio.run(_until(scheduled(cellar, mine, before=timedelta(minutes=9)), registered))
+    lived(cellar, mine, before=timedelta(minutes=9), until=registered)
     cellar.execute("CREATE TRIGGER full BEFORE INSERT ON cavecron_run BEGIN SELECT raise(ABORT, 'full'); END")
     with caplog.at_level(logging.WARNING, logger="cavecron"):
-        late = scheduled(cellar, mine, before=-timedelta(minutes=1))
-        asyncio.run(_until(late, lambda: "nouvel essai" in caplog.text))
+        lived(cellar, mine, before=-timedelta(minutes=1), until=lambda: "nouvel essai" in caplog.text)
     assert entries(cellar) == []
     cellar.execute("DROP TRIGGER full")
-    asyncio.run(_until(scheduled(cellar, mine, before=-timedelta(minutes=2)), lambda: ended(cellar)))
+    lived(cellar, mine, before=-timedelta(minutes=2), until=lambda: ended(cellar))
     assert entries(cellar)[0].trigger == "replay"

@@ -1,0 +1,31 @@
+"""cavecron's commands in the process of the test, by a clock that the test sets."""
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import datetime
+
+from cavecron.cli import main as cli
+from tests.support.clocks import wall_clock
+from tests.support.commands import Result
+
+
+def command(*arguments: str, at: datetime, **variables: str) -> Result:
+    """Run one command to its end while the clock stands still at `at` (aware)."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), same_log(), wall_clock(at):
+        code = cli.main(arguments, variables)
+    return Result(code=code, out=out.getvalue(), err=err.getvalue())
+
+
+@contextmanager
+def same_log() -> Iterator[None]:
+    """Leave the logging of other tests as it was."""
+    logger = logging.getLogger("cavecron")
+    before = logger.handlers[:], logger.level, logger.propagate
+    try:
+        yield
+    finally:
+        logger.handlers[:], level, logger.propagate = before
+        logger.setLevel(level)

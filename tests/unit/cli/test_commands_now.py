@@ -1,0 +1,185 @@
+"""Commands that ask what time it is, each at an instant at which the answer is easily wrong."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cavecron.config.settings import BUILT_IN, load
+from cavecron.database.timestamps import utc_text
+from cavecron.ledger.catch_up import look, register
+from cavecron.ledger.models import Watch
+from cavecron.ledger.store import Ledger
+from tests.support.app_database import NOW, CellarFile
+from tests.support.in_process import command
+from tests.support.ledgers import MINUTE
+
+INSTANT = timedelta.resolution
+#: When the clocks change in Paris, and when the year ends there.
+SPRING = datetime(2027, 3, 28, 1, tzinfo=UTC)
+AUTUMN = datetime(2027, 10, 31, 1, tzinfo=UTC)
+NEW_YEAR = datetime(2027, 12, 31, 23, tzinfo=UTC)
+DAILY, YEARLY, HALF_HOURS = "30 2 * * *", "0 0 1 1 *", "*/30 * * * *"
+REPORTS = "weekly_reports"
+
+
+def database(cellar: CellarFile) -> str:
+    """Return the address of the cellar's database."""
+    return f"sqlite:///{cellar.path}"
+
+
+@pytest.fixture
+def peak(cellar: CellarFile) -> CellarFile:
+    """Return a database in which marie has a wine whose peak is 2028, and one that came in Christmas week."""
+    user = cellar.user("marie")
+    home = cellar.cellar(user)
+    cellar.wine(user, home, attributes={"apogee": 2028})
+    for came in (NEW_YEAR - timedelta(days=7), NEW_YEAR - timedelta(days=7) - INSTANT):
+        cellar.wine(user, home, created_at=utc_text(came))
+    return cellar
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "score"),
+    [
+        pytest.param(NEW_YEAR - INSTANT, "Europe/Paris", 50, id="the old year"),
+        pytest.param(NEW_YEAR, "Europe/Paris", 70, id="the new year in Paris"),
+        pytest.param(NEW_YEAR + 30 * MINUTE, "UTC", 50, id="and still the old one in UTC"),
+        pytest.param(NEW_YEAR + 60 * MINUTE, "UTC", 70, id="the new year in UTC"),
+        pytest.param(NEW_YEAR + 359 * MINUTE, "America/New_York", 50, id="and still the old one in New York"),
+    ],
+)
+def test_a_preview_is_of_the_year_that_it_is_in_the_zone(
+    peak: CellarFile, at: datetime, zone: str, score: int
+) -> None:
+    """A peak of this year scores 70, one of the next year 50."""
+    said = command("preview", "marie", "--json", at=at, DATABASE_URL=database(peak), SCHEDULER_TIMEZONE=zone)
+    assert [wine["score"] for wine in json.loads(said.out)["wines_to_drink"]] == [score]
+
+
+def test_a_preview_is_of_the_168_hours_up_to_now(peak: CellarFile) -> None:
+    """To the microsecond; its days and its hour are told in the zone."""
+    as_json, as_text = (
+        command("preview", "marie", form, at=NEW_YEAR, DATABASE_URL=database(peak)).out
+        for form in ("--json", "--text")
+    )
+    report = json.loads(as_json)
+    assert report["period"] == {"start": "2027-12-24T23:00:00+00:00", "end": "2027-12-31T23:00:00+00:00"}
+    assert report["activity"]["bottles_in"] == 1
+    assert "Du samedi 25 décembre 2027 au samedi 1er janvier 2028\n" in as_text
+    assert "Rapport généré le samedi 1er janvier 2028 à 00:00" in as_text
+
+
+def test_a_week_with_a_clock_change_has_168_hours(cellar: CellarFile) -> None:
+    """A preview on Monday at 8 after the change in autumn begins on Monday at 9."""
+    user = cellar.user("marie")
+    home, monday = cellar.cellar(user), AUTUMN + timedelta(days=1, hours=6)
+    for came in (monday - timedelta(hours=168), monday - timedelta(hours=168) - INSTANT):
+        cellar.wine(user, home, created_at=utc_text(came))
+    said = command("preview", "marie", "--json", at=monday, DATABASE_URL=database(cellar))
+    assert json.loads(said.out)["period"]["start"] == "2027-10-25T07:00:00+00:00"
+    assert json.loads(said.out)["activity"]["bottles_in"] == 1
+
+
+def followed(cellar: CellarFile, since: datetime, **variables: str) -> Ledger:
+    """Return a ledger that has followed the jobs as they are configured since then, and looked no more."""
+    made = Ledger(database=cellar.database)
+    jobs = load(variables, str, BUILT_IN).jobs
+    register(made, {name: job.schedule for name, job in jobs.items()}, since)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [
+        pytest.param(timedelta(), 0, id="now"),
+        pytest.param(2 * MINUTE - INSTANT, 0, id="two minutes are not over"),
+        pytest.param(2 * MINUTE, 1, id="two minutes are over"),
+        pytest.param(timedelta(minutes=59, seconds=59), 1, id="it could still be made up for"),
+        pytest.param(60 * MINUTE, 1, id="it is lost"),
+    ],
+)
+def test_a_slot_that_nobody_took_is_overdue_after_two_minutes(
+    cellar: CellarFile, after: timedelta, code: int
+) -> None:
+    """Until somebody has accounted for it, however long that takes."""
+    followed(cellar, NOW - 60 * MINUTE)
+    result = command("health", at=NOW + after, DATABASE_URL=database(cellar))
+    assert result.code == code
+    said = "cavecron : weekly_reports : le créneau du 2026-11-23 08:00 n'a pas été pris\n"
+    assert result.err == (said if code else "")
+
+
+@pytest.mark.parametrize(
+    ("cron", "slot", "local"),
+    [
+        pytest.param(DAILY, SPRING, "2027-03-28 03:00", id="moved behind the gap"),
+        pytest.param(DAILY, AUTUMN - 30 * MINUTE, "2027-10-31 02:30", id="the first time round"),
+        pytest.param(HALF_HOURS, AUTUMN + 30 * MINUTE, "2027-10-31 02:30", id="the second time round"),
+        pytest.param(YEARLY, NEW_YEAR, "2028-01-01 00:00", id="the new year"),
+    ],
+)
+def test_a_slot_at_a_clock_change_is_overdue_like_any_other(
+    cellar: CellarFile, cron: str, slot: datetime, local: str
+) -> None:
+    """Two minutes after its instant, whatever the clocks on the wall do."""
+    variables = {"SCHEDULER_CLEANUP_CRON": cron, "SCHEDULER_WEEKLY_REPORT_ENABLED": "0"}
+    followed(cellar, slot - INSTANT, **variables)
+    variables["DATABASE_URL"] = database(cellar)
+    assert command("health", at=slot + 2 * MINUTE - INSTANT, **variables).code == 0
+    result = command("health", at=slot + 2 * MINUTE, **variables)
+    assert (result.code, f"cleanup : le créneau du {local} n'a pas été pris" in result.err) == (1, True)
+
+
+def claimed(cellar: CellarFile) -> Ledger:
+    """Return a ledger in which this process has taken the slot of NOW, and its run has begun."""
+    ledger = followed(cellar, NOW - MINUTE)
+    schedule = load({}, str, BUILT_IN).jobs[REPORTS].schedule
+    (found,) = look(ledger, [Watch(job=REPORTS, schedule=schedule)], NOW)
+    assert found.claim
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [
+        pytest.param(MINUTE, 0, id="it works"),
+        pytest.param(timedelta(minutes=59, seconds=59), 1, id="it could still be taken up"),
+        pytest.param(60 * MINUTE, 0, id="its hour is over"),
+    ],
+)
+def test_a_run_that_was_cut_off_is_missed_while_it_could_be_taken_up(
+    cellar: CellarFile, after: timedelta, code: int
+) -> None:
+    """Afterwards nothing can be done: a container is not to be started anew for it."""
+    claimed(cellar)
+    result = command("health", at=NOW + after, DATABASE_URL=database(cellar))
+    assert (result.code, "une exécution coupée net n'est pas reprise" in result.err) == (code, bool(code))
+
+
+def test_history_tells_a_run_as_cut_off_from_the_end_of_its_lease_on(cellar: CellarFile) -> None:
+    """Not a microsecond earlier: until then its process may be slow."""
+    lease = claimed(cellar).lease
+    told = [
+        command("history", at=NOW + lease - before, DATABASE_URL=database(cellar)).out.splitlines()[0]
+        for before in (INSTANT, timedelta())
+    ]
+    assert told == [
+        "2026-11-23 08:00  weekly_reports   en cours   rattrapage, démarré à 08:00:00, retard 0 s",
+        "2026-11-23 08:00  weekly_reports   interrompu rattrapage, démarré à 08:00:00, retard 0 s",
+    ]
+
+
+def test_runs_by_hand_in_both_rounds_of_an_hour_are_two(cellar: CellarFile) -> None:
+    """Each begins and ends at the instant of the clock; on paper both were at half past two."""
+    rounds = [AUTUMN - 30 * MINUTE, AUTUMN + 30 * MINUTE]
+    for at in rounds:
+        assert command("run", "cleanup", at=at, DATABASE_URL=database(cellar)).code == 0
+    later = AUTUMN + 60 * MINUTE
+    entries = json.loads(command("history", "--json", at=later, DATABASE_URL=database(cellar)).out)
+    assert [entry["slot"] for entry in entries] == [at.isoformat() for at in reversed(rounds)]
+    assert all(entry["slot"] == entry["started"] == entry["finished"] for entry in entries)
+    lines = command("history", at=later, DATABASE_URL=database(cellar)).out.splitlines()
+    assert [line[:58] for line in lines if line.startswith("2027")] == [
+        "2027-10-31 02:30  cleanup          réussi     à la main, d"
+    ] * 2

@@ -1,0 +1,178 @@
+"""The clock of the test's own process: what it sets, and what goes on regardless."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Event, Thread
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cavecron.clock import SystemClock
+from tests.support.clocks import wall_clock
+
+#: A Sunday, at the second 02:30 in Paris.
+AT = datetime(2027, 10, 31, 1, 30, 0, 250_000, tzinfo=UTC)
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def test_the_system_clock_says_what_it_was_set_to() -> None:
+    """To the microsecond, aware, in UTC; afterwards it says again what the machine says."""
+    before = datetime.now(UTC)
+    with wall_clock(AT) as clock:
+        assert SystemClock().now() == AT
+        assert SystemClock().now().tzinfo is UTC
+        clock.move_to(AT + timedelta(days=400))
+        assert SystemClock().now() == AT + timedelta(days=400)
+    assert before <= SystemClock().now() < before + timedelta(minutes=1)
+
+
+def test_all_ways_to_ask_for_the_time_agree() -> None:
+    """In seconds since 1970 too: a log line takes its time from there."""
+    with wall_clock(AT):
+        assert time.time() == AT.timestamp()
+        assert time.time_ns() == pytest.approx(1_824_946_200_250_000_000, abs=1_000)
+        assert datetime.fromtimestamp(time.time(), UTC) == datetime.now(UTC) == AT
+        assert logging.makeLogRecord({}).created == pytest.approx(AT.timestamp(), abs=1e-6)
+
+
+def test_a_clock_that_ticks_goes_on() -> None:
+    """At its usual speed."""
+    started = time.monotonic()
+    with wall_clock(AT, tick=True):
+        while SystemClock().now() < AT + timedelta(seconds=0.1):
+            assert time.monotonic() - started < 10
+    assert time.monotonic() - started >= 0.099
+
+
+@pytest.mark.parametrize(
+    ("measure", "unit"),
+    [
+        pytest.param(time.monotonic, 1.0, id="monotonic"),
+        pytest.param(time.monotonic_ns, 1e-9, id="monotonic_ns"),
+        pytest.param(time.perf_counter, 1.0, id="perf_counter"),
+        pytest.param(time.perf_counter_ns, 1e-9, id="perf_counter_ns"),
+        pytest.param(SystemClock().monotonic, 1.0, id="the system clock"),
+    ],
+)
+def test_what_measures_goes_on(measure: Callable[[], float], unit: float) -> None:
+    """Without a jump where the clock is set, and where it is set back."""
+    named = getattr(time, getattr(measure, "__name__", ""), measure)
+    readings = [named()]
+    with wall_clock(AT):
+        # Asked anew, by its name: that is what everybody else does.
+        inside = getattr(time, getattr(measure, "__name__", ""), measure)
+        readings.append(inside())
+        Event().wait(0.05)
+        readings.append(inside())
+    readings.append(named())
+    assert readings == sorted(readings)
+    assert 0.049 <= (readings[2] - readings[1]) * unit < 10
+    assert (readings[-1] - readings[0]) * unit < 10
+
+
+def test_asyncio_keeps_its_time() -> None:
+    """A sleep ends, a time limit too, and a wait for an instant that does not come by itself is short."""
+
+    async def life() -> float:
+        started = asyncio.get_running_loop().time()
+        await asyncio.sleep(0.05)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asyncio.Event().wait()
+        await SystemClock().wait(asyncio.Event(), AT + timedelta(seconds=0.05))
+        return asyncio.get_running_loop().time() - started
+
+    with wall_clock(AT):
+        assert 0.149 <= asyncio.run(life()) < 10
+
+
+def test_threads_see_the_clock() -> None:
+    """Also where nothing of ours stands between the thread and the question."""
+    seen: Queue[object] = Queue()
+    with wall_clock(AT):
+        asked = [
+            lambda: seen.put(time.time()),
+            lambda: seen.put(SystemClock().now().timestamp()),
+            lambda: seen.put(round(logging.makeLogRecord({}).created, 6)),
+        ]
+        for ask in asked:
+            Thread(target=ask).start()
+        assert [seen.get(timeout=10) for _ in asked] == [AT.timestamp()] * len(asked)
+
+
+def test_threads_keep_their_limits() -> None:
+    """A queue, an event and a join give up after real seconds."""
+    done = Event()
+    with wall_clock(AT):
+        worker = Thread(target=done.wait, args=(10,))
+        worker.start()
+        started = time.monotonic()
+        with pytest.raises(Empty):
+            Queue[int]().get(timeout=0.05)
+        assert not Event().wait(0.05)
+        worker.join(0.05)
+        assert 0.149 <= time.monotonic() - started < 10
+        assert worker.is_alive()
+    done.set()
+    worker.join(10)
+
+
+def test_a_lock_of_the_database_is_waited_for_in_real_time(tmp_path: Path) -> None:
+    """SQLite's own clock is the machine's."""
+    path = tmp_path / "wine.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with wall_clock(AT), closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as waiter:
+            started = time.monotonic()
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                waiter.execute("BEGIN IMMEDIATE")
+            assert 0.15 <= time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("minutes", "local"),
+    [
+        pytest.param(-60, "2027-10-31T02:30:00.250000+02:00", id="the first time"),
+        pytest.param(0, "2027-10-31T02:30:00.250000+01:00", id="the second time"),
+    ],
+)
+def test_a_repeated_hour_is_told_apart(minutes: int, local: str) -> None:
+    """By everything that converts an instant into local time."""
+    instant = AT + timedelta(minutes=minutes)
+    with wall_clock(instant):
+        assert datetime.now(UTC).astimezone(PARIS).isoformat() == local
+        assert datetime.fromtimestamp(time.time(), PARIS).isoformat() == local
+        assert instant.astimezone(PARIS).isoformat() == local
+        assert datetime.now(UTC).astimezone(PARIS).astimezone(UTC) == instant
+
+
+def test_instants_from_before_and_from_meanwhile_go_together() -> None:
+    """Compared, subtracted, and taken for what they are."""
+    with wall_clock(AT):
+        meanwhile = SystemClock().now()
+        assert isinstance(AT, datetime)
+    assert isinstance(meanwhile, datetime)
+    assert (meanwhile == AT, meanwhile - AT, hash(meanwhile)) == (True, timedelta(), hash(AT))
+    assert meanwhile.isoformat() == AT.isoformat()
+
+
+def test_a_module_that_is_imported_meanwhile_is_itself_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands are imported when they are called: theirs must not be the set time for ever."""
+    (tmp_path / "imported_late.py").write_text("from datetime import datetime\nfrom time import time\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with wall_clock(AT):
+        import imported_late  # type: ignore[import-not-found]
+
+        assert imported_late.datetime.now(UTC) == AT
+        assert imported_late.time() == AT.timestamp()
+    assert imported_late.datetime is datetime
+    assert imported_late.time is time.time
