@@ -5,9 +5,14 @@ Pure: it knows neither SQL nor mail; `builder` fills it in, `wording` words it.
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Literal
 
 #: Of bottles or places: whole as the application writes it, but its column can hold a fraction.
 Quantity = int | float
+#: A year where one can be read, else the words that are stored: "NV" and "vers 2010" say something too.
+Vintage = int | str
+#: On what the choice of a wine to drink is based: its peak, a keeping note, or its age alone.
+Basis = Literal["peak", "note", "age"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,7 @@ class Movement:
     """Bottles that came in or went out; `at` is aware, in UTC."""
 
     name: str
-    vintage: int | None
+    vintage: Vintage | None
     region: str | None
     quantity: Quantity
     cellar: str | None
@@ -80,10 +85,11 @@ class WineToDrink:
 
     id: int
     name: str
-    vintage: int | None
+    vintage: Vintage | None
     peak: int | None
     score: int
     urgency: str
+    basis: Basis
     quantity: Quantity
     cellar: str | None
     subcategory: str | None
@@ -91,10 +97,25 @@ class WineToDrink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UrgencyCounts:
+    """How many of the owner's wines ought to be drunk, by urgency."""
+
+    urgent: int = 0
+    optimal: int = 0
+    soon: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return how many wines there are to drink."""
+        return self.urgent + self.optimal + self.soon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklyReport:
     """Everything that one mail says; `start` and `end` are aware instants in UTC.
 
-    `wines` holds the ten most urgent of the `wines_total` bottles that ought to be drunk.
+    `wines` holds the ten most urgent of the wines that `urgencies` counts. Of `unassessed` wines in the
+    cellar neither vintage, peak nor keeping note is known, so that nothing can be said of them.
     """
 
     user: Recipient
@@ -103,7 +124,8 @@ class WeeklyReport:
     statistics: Statistics
     activity: Activity
     wines: tuple[WineToDrink, ...]
-    wines_total: int
+    urgencies: UrgencyCounts
+    unassessed: int
 
 
 def as_json(report: WeeklyReport) -> dict[str, object]:
