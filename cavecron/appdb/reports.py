@@ -1,83 +1,103 @@
-"""Who gets a weekly report, and what it says: the application's rows, read in one pass.
+"""Who gets a weekly report, and what it says: the application's rows, read in short transactions.
 
-It knows neither mail nor the ledger. The number of statements depends on the number of users only, and
-`label_image_data` and `image_url`, a photograph each, are never selected.
+It knows neither mail nor the ledger. Memory follows what the reports say and not what is stored: rows are
+taken as they come, many small users in one transaction, one large user in several. `label_image_data` and
+`image_url`, a photograph each, are never selected.
 """
 
 import difflib
-import json
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import UsageError
-from cavecron.report.builder import Draft, ExitRow, Period, WineRow, text
+from cavecron.report.builder import ExitRow, Period, ReportBuilder, WineRow
+from cavecron.report.columns import MOST_BOTTLES, text
 from cavecron.report.maturity import KEEPING
 from cavecron.report.model import Quantity, Recipient, WeeklyReport
 
-#: Users read in one transaction: few enough for memory, and for writers who wait for its end.
-_CHUNK = 50
 _WEEK = timedelta(hours=168)
+#: Sorts before every id.
+_BEFORE_ALL = -(2**63)
 
 _USERS = 'SELECT id, username, email, parent_id FROM "user" ORDER BY id'
 
-# wine.cellar_id has no index: all cellars in one scan, never one scan for each. A sum that meets
-# something absurd must not overflow; `builder.quantity` draws the same line.
-_EXTENT = 'SELECT (SELECT count(*) FROM "user"), min(id), max(id) FROM wine'
-_BOTTLES = """
-    SELECT cellar_id, sum(quantity) FROM wine
-    WHERE id BETWEEN ? AND ? AND typeof(quantity) IN ('integer', 'real') AND abs(quantity) <= 1e12
-    GROUP BY cellar_id"""
 
-_CELLARS = """
-    SELECT user_id, id, name, coalesce(
-        (SELECT sum(capacity) FROM cellar_floor WHERE cellar_id = cellar.id), floors * bottles_per_floor)
-    FROM cellar WHERE user_id IN (SELECT value FROM json_each(:users)) ORDER BY id"""
+def _sum(column: str) -> str:
+    """Return SQL that sums what `columns.quantity` counts; a sum of anything else could overflow."""
+    return (
+        f"sum(CASE WHEN typeof({column}) IN ('integer', 'real')"
+        f" AND {column} BETWEEN -{MOST_BOTTLES} AND {MOST_BOTTLES} THEN {column} ELSE 0 END)"
+    )
 
-# The order is that of the index on user_id, so that nothing is sorted; + keeps IN from another one.
-_OWNED = """
-    wine.user_id BETWEEN :first AND :last AND +wine.user_id IN (SELECT value FROM json_each(:users))"""
 
-_WINES = f"""
-    SELECT wine.user_id, wine.id, wine.name, extra_attributes, quantity, created_at,
-           cellar.name, alcohol_subcategory.name
+# wine.cellar_id has no index: all cellars in one scan, never one scan for each; by slices of ids, which may
+# lie far apart.
+_BOTTLES = f"""
+    SELECT cellar_id, {_sum("quantity")}, max(id), count(*)
+    FROM (SELECT id, cellar_id, quantity FROM wine WHERE id > :after ORDER BY id LIMIT :slice)
+    GROUP BY cellar_id"""  # noqa: S608 - a constant
+
+_CELLARS = f"""
+    SELECT id, name, coalesce(
+        (SELECT {_sum("capacity")} FROM cellar_floor WHERE cellar_id = cellar.id GROUP BY cellar_id),
+        max(floors * bottles_per_floor, 0))
+    FROM cellar WHERE user_id = :user ORDER BY id"""  # noqa: S608 - a constant
+
+# The order is that of the index on user_id, so that nothing is sorted and reading can stop anywhere.
+_WINES = """
+    SELECT wine.id, wine.name, extra_attributes, quantity, created_at, cellar.name, alcohol_subcategory.name
     FROM wine LEFT JOIN cellar ON cellar.id = wine.cellar_id
               LEFT JOIN alcohol_subcategory ON alcohol_subcategory.id = wine.subcategory_id
-    WHERE {_OWNED} ORDER BY wine.user_id, wine.id"""  # noqa: S608 - a constant
+    WHERE wine.user_id = :user AND wine.id > :after ORDER BY wine.id"""
 
-# LIKE knows the cases of ASCII only, so any letter may stand for another one; and it passes over blobs.
-_KEEPING = " OR ".join(
-    f"content LIKE '%{''.join(letter if letter.isascii() else '_' for letter in word)}%'" for word in KEEPING
-)
+# LIKE knows the cases of ASCII only, so any letter may stand for another one; it passes over blobs, and it
+# ends at a NUL.
+_PATTERNS = dict.fromkeys("".join(letter if letter.isascii() else "_" for letter in word) for word in KEEPING)
+_KEEPING = " OR ".join(f"content LIKE '%{pattern}%'" for pattern in _PATTERNS)
 _INSIGHTS = f"""
     SELECT wine.id, wine_insight.content
     FROM wine CROSS JOIN wine_insight ON wine_insight.wine_id = wine.id
-    WHERE {_OWNED} AND ({_KEEPING} OR typeof(content) = 'blob')
-    ORDER BY wine.user_id, wine.id, weight DESC, wine_insight.created_at DESC"""  # noqa: S608
+    WHERE wine.user_id = :user AND wine.id > :after
+          AND ({_KEEPING} OR typeof(content) = 'blob' OR instr(content, char(0)))
+    ORDER BY wine.id, weight DESC, wine_insight.created_at DESC, wine_insight.id"""  # noqa: S608 - a constant
 
 _EXITS = """
-    SELECT user_id, id, consumed_at, quantity, comment,
-           snapshot_name, snapshot_year, snapshot_region, snapshot_cellar
-    FROM wine_consumption
-    WHERE user_id IN (SELECT value FROM json_each(:users)) AND consumed_at >= :horizon"""
+    SELECT id, consumed_at, quantity, comment, snapshot_name, snapshot_year, snapshot_region, snapshot_cellar
+    FROM wine_consumption WHERE user_id = :user AND consumed_at >= :horizon"""
 
 _NO_INSIGHT: tuple[object, object] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audience:
+class RecipientList:
     """Who gets a report, in order of id, and how many would if they had an address."""
 
     recipients: tuple[Recipient, ...]
     without_address: int
 
 
-def recipients(database: Database, names: Sequence[str] = ()) -> Audience:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """How much one read transaction takes: writers wait for its end, and memory holds its reports.
+
+    After `rows` or `letters` no other user is begun; after so many times more the user is left in the middle.
+    """
+
+    rows: int = 1000
+    letters: int = 1_000_000
+    overrun: int = 4
+
+
+_LIMITS = BatchLimits()
+
+
+def recipients(database: Database, names: Sequence[str] = ()) -> RecipientList:
     """Return who gets a report: all users without a parent, or those of `names` (user names or ids).
 
     Raises:
@@ -86,18 +106,25 @@ def recipients(database: Database, names: Sequence[str] = ()) -> Audience:
 
     """
     with database.reading() as connection:
-        connection.text_factory = _lenient
+        connection.text_factory = _decode_leniently
         users = connection.execute(_USERS).fetchall()
     if names:
         users = [_named(name, users) for name in dict.fromkeys(names)]
     owners = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
-    found = [Recipient(id=key, username=name, email=email) for key, name, email in owners if email.strip()]
-    unique = {recipient.id: recipient for recipient in found}
-    return Audience(recipients=tuple(unique.values()), without_address=len(owners) - len(found))
+    addressed = [
+        Recipient(id=key, username=name, email=email) for key, name, email in owners if email.strip()
+    ]
+    unique = {recipient.id: recipient for recipient in addressed}
+    return RecipientList(recipients=tuple(unique.values()), without_address=len(owners) - len(addressed))
 
 
-def reports(
-    database: Database, recipients: Sequence[Recipient], *, at: datetime, zone: ZoneInfo
+def build_reports(
+    database: Database,
+    recipients: Sequence[Recipient],
+    *,
+    at: datetime,
+    zone: ZoneInfo,
+    limits: BatchLimits = _LIMITS,
 ) -> Iterator[WeeklyReport]:
     """Yield the report of each recipient, of the week before `at` (aware), in order of id.
 
@@ -116,94 +143,152 @@ def reports(
         year=at.astimezone(zone).year,
         horizon=utc_text(start - timedelta(days=1))[:10],
     )
-    ordered = sorted(recipients, key=lambda recipient: recipient.id)
-    bottles = _bottles(database)
-    for first in range(0, len(ordered), _CHUNK):
-        chunk = ordered[first : first + _CHUNK]
+    reader = _Reader(
+        sorted(recipients, key=lambda recipient: recipient.id), period, _bottles(database, limits)
+    )
+    while reader.is_behind:
         with database.reading() as connection:
-            rows = _read(connection, [recipient.id for recipient in chunk], period)
-        drafts = {recipient.id: Draft(user=recipient, period=period) for recipient in chunk}
-        _fill(drafts, rows, bottles)
-        for draft in drafts.values():
-            yield draft.report()
+            batch = reader.read_batch(connection, limits)
+        while batch:
+            yield batch.popleft()
 
 
-def _bottles(database: Database) -> dict[object, Quantity]:
-    """Return the bottles in each cellar, read in as many parts as the users are."""
+def _bottles(database: Database, limits: BatchLimits) -> dict[object, Quantity]:
+    """Return the bottles in each cellar, read in short slices."""
     bottles: dict[object, Quantity] = {}
+    after, width = _BEFORE_ALL, 10 * limits.rows
     with database.session() as connection:
-        users, first, last = connection.execute(_EXTENT).fetchone()
-        if first is None:
-            return bottles
-        width = (last - first) // (users // _CHUNK + 1) + 1
-        for start in range(first, last + 1, width):
-            part = connection.execute(_BOTTLES, (start, min(start + width - 1, last))).fetchall()
-            for cellar, count in part:
+        while True:
+            groups = connection.execute(_BOTTLES, {"after": after, "slice": width}).fetchall()
+            for cellar, count, _last, _rows in groups:
                 bottles[cellar] = bottles.get(cellar, 0) + count
-    return bottles
+            if sum(rows for *_, rows in groups) < width:
+                return bottles
+            after = max(last for *_, last, _rows in groups)
 
 
-class _Rows(NamedTuple):
-    """What the application stores of some users."""
+class _Reader:
+    """The reports of several users, as far as they are read: all before the first user that waits.
 
-    cellars: list[tuple[Any, ...]]
-    wines: list[tuple[Any, ...]]
-    insights: list[tuple[Any, ...]]
-    exits: list[tuple[Any, ...]]
+    Of that one the wines up to `_after` are read, once there is a builder.
+    """
+
+    def __init__(
+        self, recipients: Sequence[Recipient], period: Period, bottles: Mapping[object, Quantity]
+    ) -> None:
+        self._waiting = deque(recipients)
+        self._period = period
+        self._bottles = bottles
+        self._builder: ReportBuilder | None = None
+        self._after = _BEFORE_ALL
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether a report is still to be read."""
+        return bool(self._waiting)
+
+    def read_batch(self, connection: sqlite3.Connection, limits: BatchLimits) -> deque[WeeklyReport]:
+        """Return the reports that are complete when enough is read in one transaction."""
+        batch: deque[WeeklyReport] = deque()
+        size = _BatchSize(limits)
+        while self._waiting and not size.is_full:
+            try:
+                builder = self._read_user(connection, size)
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error) or connection.text_factory is _decode_leniently:
+                    raise
+                # A text that is not UTF-8 costs its unreadable letters only. Reading each text through
+                # Python is slow: only where SQLite's way failed, and from there on.
+                connection.text_factory = _decode_leniently
+                continue
+            if builder is None:
+                break
+            batch.append(builder.report())
+            self._waiting.popleft()
+            self._builder, self._after = None, _BEFORE_ALL
+        return batch
+
+    def _read_user(self, connection: sqlite3.Connection, size: "_BatchSize") -> ReportBuilder | None:
+        """Return the builder that has all rows of the first user, None where the batch ends before."""
+        user = self._waiting[0]
+        if self._builder is None:
+            self._builder = self._begun(connection, user, size)
+        wanted = {"user": user.id, "after": self._after}
+        insights = iter(connection.execute(_INSIGHTS, wanted))
+        wine_id, content = next(insights, _NO_INSIGHT)
+        for stored in connection.execute(_WINES, wanted):
+            row = WineRow._make(stored)
+            contents = []
+            while wine_id == row.id:
+                contents.append(text(content))
+                wine_id, content = next(insights, _NO_INSIGHT)
+            self._builder.add_wine(row, contents)
+            self._after = row.id
+            if size.add_wine(row, contents):
+                return None
+        return self._builder
+
+    def _begun(self, connection: sqlite3.Connection, user: Recipient, size: "_BatchSize") -> ReportBuilder:
+        """Return a builder that has everything of the user but the wines."""
+        wanted = {"user": user.id, "horizon": self._period.horizon}
+        cellars = connection.execute(_CELLARS, wanted).fetchall()
+        exits = [ExitRow._make(row) for row in connection.execute(_EXITS, wanted)]
+        builder = ReportBuilder(user=user, period=self._period)
+        for cellar_id, name, capacity in cellars:
+            builder.add_cellar(name, self._bottles.get(cellar_id), capacity)
+        for row in exits:
+            builder.add_exit(row)
+        size.add_rows(1 + len(cellars) + len(exits), sum(_length(row.comment) for row in exits))
+        return builder
 
 
-def _read(connection: sqlite3.Connection, users: Sequence[int], period: Period) -> _Rows:
-    """Read all rows of these users; a text that is not UTF-8 costs its unreadable letters only."""
-    wanted = {
-        "users": json.dumps(users),
-        "first": users[0],
-        "last": users[-1],
-        "horizon": period.horizon,
-    }
-    statements = (_CELLARS, _WINES, _INSIGHTS, _EXITS)
-    try:
-        return _Rows(*(connection.execute(statement, wanted).fetchall() for statement in statements))
-    except sqlite3.OperationalError as error:
-        if "decode" not in str(error):
-            raise
-    # Reading each text through Python is slow: only where SQLite's way failed.
-    connection.text_factory = _lenient
-    return _Rows(*(connection.execute(statement, wanted).fetchall() for statement in statements))
+class _BatchSize:
+    """How much a transaction has read so far."""
+
+    def __init__(self, limits: BatchLimits) -> None:
+        self._limits = limits
+        self._rows = self._letters = 0
+        self._most_rows, self._most_letters = limits.rows * limits.overrun, limits.letters * limits.overrun
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether no other user is to be begun."""
+        return self._rows >= self._limits.rows or self._letters >= self._limits.letters
+
+    def add_rows(self, rows: int, letters: int) -> None:
+        """Count what was read of a user besides wines."""
+        self._rows += rows
+        self._letters += letters
+
+    def add_wine(self, row: WineRow, insights: Sequence[str]) -> bool:
+        """Count a wine, and return whether the transaction has to end though there are more."""
+        self._rows += 1 + len(insights)
+        self._letters += _length(row.extra_attributes)
+        for insight in insights:
+            self._letters += len(insight)
+        return self._rows >= self._most_rows or self._letters >= self._most_letters
 
 
-def _fill(drafts: Mapping[int, Draft], rows: _Rows, bottles: Mapping[object, Quantity]) -> None:
-    for user_id, cellar_id, name, capacity in rows.cellars:
-        drafts[user_id].add_cellar(name, bottles.get(cellar_id), capacity)
-    insights = iter(rows.insights)
-    wine_id, content = next(insights, _NO_INSIGHT)
-    for stored in rows.wines:
-        row = WineRow._make(stored)
-        contents = []
-        while wine_id == row.id:
-            contents.append(text(content))
-            wine_id, content = next(insights, _NO_INSIGHT)
-        drafts[row.user_id].add_wine(row, contents)
-    for stored in rows.exits:
-        exit_row = ExitRow._make(stored)
-        drafts[exit_row.user_id].add_exit(exit_row)
+def _length(stored: object) -> int:
+    return len(stored) if isinstance(stored, str | bytes) else 0
 
 
 def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
     """Return the row of the user with this name, or else with this id."""
-    found = [user for user in users if text(user[1]) == name] or [
+    matches = [user for user in users if text(user[1]) == name] or [
         user for user in users if str(user[0]) == name
     ]
-    if not found:
+    if not matches:
         nearest = difflib.get_close_matches(name, [text(user[1]) for user in users], n=1, cutoff=0.5)
         hint = f" (vouliez-vous dire {nearest[0]!r} ?)" if nearest else ""
         raise UsageError(f"utilisateur inconnu : {name!r}{hint}")
-    _id, _username, email, parent = found[0]
+    _id, _username, email, parent = matches[0]
     if parent is not None:
         raise UsageError(f"{name!r} est un sous-compte : son rapport est celui de son compte principal")
     if not text(email).strip():
         raise UsageError(f"{name!r} n'a pas d'adresse e-mail : l'enregistrer dans l'application")
-    return found[0]
+    return matches[0]
 
 
-def _lenient(stored: bytes) -> str:
+def _decode_leniently(stored: bytes) -> str:
     return stored.decode("utf-8", "replace")

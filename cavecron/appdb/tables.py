@@ -22,7 +22,7 @@ NEEDED: Mapping[str, frozenset[str]] = {
             "created_at",
         }
     ),
-    "wine_insight": frozenset({"wine_id", "content", "weight", "created_at"}),
+    "wine_insight": frozenset({"id", "wine_id", "content", "weight", "created_at"}),
     "wine_consumption": frozenset(
         {
             *("id", "user_id", "consumed_at", "quantity", "comment", "snapshot_name", "snapshot_year"),
@@ -51,7 +51,7 @@ MAILING = (*CELLAR, "smtp_config", "email_log")
 
 
 def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
-    """Return if `tables` are there with every column that is needed.
+    """Raise unless `tables` are there with every column that is needed.
 
     Raises:
         NotReadyError: a table is missing.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.reports import build_reports, recipients
 from cavecron.appdb.smtp_settings import MailKeyError
 from cavecron.appdb.tables import require
 from cavecron.clock import Clock
@@ -198,7 +198,7 @@ def _recipients(database: Database, settings: Settings, clock: Clock) -> str:
             f"personne à qui écrire ({missing or 'aucun compte'}) ; saisir une adresse e-mail dans Cave à Vin"
         )
     refused = []
-    for report in reports(database, audience.recipients, at=clock.now(), zone=settings.zone):
+    for report in build_reports(database, audience.recipients, at=clock.now(), zone=settings.zone):
         try:
             check_address(report.user.email)
         except CavecronError as error:

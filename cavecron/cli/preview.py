@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from unicodedata import normalize
 
-from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.reports import build_reports, recipients
 from cavecron.appdb.tables import CELLAR, require
 from cavecron.cli.french_argparse import instant
 from cavecron.clock import SystemClock
@@ -25,8 +25,8 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     at = SystemClock().now() if arguments.at is None else instant("--at", arguments.at, configured.zone)
     database = Database(configured.database)
     require(database, CELLAR)
-    audience = recipients(database, () if arguments.all else (arguments.user,))
-    for report in reports(database, audience.recipients, at=at, zone=configured.zone):
+    recipient_list = recipients(database, () if arguments.all else (arguments.user,))
+    for report in build_reports(database, recipient_list.recipients, at=at, zone=configured.zone):
         if arguments.json:
             print(json.dumps(as_json(report), ensure_ascii=False))
         elif arguments.text:

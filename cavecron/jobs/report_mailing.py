@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cavecron.appdb.email_log import EmailLogRow, record_mail
-from cavecron.appdb.reports import Audience, reports
+from cavecron.appdb.reports import RecipientList, build_reports
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
 from cavecron.jobs.mail_backend import Post
@@ -41,7 +41,7 @@ class Mailing:
     """One attempt at the mails of a run; `known` is what earlier attempts left, by user."""
 
     run: Run
-    audience: Audience
+    audience: RecipientList
     post: Post
     known: dict[int, Known] = field(default_factory=dict)
     _unrecorded: dict[str, Settled] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Mailing:
     trouble: CavecronError | None = None
 
     @classmethod
-    def resumed(cls, run: Run, audience: Audience, post: Post) -> "Mailing":
+    def resumed(cls, run: Run, audience: RecipientList, post: Post) -> "Mailing":
         """Return the mailing of `run` with what its earlier attempts left."""
         known = {int(user): what for user, what in run.deliveries.known().items() if user.isdecimal()}
         return cls(run=run, audience=audience, post=post, known=known)
@@ -77,7 +77,7 @@ class Mailing:
     def _letters(self, people: Sequence[Recipient]) -> Iterator[Letter]:
         run = self.run
         domain = self.post.sender.address.rpartition("@")[2]
-        for report in reports(run.database, people, at=run.planned, zone=run.settings.zone):
+        for report in build_reports(run.database, people, at=run.planned, zone=run.settings.zone):
             try:
                 message = compose(
                     report,

@@ -6,7 +6,7 @@ A short script over `appdb`, `report` and `mail`; it knows no SQL and no SMTP.
 import logging
 from dataclasses import replace
 
-from cavecron.appdb.reports import Audience, recipients
+from cavecron.appdb.reports import RecipientList, recipients
 from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
@@ -80,7 +80,7 @@ def _pace(run: Run) -> Pace:
     )
 
 
-def _rehearse(audience: Audience) -> Outcome:
+def _rehearse(audience: RecipientList) -> Outcome:
     """Return what a run would do; an address that cannot be written to is a failure already."""
     people, lines, failures = [], [], []
     for user in audience.recipients:

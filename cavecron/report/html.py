@@ -113,7 +113,7 @@ def _wines(report: WeeklyReport) -> Iterator[str]:
         yield _sentence(wording.NOTHING_TO_DRINK)
     for wine in report.wines[: wording.WINES_SHOWN]:
         yield from _measured(wording.wine_line(wine), wine.score, _URGENCIES[wine.urgency])
-    yield from _others(report.wines_total - min(len(report.wines), wording.WINES_SHOWN), "vin")
+    yield from _others(report.urgencies.total - min(len(report.wines), wording.WINES_SHOWN), "vin")
 
 
 def _cellars(cellars: Sequence[Cellar]) -> Iterator[str]:

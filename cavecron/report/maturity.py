@@ -1,34 +1,44 @@
-"""How urgently a bottle ought to be drunk: the rules of `shared/cave-a-vin.md`, "Wines to drink".
+"""How urgently a wine ought to be drunk: its peak decides, else its keeping notes, else its age.
 
-Pure: text and numbers in, a score from 0 to 100 out; bad values count as missing.
+Pure: text and numbers in, a score from 0 to 100 out; bad values count as missing. The rules are those of the
+application's own report, release 3.0.0; a window may have an en dash or a non-breaking hyphen too, as the
+application's newer pages read it.
 """
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from cavecron.report import columns
+from cavecron.report.model import Basis, Vintage
+
 #: What an insight on keeping has in it; no other insight counts.
-KEEPING = ("garde", "conserver", "vieillissement", "apogée", "apogee", "boire", "consommer")
+KEEPING = ("garde", "garder", "conserver", "vieillissement", "apogée", "apogee", "boire", "consommer")
+#: Those without which none of the others can be there: what has "garder" in it has "garde" in it.
+_KEEPING_PARTS = tuple(
+    word for word in KEEPING if not any(other != word and other in word for other in KEEPING)
+)
 _SOON = ("maintenant", "immédiatement", "rapidement", "bientôt")
 _AT_BEST = ("apogée", "optimal", "parfait")
-_WINDOW = re.compile(r"(\d{1,4})\s*(?:à|-)\s*(\d{1,4})\s*ans")
-#: What json.loads does, without the half of its time that it spends on blanks and options.
-_decode = json.JSONDecoder().raw_decode
-_JSON_BLANKS = " \t\n\r"
+#: "3 à 5 ans", "3-5 ans", "1 – 2 an", "3 à 5 années": the unit is whatever begins with "an". Nothing is tried
+#: twice (possessive, and no start within a number): 100 kB of digits or blanks cost no more than words.
+_WINDOW = re.compile(r"(?<!\d)(\d++)\s*+(?:à|[-\u2011\u2013])\s*+(\d++)\s*+an")
+#: A number of more digits stands for a time that no wine lives to see.
+_MOST_DIGITS = 9
 #: (years of age, score) for a wine of which nothing but the vintage is known.
 _BY_AGE = ((15, 70), (10, 50), (5, 30))
 
 
 class Maturity(NamedTuple):
-    """What is known of a wine's age; `urgency` is None under a score of 30.
+    """What is known of a wine's age, and how urgent that makes it; `basis` is what gave the score, if any.
 
     A tuple, because one is made for every wine: a frozen dataclass takes three times as long.
     """
 
-    vintage: int | None
+    vintage: Vintage | None
     peak: int | None
     score: int
+    basis: Basis | None
     note: str | None
 
     @property
@@ -40,48 +50,31 @@ class Maturity(NamedTuple):
             return "optimal"
         return "bientôt" if self.score >= 30 else None
 
+    @property
+    def is_assessed(self) -> bool:
+        """Return whether anything is known to judge by: a vintage that is a year, a peak, a keeping note."""
+        return self.peak is not None or self.note is not None or isinstance(self.vintage, int)
+
 
 def assess(extra_attributes: object, insights: Sequence[str], year: int) -> Maturity:
     """Return the maturity of a wine in the calendar year `year`.
 
     `extra_attributes` is the stored JSON text; `insights` come by weight, then age, both descending.
     """
-    attributes = _attributes(extra_attributes)
-    vintage, peak = _year(attributes.get("year")), _year(attributes.get("apogee"))
-    age = year - vintage if vintage is not None else None
+    attributes = columns.attributes(extra_attributes)
+    vintage, peak = columns.vintage(attributes.get("year")), columns.year(attributes.get("apogee"))
+    age = year - vintage if isinstance(vintage, int) else None
     score, note = _from_peak(peak, year), None
+    basis: Basis = "peak"
     if score < 50:
         for content in insights:
             lowered = content.lower()
-            if _has(lowered, KEEPING):
-                note = content
+            if _has(lowered, _KEEPING_PARTS):
+                basis, note = "note", content
                 score = _from_note(lowered, age, score)
     if score == 0 and age is not None:
-        score = _from_age(age)
-    return Maturity(vintage, peak, score, note)
-
-
-def _attributes(stored: object) -> Mapping[str, object]:
-    if not isinstance(stored, str):
-        return {}
-    trimmed = stored.strip(_JSON_BLANKS)
-    try:
-        attributes, end = _decode(trimmed)
-    except (ValueError, RecursionError):
-        return {}
-    return attributes if isinstance(attributes, dict) and end == len(trimmed) else {}
-
-
-def _year(value: object) -> int | None:
-    """Return a year, None for what Python's int() refuses and for 0: both mean "not known"."""
-    if type(value) is int:  # nearly all of them
-        return value or None
-    if not isinstance(value, str | int | float):
-        return None
-    try:
-        return int(value) or None
-    except (ValueError, OverflowError):
-        return None
+        basis, score = "age", _from_age(age)
+    return Maturity(vintage, peak, score, basis if score else None, note)
 
 
 def _from_peak(peak: int | None, year: int) -> int:
@@ -101,9 +94,9 @@ def _from_age(age: int) -> int:
 
 
 def _from_note(text: str, age: int | None, score: int) -> int:
-    window = _WINDOW.search(text) if age is not None and "ans" in text else None
+    window = _WINDOW.search(text) if age is not None else None
     if window and age is not None:
-        score = _from_window(int(window[1]), int(window[2]), age, score)
+        score = _from_window(_years(window[1]), _years(window[2]), age, score)
     if _has(text, _SOON):
         score = max(score, 80)
     if _has(text, _AT_BEST):
@@ -116,6 +109,10 @@ def _has(text: str, words: Sequence[str]) -> bool:
         if word in text:
             return True
     return False
+
+
+def _years(digits: str) -> int:
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 def _from_window(first: int, last: int, age: int, score: int) -> int:

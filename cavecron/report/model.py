@@ -140,9 +140,11 @@ def as_json(report: WeeklyReport) -> dict[str, object]:
             "bottles_out": activity.bottles_out,
             "net": activity.net,
             "entries": [_movement(entry) for entry in activity.entries],
-            "exits": [_movement(left) | {"comment": left.comment} for left in activity.exits],
+            "exits": [_movement(gone) | {"comment": gone.comment} for gone in activity.exits],
         },
         "wines_to_drink": [asdict(wine) for wine in report.wines],
+        "urgencies": asdict(report.urgencies),
+        "unassessed": report.unassessed,
     }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cavecron import french
-from cavecron.report.model import Activity, Cellar, Movement, Quantity, WeeklyReport, WineToDrink
+from cavecron.report.model import Activity, Cellar, Movement, Quantity, Vintage, WeeklyReport, WineToDrink
 from cavecron.text import plain
 
 URGENCIES = {"urgent": "Urgent", "optimal": "Optimal", "bientôt": "Bientôt"}
@@ -78,7 +78,7 @@ def lead(report: WeeklyReport) -> str:
     if not wines:
         return NOTHING_PRESSES if report.statistics.bottles else EMPTY_CELLAR
     alike = sum(wine.urgency == wines[0].urgency for wine in wines)
-    unsure = "Au moins " if alike == len(wines) < report.wines_total else ""
+    unsure = "Au moins " if alike == len(wines) < report.urgencies.total else ""
     return f"{unsure}{counted(alike, 'vin')} {_LEADS[wines[0].urgency][alike > 1]}"
 
 
@@ -107,7 +107,7 @@ def totals(report: WeeklyReport) -> Sequence[tuple[str, str]]:
     return (
         (grouped(statistics.bottles), plural(statistics.bottles, "bouteille")),
         (grouped(statistics.references), plural(statistics.references, "référence")),
-        (grouped(report.wines_total), f"{plural(report.wines_total, 'vin')} à boire"),
+        (grouped(report.urgencies.total), f"{plural(report.urgencies.total, 'vin')} à boire"),
     )
 
 
@@ -163,7 +163,7 @@ def others(hidden: int, noun: str) -> str:
     return f"… et {grouped(hidden)} {plural(hidden, f'autre {noun}')}" if hidden > 0 else ""
 
 
-def _year(year: int) -> str:
+def _year(year: Vintage) -> str:
     return plain(str(year), 8)  # what the application stores can have a thousand digits
 
 
@@ -171,7 +171,7 @@ def _named(name: str) -> str:
     return plain(name) or "Sans nom"
 
 
-def _titled(name: str, vintage: int | None) -> str:
+def _titled(name: str, vintage: Vintage | None) -> str:
     """Return 'Château Margaux 2015', and not the year twice where the name has it already."""
     title = _named(name)
     return title if vintage is None or _year(vintage) in title.split() else f"{title} {_year(vintage)}"

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cavecron.appdb.reports import recipients
-from cavecron.appdb.reports import reports as built
+from cavecron.appdb.reports import build_reports, recipients
 from cavecron.database.sqlite import Database
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.benchmarks.sample import NOW, Cellars, fill
@@ -106,7 +105,7 @@ def _held(path: Path) -> list[float]:
 
 def build(database: Database) -> None:
     """Build every report."""
-    for _ in built(database, recipients(database).recipients, at=NOW, zone=_PARIS):
+    for _ in build_reports(database, recipients(database).recipients, at=NOW, zone=_PARIS):
         pass
 
 

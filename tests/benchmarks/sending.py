@@ -17,7 +17,7 @@ from email.message import Message
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.reports import build_reports, recipients
 from cavecron.database.sqlite import Database
 from cavecron.mail.message import Sender, message_id
 from cavecron.report.message import compose
@@ -68,7 +68,7 @@ def _messages(path: Path) -> list[Message]:
             sender=Sender(address="cave@example.org", name="Cave à Vin"),
             message_id=message_id("benchmark", report.user.id, "example.org"),
         )
-        for report in reports(database, people, at=NOW, zone=_PARIS)
+        for report in build_reports(database, people, at=NOW, zone=_PARIS)
     ]
     return [message_from_bytes(bytes(mail)) for mail in mails]
 

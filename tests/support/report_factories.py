@@ -1,6 +1,8 @@
 """Reports and mails for tests: one household that every test knows, and any report that could be."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +11,16 @@ from hypothesis import strategies as st
 
 from cavecron.mail.message import Sender, message_id
 from cavecron.report.message import Mail, compose
-from cavecron.report.model import Activity, Cellar, Movement, Recipient, Statistics, WeeklyReport, WineToDrink
+from cavecron.report.model import (
+    Activity,
+    Cellar,
+    Movement,
+    Recipient,
+    Statistics,
+    UrgencyCounts,
+    WeeklyReport,
+    WineToDrink,
+)
 from tests.support.pages import parsed
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -44,6 +55,7 @@ def a_wine(
         peak=2020,
         score=score,
         urgency=urgency,
+        basis="peak" if note is None else "note",
         quantity=1,
         cellar="Garage",
         subcategory="Rouge",
@@ -71,7 +83,8 @@ def a_report(
         ),
         activity=Activity(entries=movements, exits=movements),
         wines=tuple(a_wine(f"{name} n° {i}", score=95 - i, note=NOTE) for i in range(10)),
-        wines_total=17,
+        urgencies=UrgencyCounts(urgent=12, optimal=4, soon=1),
+        unassessed=2,
     )
 
 
@@ -84,7 +97,8 @@ def an_empty_report() -> WeeklyReport:
         statistics=Statistics(bottles=0, references=0, cellars=()),
         activity=Activity(entries=(), exits=()),
         wines=(),
-        wines_total=0,
+        urgencies=UrgencyCounts(),
+        unassessed=0,
     )
 
 
@@ -92,7 +106,7 @@ def a_report_of_all_urgencies() -> WeeklyReport:
     """Make the report of a household with a bottle of each kind."""
     kinds = (("urgent", 90), ("optimal", 60), ("bientôt", 30))
     wines = tuple(a_wine(score=score, urgency=urgency) for urgency, score in kinds)
-    return replace(a_report(), wines=wines, wines_total=len(wines))
+    return replace(a_report(), wines=wines, urgencies=UrgencyCounts(urgent=1, optimal=1, soon=1))
 
 
 def composed(report: WeeklyReport, sender: Sender | None = None) -> Mail:
@@ -117,12 +131,13 @@ def said(text: str) -> str:
 _TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
 _OPTIONAL = st.none() | _TEXTS
 _YEARS = st.none() | st.integers(-9, 99999)
+_VINTAGES = _YEARS | _TEXTS.filter(str.strip)
 _QUANTITIES = st.integers(-5, 10**12) | st.floats(-5, 1e6)
 _MOVEMENTS = st.lists(
     st.builds(
         Movement,
         name=_TEXTS,
-        vintage=_YEARS,
+        vintage=_VINTAGES,
         region=_OPTIONAL,
         quantity=_QUANTITIES,
         cellar=_OPTIONAL,
@@ -146,10 +161,11 @@ _WINES = st.lists(
         WineToDrink,
         id=st.integers(1),
         name=_TEXTS,
-        vintage=_YEARS,
+        vintage=_VINTAGES,
         peak=_YEARS,
         score=st.integers(30, 100),
         urgency=st.sampled_from(("urgent", "optimal", "bientôt")),
+        basis=st.sampled_from(("peak", "note", "age")),
         quantity=_QUANTITIES,
         cellar=_OPTIONAL,
         subcategory=_OPTIONAL,
@@ -157,6 +173,18 @@ _WINES = st.lists(
     ),
     max_size=10,
 ).map(tuple)
+
+
+@st.composite
+def _urgencies(draw: st.DrawFn, wines: Sequence[WineToDrink]) -> UrgencyCounts:
+    """Draw counts of at least the wines that are kept; where fewer than ten are, there are no others."""
+    shown = Counter(wine.urgency for wine in wines)
+    more = st.integers(0, 5 if len(wines) == 10 else 0)
+    return UrgencyCounts(
+        urgent=shown["urgent"] + draw(more),
+        optimal=shown["optimal"] + draw(more),
+        soon=shown["bientôt"] + draw(more),
+    )
 
 
 @st.composite
@@ -172,5 +200,6 @@ def any_report(draw: st.DrawFn) -> WeeklyReport:
         ),
         activity=Activity(entries=draw(_MOVEMENTS), exits=draw(_MOVEMENTS)),
         wines=wines,
-        wines_total=len(wines) + draw(st.integers(0, 5)),
+        urgencies=draw(_urgencies(wines)),
+        unassessed=draw(st.integers(0, 99)),
     )

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.reports import build_reports, recipients
 from cavecron.errors import UsageError
 from cavecron.report.maturity import KEEPING
-from cavecron.report.model import Cellar, WeeklyReport, as_json
+from cavecron.report.model import Cellar, UrgencyCounts, WeeklyReport, as_json
 from tests.support.app_database import NOW, CellarFile, ago
 from tests.support.traced_database import WatchedDatabase
 
@@ -19,7 +19,7 @@ PARIS = ZoneInfo("Europe/Paris")
 
 def report_of(cellar: CellarFile, *, at: datetime = NOW, zone: ZoneInfo = PARIS) -> WeeklyReport:
     """Return the report of the only recipient."""
-    (report,) = reports(cellar.database, recipients(cellar.database).recipients, at=at, zone=zone)
+    (report,) = build_reports(cellar.database, recipients(cellar.database).recipients, at=at, zone=zone)
     return report
 
 
@@ -123,7 +123,7 @@ def test_ten_wines_are_kept_by_score_then_id(cellar: CellarFile) -> None:
         *((100, 2), (100, 5), (90, 13), (85, 7)),
         *((70, 1), (70, 6), (70, 8), (70, 9), (70, 10), (70, 11)),
     ]
-    assert report.wines_total == 12
+    assert report.urgencies == UrgencyCounts(urgent=4, optimal=8)
 
 
 def test_insights_come_by_weight_then_age(cellar: CellarFile) -> None:
@@ -185,15 +185,24 @@ def test_the_json_form_keeps_its_names(cellar: CellarFile) -> None:
         "wines_to_drink": [
             {
                 **{"id": 1, "name": "Margaux", "vintage": None, "peak": 2020, "score": 100},
-                **{"urgency": "urgent", "quantity": 1, "cellar": "Salon", "subcategory": None, "note": None},
+                **{
+                    "urgency": "urgent",
+                    "basis": "peak",
+                    "quantity": 1,
+                    "cellar": "Salon",
+                    "subcategory": None,
+                    "note": None,
+                },
             }
         ],
+        "urgencies": {"urgent": 1, "optimal": 0, "soon": 0},
+        "unassessed": 0,
     }
 
 
 def _statements(cellar: CellarFile) -> WatchedDatabase:
     watched = WatchedDatabase(cellar.path)
-    list(reports(watched, recipients(watched).recipients, at=NOW, zone=PARIS))
+    list(build_reports(watched, recipients(watched).recipients, at=NOW, zone=PARIS))
     return watched
 
 
@@ -222,7 +231,7 @@ def test_nothing_is_open_while_a_report_is_in_hand(cellar: CellarFile) -> None:
     for name in ("marie", "paul"):
         cellar.user(name)
     people = recipients(cellar.database).recipients
-    for _ in reports(cellar.database, people, at=NOW, zone=PARIS):
+    for _ in build_reports(cellar.database, people, at=NOW, zone=PARIS):
         with closing(sqlite3.connect(cellar.path, timeout=0, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             other.execute("ROLLBACK")
@@ -234,6 +243,7 @@ def test_more_users_than_fit_in_one_transaction_are_all_told(cellar: CellarFile)
         cellar.wine(cellar.user(f"user{number}"), 1, str(number), created_at=ago(days=1))
     people = recipients(cellar.database).recipients
     found = [
-        report.activity.entries[0].name for report in reports(cellar.database, people, at=NOW, zone=PARIS)
+        report.activity.entries[0].name
+        for report in build_reports(cellar.database, people, at=NOW, zone=PARIS)
     ]
     assert found == [str(number) for number in range(450)]

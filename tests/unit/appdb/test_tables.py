@@ -7,7 +7,7 @@ import pytest
 
 from cavecron.appdb.cleanup import prune
 from cavecron.appdb.email_log import EmailLogRow, record_mail
-from cavecron.appdb.reports import recipients, reports
+from cavecron.appdb.reports import build_reports, recipients
 from cavecron.appdb.smtp_settings import active
 from cavecron.appdb.tables import NEEDED, missing
 from cavecron.config.settings import Retention
@@ -20,7 +20,7 @@ def test_the_list_is_what_the_jobs_use(cellar: CellarFile) -> None:
     cellar.smtp()
     cellar.user("marie")
     watched = WatchedDatabase(cellar.path)
-    list(reports(watched, recipients(watched).recipients, at=NOW, zone=ZoneInfo("UTC")))
+    list(build_reports(watched, recipients(watched).recipients, at=NOW, zone=ZoneInfo("UTC")))
     active(watched, ())
     row = EmailLogRow(
         smtp_config_id=1,

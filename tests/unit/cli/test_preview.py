@@ -93,9 +93,17 @@ def test_the_json_keeps_the_names_of_the_issue(marie: CellarFile, capsys: pytest
         "wines_to_drink": [
             {
                 **{"id": 1, "name": "Chinon", "vintage": 2010, "peak": 2025, "score": 85, "note": None},
-                **{"urgency": "urgent", "quantity": 3, "cellar": "Salon", "subcategory": None},
+                **{
+                    "urgency": "urgent",
+                    "basis": "peak",
+                    "quantity": 3,
+                    "cellar": "Salon",
+                    "subcategory": None,
+                },
             }
         ],
+        "urgencies": {"urgent": 1, "optimal": 0, "soon": 0},
+        "unassessed": 0,
     }
 
 

@@ -14,7 +14,7 @@ from cavecron.errors import CavecronError
 from cavecron.mail.message import Sender, check_address, message_id, trial_message
 from cavecron.report.html import html_part
 from cavecron.report.message import SUBJECT, Mail
-from cavecron.report.model import WeeklyReport
+from cavecron.report.model import UrgencyCounts, WeeklyReport
 from cavecron.report.text import text_part
 from tests.support.report_factories import NOW, PARIS, a_report, a_wine, an_empty_report, any_report, composed
 
@@ -85,7 +85,7 @@ def test_what_a_user_typed_never_divides_the_parts() -> None:
     """The boundary of a mail can be foreseen, by whoever reads one twice."""
     boundary = received(composed(a_report())).get_boundary()
     wine = a_wine(note=f"--{boundary}--")
-    foreseen = replace(a_report(), wines=(wine,), wines_total=1)
+    foreseen = replace(a_report(), wines=(wine,), urgencies=UrgencyCounts(urgent=1))
     page = html_part(foreseen, PARIS, NOW)
     assert f"--{boundary}--" in page.replace("\u200b", "")
     assert str(boundary) not in page

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cavecron.report import wording
-from cavecron.report.model import Activity, Cellar
+from cavecron.report.model import Activity, Cellar, UrgencyCounts
 from cavecron.text import plain
 from tests.support.report_factories import PARIS, a_movement, a_report, a_wine, an_empty_report
 
@@ -89,7 +89,7 @@ def test_days_are_those_of_the_schedule_s_zone() -> None:
 def test_the_first_sentence_says_what_matters(urgencies: list[str], total: int, sentence: str) -> None:
     """It is what mail programs show beside the subject."""
     wines = tuple(a_wine(urgency=urgency) for urgency in urgencies)
-    assert wording.lead(replace(a_report(), wines=wines, wines_total=total)) == sentence
+    assert wording.lead(replace(a_report(), wines=wines, urgencies=UrgencyCounts(urgent=total))) == sentence
 
 
 def test_whoever_has_no_bottle_is_not_told_that_bottles_rest() -> None:
