@@ -1,11 +1,11 @@
-"""The tables and columns of Cave à Vin that the jobs use, and which of them a file lacks.
+"""The tables and columns of Cave à Vin that the jobs use, and whether a file has them.
 
 It reads no row. The facts are those of the application's release 3.0.0.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 
+from cavecron.database.columns import missing_columns
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, NotReadyError
 
@@ -58,23 +58,14 @@ def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
         CavecronError: a column is missing, or the database cannot be read.
 
     """
+    needed = {table: NEEDED[table] for table in tables}
     with database.reading() as connection:
-        lacking = missing(connection, tables)
-    if not lacking:
+        missing = missing_columns(connection, needed)
+    if not missing:
         return
-    if lacking == tuple(tables):
+    if missing == tuple(needed):
         raise NotReadyError(
             f"{database.path} n'a aucune table de Cave à Vin : {_START_ONCE}, ou corriger DATABASE_URL"
         )
-    text = f"{', '.join(lacking)} : absent de {database.path} ; {_START_ONCE}"
-    raise CavecronError(text) if all("." in name for name in lacking) else NotReadyError(text)
-
-
-def missing(connection: sqlite3.Connection, tables: Iterable[str] = NEEDED) -> tuple[str, ...]:
-    """Return what the file lacks of `tables`: their names, and those of columns as `table.column`."""
-    lacking: list[str] = []
-    for table in tables:
-        needed = NEEDED[table]
-        found = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
-        lacking += [f"{table}.{column}" for column in sorted(needed - found)] if found else [table]
-    return tuple(lacking)
+    text = f"{', '.join(missing)} : absent de {database.path} ; {_START_ONCE}"
+    raise CavecronError(text) if all("." in name for name in missing) else NotReadyError(text)

@@ -9,8 +9,9 @@ from cavecron.appdb.cleanup import prune
 from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.appdb.reports import build_reports, recipients
 from cavecron.appdb.smtp_settings import active
-from cavecron.appdb.tables import NEEDED, missing
+from cavecron.appdb.tables import NEEDED
 from cavecron.config.settings import Retention
+from cavecron.database.columns import missing_columns
 from tests.support.app_database import NOW, CellarFile
 from tests.support.traced_database import WatchedDatabase
 
@@ -47,7 +48,7 @@ def test_the_list_is_what_the_jobs_use(cellar: CellarFile) -> None:
 def test_the_applications_schema_lacks_nothing(cellar: CellarFile) -> None:
     """Release 3.0.0 as it is."""
     with cellar.database.reading() as connection:
-        assert missing(connection) == ()
+        assert missing_columns(connection, NEEDED) == ()
 
 
 @pytest.mark.parametrize(
@@ -62,4 +63,4 @@ def test_what_is_missing_is_named(cellar: CellarFile, change: str, lacking: str)
     """A table by its name, a column with its table."""
     cellar.execute(change)
     with cellar.database.reading() as connection:
-        assert missing(connection) == (lacking,)
+        assert missing_columns(connection, NEEDED) == (lacking,)

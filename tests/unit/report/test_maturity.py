@@ -1,9 +1,11 @@
-"""How urgent a bottle is: each rule of the facts page, and what bad values cost."""
+"""How urgent a bottle is: each rule with its right value, and what bad values cost."""
 
 import json
+import time
+from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cavecron.report.maturity import assess
@@ -60,6 +62,28 @@ def test_the_age_decides_where_nothing_else_is_known(vintage: int, score: int) -
         pytest.param(2024, "Boire maintenant, garde 10 à 20 ans", 80, id="never lowered"),
         pytest.param(2024, "3 à 5 ans, maintenant", 0, id="no keeping word"),
         pytest.param(2006, "Garde indéfinie", 70, id="then the age"),
+        pytest.param(2021, "Garde 3 à 5 an", 100, id="unit an"),
+        pytest.param(2021, "Garde 3 à 5 années", 100, id="unit années"),
+        pytest.param(2021, "Garde 3 à 5 annees", 100, id="unit without accents"),
+        pytest.param(2021, "Garde 3 à 5ANS", 100, id="unit in capitals, no blank"),
+        pytest.param(2021, "Garde 3 à 5 mois", 30, id="no unit of years: the age"),
+        pytest.param(2021, "Garde 3\u20135 ans", 100, id="en dash"),
+        pytest.param(2021, "Garde 3 \u2013 5 ans", 100, id="en dash with blanks"),
+        pytest.param(2021, "Garde 3\u20115 ans", 100, id="non-breaking hyphen"),
+        pytest.param(2021, "Garde 3\u20145 ans", 30, id="em dash is none: the age"),
+        pytest.param(2021, "Garde 3\u00a0à\u202f5\u00a0ans", 100, id="no-break spaces"),
+        pytest.param(2021, "Garde 3à5ans", 100, id="no blanks"),
+        pytest.param(2021, "Garde 3 À 5 ANS", 100, id="window in capitals"),
+        pytest.param(2023, "Garde 3 à 5 ans, au mieux 1 à 2 ans", 50, id="the first window counts"),
+        pytest.param(2022, "Garde 3 à 5 mois puis 2 à 6 ans", 75, id="the first with a unit of years"),
+        pytest.param(2016, "Garde 10000 à 20000 ans", 50, id="five digits are read whole: the age"),
+        pytest.param(2021, "Boire de 3 à 5 ans", 100, id="boire"),
+        pytest.param(2021, "Consommer de 3 à 5 ans", 100, id="consommer"),
+        pytest.param(2021, "Vieillissement de 3 à 5 ans", 100, id="vieillissement"),
+        pytest.param(2024, "garde, immédiatement", 80, id="immédiatement"),
+        pytest.param(2024, "garde, bientôt", 80, id="bientôt"),
+        pytest.param(2024, "garde, optimal", 60, id="optimal"),
+        pytest.param(2024, "garde, parfait", 60, id="parfait"),
     ],
 )
 def test_insights_tell_how_long_a_wine_keeps(vintage: int | None, insight: str, score: int) -> None:
@@ -93,11 +117,134 @@ def test_what_int_takes_is_a_year(stored: object) -> None:
     assert assess(json.dumps({"year": stored}), (), YEAR).vintage == int(stored)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("stored", [None, 0, "", " ", "2015.0", "NV", "deux mille", [], {}, "1" * 5000])
-def test_what_int_refuses_counts_as_missing(stored: object) -> None:
-    """A bad vintage costs the wine its age, not the report."""
-    found = assess(json.dumps({"year": stored, "apogee": stored}), (), YEAR)
-    assert (found.vintage, found.peak, found.score) == (None, None, 0)
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        *((None, None), (0, None), ("0", None), ("", None), (" ", None), ([], None), ({}, None)),
+        *(("2015.0", "2015.0"), (" NV ", "NV"), ("2015-2016", "2015-2016"), ("vers 2010", "vers 2010")),
+        pytest.param("1" * 5000, "1" * 5000, id="5000 digits"),
+        pytest.param("\ud83c NV", "? NV", id="half a character"),
+    ],
+)
+def test_what_int_refuses_is_shown_but_has_no_age(stored: object, shown: str | None) -> None:
+    """Words say something to their owner; the wine has no age by them, and no peak."""
+    maturity = assess(json.dumps({"year": stored, "apogee": stored}), (), YEAR)
+    assert (maturity.vintage, maturity.peak, maturity.score) == (shown, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "insight", "basis"),
+    [
+        ({"apogee": 2020, "year": 1990}, "À boire maintenant", "peak"),
+        ({"apogee": 2040, "year": 1990}, "À boire maintenant", "note"),
+        ({"apogee": 2040, "year": 1990}, "Belle garde", "age"),
+        ({"year": 1990}, "Robe rubis, maintenant", "age"),
+        ({"year": "NV"}, "garde, optimal", "note"),
+        ({"year": 2025}, "Belle garde", None),
+        ({}, "Robe rubis", None),
+    ],
+)
+def test_the_basis_is_what_gave_the_score(
+    attributes: dict[str, object], insight: str, basis: str | None
+) -> None:
+    """The peak, a keeping note or the age; none where nothing gave any."""
+    assert assess(json.dumps(attributes), (insight,), YEAR).basis == basis
+
+
+@pytest.mark.parametrize(
+    ("attributes", "insight", "assessed"),
+    [
+        ({"year": "NV"}, "Robe rubis", False),
+        ({"year": 0, "apogee": "bientôt"}, "", False),
+        ({"year": 2025}, "", True),
+        ({"apogee": "2050"}, "", True),
+        ({"year": "NV"}, "Belle garde", True),
+    ],
+)
+def test_a_wine_is_assessed_by_a_year_a_peak_or_a_keeping_note(
+    attributes: dict[str, object], insight: str, assessed: bool
+) -> None:
+    """Words as vintage do not say how old it is."""
+    assert assess(json.dumps(attributes), (insight,), YEAR).is_assessed is assessed
+
+
+_UNITS = ("an", "ans", "années", "annees", "ANS", "ANNÉES", "mois", "")
+_BLANKS = ("", " ", "  ", "\u00a0", "\u202f", "\n")
+_DASHES = ("à", "À", "-", "\u2013", "\u2011", "\u2014", "et")
+_WORDS = (
+    "",
+    "garde",
+    "À GARDER",
+    "Conserver",
+    "Apogée",
+    "BOIRE",
+    "maintenant",
+    "Rapidement",
+    "PARFAIT",
+    "Robe",
+    "dans",
+)
+#: One window as it is spelt, and its two numbers where it counts as one.
+_Window = tuple[str, tuple[int, int] | None]
+
+
+@st.composite
+def _windows(draw: st.DrawFn) -> _Window:
+    first, last = draw(st.integers(0, 40)), draw(st.integers(0, 40))
+    dash, unit = draw(st.sampled_from(_DASHES)), draw(st.sampled_from(_UNITS))
+    blanks = [draw(st.sampled_from(_BLANKS)) for _ in range(3)]
+    spelt = f"{first}{blanks[0]}{dash}{blanks[1]}{last}{blanks[2]}{unit}"
+    counts = unit not in ("mois", "") and dash not in ("\u2014", "et")
+    return spelt, (first, last) if counts else None
+
+
+#: Words and windows in any order, with a comma after each.
+_NOTES = st.lists(st.sampled_from(_WORDS).map(lambda word: (word, None)) | _windows(), min_size=1, max_size=6)
+
+
+def _expected(age: int | None, notes: Sequence[Sequence[_Window]]) -> int:
+    """Return the score of notes by the rules, from what they were made of and not from their text."""
+    score = 0
+    for note in notes:
+        words = {spelt.lower() for spelt, _window in note}
+        if not words & {"garde", "à garder", "conserver", "apogée", "boire"}:
+            continue
+        window = next((window for _spelt, window in note if window), None)
+        if window and age is not None:
+            low, high = window
+            if age >= high:
+                score = 100
+            elif age >= low:
+                score = max(score, 50 + (50 * (age - low)) // (high - low))
+            elif age > 0:
+                score = max(score, (30 * age) // low)
+        score = max(score, 80 if words & {"maintenant", "rapidement"} else 0)
+        score = max(score, 60 if words & {"apogée", "parfait"} else 0)
+    by_age = next((points for least, points in ((15, 70), (10, 50), (5, 30)) if (age or 0) >= least), 0)
+    return score or by_age
+
+
+@given(st.none() | st.integers(-3, 45), st.lists(_NOTES, max_size=4))
+@example(5, [[("garde", None), ("3\u20135 années", (3, 5))]])
+def test_keeping_notes_mean_the_same_however_they_are_worded(
+    age: int | None, notes: list[list[_Window]]
+) -> None:
+    """Units, dashes, blanks, capitals, several windows, several insights: the oracle knows only the rules."""
+    attributes = json.dumps({"year": None if age is None else YEAR - age})
+    contents = [", ".join(spelt for spelt, _window in note) for note in notes]
+    assert assess(attributes, contents, YEAR).score == _expected(age, notes)
+
+
+@pytest.mark.parametrize(
+    "filler",
+    ["9" * 100_000, "3 " * 50_000, "3 à " * 25_000, "3à" + " " * 100_000, "3" + "\u00a0" * 100_000],
+    ids=["digits", "numbers", "windows without an end", "blanks at the end", "no-break spaces"],
+)
+def test_a_note_of_100_kb_is_read_in_one_pass(filler: str) -> None:
+    """Quadratic time would be minutes; the window after it still counts."""
+    started = time.monotonic()
+    assert assess('{"year": 2021}', (f"garde {filler}; 3 à 5 ans",), YEAR).score == 100
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize(
