@@ -1,9 +1,10 @@
-"""Peak memory of all reports: 20,000 users over 2,000, 10 wines each."""
+"""Peak memory of all reports: how it grows with users, and with the wines of each."""
 
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmarks.figures import MEMORY, Figure
@@ -21,6 +22,15 @@ sys.exit(code)
 """
 
 
+#: Cellars of few users with many wines and of many users, and the most memory in MB for their mails; the
+#: image allows a container 64 MB.
+_LIMITS = (
+    (Cellars(users=2_000, wines=100), 45),
+    (Cellars(users=50, wines=1_000, insights=3), 45),
+    (Cellars(users=40, wines=25_000, insights=1), 64),
+)
+
+
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
     """Measure the job with an outbox in memory, and `cavecron preview --all --json`: the whole process."""
     many, few = (200, 20) if quick else (20_000, 2_000)
@@ -28,7 +38,7 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
         "`run weekly_reports`": ["run", "weekly_reports"],
         "`preview --all --json`": ["preview", "--all", "--json", "--at", NOW.isoformat()],
     }.items():
-        peaks = [_peak(folder, users, arguments) for users in (many, few)]
+        peaks = [_peak(folder, Cellars(users=users, wines=10), arguments) for users in (many, few)]
         yield Figure(
             name=f"peak memory of {name} with {many:,} users over {few:,} (10 wines each)",
             measured=peaks[0] / peaks[1],
@@ -36,13 +46,22 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
             limit=1.5,
             note="{:.0f} MB over {:.0f} MB".format(*peaks),
         )
+    for cellars, limit in _LIMITS:
+        size = replace(cellars, wines=cellars.wines // 100) if quick else cellars
+        yield Figure(
+            name=f"peak memory of `run weekly_reports`: {size.users:,} users × {size.wines:,} wines"
+            f" × {size.insights} insights",
+            measured=_peak(folder, size, ["run", "weekly_reports"]),
+            unit="MB",
+            limit=limit,
+        )
 
 
-def _peak(folder: Path, users: int, arguments: Sequence[str]) -> float:
+def _peak(folder: Path, cellars: Cellars, arguments: Sequence[str]) -> float:
     """Return the most memory that the process had, in MB."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as place:
         path = Path(place) / "wine.db"
-        fill(path, Cellars(users=users, wines=10))
+        fill(path, cellars)
         done = subprocess.run(
             [sys.executable, "-c", _PROGRAM, *arguments],
             env=environment(DATABASE_URL=f"sqlite:///{path}", CAVECRON_MAIL=f"maildir:{place}/outbox"),

@@ -1,0 +1,168 @@
+"""How the rows of reports are read: in short transactions, with memory that follows what reports say."""
+
+import sqlite3
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cavecron.appdb.reports import BatchLimits, build_reports, recipients
+from cavecron.database.sqlite import Database
+from cavecron.report.model import WeeklyReport
+from tests.support.app_database import NOW, CellarFile, ago
+from tests.support.traced_database import WatchedDatabase
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def _reports(database: Database, **limits: int) -> list[WeeklyReport]:
+    people = recipients(database).recipients
+    return list(build_reports(database, people, at=NOW, zone=PARIS, limits=BatchLimits(**limits)))
+
+
+def _fill(cellar: CellarFile, *, users: int, wines: int, note: str = "garde 3 à 5 ans") -> None:
+    """Add users whose wines differ, each with two insights, and what went out."""
+    for number in range(users):
+        user = cellar.user(f"user{number}")
+        cave = cellar.cellar(user, f"cave {number}")
+        for wine in range(wines):
+            attributes = {"year": 2000 + (wine * 7 + number) % 26, "region": wine}
+            row = cellar.wine(
+                user, cave, f"{number}/{wine}", created_at=ago(days=wine), attributes=attributes
+            )
+            cellar.insight(row, f"{note} {wine}")
+            cellar.insight(row, "Robe rubis")
+            cellar.exit(user, row, comment=f"{wine}")
+
+
+@dataclass(frozen=True)
+class _CountedDatabase(Database):
+    """Counts the read transactions, and the wines that each of them reads."""
+
+    wines_read: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection whose rows of wines are counted."""
+        with super().reading() as connection:
+            self.wines_read.append(0)
+            connection.row_factory = self._count
+            yield connection
+
+    def _count(self, cursor: sqlite3.Cursor, row: tuple[object, ...]) -> tuple[object, ...]:
+        self.wines_read[-1] += len(cursor.description) == 7 and cursor.description[2][0] == "extra_attributes"
+        return row
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"rows": 1, "overrun": 1},
+        {"rows": 3, "overrun": 2},
+        {"rows": 10**6, "letters": 1, "overrun": 1},
+        {"rows": 50, "overrun": 4},
+    ],
+    ids=["row by row", "a few rows", "letter by letter", "a user and more"],
+)
+def test_reports_are_the_same_however_they_are_cut(cellar: CellarFile, limits: dict[str, int]) -> None:
+    """A user may be read in many transactions, and a transaction may read many users."""
+    _fill(cellar, users=4, wines=30)
+    cellar.user("nobody", None)
+    cellar.user("empty")
+    assert _reports(cellar.database, **limits) == _reports(cellar.database, rows=10**6, letters=10**9)
+
+
+@pytest.mark.parametrize("limits", [{"rows": 1, "overrun": 1}, {"rows": 10**6}], ids=["cut", "whole"])
+def test_a_text_that_is_not_utf8_is_read_once(cellar: CellarFile, limits: dict[str, int]) -> None:
+    """Reading goes on where it failed: no wine is lost, none counted twice."""
+    _fill(cellar, users=3, wines=10)
+    for column in ("name", "extra_attributes"):
+        cellar.execute(f"UPDATE wine SET {column} = CAST(x'ff' AS TEXT) WHERE id = 15")
+    cellar.execute("UPDATE wine_insight SET content = CAST(x'ff206761726465' AS TEXT) WHERE wine_id = 16")
+    cellar.execute("UPDATE wine_consumption SET comment = CAST(x'ff' AS TEXT) WHERE wine_id = 25")
+    cellar.execute("UPDATE cellar SET name = CAST(x'ff' AS TEXT) WHERE id = 2")
+    built = _reports(cellar.database, **limits)
+    assert [report.statistics.bottles for report in built] == [10, 10, 10]
+    assert [len(report.activity.exits) for report in built] == [10, 10, 10]
+    assert built[1].statistics.cellars[0].name == "\ufffd"
+
+
+def test_one_large_user_is_read_in_slices(cellar: CellarFile) -> None:
+    """No transaction takes more wines than its limit, and each is over before a report is handed out."""
+    _fill(cellar, users=1, wines=100)
+    database = _CountedDatabase(cellar.path)
+    _reports(database, rows=10, overrun=2)
+    assert sum(database.wines_read) == 100
+    assert max(database.wines_read) <= 20
+
+
+def test_small_users_share_a_transaction(cellar: CellarFile) -> None:
+    """A connection and a transaction for each of a thousand users would take longer than their rows."""
+    for number in range(300):
+        cellar.user(f"user{number}")
+    database = _CountedDatabase(cellar.path)
+    assert len(_reports(database)) == 300
+    assert len(database.wines_read) == 2  # the list of recipients, and their reports
+
+
+def test_every_statement_of_a_report_finds_its_rows_by_an_index(cellar: CellarFile) -> None:
+    """Only the bottles of all cellars, by slices of ids, and the list of users pass over a whole table."""
+    _fill(cellar, users=2, wines=3)
+    watched = WatchedDatabase(cellar.path)
+    _reports(watched)
+    scans = set()
+    for statement in {one for one in watched.statements if one.lstrip().startswith("SELECT")}:
+        for row in cellar.rows(f"EXPLAIN QUERY PLAN {statement}"):
+            if str(row[3]).startswith("SCAN"):
+                scans.add(str(row[3]).split(" USING")[0])
+    assert scans <= {"SCAN user", "SCAN (subquery-1)", "SCAN (subquery-2)"}
+
+
+def _peak(database: Database) -> int:
+    """Return the most memory in octets that reading all reports one after the other takes."""
+    people = recipients(database).recipients
+    tracemalloc.start()
+    try:
+        for _report in build_reports(database, people, at=NOW, zone=PARIS):
+            pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _add_many(cellar: CellarFile, user: int, wines: int, note: str) -> None:
+    """Add wines of this user, long ago, each with three notes."""
+    cave = cellar.cellar(user)
+    first = cellar.wine(user, cave, attributes={"year": 2010})
+    cellar.insight(first, note)
+    cellar.execute(
+        "INSERT INTO wine (name, extra_attributes, quantity, cellar_id, user_id, created_at, updated_at)"
+        " WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        " SELECT name || i, extra_attributes, 1, cellar_id, user_id, created_at, updated_at FROM wine, n"
+        " WHERE id = ?",
+        (wines, first),
+    )
+    cellar.execute(
+        "INSERT INTO wine_insight (wine_id, content, weight, created_at, updated_at)"
+        " SELECT wine.id, content || wine.id, k.value, wine_insight.created_at, wine_insight.updated_at"
+        " FROM wine, json_each('[1,2,3]') AS k, wine_insight WHERE user_id = ? AND wine_insight.wine_id = ?",
+        (user, first),
+    )
+
+
+def test_memory_does_not_grow_with_the_wines_of_a_user(cellar: CellarFile) -> None:
+    """10,000 wines with three notes each take hardly more than 500: what is kept is the ten best."""
+    _add_many(cellar, cellar.user("few"), 500, "À boire, garde 3 à 5 ans. " * 10)
+    few = _peak(cellar.database)
+    _add_many(cellar, cellar.user("many"), 10_000, "À boire, garde 3 à 5 ans. " * 10)
+    assert _peak(cellar.database) < 2 * few + 1_000_000
+
+
+def test_memory_does_not_grow_with_the_length_of_notes_that_are_not_kept(cellar: CellarFile) -> None:
+    """Five users with 120 notes of 100 kB each: 60 MB if all were read at once, 5 MB for the ten that are kept."""
+    for number in range(5):
+        _add_many(cellar, cellar.user(f"user{number}"), 40, "garde " + "x" * 100_000)
+    assert _peak(cellar.database) < 25_000_000

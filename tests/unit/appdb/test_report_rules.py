@@ -1,0 +1,168 @@
+"""What a report says of odd but real rows: shown as stored, in one order, and never at another's cost."""
+
+import json
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cavecron.appdb.reports import build_reports, recipients
+from cavecron.report.model import UrgencyCounts, WeeklyReport, as_json
+from tests.support.app_database import NOW, CellarFile, ago
+
+
+def _report(cellar: CellarFile) -> WeeklyReport:
+    """Return the report of the only recipient."""
+    people = recipients(cellar.database).recipients
+    (report,) = build_reports(cellar.database, people, at=NOW, zone=ZoneInfo("Europe/Paris"))
+    return report
+
+
+@pytest.mark.parametrize("vintage", ["NV", "2015-2016", "vers 2010"])
+def test_a_vintage_without_a_year_is_shown_as_stored(cellar: CellarFile, vintage: str) -> None:
+    """In entries, exits and wines to drink; the wine is judged by its peak alone."""
+    marie = cellar.user("marie")
+    attributes = {"year": f" {vintage} ", "apogee": 2026}
+    wine = cellar.wine(marie, cellar.cellar(marie), attributes=attributes, created_at=ago(days=1))
+    cellar.exit(marie, wine, snapshot_year=f"{vintage} ")
+    report = _report(cellar)
+    assert [(one.vintage, one.score, one.basis) for one in report.wines] == [(vintage, 70, "peak")]
+    assert [entry.vintage for entry in report.activity.entries] == [vintage]
+    assert [gone.vintage for gone in report.activity.exits] == [vintage]
+
+
+def test_a_number_as_region_is_shown(cellar: CellarFile) -> None:
+    """As JSON has it, and as a column of text stores it."""
+    marie = cellar.user("marie")
+    attributes = {"region": 33}
+    wine = cellar.wine(marie, cellar.cellar(marie), attributes=attributes, created_at=ago(days=1))
+    cellar.exit(marie, wine, snapshot_region=71)
+    activity = _report(cellar).activity
+    assert (activity.entries[0].region, activity.exits[0].region) == ("33", "71")
+
+
+def test_blanks_at_the_ends_are_not_shown(cellar: CellarFile) -> None:
+    """Of names, cellars, notes and comments."""
+    marie = cellar.user("marie")
+    cave = cellar.cellar(marie, " Salon ")
+    wine = cellar.wine(marie, cave, " Chinon\n", created_at=ago(days=1), attributes={"year": 2000})
+    cellar.insight(wine, " Garde \n")
+    cellar.exit(marie, wine, snapshot_name=" Chinon\t", snapshot_cellar=" Salon ", comment="\u00a0Bon ")
+    report = _report(cellar)
+    (entry,), (gone,), (one,) = report.activity.entries, report.activity.exits, report.wines
+    assert (entry.name, entry.cellar) == ("Chinon", "Salon")
+    assert (gone.name, gone.cellar, gone.comment) == ("Chinon", "Salon", "Bon")
+    assert (one.name, one.cellar, one.note) == ("Chinon", "Salon", "Garde")
+    assert report.statistics.cellars[0].name == "Salon"
+
+
+def test_of_equal_instants_the_lower_id_comes_first(cellar: CellarFile) -> None:
+    """Entries and exits alike; newer ones before them."""
+    marie = cellar.user("marie")
+    cave = cellar.cellar(marie)
+    for number, days in enumerate((2, 2, 1, 2)):
+        wine = cellar.wine(marie, cave, str(number), created_at=ago(days=days))
+        cellar.exit(marie, wine, snapshot_name=str(number), consumed_at=ago(days=days))
+    activity = _report(cellar).activity
+    assert [entry.name for entry in activity.entries] == ["2", "0", "1", "3"]
+    assert [gone.name for gone in activity.exits] == ["2", "0", "1", "3"]
+
+
+def test_exits_belong_to_the_168_hours_at_both_ends(cellar: CellarFile) -> None:
+    """One of exactly seven days ago counts, one dated after the run's instant does not."""
+    marie = cellar.user("marie")
+    wine = cellar.wine(marie, cellar.cellar(marie))
+    for name, at in {
+        "seven days": ago(days=7),
+        "older": ago(days=7, microseconds=1),
+        "now": ago(),
+        "tomorrow": ago(days=-1),
+    }.items():
+        cellar.exit(marie, wine, snapshot_name=name, consumed_at=at)
+    assert [gone.name for gone in _report(cellar).activity.exits] == ["now", "seven days"]
+
+
+@pytest.mark.parametrize(
+    ("floors", "rows", "capacity"),
+    [
+        pytest.param(4, (), 24, id="product"),
+        pytest.param(-4, (), 0, id="negative product"),
+        pytest.param(4, (5, 2), 7, id="floors' own"),
+        pytest.param(4, (0,), 0, id="a floor of nothing"),
+        pytest.param(4, ("x",), 0, id="a floor of words"),
+        pytest.param(4, (2**63 - 1, 2**63 - 1, 5), 5, id="a sum that would overflow"),
+        pytest.param(4, (-(2**63), 5), 5, id="the least integer"),
+    ],
+)
+def test_a_cellar_holds_what_its_floors_hold(
+    cellar: CellarFile, floors: int, rows: tuple[object, ...], capacity: int
+) -> None:
+    """Rows of floors go before floors × places, which hold nothing where the product is negative."""
+    cave = cellar.cellar(cellar.user("marie"), floors=floors, places=6)
+    for level, places in enumerate(rows):
+        cellar.floor(cave, level, places)
+    (one,) = _report(cellar).statistics.cellars
+    assert (one.capacity, one.fill_rate) == (capacity, 0.0)
+
+
+def test_a_quantity_that_sql_cannot_sum_costs_its_wine_only(cellar: CellarFile) -> None:
+    """The least integer has no absolute value, and two of the greatest no sum."""
+    marie = cellar.user("marie")
+    cave = cellar.cellar(marie)
+    for quantity in (-(2**63), 2**63 - 1, 2**63 - 1, 3):
+        cellar.wine(marie, cave, quantity=quantity)
+    statistics = _report(cellar).statistics
+    assert (statistics.bottles, statistics.cellars[0].bottles) == (3, 3)
+
+
+def test_no_number_of_a_report_is_infinite(cellar: CellarFile) -> None:
+    """JSON has no word for it: the fill rate of a cellar for next to no bottle is none."""
+    marie = cellar.user("marie")
+    cave = cellar.cellar(marie, floors=1e-300, places=1e-8)
+    cellar.wine(marie, cave, quantity=10**12)
+    assert json.dumps(as_json(_report(cellar)), allow_nan=False)
+
+
+def test_all_wines_to_drink_are_counted_and_those_of_which_nothing_is_known(cellar: CellarFile) -> None:
+    """Not only the ten that are kept; bottles that are gone are neither."""
+    marie = cellar.user("marie")
+    cave = cellar.cellar(marie)
+    for count, stored in {12: {"apogee": 2020}, 3: {"apogee": 2026}, 2: {"year": 2021}}.items():
+        for _ in range(count):
+            cellar.wine(marie, cave, attributes=stored)
+    for unknown in ({}, {"year": "NV"}, {"year": 0}):
+        cellar.wine(marie, cave, attributes=unknown)
+        cellar.wine(marie, cave, attributes=unknown, quantity=0)
+    cellar.insight(cellar.wine(marie, cave), "Belle garde")
+    cellar.wine(marie, cave, attributes={"year": 2025})
+    report = _report(cellar)
+    assert report.urgencies == UrgencyCounts(urgent=12, optimal=3, soon=2)
+    assert (report.urgencies.total, len(report.wines), report.unassessed) == (17, 10, 3)
+
+
+def test_of_insights_alike_in_weight_and_age_the_last_stored_is_the_note(cellar: CellarFile) -> None:
+    """So that two runs say the same."""
+    marie = cellar.user("marie")
+    wine = cellar.wine(marie, cellar.cellar(marie), attributes={"year": 2000})
+    for number in range(5):
+        cellar.insight(wine, f"Garde {number}")
+    assert _report(cellar).wines[0].note == "Garde 4"
+
+
+@pytest.mark.parametrize(
+    "content", ["\x00 boire maintenant", "\u202eboire\u202c maintenant", "\x1b[2J boire, maintenant"]
+)
+def test_controls_hide_no_keeping_note(cellar: CellarFile, content: str) -> None:
+    """SQLite's LIKE ends at a NUL; the rules do not."""
+    marie = cellar.user("marie")
+    cellar.insight(cellar.wine(marie, cellar.cellar(marie)), content)
+    assert [wine.score for wine in _report(cellar).wines] == [80]
+
+
+def test_a_wine_dated_tomorrow_is_a_bottle_but_no_entry(cellar: CellarFile) -> None:
+    """What comes after the run's instant waits for the next report; the bottle lies there all the same."""
+    marie = cellar.user("marie")
+    cellar.wine(marie, cellar.cellar(marie), quantity=3, created_at=ago(hours=-24))
+    report = _report(cellar)
+    assert (report.activity.entries, report.statistics.bottles) == ((), 3)
+    assert report.end - report.start == timedelta(hours=168)
