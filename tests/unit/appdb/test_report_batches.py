@@ -162,7 +162,7 @@ def test_memory_does_not_grow_with_the_wines_of_a_user(cellar: CellarFile) -> No
 
 
 def test_memory_does_not_grow_with_the_length_of_notes_that_are_not_kept(cellar: CellarFile) -> None:
-    """Five users with 120 notes of 100 kB each: 60 MB if all were read at once, 5 MB for the ten that are kept."""
+    """Five users with 120 notes of 100 kB each: 60 MB if all were read at once, a few for the ten kept."""
     for number in range(5):
         _add_many(cellar, cellar.user(f"user{number}"), 40, "garde " + "x" * 100_000)
     assert _peak(cellar.database) < 25_000_000
