@@ -1,9 +1,12 @@
-"""Text of users made fit to be shown: one line, printable, not endless. Pure."""
+"""Text of users: made fit to be shown, on one line, and what a misspelt word was meant to be. Pure."""
 
 import re
+from collections.abc import Iterable
 
 #: A text is looked at up to so many times the length that is shown: blanks may come in heaps.
 _BLANKS = 20
+#: Longer names are compared by nobody: each letter of one is held against each of another.
+_LONGEST_NAME = 200
 
 
 # Controls, lone surrogates, bidirectional overrides and non-characters: HTML refuses
@@ -25,3 +28,15 @@ def plain(text: str, limit: int = 120) -> str:
     words, blank, _rest = line[:limit].rpartition(" ")
     cut = words if blank and len(words) > limit * 3 // 4 else line[: limit - 1]
     return cut.rstrip(" .,;:") + "…"
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | None:
+    """Return which of `known` was probably meant by `word`, whatever its case; None where none comes near.
+
+    `cutoff` is the least similarity, from 0 (any will do) to 1, by the measure of `difflib`.
+    """
+    import difflib  # noqa: PLC0415 - who misspells nothing does without
+
+    folded = {name.casefold(): name for name in known if len(name) <= _LONGEST_NAME}
+    found = difflib.get_close_matches(word[:_LONGEST_NAME].casefold(), folded, n=1, cutoff=cutoff)
+    return folded[found[0]] if found else None

@@ -26,7 +26,8 @@ class EmailLogRow:
 def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLogRow) -> int:
     """Write `sent` into `email_log`, within the caller's transaction; return the id of its row.
 
-    `mail` is the row that an earlier try has left, None where this is the first: a mail has one row.
+    `mail` is the row that an earlier try has left, None where this is the first: a mail has one row. Where
+    that row was deleted, and its number perhaps given to another mail, a new one is made.
     """
     at = utc_text(sent.at)
     failed = sent.error_message is not None
@@ -45,7 +46,8 @@ def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLog
     if mail is not None:
         rewritten = connection.execute(
             "UPDATE email_log SET smtp_config_id = :config, recipient_email = :email, status = :status,"
-            " error_message = :error, sent_at = :sent WHERE id = :mail AND template_name = :template",
+            " error_message = :error, sent_at = :sent WHERE id = :mail AND template_name = :template"
+            " AND recipient_user_id IS :user AND (:user IS NOT NULL OR recipient_email = :email)",
             values,
         )
         if rewritten.rowcount:
@@ -57,3 +59,13 @@ def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLog
         values,
     )
     return inserted.lastrowid or 0
+
+
+def user_with_address(connection: sqlite3.Connection, address: str) -> int | None:
+    """Return the id of the user whose mails go to `address`, whatever its case; None where it is nobody's."""
+    row = connection.execute(
+        'SELECT id FROM "user" WHERE lower(trim(email)) = lower(:address)'
+        " ORDER BY email <> :address, id LIMIT 1",
+        {"address": address},
+    ).fetchone()
+    return row[0] if row else None

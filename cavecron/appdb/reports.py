@@ -5,14 +5,14 @@ taken as they come, many small users in one transaction, one large user in sever
 `image_url`, a photograph each, are never selected.
 """
 
-import difflib
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from cavecron.appdb.exclusions import Exclusions, read_exclusions
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import UsageError
@@ -20,6 +20,7 @@ from cavecron.report.builder import ExitRow, Period, ReportBuilder, WineRow
 from cavecron.report.columns import MOST_BOTTLES, text
 from cavecron.report.maturity import KEEPING
 from cavecron.report.model import Quantity, Recipient, WeeklyReport
+from cavecron.text import nearest
 
 _WEEK = timedelta(hours=168)
 #: Sorts before every id.
@@ -76,10 +77,16 @@ _NO_INSIGHT: tuple[object, object] = (None, None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientList:
-    """Who gets a report, in order of id, and how many would if they had an address."""
+    """Who gets a report, in order of id; how many would if they had an address, or were not excluded.
+
+    `asked_for` are users who get one though they are on the list `exclusions`: they were asked for by name.
+    """
 
     recipients: tuple[Recipient, ...]
     without_address: int
+    excluded: int = 0
+    asked_for: tuple[str, ...] = ()
+    exclusions: Exclusions = field(default_factory=Exclusions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +104,12 @@ class BatchLimits:
 _LIMITS = BatchLimits()
 
 
-def recipients(database: Database, names: Sequence[str] = ()) -> RecipientList:
+def recipients(
+    database: Database, names: Sequence[str] = (), *, exclude: Sequence[str] = ()
+) -> RecipientList:
     """Return who gets a report: all users without a parent, or those of `names` (user names or ids).
+
+    Whom `exclude` names gets none, unless `names` asks for it.
 
     Raises:
         UsageError: a name is unknown, or its user gets no report.
@@ -108,14 +119,23 @@ def recipients(database: Database, names: Sequence[str] = ()) -> RecipientList:
     with database.reading() as connection:
         connection.text_factory = _decode_leniently
         users = connection.execute(_USERS).fetchall()
+    exclusions = read_exclusions(exclude, users)
     if names:
         users = [_named(name, users) for name in dict.fromkeys(names)]
-    owners = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
+    everybody = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
+    listed = [name for key, name, _email in everybody if key in exclusions.users]
+    owners = [owner for owner in everybody if names or owner[0] not in exclusions.users]
     addressed = [
         Recipient(id=key, username=name, email=email) for key, name, email in owners if email.strip()
     ]
     unique = {recipient.id: recipient for recipient in addressed}
-    return RecipientList(recipients=tuple(unique.values()), without_address=len(owners) - len(addressed))
+    return RecipientList(
+        recipients=tuple(unique.values()),
+        without_address=len(owners) - len(addressed),
+        excluded=0 if names else len(listed),
+        asked_for=tuple(dict.fromkeys(listed)) if names else (),
+        exclusions=exclusions,
+    )
 
 
 def build_reports(
@@ -279,8 +299,8 @@ def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]
         user for user in users if str(user[0]) == name
     ]
     if not matches:
-        nearest = difflib.get_close_matches(name, [text(user[1]) for user in users], n=1, cutoff=0.5)
-        hint = f" (vouliez-vous dire {nearest[0]!r} ?)" if nearest else ""
+        meant = nearest(name, [text(user[1]) for user in users])
+        hint = f" (vouliez-vous dire {meant!r} ?)" if meant else ""
         raise UsageError(f"utilisateur inconnu : {name!r}{hint}")
     _id, _username, email, parent = matches[0]
     if parent is not None:

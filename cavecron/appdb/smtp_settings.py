@@ -3,9 +3,12 @@
 It opens no connection to that server, and never puts a key or a password into a message.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import utc_text
 from cavecron.errors import CavecronError
 from cavecron.mail.smtp.config import Security, SmtpConfig
 
@@ -53,6 +56,30 @@ def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
         sender_name=str(row["sender_name"] or ""),
         timeout=_timeout(row["timeout"]),
     )
+
+
+def active_id(database: Database) -> int | None:
+    """Return the id of the configuration that `active` reads, usable or not; None where none is active."""
+    with database.reading() as connection:
+        row = connection.execute(_ACTIVE).fetchone()
+    return row[0] if row else None
+
+
+def record_test(connection: sqlite3.Connection, config: int, *, at: datetime, error: str | None) -> None:
+    """Keep how a test message went at `at` (aware), as the application's own test does; None is success.
+
+    An older release has none of these columns: what is not there is not written.
+    """
+    test = {
+        "last_test_at": utc_text(at),
+        "last_test_success": int(error is None),
+        "last_test_error": error,
+    }
+    stored = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('smtp_config')")}
+    columns = [f"{name} = :{name}" for name in test if name in stored]
+    if columns:
+        statement = f"UPDATE smtp_config SET {', '.join(columns)} WHERE id = :id"  # noqa: S608 - constants
+        connection.execute(statement, {**test, "id": config})
 
 
 def _words(row: Mapping[str, object], column: str, what: str) -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from cavecron.cli.preflight import Finding, examine
+from cavecron.cli.preflight import CheckResult, run_checks
 from cavecron.clock import SystemClock
 from cavecron.errors import ConfigurationError
 from cavecron.jobs.environment import load
@@ -21,22 +21,22 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         settings, _jobs = load(environ)
     except ConfigurationError as error:
         for problem in error.problems:
-            _print(Finding(subject="Configuration", ok=False, said=problem))
+            _print(CheckResult(subject="Configuration", ok=False, message=problem))
         return error.exit_code
     well = True
-    for finding in examine(settings, clock=SystemClock(), mounts=_mounts(), send_to=arguments.send_to):
+    for finding in run_checks(settings, clock=SystemClock(), mounts=_mounts(), send_to=arguments.send_to):
         _print(finding)
         well = well and finding.ok is True
     return 0 if well else 1
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: CheckResult) -> None:
     mark = _MARKS[finding.ok]
     try:
         mark.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         mark = _PLAIN_MARKS[finding.ok]
-    print(f"{mark} {finding.subject} : {finding.said}", flush=True)
+    print(f"{mark} {finding.subject} : {finding.message}", flush=True)
 
 
 def _mounts() -> str:

@@ -1,26 +1,26 @@
 """What `cavecron check` looks at: everything that has to be right before a job can work.
 
-Each look is one Finding, in French. Nothing is sent, save the test message that is asked for, and what
-is written into the database is undone at once.
+Each look is one CheckResult, in French. Nothing is sent, save the test message that is asked for; and but for
+that message's traces, what is written into the database is undone at once.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.reports import RecipientList, build_reports, recipients
 from cavecron.appdb.smtp_settings import MailKeyError
 from cavecron.appdb.tables import require
+from cavecron.cli.trial_mail import TrialMail
 from cavecron.clock import Clock
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.jobs.mail_backend import Post, post_of
+from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.store import Ledger
-from cavecron.mail.message import check_address, check_sender, trial_message
+from cavecron.mail.message import check_address, check_sender
 from cavecron.mail.smtp.config import SmtpConfig
-from cavecron.mail.transport import Transport
 from cavecron.text import plain
 
 #: How mountinfo's names of file systems begin that lie on another machine.
@@ -30,20 +30,20 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at; `ok` is None where there was no point in looking.
 
-    `said` is what was found, or what is wrong and what to do.
+    `message` is what was found, or what is wrong and what to do.
     """
 
     subject: str
     ok: bool | None
-    said: str
+    message: str
 
 
-def examine(
+def run_checks(
     settings: Settings, *, clock: Clock, mounts: str, send_to: str | None, patience: float = 30.0
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Look at everything in turn; `mounts` is the text of Linux' /proc/self/mountinfo, or blank.
 
     With `send_to`, one test message goes to that address. `patience` is how many seconds a lock of the
@@ -65,31 +65,31 @@ def examine(
         for subject in ("Clé", "Envoi", "Destinataires"):
             yield _skipped(subject, "les tables ne sont pas là")
         return
-    yield from _post(settings, database, clock, send_to)
+    yield from _mail(settings, database, clock, send_to)
     yield _look("Destinataires", lambda: _recipients(database, settings, clock))
 
 
-def _look(subject: str, look: Callable[[], str]) -> Finding:
+def _look(subject: str, look: Callable[[], str]) -> CheckResult:
     try:
-        return Finding(subject=subject, ok=True, said=look())
+        return CheckResult(subject=subject, ok=True, message=look())
     except CavecronError as error:
-        return Finding(subject=subject, ok=False, said=str(error))
+        return CheckResult(subject=subject, ok=False, message=str(error))
 
 
-def _skipped(subject: str, why: str) -> Finding:
-    return Finding(subject=subject, ok=None, said=f"pas vérifié : {why}")
+def _skipped(subject: str, why: str) -> CheckResult:
+    return CheckResult(subject=subject, ok=None, message=f"pas vérifié : {why}")
 
 
-def _configuration(settings: Settings) -> Finding:
+def _configuration(settings: Settings) -> CheckResult:
     # What is wrong with the key is told by the look at the key, in more words.
     warnings = [warning for warning in settings.warnings if not warning.startswith("SMTP_ENCRYPTION_KEY")]
     if warnings:
-        return Finding(subject="Configuration", ok=False, said=" ; ".join(warnings))
+        return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
     where = f"le dossier {settings.outbox}" if settings.outbox else "le serveur SMTP de Cave à Vin"
     disabled = [name for name, job in settings.jobs.items() if not job.enabled]
     off = f", désactivés : {', '.join(disabled)}" if disabled else ""
     said = f"fuseau {settings.zone.key}, mails vers {where}{off}"
-    return Finding(subject="Configuration", ok=True, said=said)
+    return CheckResult(subject="Configuration", ok=True, message=said)
 
 
 def _readable(database: Database) -> str:
@@ -139,37 +139,41 @@ def _file_system(path: Path, mounts: str) -> str:
     return found[1]
 
 
-def _post(settings: Settings, database: Database, clock: Clock, send_to: str | None) -> Iterator[Finding]:
+def _mail(settings: Settings, database: Database, clock: Clock, send_to: str | None) -> Iterator[CheckResult]:
+    """Look at the way that mails go; a test message takes it where nothing is in the way."""
+    backend, obstacle = None, ""
     try:
-        post = post_of(settings, database)
+        backend = mail_backend(settings, database)
     except MailKeyError as error:
-        yield Finding(subject="Clé", ok=False, said=str(error))
+        obstacle = str(error)
+        yield CheckResult(subject="Clé", ok=False, message=obstacle)
         yield _skipped("Envoi", "le mot de passe SMTP n'a pu être lu")
-        return
     except CavecronError as error:
+        obstacle = str(error)
         yield _skipped("Clé", "aucune configuration SMTP utilisable")
-        yield Finding(subject="Envoi", ok=False, said=str(error))
-        return
-    yield Finding(subject="Clé", ok=True, said=_key(post))
-    transport = post.connect()
-    yield _look("Envoi", lambda: _connected(post, transport))
+        yield CheckResult(subject="Envoi", ok=False, message=obstacle)
+    else:
+        yield CheckResult(subject="Clé", ok=True, message=_key(backend))
+        connected = _look("Envoi", partial(_connected, backend))
+        obstacle = "" if connected.ok else connected.message
+        yield connected
     if send_to is not None:
-        yield _look("Essai", lambda: _sent(post, transport, send_to, clock.now().astimezone(settings.zone)))
-    transport.close()
+        trial = TrialMail(backend=backend, database=database, clock=clock, zone=settings.zone)
+        yield _trial(trial, send_to, obstacle)
 
 
-def _key(post: Post) -> str:
-    if post.config is None or post.config.password is None:
+def _key(backend: MailBackend) -> str:
+    if backend.config is None or backend.config.password is None:
         return "pas nécessaire, aucun mot de passe à ouvrir"
     return "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
 
 
-def _connected(post: Post, transport: Transport) -> str:
-    check_sender(post.sender)
-    transport.open()
-    if post.config is None:
+def _connected(backend: MailBackend) -> str:
+    check_sender(backend.sender)
+    backend.probe()
+    if backend.config is None:
         return "le dossier des mails est accessible en écriture"
-    config = post.config
+    config = backend.config
     way = _SECURITIES[config.security]
     return f"{config.host}:{config.port} répond ({way}, {_login(config)}), rien n'a été envoyé"
 
@@ -182,20 +186,33 @@ def _login(config: SmtpConfig) -> str:
     return f"identifié comme {config.username}"
 
 
-def _sent(post: Post, transport: Transport, address: str, at: datetime) -> str:
-    recipient = check_address(address)
-    message = trial_message(recipient, post.sender, at)
-    transport.send(message, recipient)
-    return f"un message d'essai est parti vers {recipient}"
+def _trial(trial: TrialMail, send_to: str, obstacle: str) -> CheckResult:
+    """Send the test message unless there is an `obstacle`, and note in the database what became of it."""
+    try:
+        recipient = check_address(send_to)
+    except CavecronError as error:  # that is no mail, and says nothing about the server
+        return CheckResult(subject="Essai", ok=False, message=str(error))
+    if obstacle:
+        result = CheckResult(subject="Essai", ok=None, message="pas envoyé")
+    else:
+        result = _look("Essai", lambda: trial.send(recipient))
+    failure = None if result.ok else obstacle or result.message
+    try:
+        trial.record(recipient, failure)
+    except CavecronError as error:
+        message = f"{result.message} ; mais la liste des mails de Cave à Vin n'a pu le noter : {error}"
+        return CheckResult(subject="Essai", ok=False, message=message)
+    return result
 
 
 def _recipients(database: Database, settings: Settings, clock: Clock) -> str:
-    """Build every report as a run would, and check every address."""
-    audience = recipients(database)
-    missing = f"{audience.without_address} sans adresse" if audience.without_address else ""
-    if not audience.recipients:
+    """Build every report as a run would, check every address, and the list of who wants no report."""
+    audience = recipients(database, exclude=settings.report_exclude)
+    counts = _counts(audience)
+    if not audience.recipients and not audience.excluded:
         raise CavecronError(
-            f"personne à qui écrire ({missing or 'aucun compte'}) ; saisir une adresse e-mail dans Cave à Vin"
+            f"personne à qui écrire ({', '.join(counts[1:]) or 'aucun compte'}) ; saisir une adresse e-mail"
+            " dans Cave à Vin"
         )
     refused = []
     for report in build_reports(database, audience.recipients, at=clock.now(), zone=settings.zone):
@@ -206,5 +223,19 @@ def _recipients(database: Database, settings: Settings, clock: Clock) -> str:
     if refused:
         more = f" ; et {len(refused) - _MOST_NAMED} autres" if len(refused) > _MOST_NAMED else ""
         raise CavecronError(" ; ".join(refused[:_MOST_NAMED]) + more)
-    count = len(audience.recipients)
-    return f"{count} rapport{'s' if count > 1 else ''} à envoyer" + (missing and f", {missing}")
+    exclusions = audience.exclusions
+    message = " ; ".join((", ".join(counts), *exclusions.warnings, *exclusions.notices))
+    if exclusions.warnings:  # somebody who wants no report gets one
+        raise CavecronError(message)
+    return message
+
+
+def _counts(audience: RecipientList) -> list[str]:
+    """Return how many get a report, and how many do not, and why."""
+    count, excluded = len(audience.recipients), audience.excluded
+    counts = [f"{count} rapport{'s' if count > 1 else ''} à envoyer"]
+    if audience.without_address:
+        counts.append(f"{audience.without_address} sans adresse")
+    if excluded:
+        counts.append(f"{excluded} exclu{'s' if excluded > 1 else ''}")
+    return counts

@@ -15,6 +15,7 @@ from cavecron.config import parsing as variables
 from cavecron.config.parsing import Variables, WrongValueError
 from cavecron.errors import ConfigurationError
 from cavecron.schedule import Schedule, ScheduleError, parse
+from cavecron.text import nearest
 
 LogFormat = Literal["text", "json"]
 
@@ -33,6 +34,7 @@ _NAMES = frozenset(
         "SCHEDULER_WEEKLY_REPORT_CONNECTIONS",
         "SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION",
         "SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE",
+        "SCHEDULER_WEEKLY_REPORT_EXCLUDE",
         "CAVECRON_ALERT_TO",
         "CAVECRON_MAIL",
         "CAVECRON_JOBS",
@@ -101,7 +103,7 @@ class Mailing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; `jobs` by name, `stop_grace` in seconds."""
+    """What the environment says; `jobs` by name, `stop_grace` in seconds, `report_exclude` names or ids."""
 
     zone: ZoneInfo
     database: Path
@@ -110,6 +112,7 @@ class Settings:
     outbox: Path | None
     retention: Retention
     mailing: Mailing
+    report_exclude: tuple[str, ...]
     jobs: Mapping[str, JobSettings]
     stop_grace: int
     alert_to: str | None
@@ -172,6 +175,7 @@ def load(
         outbox=reader.value("CAVECRON_MAIL", "smtp", variables.outbox),
         retention=_retention(reader),
         mailing=_mailing(reader),
+        report_exclude=reader.value("SCHEDULER_WEEKLY_REPORT_EXCLUDE", "", variables.names),
         jobs={job.name: _job(reader, job, zone) for job in jobs},
         stop_grace=reader.value("CAVECRON_STOP_GRACE", "8", _seconds),
         alert_to=reader.value("CAVECRON_ALERT_TO", "", variables.address),
@@ -290,7 +294,5 @@ def _misspelt(environ: Mapping[str, str], known: frozenset[str]) -> tuple[str, .
 
 
 def _hint(name: str, known: frozenset[str]) -> str:
-    import difflib  # noqa: PLC0415 - who misspells nothing does without
-
-    nearest: Sequence[str] = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
-    return f" (vouliez-vous dire {nearest[0]} ?)" if nearest else ""
+    meant = nearest(name, sorted(known), cutoff=0.75)
+    return f" (vouliez-vous dire {meant} ?)" if meant else ""

@@ -21,6 +21,9 @@ def cleanup(run: Run) -> Outcome:
         return _outcome("Essai à blanc, lignes à supprimer", counts)
     counts = prune(run.database, run.settings.retention, now=run.planned, check=run.check)
     outcome = _outcome("Nettoyage, lignes supprimées", counts)
+    for table, count in counts.items():
+        plural = "s" if count > 1 else ""
+        _LOG.info("Nettoyage: %s %d ligne%s supprimée%s", table, count, plural, plural)
     _LOG.info("%s", outcome.summary)
     return outcome
 

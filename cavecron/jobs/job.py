@@ -16,6 +16,7 @@ from cavecron.clock import Clock
 from cavecron.config.settings import BUILT_IN, JobDefaults, Settings, check_defaults
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, UsageError
+from cavecron.text import nearest
 
 if TYPE_CHECKING:  # a command that runs no job, like `next`, does without the ledger
     from cavecron.ledger.deliveries import Deliveries
@@ -149,10 +150,7 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
     """
     known = {job.name: job for job in jobs}
     if name not in known:
-        import difflib  # noqa: PLC0415 - who misspells nothing does without
-
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
-        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest[0]} ?)")
+        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest(name, known, cutoff=0)} ?)")
     return known[name]
 
 

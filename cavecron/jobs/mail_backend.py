@@ -3,7 +3,9 @@
 It opens nothing by itself; what it returns does, when the first mail is sent.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,23 +13,60 @@ from cavecron.appdb.smtp_settings import active
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.mail.maildir import MaildirTransport
-from cavecron.mail.message import Sender
+from cavecron.mail.message import Sender, message_id
+from cavecron.mail.models import Message
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.transport import Transport
+
+_LOG = logging.getLogger(__name__)
 
 _OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class MailBackend:
     """A way for mails to go out, each connection by `connect`; `config` is None for the outbox."""
 
     connect: Callable[[], Transport]
     sender: Sender
     config: SmtpConfig | None
 
+    def message_id(self, key: str, recipient: str) -> str:
+        """Return the Message-ID of the mail that `key` tells from every other one to `recipient`."""
+        return message_id(key, recipient, self.sender.address.rpartition("@")[2])
 
-def post_of(settings: Settings, database: Database) -> Post:
+    def probe(self) -> None:
+        """Return if a connection can be made, logged in where that is asked for; nothing is sent.
+
+        Raises:
+            CavecronError: it cannot.
+
+        """
+        with self._session():
+            pass
+
+    def send(self, message: Message, address: str) -> None:
+        """Deliver one message to one address, over a connection of its own.
+
+        Raises:
+            CavecronError: it was not delivered; temporary where a later try may succeed.
+
+        """
+        with self._session() as transport:
+            transport.send(message, address)
+        _LOG.debug("Mail envoyé à %s", address)
+
+    @contextmanager
+    def _session(self) -> Iterator[Transport]:
+        transport = self.connect()
+        try:
+            transport.open()
+            yield transport
+        finally:
+            transport.close()
+
+
+def mail_backend(settings: Settings, database: Database) -> MailBackend:
     """Return the way that `settings` choose.
 
     Raises:
@@ -35,12 +74,13 @@ def post_of(settings: Settings, database: Database) -> Post:
 
     """
     if settings.outbox is not None:
-        return Post(connect=partial(MaildirTransport, settings.outbox), sender=_OUTBOX_SENDER, config=None)
+        connect = partial(MaildirTransport, settings.outbox)
+        return MailBackend(connect=connect, sender=_OUTBOX_SENDER, config=None)
     config = active(database, settings.smtp_keys)
     # smtplib and ssl cost a tenth of a second to import: only who mails pays.
     from cavecron.mail.smtp.transport import connector  # noqa: PLC0415
 
-    return Post(
+    return MailBackend(
         connect=connector(config, settings.smtp_ca_file),
         sender=Sender(address=config.sender_email, name=config.sender_name),
         config=config,

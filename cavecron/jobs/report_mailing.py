@@ -12,7 +12,7 @@ from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.appdb.reports import RecipientList, build_reports
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
-from cavecron.jobs.mail_backend import Post
+from cavecron.jobs.mail_backend import MailBackend
 from cavecron.ledger.deliveries import DeliveryState, Known, Settled
 from cavecron.mail.message import message_id
 from cavecron.mail.models import Delivery, Fate, Letter, Turn
@@ -20,7 +20,8 @@ from cavecron.report.message import SUBJECT, compose
 from cavecron.report.model import Recipient
 from cavecron.schedule import GRACE
 
-_TEMPLATE = "weekly_report"
+#: What the application calls this kind of mail in its log.
+TEMPLATE = "weekly_report"
 _UNKNOWN = "envoi coupé net avant la réponse du serveur de mail : le message est peut-être arrivé"
 #: An unknown fate stays in doubt: the mail goes out again, and that is counted as a repetition.
 _STATES: Mapping[Fate, DeliveryState] = {
@@ -42,17 +43,22 @@ class Mailing:
 
     run: Run
     audience: RecipientList
-    post: Post
+    backend: MailBackend
     known: dict[int, Known] = field(default_factory=dict)
     _unrecorded: dict[str, Settled] = field(default_factory=dict)
     #: Why nothing can be noted down: the mailing has to end.
     trouble: CavecronError | None = None
 
     @classmethod
-    def resumed(cls, run: Run, audience: RecipientList, post: Post) -> "Mailing":
+    def resumed(cls, run: Run, audience: RecipientList, backend: MailBackend) -> "Mailing":
         """Return the mailing of `run` with what its earlier attempts left."""
-        known = {int(user): what for user, what in run.deliveries.known().items() if user.isdecimal()}
-        return cls(run=run, audience=audience, post=post, known=known)
+        known = {
+            int(user): what
+            for user, what in run.deliveries.known().items()
+            # Only owed a mail when the run failed: nobody has tried to write to him yet.
+            if user.isdecimal() and (what.state != "deferred" or what.error)
+        }
+        return cls(run=run, audience=audience, backend=backend, known=known)
 
     @property
     def done(self) -> int:
@@ -76,14 +82,14 @@ class Mailing:
 
     def _letters(self, people: Sequence[Recipient]) -> Iterator[Letter]:
         run = self.run
-        domain = self.post.sender.address.rpartition("@")[2]
+        domain = self.backend.sender.address.rpartition("@")[2]
         for report in build_reports(run.database, people, at=run.planned, zone=run.settings.zone):
             try:
                 message = compose(
                     report,
                     zone=run.settings.zone,
                     generated=run.planned,
-                    sender=self.post.sender,
+                    sender=self.backend.sender,
                     message_id=message_id(run.key, report.user.id, domain),
                 )
             except CavecronError as error:
@@ -140,6 +146,7 @@ class Mailing:
                 "sent": sent,
                 "failed": failed,
                 "without_address": self.audience.without_address,
+                "excluded": self.audience.excluded,
                 "recipients": [
                     person(user, "sent" if what.state == "sent" else "failed", what.error)
                     for user, what in told
@@ -164,11 +171,11 @@ class Mailing:
 
     def _settled(self, user: int, email: str, what: Known) -> Settled:
         row = EmailLogRow(
-            smtp_config_id=self.post.config.id if self.post.config else None,
+            smtp_config_id=self.backend.config.id if self.backend.config else None,
             recipient_email=email,
             recipient_user_id=user,
             subject=SUBJECT,
-            template_name=_TEMPLATE,
+            template_name=TEMPLATE,
             error_message=what.error,
             at=self.run.clock.now(),
         )

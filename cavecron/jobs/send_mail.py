@@ -10,10 +10,10 @@ from functools import partial
 from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Run
-from cavecron.jobs.mail_backend import Post, post_of
+from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.deliveries import DeliveryState, Settled
 from cavecron.mail.errors import UnknownFateError
-from cavecron.mail.message import check_address, message_id, plain_message
+from cavecron.mail.message import check_address, plain_message
 
 
 def send(run: Run, to: str, subject: str, text: str) -> None:
@@ -28,33 +28,31 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     known = run.deliveries.known().get(key)
     if known is not None and known.state == "sent":
         return
-    post = post_of(run.settings, run.database)
+    backend = mail_backend(run.settings, run.database)
     message = plain_message(
         subject,
         text,
         recipient=recipient,
-        sender=post.sender,
+        sender=backend.sender,
         at=run.clock.now().astimezone(run.settings.zone),
-        message_id=message_id(run.key, key, post.sender.address.rpartition("@")[2]),
+        message_id=backend.message_id(run.key, key),
     )
     run.deliveries.record(now=run.clock.now(), begun=[key])
-    settle = partial(_settle, run, key, message, post)
-    transport = post.connect()
+    settle = partial(_settle, run, key, message, backend)
     try:
-        transport.open()
-        transport.send(message, recipient)
+        backend.send(message, recipient)
     except CavecronError as error:
         settle(error=error)
         raise
-    finally:
-        transport.close()
     settle(error=None)
 
 
-def _settle(run: Run, key: str, message: EmailMessage, post: Post, *, error: CavecronError | None) -> None:
+def _settle(
+    run: Run, key: str, message: EmailMessage, backend: MailBackend, *, error: CavecronError | None
+) -> None:
     """Record what became of the mail, in the ledger and for the application's admin pages."""
     row = EmailLogRow(
-        smtp_config_id=post.config.id if post.config else None,
+        smtp_config_id=backend.config.id if backend.config else None,
         recipient_email=str(message["To"]),
         recipient_user_id=None,
         subject=str(message["Subject"]),

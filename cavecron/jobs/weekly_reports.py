@@ -10,8 +10,9 @@ from cavecron.appdb.reports import RecipientList, recipients
 from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
-from cavecron.jobs.mail_backend import post_of
+from cavecron.jobs.mail_backend import mail_backend
 from cavecron.jobs.report_mailing import Mailing, person
+from cavecron.jobs.unsent_reports import log_unsent
 from cavecron.mail.delivery.deliver import deliver
 from cavecron.mail.delivery.limits import Pace
 from cavecron.mail.message import check_address
@@ -30,14 +31,49 @@ def weekly_reports(run: Run) -> Outcome:
 
     """
     require(run.database, MAILING)
-    audience = recipients(run.database, run.users)
-    if audience.without_address:
-        _LOG.info("Sans adresse e-mail, donc sans rapport: %d", audience.without_address)
+    audience = recipients(run.database, run.users, exclude=run.settings.report_exclude)
+    _log_audience(audience)
     if run.dry_run:
         return _rehearse(audience)
-    post = post_of(run.settings, run.database)
-    with run.deliveries.kept() as deliveries:
-        return _mail(Mailing.resumed(replace(run, deliveries=deliveries), audience, post))
+    if audience.excluded and not audience.recipients:
+        return _nothing_sent(audience)  # nor is a mail server asked for
+    try:
+        backend = mail_backend(run.settings, run.database)
+        with run.deliveries.kept() as deliveries:
+            return _mail(Mailing.resumed(replace(run, deliveries=deliveries), audience, backend))
+    except CavecronError as error:
+        log_unsent(run, audience.recipients, error)
+        raise
+
+
+def _log_audience(audience: RecipientList) -> None:
+    """Say who gets no report, and what is wrong with the list of those who want none."""
+    for warning in audience.exclusions.warnings:
+        _LOG.warning("%s", warning)
+    for notice in audience.exclusions.notices:
+        _LOG.info("%s", notice)
+    for name in audience.asked_for:
+        _LOG.info("%s est dans SCHEDULER_WEEKLY_REPORT_EXCLUDE : écrit quand même, --user le demande", name)
+    if audience.without_address:
+        _LOG.info("Sans adresse e-mail, donc sans rapport: %d", audience.without_address)
+    if audience.excluded:
+        _LOG.info("Exclus par SCHEDULER_WEEKLY_REPORT_EXCLUDE: %d", audience.excluded)
+
+
+def _nothing_sent(audience: RecipientList) -> Outcome:
+    """Return the outcome of a run for nobody."""
+    outcome = Outcome(
+        summary="Rapports hebdomadaires: 0 envoyés, 0 échecs",
+        details={
+            "sent": 0,
+            "failed": 0,
+            "without_address": audience.without_address,
+            "excluded": audience.excluded,
+            "recipients": [],
+        },
+    )
+    _LOG.info("%s", outcome.summary)
+    return outcome
 
 
 def _mail(mailing: Mailing) -> Outcome:
@@ -61,10 +97,12 @@ def _mail(mailing: Mailing) -> Outcome:
 
 def _send(mailing: Mailing, pace: Pace) -> None:
     people = {user.id: user for user in mailing.audience.recipients}
-    for turn in deliver(mailing.letters(), mailing.post.connect, pace=pace, check=mailing.check):
+    for turn in deliver(mailing.letters(), mailing.backend.connect, pace=pace, check=mailing.check):
         for delivery in turn.results:
-            if delivery.error is not None:
-                user = people[delivery.letter.user_id]
+            user = people[delivery.letter.user_id]
+            if delivery.error is None:
+                _LOG.debug("Rapport envoyé à %s <%s>", user.username, user.email)
+            else:
                 _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, delivery.error)
         mailing.note(turn)
         mailing.run.progress(len(mailing.known), len(people))
@@ -98,6 +136,10 @@ def _rehearse(audience: RecipientList) -> Outcome:
     return Outcome(
         summary=f"Essai à blanc: {ready} à envoyer, {len(failures)} adresses refusées",
         lines=tuple(lines),
-        details={"without_address": audience.without_address, "recipients": people},
+        details={
+            "without_address": audience.without_address,
+            "excluded": audience.excluded,
+            "recipients": people,
+        },
         failures=tuple(failures),
     )

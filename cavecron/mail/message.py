@@ -23,6 +23,9 @@ _ADDRESS = re.compile(rf"(?!.*=\?){_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+#: Of the message of `cavecron check --send-to`.
+TRIAL_SUBJECT = "Essai - Cave à Vin"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
@@ -73,7 +76,7 @@ def trial_message(recipient: str, sender: Sender, at: datetime) -> EmailMessage:
     Raises CavecronError for a sender that does not belong in a header.
     """
     return plain_message(
-        "Essai - Cave à Vin",
+        TRIAL_SUBJECT,
         "Bonjour,\n\nce message d’essai vient de cavecron check --send-to : les rapports hebdomadaires de"
         "\nCave à Vin peuvent prendre le même chemin.\n",
         recipient=recipient,

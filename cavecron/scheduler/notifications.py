@@ -14,9 +14,9 @@ from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
-from cavecron.jobs.mail_backend import post_of
+from cavecron.jobs.mail_backend import mail_backend
 from cavecron.ledger.models import Claim, Ending
-from cavecron.mail.message import check_address, message_id, plain_message
+from cavecron.mail.message import check_address, plain_message
 
 _LOG = logging.getLogger("cavecron.notify")
 
@@ -56,23 +56,17 @@ def _alert(to: str, claim: Claim, told: str, *, job: Job, settings: Settings, cl
     """Mail the operator, where mail itself works."""
     slot = f"{claim.slot.astimezone(settings.zone):%Y-%m-%d %H:%M}"
     try:
-        post = post_of(settings, Database(settings.database))
-        domain = post.sender.address.rpartition("@")[2]
+        backend = mail_backend(settings, Database(settings.database))
         message = plain_message(
             f"Cave à Vin : échec du job {job.name}",
             f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{told}\n\n"
             f"Ce qui s'est passé : cavecron history {job.name}\n"
             f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n",
             recipient=check_address(to),
-            sender=post.sender,
+            sender=backend.sender,
             at=clock.now().astimezone(settings.zone),
-            message_id=message_id(f"alert.{job.name}.{slot}.{claim.run}.{claim.attempt}", to, domain),
+            message_id=backend.message_id(f"alert.{job.name}.{slot}.{claim.run}.{claim.attempt}", to),
         )
-        transport = post.connect()
-        try:
-            transport.open()
-            transport.send(message, to)
-        finally:
-            transport.close()
+        backend.send(message, to)
     except CavecronError as error:
         _LOG.warning("L'alerte à CAVECRON_ALERT_TO n'est pas partie : %s", error)

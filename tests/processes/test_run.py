@@ -82,6 +82,7 @@ def test_the_outcome_can_be_had_as_json(household: CellarFile) -> None:
         "sent": 3,
         "failed": 0,
         "without_address": 1,
+        "excluded": 0,
     }
     wanted = {"id": 2, "username": "paul", "email": "paul@example.org", "status": "sent", "reason": None}
     assert wanted in people
@@ -151,7 +152,7 @@ def test_whom_the_server_refuses_is_told_with_the_reason(
 
 
 def test_a_server_that_is_down_is_told_once(household: CellarFile) -> None:
-    """One error for the run and not one for each user; nobody was written to, so nothing is in the log."""
+    """One error for the run and not one for each user; each has a failed mail in the application's log."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     household.execute("UPDATE smtp_config SET port = ?", (port,))
@@ -163,7 +164,8 @@ def test_a_server_that_is_down_is_told_once(household: CellarFile) -> None:
         f"serveur SMTP 127.0.0.1:{port} : port fermé",
     )
     assert result.err.count("port fermé") == 1
-    assert household.rows(LOG) == []
+    addresses = ["marie@example.org", "paul@example.org", "zoe@example.org"]
+    assert household.rows(LOG) == [(address, "failed", said["error"]) for address in addresses]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,9 @@ def test_a_configuration_that_does_not_work_is_told_once(
     assert result.code == 1
     assert (result.out + result.err).count(said) == 1
     assert server.accepted == []
-    assert household.rows(LOG) == []
+    assert [status for _address, status, reason in household.rows(LOG) if said in str(reason)] == [
+        "failed"
+    ] * 3
 
 
 def test_a_user_name_cannot_forge_a_line_of_the_log(household: CellarFile, server: HostileServer) -> None:
@@ -211,11 +215,17 @@ def _old_rows(cellar: CellarFile, rows: int) -> None:
 
 
 def test_old_rows_are_cleaned_up(household: CellarFile) -> None:
-    """And counted, table by table; a second run finds nothing."""
+    """And counted, a line for each table and one for all; a second run finds nothing."""
     _old_rows(household, 3)
-    assert (
-        "lignes supprimées: email_log 3, activity_log 3, api_token_usage 0" in run(household, "cleanup").out
-    )
+    household.execute("DELETE FROM activity_log WHERE id > 1")
+    told = [line for line in without_times(run(household, "cleanup").out) if "jobs.cleanup" in line]
+    assert told == [
+        "cavecron.jobs.cleanup - INFO - Nettoyage: email_log 3 lignes supprimées",
+        "cavecron.jobs.cleanup - INFO - Nettoyage: activity_log 1 ligne supprimée",
+        "cavecron.jobs.cleanup - INFO - Nettoyage: api_token_usage 0 ligne supprimée",
+        "cavecron.jobs.cleanup - INFO - Nettoyage, lignes supprimées: email_log 3, activity_log 1,"
+        " api_token_usage 0",
+    ]
     said = json.loads(run(household, "cleanup", "--json").out)
     assert said["tables"] == {"email_log": 0, "activity_log": 0, "api_token_usage": 0}
     assert said["ok"] is True

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from cavecron.cli import main as cli
-from cavecron.cli.preflight import Finding, examine
+from cavecron.cli.preflight import CheckResult, run_checks
 from cavecron.clock import SystemClock
 from cavecron.config.settings import Settings, load
 from tests.support.app_database import CellarFile
@@ -69,15 +69,15 @@ def settings_of(cellar: CellarFile, **variables: str) -> Settings:
     return load(environ, lambda path: Path(path).read_text())
 
 
-def findings(cellar: CellarFile, *, mounts: str = "", **variables: str) -> Mapping[str, Finding]:
+def findings(cellar: CellarFile, *, mounts: str = "", **variables: str) -> Mapping[str, CheckResult]:
     """Return what is found, by its subject."""
     settings = settings_of(cellar, **variables)
-    found = list(examine(settings, clock=SystemClock(), mounts=mounts, send_to=None))
+    found = list(run_checks(settings, clock=SystemClock(), mounts=mounts, send_to=None))
     assert [finding.subject for finding in found] == SUBJECTS
     return {finding.subject: finding for finding in found}
 
 
-def bad(found: Mapping[str, Finding]) -> str:
+def bad(found: Mapping[str, CheckResult]) -> str:
     """Return what the only bad finding says."""
     (only,) = [finding for finding in found.values() if finding.ok is False]
-    return only.said
+    return only.message

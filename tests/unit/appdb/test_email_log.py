@@ -1,10 +1,11 @@
 """A mail's row in the application's `email_log`: written once, and rewritten when it is tried again."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from cavecron.appdb.email_log import EmailLogRow, record_mail
+from cavecron.appdb.email_log import EmailLogRow, record_mail, user_with_address
 from cavecron.database.timestamps import utc_text
 from tests.support.app_database import NOW, CellarFile, ago
 
@@ -57,3 +58,52 @@ def test_a_mail_whose_row_is_gone_gets_a_new_one(cellar: CellarFile) -> None:
         found = [record_mail(connection, mail, _mail(None)) for mail in (99, other)]
     assert found == [other + 1, other + 2]
     assert cellar.rows(_STORED)[0][2] == "a@example.org"
+
+
+@pytest.mark.parametrize(
+    ("user", "email", "kept"),
+    [
+        pytest.param(2, "new@example.org", True, id="the same user, whose address was corrected"),
+        pytest.param(3, "marie@example.org", False, id="another user"),
+        pytest.param(None, "marie@example.org", False, id="nobody"),
+    ],
+)
+def test_a_row_is_rewritten_for_its_own_user_only(
+    cellar: CellarFile, user: int | None, email: str, *, kept: bool
+) -> None:
+    """SQLite gives the number of a deleted row to the next one, which may be another user's."""
+    again = replace(_mail("421 occupé"), recipient_user_id=user, recipient_email=email)
+    with cellar.database.writing() as connection:
+        mail = record_mail(connection, None, _mail(None))
+        assert (record_mail(connection, mail, again) == mail) is kept
+    status = cellar.rows("SELECT status FROM email_log WHERE id = 1")
+    assert status == [("failed" if kept else "sent",)]
+
+
+@pytest.mark.parametrize(("email", "kept"), [("a@example.org", True), ("b@example.org", False)])
+def test_a_row_of_nobody_is_rewritten_for_its_own_address_only(
+    cellar: CellarFile, email: str, *, kept: bool
+) -> None:
+    """Mails of a job of one's own name no user."""
+    first = replace(_mail("421 occupé"), recipient_user_id=None, recipient_email="a@example.org")
+    with cellar.database.writing() as connection:
+        mail = record_mail(connection, None, first)
+        assert (record_mail(connection, mail, replace(first, recipient_email=email)) == mail) is kept
+
+
+@pytest.mark.parametrize(
+    ("address", "user"),
+    [
+        ("Marie@example.org", 1),
+        ("marie@example.org", 2),
+        ("MARIE@EXAMPLE.ORG", 1),
+        ("paul@x.org", 3),
+        ("", None),
+    ],
+)
+def test_the_user_of_an_address_is_found(cellar: CellarFile, address: str, user: int | None) -> None:
+    """Exactly, else whatever its case; blanks around what is stored do not count."""
+    for number, email in enumerate(("Marie@example.org", "marie@example.org", " paul@x.org ", None)):
+        cellar.user(f"user{number}", email)
+    with cellar.database.reading() as connection:
+        assert user_with_address(connection, address) == user

@@ -38,13 +38,13 @@ def test_all_is_well(ready: CellarFile) -> None:
 def test_the_mail_server_is_named(ready: CellarFile) -> None:
     """Where mails go by SMTP."""
     found = findings(ready, CAVECRON_MAIL="")
-    assert found["Configuration"].said == "fuseau Europe/Paris, mails vers le serveur SMTP de Cave à Vin"
+    assert found["Configuration"].message == "fuseau Europe/Paris, mails vers le serveur SMTP de Cave à Vin"
 
 
 def test_a_job_that_is_disabled_is_named(ready: CellarFile) -> None:
     """All may be well, and no mail will ever come."""
     said = findings(ready, SCHEDULER_WEEKLY_REPORT_ENABLED="off", SCHEDULER_CLEANUP_ENABLED="0")
-    assert said["Configuration"].said.endswith(", désactivés : weekly_reports, cleanup")
+    assert said["Configuration"].message.endswith(", désactivés : weekly_reports, cleanup")
 
 
 def test_a_wrong_configuration_is_told_whole() -> None:
@@ -90,7 +90,7 @@ def test_a_wrong_key_is_told(ready: CellarFile, keys: str, said: str) -> None:
         ready.smtp(server.port, username="marie", password_encrypted=locked("sésame"))
         found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
     assert said in bad(found)
-    assert found["Envoi"].said == "pas vérifié : le mot de passe SMTP n'a pu être lu"
+    assert found["Envoi"].message == "pas vérifié : le mot de passe SMTP n'a pu être lu"
     assert server.connections == 0
 
 
@@ -100,7 +100,7 @@ def test_the_right_key_is_told(ready: CellarFile) -> None:
         ready.smtp(server.port, username="marie", password_encrypted=locked("sésame"))
         keys = f"{Fernet.generate_key().decode()},{KEY}"
         found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
-    assert found["Clé"].said == "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
+    assert found["Clé"].message == "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
     assert found["Envoi"].ok
 
 
@@ -194,3 +194,34 @@ def test_nobody_to_write_to_is_told(cellar: CellarFile, users: tuple[str, ...], 
     for name in users:
         cellar.user(name, None)
     assert bad(findings(cellar)) == said
+
+
+@pytest.mark.parametrize(
+    ("exclude", "ok", "message"),
+    [
+        ("marie", True, "2 rapports à envoyer, 1 sans adresse, 1 exclu"),
+        ("marie, 2", True, "1 rapport à envoyer, 1 sans adresse, 2 exclus"),
+        ("marie,luc,zoé,robert", True, "0 rapport à envoyer, 4 exclus"),
+        (
+            "lucas",
+            True,
+            "3 rapports à envoyer, 1 sans adresse ; SCHEDULER_WEEKLY_REPORT_EXCLUDE : 'lucas' est un"
+            " sous-compte, sans rapport de toute façon",
+        ),
+        (
+            "mraie",
+            False,
+            "3 rapports à envoyer, 1 sans adresse ; SCHEDULER_WEEKLY_REPORT_EXCLUDE : utilisateur inconnu"
+            " 'mraie' (vouliez-vous dire 'marie' ?)",
+        ),
+    ],
+    ids=["one", "two", "everybody", "a sub-account", "a misspelt one"],
+)
+def test_whoever_is_excluded_is_counted(ready: CellarFile, exclude: str, message: str, *, ok: bool) -> None:
+    """A name that is nobody's is told: somebody would get what he does not want."""
+    for name in ("luc", "zoé"):
+        ready.user(name)
+    ready.user("robert", None)
+    ready.user("lucas", parent=1)
+    found = findings(ready, SCHEDULER_WEEKLY_REPORT_EXCLUDE=exclude)["Destinataires"]
+    assert (found.ok, found.message) == (ok, message)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cli.preflight import examine
+from cavecron.cli.preflight import run_checks
 from cavecron.clock import SystemClock
 from cavecron.database.permissions import remedy
 from tests.support.app_database import CellarFile
@@ -27,7 +27,7 @@ def test_without_a_database_the_rest_is_not_looked_at(cellar: CellarFile) -> Non
     cellar.path.unlink()
     found = findings(cellar)
     assert bad(found) == f"base introuvable : {cellar.path} ; le volume est-il monté ? (DATABASE_URL)"
-    assert {found[subject].said for subject in SUBJECTS[2:]} == {"pas vérifié : la base n'a pu être lue"}
+    assert {found[subject].message for subject in SUBJECTS[2:]} == {"pas vérifié : la base n'a pu être lue"}
 
 
 def test_an_empty_database_is_told_in_one_line(cellar: CellarFile) -> None:
@@ -48,7 +48,7 @@ def test_everything_that_a_database_lacks_is_named(ready: CellarFile) -> None:
         f"wine_insight, wine_consumption.comment : absent de {ready.path} ; démarrer une fois l'application,"
         " qui met son schéma à jour"
     )
-    assert {found[subject].said for subject in SUBJECTS[5:]} == {"pas vérifié : les tables ne sont pas là"}
+    assert {found[subject].message for subject in SUBJECTS[5:]} == {"pas vérifié : les tables ne sont pas là"}
 
 
 @pytest.mark.parametrize("place", ["file", "folder"])
@@ -71,7 +71,7 @@ def test_a_database_that_somebody_else_writes_is_told(ready: CellarFile) -> None
     ready.execute("BEGIN IMMEDIATE")
     settings = settings_of(ready)
     found = {}
-    for finding in examine(settings, clock=SystemClock(), mounts="", send_to=None, patience=0.05):
+    for finding in run_checks(settings, clock=SystemClock(), mounts="", send_to=None, patience=0.05):
         found[finding.subject] = finding
     ready.execute("ROLLBACK")
     assert bad(found) == f"base verrouillée par un autre programme depuis 0.05 s : {ready.path}"
@@ -112,7 +112,7 @@ def test_a_network_share_is_recognised(
     mounts = MOUNTS.format(kind=kind, folder=ready.path.parent.resolve())
     found = findings(ready, mounts=mounts)["Disque"]
     assert found.ok is ok
-    assert found.said.startswith(said)
+    assert found.message.startswith(said)
 
 
 def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
@@ -123,13 +123,13 @@ def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
     spaced.user("marie")
     escaped = str(folder.resolve()).replace(" ", "\\040")
     found = findings(spaced, mounts=MOUNTS.format(kind="nfs4", folder=escaped))
-    assert found["Disque"].said.startswith("partage réseau (nfs4)")
+    assert found["Disque"].message.startswith("partage réseau (nfs4)")
     spaced.close()
 
 
 def test_an_unknown_file_system_is_no_trouble(ready: CellarFile) -> None:
     """On a system that is no Linux."""
-    assert findings(ready)["Disque"].said == "système de fichiers inconnu"
+    assert findings(ready)["Disque"].message == "système de fichiers inconnu"
 
 
 def test_a_damaged_table_is_found(ready: CellarFile) -> None:

@@ -1,6 +1,7 @@
 """Mails of a job of one's own: once a run, with a row in the application's log, whatever the server does."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -93,3 +94,15 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
         with wall_clock(NOW), pytest.raises(CavecronError, match="une seule adresse"):
             asyncio.run(carry_out(claim, careless, made, control=Control(), options=Options()))
         assert not server.accepted
+
+
+def test_each_mail_is_told_at_debug(cellar: CellarFile, caplog: pytest.LogCaptureFixture) -> None:
+    """With its address, and nothing of what it says; one that did not go is told by its error."""
+    caplog.set_level(logging.DEBUG, "cavecron")
+    trap = Trap(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org", times=None)
+    with HostileServer(trap) as server:
+        cellar.smtp(server.port)
+        with pytest.raises(CavecronError):
+            run(means(cellar))
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
+    assert [text for text in told if "envoyé" in text] == ["Mail envoyé à marie@example.org"]

@@ -1,0 +1,67 @@
+"""The users who want no report, as SCHEDULER_WEEKLY_REPORT_EXCLUDE names them.
+
+Pure: it takes the application's users as rows, and decides nothing about who has an address.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cavecron.report.columns import text
+from cavecron.text import nearest, plain
+
+_VARIABLE = "SCHEDULER_WEEKLY_REPORT_EXCLUDE"
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusions:
+    """The ids of the `users` named, and in French what is to be said of names.
+
+    A `warning` is about one who is nobody's, a `notice` about one that was not needed.
+    """
+
+    users: frozenset[int] = frozenset()
+    warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def read_exclusions(names: Sequence[str], users: Sequence[tuple[object, ...]]) -> Exclusions:
+    """Return whom `names` (user names, else ids) exclude of `users`, rows of id, name, address and parent."""
+    if not names:
+        return Exclusions()
+    by_id = {str(user[0]): user for user in users}
+    by_name = {_comparable(text(user[1])): user for user in reversed(users)}
+    excluded: set[int] = set()
+    unknown: list[str] = []
+    needless: list[str] = []
+    for name in dict.fromkeys(names):
+        user = by_name.get(_comparable(name)) or by_id.get(name)
+        if user is None:
+            unknown.append(name)
+        elif user[3] is not None:
+            needless.append(name)
+        elif isinstance(user[0], int):
+            excluded.add(user[0])
+    return Exclusions(
+        users=frozenset(excluded),
+        warnings=tuple(_unknown(unknown, [text(user[1]) for user in users])),
+        notices=tuple(
+            f"{_VARIABLE} : {plain(name, 80)!r} est un sous-compte, sans rapport de toute façon"
+            for name in needless[:_MOST_TOLD]
+        ),
+    )
+
+
+def _comparable(name: str) -> str:
+    """Return a name as it is compared: an accent can be a letter of its own or part of one."""
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _unknown(names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    for name in names[:_MOST_TOLD]:
+        meant = nearest(name, known)
+        hint = f" (vouliez-vous dire {plain(meant, 80)!r} ?)" if meant else ""
+        yield f"{_VARIABLE} : utilisateur inconnu {plain(name, 80)!r}{hint}"
+    if len(names) > _MOST_TOLD:
+        yield f"{_VARIABLE} : et {len(names) - _MOST_TOLD} autres utilisateurs inconnus"

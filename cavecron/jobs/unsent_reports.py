@@ -1,0 +1,87 @@
+"""What the application's list of mails says of a run that failed as a whole: one row for each report owed.
+
+Its rows commit together with the ledger's deliveries, which keep their ids: what another attempt of the run
+delivers after all turns its row into a sent one.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from time import sleep
+
+from cavecron.appdb.email_log import EmailLogRow, record_mail
+from cavecron.appdb.smtp_settings import active_id
+from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, StoppedError
+from cavecron.jobs.job import Run
+from cavecron.jobs.report_mailing import TEMPLATE
+from cavecron.ledger.deliveries import Settled
+from cavecron.ledger.store import LedgerError
+from cavecron.report.message import SUBJECT
+from cavecron.report.model import Recipient
+
+_LOG = logging.getLogger("cavecron.jobs.weekly_reports")
+
+#: What stands before the reason where it came by another user's mail; and where this one may have arrived.
+_NOT_REACHED = "envoi arrêté avant ce mail"
+_IN_DOUBT = "envoi coupé net, le message est peut-être arrivé ; la reprise a échoué"
+
+#: Rows of one transaction: few enough for the application's writers to wait a blink only.
+_BATCH = 100
+#: Seconds between two of them, in which a writer that waits gets in.
+_PAUSE = 0.03
+
+
+def log_unsent(run: Run, recipients: Sequence[Recipient], error: CavecronError) -> None:
+    """Write a row `failed`, with the reason, for each of `recipients` who was owed a mail when `error` came.
+
+    Who has the mail keeps its row, and so does who has a reason of his own. Nothing is written where the run
+    goes on (stopped, or taken over), nor where the database itself is the trouble.
+    """
+    if _goes_on(error) or _is_about_database(error):
+        return
+    try:
+        owed = _owed(run, recipients, error)
+        with run.deliveries.kept() as deliveries:
+            while batch := dict(islice(owed, _BATCH)):
+                deliveries.record(now=run.clock.now(), settled=batch)
+                halted = run.halt()
+                if halted is not None and _goes_on(halted):
+                    return
+                if len(batch) == _BATCH:
+                    sleep(_PAUSE)
+    except CavecronError as trouble:
+        _LOG.warning("La liste des mails de Cave à Vin est incomplète : %s", trouble)
+
+
+def _goes_on(error: CavecronError) -> bool:
+    return isinstance(error, StoppedError | LeaseLostError)
+
+
+def _is_about_database(error: CavecronError) -> bool:
+    return isinstance(error, NotReadyError | LedgerError) or isinstance(error.__cause__, sqlite3.Error)
+
+
+def _owed(run: Run, recipients: Sequence[Recipient], error: CavecronError) -> Iterator[tuple[str, Settled]]:
+    """Yield what is to be recorded, by recipient; the state of a delivery stays as it is."""
+    known = run.deliveries.known()
+    config = None if run.settings.outbox else active_id(run.database)
+    begun = any(delivery.state != "deferred" or delivery.error for delivery in known.values())
+    reason = f"{_NOT_REACHED} : {error}" if begun else str(error)
+    for user in recipients:
+        before = known.get(str(user.id))
+        if before is not None and (before.state in ("sent", "failed") or before.error):
+            continue
+        in_doubt = before is not None and before.state == "sending"
+        row = EmailLogRow(
+            smtp_config_id=config,
+            recipient_email=user.email,
+            recipient_user_id=user.id,
+            subject=SUBJECT,
+            template_name=TEMPLATE,
+            error_message=f"{_IN_DOUBT} : {error}" if in_doubt else reason,
+            at=run.clock.now(),
+        )
+        log = partial(record_mail, sent=row)
+        yield str(user.id), Settled(state=before.state if before else "deferred", log=log)

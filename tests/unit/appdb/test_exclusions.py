@@ -1,0 +1,92 @@
+"""Who wants no report: names and ids as a person writes them into SCHEDULER_WEEKLY_REPORT_EXCLUDE."""
+
+import time
+
+import pytest
+
+from cavecron.appdb.exclusions import read_exclusions
+from cavecron.appdb.reports import recipients
+from tests.support.app_database import CellarFile
+
+USERS = [
+    (1, "marie", "marie@example.org", None),
+    (2, "Jean Noël", "jean@example.org", None),
+    (3, "7", "sept@example.org", None),
+    (4, "lucas", None, 1),
+    (7, "zoe\u0301", None, None),
+]
+_PREFIX = "SCHEDULER_WEEKLY_REPORT_EXCLUDE : "
+
+
+@pytest.mark.parametrize(
+    ("names", "excluded"),
+    [
+        pytest.param((), set(), id="nobody"),
+        pytest.param(("marie", "Jean Noël"), {1, 2}, id="names"),
+        pytest.param(("1", "2"), {1, 2}, id="ids"),
+        pytest.param(("7",), {3}, id="a name goes before an id"),
+        pytest.param(("zoé",), {7}, id="the accent is a letter of its own there"),
+        pytest.param(("Jean Noe\u0308l",), {2}, id="the accent is a letter of its own here"),
+        pytest.param(("marie", "marie", "1"), {1}, id="twice"),
+    ],
+)
+def test_users_are_named_by_name_or_id(names: tuple[str, ...], excluded: set[int]) -> None:
+    """Nothing is to be said of them."""
+    found = read_exclusions(names, USERS)
+    assert (set(found.users), *found.warnings, *found.notices) == (excluded,)
+
+
+@pytest.mark.parametrize(
+    ("name", "warning"),
+    [
+        ("mraie", "utilisateur inconnu 'mraie' (vouliez-vous dire 'marie' ?)"),
+        ("MARIE", "utilisateur inconnu 'MARIE' (vouliez-vous dire 'marie' ?)"),
+        ("Jean  Noel", "utilisateur inconnu 'Jean Noel' (vouliez-vous dire 'Jean Noël' ?)"),
+        ("01", "utilisateur inconnu '01'"),
+        ("9", "utilisateur inconnu '9'"),
+        ("-1", "utilisateur inconnu '-1'"),
+        ("１", "utilisateur inconnu '１'"),
+        ("x\n2026 - cavecron - INFO", "utilisateur inconnu 'x 2026 - cavecron - INFO'"),
+    ],
+)
+def test_a_name_that_is_nobodys_is_told_with_the_nearest(name: str, warning: str) -> None:
+    """It excludes nobody; and it cannot forge a line."""
+    found = read_exclusions((name,), USERS)
+    assert (list(found.users), *found.warnings) == ([], _PREFIX + warning)
+
+
+def test_a_sub_account_is_harmless() -> None:
+    """It gets no report of its own anyway; its parent still does."""
+    found = read_exclusions(("lucas",), USERS)
+    assert (list(found.users), *found.warnings) == ([],)
+    assert found.notices == (f"{_PREFIX}'lucas' est un sous-compte, sans rapport de toute façon",)
+
+
+def test_a_huge_list_is_told_in_few_words_and_little_time() -> None:
+    """64 kB of names, and one as long as that, against 5,000 users."""
+    users = [(number, f"utilisateur {number}", None, None) for number in range(5_000)]
+    names = ("x" * 60_000, *(f"utilisateur n{number}" for number in range(4_000)))
+    started = time.process_time()
+    found = read_exclusions(names, users)
+    assert time.process_time() - started < 5
+    assert len(found.warnings) == 6
+    assert found.warnings[-1] == f"{_PREFIX}et 3996 autres utilisateurs inconnus"
+    assert max(map(len, found.warnings)) < 300
+
+
+def test_the_excluded_are_counted_with_or_without_address(cellar: CellarFile) -> None:
+    """Each is counted once: who wants no report does not lack an address."""
+    for name, email in (("marie", ""), ("paul", None), ("luc", None), ("zoé", "")):
+        cellar.user(name, email)
+    audience = recipients(cellar.database, exclude=("marie", "paul"))
+    assert [user.username for user in audience.recipients] == ["zoé"]
+    assert (audience.excluded, audience.without_address, audience.asked_for) == (2, 1, ())
+
+
+def test_whoever_is_asked_for_by_name_is_no_exclusion(cellar: CellarFile) -> None:
+    """The list is for the runs that ask for nobody."""
+    for name in ("marie", "paul"):
+        cellar.user(name)
+    audience = recipients(cellar.database, ("1", "marie"), exclude=("marie", "paul"))
+    assert [user.username for user in audience.recipients] == ["marie"]
+    assert (audience.excluded, audience.asked_for) == (0, ("marie",))
