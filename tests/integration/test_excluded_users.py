@@ -1,26 +1,17 @@
 """Whoever wants no report gets none, and the log of a run tells of the mails that went."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from cavecron.cli import main as cli
 from cavecron.jobs.job import Outcome
-from tests.support.app_database import NOW, CellarFile
+from tests.support.app_database import CellarFile
 from tests.support.check_helpers import KEY, locked
-from tests.support.clocks import WallClock, wall_clock
 from tests.support.fake_smtp.server import HostileServer
-from tests.support.report_runs import attempt, first, household_of, means
+from tests.support.report_runs import attempt, first, household_of, process
 
 ROWS = "SELECT recipient_email FROM email_log"
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[WallClock]:
-    """Set the clock to NOW; it goes on."""
-    with wall_clock(NOW, tick=True) as set_clock:
-        yield set_clock
 
 
 @pytest.fixture
@@ -88,7 +79,7 @@ def test_whoever_is_named_gets_a_report_though_excluded(
 
 def test_everybody_excluded_is_a_success(household: CellarFile) -> None:
     """Not even a mail server is asked for."""
-    made = means(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie,paul,robert")
+    made = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie,paul,robert")
     outcome = attempt(made, first(made))
     assert isinstance(outcome, Outcome)
     assert (outcome.summary, outcome.failures) == ("Rapports hebdomadaires: 0 envoyés, 0 échecs", ())

@@ -1,6 +1,5 @@
 """What the application's list of mails says of a run that fails as a whole: one row for each mail owed."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,20 +12,12 @@ from cavecron.jobs.job import Outcome
 from cavecron.scheduler.runner import Control
 from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import KEY, locked
-from tests.support.clocks import WallClock, wall_clock
 from tests.support.fake_smtp.faults import Step, Trap, close, delay, reply
 from tests.support.fake_smtp.server import HostileServer
-from tests.support.report_runs import again, attempt, closed_port, first, household_of, means
+from tests.support.report_runs import again, attempt, closed_port, first, household_of, process
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[WallClock]:
-    """Set the clock to NOW; it goes on."""
-    with wall_clock(NOW, tick=True) as set_clock:
-        yield set_clock
 
 
 @pytest.fixture
@@ -76,7 +67,7 @@ def test_each_user_who_was_owed_a_mail_has_a_row_with_the_reason(household: Cell
     """Nobody else has one; the configuration is named where there is one."""
     with HostileServer(login=("cave", "sésame") if cause.server == "login" else None) as server:
         household.smtp(closed_port() if cause.server == "closed" else server.port, **cause.columns)
-        made = means(household, **cause.variables)
+        made = process(household, NOW, **cause.variables)
         ended = attempt(made, first(made))
         assert isinstance(ended, str)
         assert server.accepted == []
@@ -97,33 +88,28 @@ def test_each_user_who_was_owed_a_mail_has_a_row_with_the_reason(household: Cell
 def test_an_outbox_that_cannot_be_written_leaves_rows_too(household: CellarFile) -> None:
     """They belong to no configuration of the application."""
     household.smtp()
-    made = means(household, CAVECRON_MAIL=f"maildir:{household.path}/courrier")
+    made = process(household, CAVECRON_MAIL=f"maildir:{household.path}/courrier")
     assert isinstance(attempt(made, first(made)), str)
     assert household.rows("SELECT smtp_config_id, status FROM email_log") == [(None, "failed")] * 2
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["scheduler", "by hand"])
-def test_one_row_a_run_however_often_it_is_tried(
-    clock: WallClock, household: CellarFile, *, by_hand: bool
-) -> None:
+def test_one_row_a_run_however_often_it_is_tried(household: CellarFile, *, by_hand: bool) -> None:
     """Four attempts fail, the last for another reason; the fifth delivers, and the rows become sent ones."""
     household.smtp(closed_port())
-    made = means(household)
+    made = process(household)
     attempt(made, first(made))
     before = household.rows("SELECT id, recipient_email, created_at FROM email_log ORDER BY id")
     for minutes in (1, 6, 21):
-        clock.move_to(NOW + timedelta(minutes=minutes))
-        made = means(household)
+        made = process(household, NOW + timedelta(minutes=minutes))
         assert isinstance(attempt(made, again(made, by_hand=by_hand)), str)
     household.execute("UPDATE smtp_config SET is_active = 0")
-    clock.move_to(NOW + timedelta(minutes=25))
-    made = means(household)
+    made = process(household, NOW + timedelta(minutes=25))
     last = attempt(made, again(made, by_hand=by_hand))
     assert household.rows(ROWS) == [(f"{name}@example.org", "failed", last) for name in ("marie", "paul")]
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET is_active = 1, port = ?", (server.port,))
-        clock.move_to(NOW + timedelta(minutes=30))
-        made = means(household)
+        made = process(household, NOW + timedelta(minutes=30))
         outcome = attempt(made, again(made, by_hand=by_hand))
         assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
     assert isinstance(outcome, Outcome)
@@ -143,7 +129,7 @@ def test_what_was_sent_keeps_its_row_when_the_run_fails_later(cellar: CellarFile
         Trap(Step.MAIL, reply("530 5.7.0 Must authenticate"), first=3, times=None),
     ) as server:
         cellar.smtp(server.port)
-        made = means(cellar)
+        made = process(cellar)
         ended = attempt(made, first(made))
         assert isinstance(ended, str)
     rows = {str(row[0]).partition("@")[0]: row[1:] for row in cellar.rows(ROWS)}
@@ -154,10 +140,10 @@ def test_what_was_sent_keeps_its_row_when_the_run_fails_later(cellar: CellarFile
     assert rows["luc"][1] == f"envoi arrêté avant ce mail : {ended}"
 
 
-def test_a_row_that_a_cleanup_deleted_is_made_anew(clock: WallClock, household: CellarFile) -> None:
+def test_a_row_that_a_cleanup_deleted_is_made_anew(household: CellarFile) -> None:
     """Its number may have gone to another user's mail, which is not touched."""
     household.smtp(closed_port())
-    made = means(household)
+    made = process(household)
     attempt(made, first(made))
     household.execute("DELETE FROM email_log")
     household.execute(
@@ -166,8 +152,7 @@ def test_a_row_that_a_cleanup_deleted_is_made_anew(clock: WallClock, household: 
     )
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
-        clock.move_to(NOW + HOUR)
-        made = means(household)
+        made = process(household, NOW + HOUR)
         attempt(made, again(made))
     assert household.rows(ROWS) == [
         ("x@example.org", "sent", None),
@@ -180,12 +165,11 @@ def test_a_row_that_a_cleanup_deleted_is_made_anew(clock: WallClock, household: 
     ]
 
 
-def test_the_next_run_has_rows_of_its_own(clock: WallClock, household: CellarFile) -> None:
+def test_the_next_run_has_rows_of_its_own(household: CellarFile) -> None:
     """Two weeks without a mail are two rows a user; the first week's stay failed for ever."""
     household.smtp(closed_port())
     for weeks in (0, 1):
-        clock.move_to(NOW + timedelta(weeks=weeks))
-        made = means(household)
+        made = process(household, NOW + timedelta(weeks=weeks))
         attempt(made, first(made))
     assert [row[1] for row in household.rows(ROWS)] == ["failed"] * 4
 
@@ -193,7 +177,7 @@ def test_the_next_run_has_rows_of_its_own(clock: WallClock, household: CellarFil
 def test_only_who_was_asked_for_is_owed_a_mail(household: CellarFile) -> None:
     """`--user marie`: paul has not missed anything."""
     household.smtp(closed_port())
-    made = means(household)
+    made = process(household)
     attempt(made, first(made, "marie"))
     assert [row[0] for row in household.rows(ROWS)] == ["marie@example.org"]
 
@@ -201,7 +185,7 @@ def test_only_who_was_asked_for_is_owed_a_mail(household: CellarFile) -> None:
 def test_whoever_is_excluded_was_owed_none(household: CellarFile) -> None:
     """No mail, so no mail that failed."""
     household.smtp(closed_port())
-    made = means(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie")
+    made = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie")
     attempt(made, first(made))
     assert [row[0] for row in household.rows(ROWS)] == ["paul@example.org"]
 
@@ -217,7 +201,7 @@ def test_a_dry_run_leaves_no_rows(household: CellarFile) -> None:
 def test_a_run_that_was_stopped_leaves_no_rows(household: CellarFile) -> None:
     """It goes on after the restart."""
     household.smtp(closed_port())
-    made, control = means(household), Control()
+    made, control = process(household), Control()
     control.stop()
     assert attempt(made, first(made), control) == "arrêt demandé, le job s'est interrompu"
     assert household.rows(ROWS) == []
@@ -226,7 +210,7 @@ def test_a_run_that_was_stopped_leaves_no_rows(household: CellarFile) -> None:
 def test_a_run_that_was_taken_over_leaves_no_rows(household: CellarFile) -> None:
     """Whoever has it records."""
     household.smtp(closed_port())
-    made = means(household)
+    made = process(household)
     claim = first(made)
     household.execute("UPDATE cavecron_run SET owner = 'somebody else'")
     attempt(made, claim)
@@ -237,15 +221,13 @@ def test_a_run_whose_time_is_up_leaves_rows(household: CellarFile) -> None:
     """That is a failure like another: nobody takes it up by himself."""
     with HostileServer(Trap(Step.EHLO, delay(1.5), times=None)) as server:
         household.smtp(server.port)
-        made = means(household, SCHEDULER_WEEKLY_REPORT_TIMEOUT="1")
+        made = process(household, SCHEDULER_WEEKLY_REPORT_TIMEOUT="1")
         ended = attempt(made, first(made))
     assert "durée limite de 1 s dépassée" in str(ended)
     assert household.rows(ROWS) == [(f"{name}@example.org", "failed", ended) for name in ("marie", "paul")]
 
 
-def test_the_next_attempt_writes_first_to_whom_nobody_has_written(
-    clock: WallClock, cellar: CellarFile
-) -> None:
+def test_the_next_attempt_writes_first_to_whom_nobody_has_written(cellar: CellarFile) -> None:
     """Mails that break the connection each time hold up nobody else, though all have a row now."""
     for name in "abcdef":
         cellar.user(name)
@@ -253,11 +235,10 @@ def test_the_next_attempt_writes_first_to_whom_nobody_has_written(
         *(Trap(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in "abc")
     ) as server:
         cellar.smtp(server.port)
-        made = means(cellar)
+        made = process(cellar)
         assert isinstance(attempt(made, first(made)), str)
         assert server.copies() == {}
-        clock.move_to(NOW + timedelta(minutes=1))
-        made = means(cellar)
+        made = process(cellar, NOW + timedelta(minutes=1))
         attempt(made, again(made, by_hand=False))
         assert sorted(server.copies()) == ["d@example.org", "e@example.org", "f@example.org"]
     assert [row[1] for row in cellar.rows(ROWS)].count("sent") == 3

@@ -1,7 +1,6 @@
 """`cavecron check --send-to`: what the application's admin pages show of the test message afterwards."""
 
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -14,7 +13,7 @@ from cavecron.clock import SystemClock
 from cavecron.database.timestamps import read_utc
 from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import locked, settings_of
-from tests.support.clocks import WallClock, wall_clock
+from tests.support.clocks import wall_clock
 from tests.support.commands import cavecron, unprivileged
 from tests.support.fake_smtp.faults import Step, Trap, delay, reply
 from tests.support.fake_smtp.server import HostileServer
@@ -27,17 +26,11 @@ ROWS = (
 TESTS = "SELECT id, last_test_at, last_test_success, last_test_error FROM smtp_config ORDER BY id"
 
 
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[WallClock]:
-    """Set the clock to NOW; it goes on."""
-    with wall_clock(NOW, tick=True) as set_clock:
-        yield set_clock
-
-
 def checked(cellar: CellarFile, address: str | None, **variables: str) -> dict[str, CheckResult]:
     """Return what `cavecron check --send-to` finds at NOW, by subject."""
     settings = settings_of(cellar, CAVECRON_MAIL="smtp", **variables)
-    results = run_checks(settings, clock=SystemClock(), mounts="", send_to=address, patience=0.2)
+    with wall_clock(NOW, tick=True):
+        results = list(run_checks(settings, clock=SystemClock(), mounts="", send_to=address, patience=0.2))
     return {result.subject: result for result in results}
 
 

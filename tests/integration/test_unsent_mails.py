@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,23 +12,14 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import WEEKLY_REPORTS
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Options, carry_out
 from tests.support.app_database import NOW, CellarFile
-from tests.support.clocks import WallClock, wall_clock
 from tests.support.fake_smtp.server import HostileServer
-from tests.support.report_runs import again, attempt, closed_port, first, household_of, means
+from tests.support.report_runs import again, attempt, closed_port, first, household_of, process
 from tests.support.traced_database import WatchedDatabase
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[WallClock]:
-    """Set the clock to NOW; it goes on."""
-    with wall_clock(NOW, tick=True) as set_clock:
-        yield set_clock
 
 
 @pytest.fixture
@@ -43,16 +32,16 @@ def test_a_database_that_cannot_be_written_is_not_written_to(
     household: CellarFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The run fails because of it, and nothing is said of mails that could not go."""
-    made = means(household)
+    made = process(household)
     database = Database(household.path, busy_timeout=0.05)
-    made = replace(made, database=database, ledger=Ledger(database=database))
+    made = made.on(database)
     claim = first(made)
     with HostileServer() as server, closing(sqlite3.connect(household.path, isolation_level=None)) as other:
         household.smtp(server.port)
         other.execute("BEGIN IMMEDIATE")
         caplog.set_level(logging.WARNING, "cavecron")
         stop = Control()
-        work = carry_out(claim, WEEKLY_REPORTS, made, control=stop, options=Options())
+        work = carry_out(claim, WEEKLY_REPORTS, made.means, control=stop, options=Options())
 
         async def limited() -> None:
             asyncio.get_running_loop().call_later(1.0, stop.stop)
@@ -71,7 +60,7 @@ def test_two_thousand_rows_are_written_in_small_transactions(cellar: CellarFile)
         cellar.user(f"user{number}")
     cellar.smtp(closed_port())
     database = WatchedDatabase(cellar.path)
-    made = replace(means(cellar), database=database, ledger=Ledger(database=database))
+    made = process(cellar).on(database)
     claim = first(made)
     attempt(made, claim)
     transactions = "\n".join(database.statements).split("BEGIN IMMEDIATE")
@@ -81,12 +70,10 @@ def test_two_thousand_rows_are_written_in_small_transactions(cellar: CellarFile)
     assert cellar.rows("SELECT count(*), count(DISTINCT recipient_user_id) FROM email_log") == [(450, 450)]
 
 
-def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(
-    clock: WallClock, household: CellarFile
-) -> None:
+def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(household: CellarFile) -> None:
     """It was cut off before the verdict; the row says so, and the repetition is counted when it comes."""
     household.smtp(closed_port())
-    made = means(household)
+    made = process(household)
     claim = first(made)
     Deliveries(ledger=made.ledger, run=claim.run).record(now=NOW, begun=["1"])
     ended = attempt(made, claim)
@@ -100,8 +87,7 @@ def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(
     ]
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
-        clock.move_to(NOW + HOUR)
-        made = means(household)
+        made = process(household, NOW + HOUR)
         attempt(made, again(made))
     assert [row[1] for row in household.rows(ROWS)] == ["sent", "sent"]
     assert household.rows("SELECT sum(repeats) FROM cavecron_delivery") == [(1,)]

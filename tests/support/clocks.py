@@ -18,12 +18,10 @@ from cavecron.clock import SystemClock
 _MEASURING = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 
 
-#: What sets the clock anew, by `move_to`.
-WallClock = api.FrozenDateTimeFactory | api.TickingDateTimeFactory | api.StepTickTimeFactory
-
-
 @contextmanager
-def wall_clock(at: datetime, *, tick: bool = False) -> Iterator[WallClock]:
+def wall_clock(
+    at: datetime, *, tick: bool = False
+) -> Iterator[api.FrozenDateTimeFactory | api.TickingDateTimeFactory | api.StepTickTimeFactory]:
     """Set the wall clock of this process to `at` (aware) for a while; its log follows.
 
     It stands still, or goes on at its usual speed with `tick`; what is yielded sets it anew by `move_to`.

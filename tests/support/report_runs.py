@@ -2,16 +2,20 @@
 
 import asyncio
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
-from tests.support.app_database import CellarFile
+from tests.support.app_database import NOW, CellarFile
+from tests.support.clocks import wall_clock
 
 
 def household_of(cellar: CellarFile) -> CellarFile:
@@ -29,31 +33,48 @@ def closed_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def means(cellar: CellarFile, **variables: str) -> Means:
-    """Return the means of a process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What a process executes runs with, and the instant (aware) that its clock shows."""
+
+    means: Means
+    now: datetime
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the ledger that it writes."""
+        return self.means.ledger
+
+    def on(self, database: Database) -> "Process":
+        """Return the same process over another connection to the file."""
+        return replace(self, means=replace(self.means, database=database, ledger=Ledger(database=database)))
+
+
+def process(cellar: CellarFile, now: datetime = NOW, **variables: str) -> Process:
+    """Return a process that mails over one connection, its clock at `now`."""
     environ = {
         "DATABASE_URL": f"sqlite:///{cellar.path}",
         "SCHEDULER_WEEKLY_REPORT_CONNECTIONS": "1",
         **variables,
     }
-    return means_of(load_for([WEEKLY_REPORTS], environ))
+    return Process(means=means_of(load_for([WEEKLY_REPORTS], environ)), now=now)
 
 
-def attempt(made: Means, claim: Claim, control: Control | None = None) -> Outcome | str:
+def attempt(made: Process, claim: Claim, control: Control | None = None) -> Outcome | str:
     """Execute a claimed run; return its outcome, or what ended it."""
-    work = carry_out(claim, WEEKLY_REPORTS, made, control=control or Control(), options=Options())
-    try:
-        return asyncio.run(work)
-    except CavecronError as error:
-        return str(error)
+    work = carry_out(claim, WEEKLY_REPORTS, made.means, control=control or Control(), options=Options())
+    with wall_clock(made.now, tick=True):
+        try:
+            return asyncio.run(work)
+        except CavecronError as error:
+            return str(error)
 
 
-def first(made: Means, *users: str) -> Claim:
+def first(made: Process, *users: str) -> Claim:
     """Claim a new run."""
-    return claim_by_hand(made.ledger, WEEKLY_REPORTS.name, users, made.clock.now())
+    return claim_by_hand(made.ledger, WEEKLY_REPORTS.name, users, made.now)
 
 
-def again(made: Means, *, by_hand: bool = True) -> Claim:
+def again(made: Process, *, by_hand: bool = True) -> Claim:
     """Claim the last run once more, as a person does, or as the scheduler's own retries do."""
-    claim = claim_again(made.ledger, WEEKLY_REPORTS.name, made.clock.now())
-    return replace(claim, every_failure=by_hand)
+    return replace(claim_again(made.ledger, WEEKLY_REPORTS.name, made.now), every_failure=by_hand)
