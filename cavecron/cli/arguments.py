@@ -15,12 +15,25 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return _parser().parse_args(argv)
 
 
+class _Version(argparse.Action):
+    """Prints the version of cavecron and of the zones that it goes by, and ends the process."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002 - argparse's name
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> None:
+        from cavecron.jobs import zone_files  # noqa: PLC0415 - only who asks pays
+
+        print(f"cavecron {__version__}\nfuseaux horaires : {zone_files.installed()}")
+        parser.exit()
+
+
 def _parser() -> FrenchParser:
     parser = FrenchParser(
         prog="cavecron", description="Les tâches planifiées de Cave à Vin ; sans commande : le planificateur."
     )
     parser.add_argument(
-        "--version", action="version", version=f"cavecron {__version__}", help="afficher la version"
+        "--version", action=_Version, help="afficher la version, et celle des fuseaux horaires"
     )
     commands = parser.add_subparsers(
         dest="command", metavar="COMMANDE", title="commandes", parser_class=FrenchParser

@@ -8,7 +8,7 @@ from pathlib import Path
 from cavecron.cli.preflight import CheckResult, run_checks
 from cavecron.clock import SystemClock
 from cavecron.errors import ConfigurationError
-from cavecron.jobs.environment import load
+from cavecron.jobs.loader import load
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
 #: For a terminal that has no such letters.

@@ -11,7 +11,7 @@ from cavecron.config.settings import known_names
 from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.export.plan import Plan, plan
 from cavecron.export.systemd import units
-from cavecron.jobs.environment import load
+from cavecron.jobs.loader import load
 
 _ENGINES = ("kubernetes", "systemd", "crontab")
 

@@ -8,7 +8,7 @@ from cavecron.appdb.tables import require
 from cavecron.clock import SystemClock
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.jobs.environment import load
+from cavecron.jobs.loader import load
 from cavecron.ledger.history import overdue
 from cavecron.ledger.store import Ledger
 
@@ -34,5 +34,5 @@ def _problems(environ: Mapping[str, str]) -> Sequence[str]:
     settings, _jobs = load(environ)
     database = Database(settings.database, busy_timeout=_PATIENCE)
     require(database)
-    schedules = {name: job.schedule for name, job in settings.jobs.items() if job.enabled}
+    schedules = {name: schedule for name, schedule in settings.schedules.items() if schedule}
     return overdue(Ledger(database=database), schedules, SystemClock().now())

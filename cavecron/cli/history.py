@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cavecron.cli.log import one_line
-from cavecron.config.parsing import number_within
+from cavecron.config.parsing import int_in_range
 from cavecron.errors import UsageError
 from cavecron.french import duration
-from cavecron.jobs.environment import load
 from cavecron.jobs.job import named_job
+from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Entry
 from cavecron.scheduler.scheduler import means_of
@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print past slots, newest first; exit code 0."""
     settings, jobs = load(environ)
     job = named_job(jobs, arguments.job).name if arguments.job else None
-    most = number_within(arguments.number, 1, _MOST)
+    most = int_in_range(arguments.number, 1, _MOST)
     if most is None:
         raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
     means = means_of(settings)

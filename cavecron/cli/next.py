@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from cavecron.cli.french_argparse import instant
 from cavecron.clock import SystemClock
-from cavecron.config.parsing import number_within
+from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import JobSettings
 from cavecron.errors import UsageError
 from cavecron.french import WEEKDAYS, duration
-from cavecron.jobs.environment import load
 from cavecron.jobs.job import named_job
+from cavecron.jobs.loader import load
 from cavecron.schedule import clock_note, describe, next_slot
 
 _MOST = 10_000
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the coming slots of all jobs, or of one, in their order; exit code 0."""
     settings, jobs = load(environ)
     names = [named_job(jobs, arguments.job).name] if arguments.job is not None else [job.name for job in jobs]
-    most = number_within(arguments.number, 1, _MOST)
+    most = int_in_range(arguments.number, 1, _MOST)
     if most is None:
         raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
     now = SystemClock().now()

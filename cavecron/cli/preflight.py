@@ -17,6 +17,7 @@ from cavecron.clock import Clock
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
+from cavecron.jobs import zone_files
 from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.store import Ledger
 from cavecron.mail.message import check_address, check_sender
@@ -51,6 +52,7 @@ def run_checks(
     """
     database = Database(settings.database, busy_timeout=patience)
     yield _configuration(settings)
+    yield CheckResult(subject="Fuseaux", ok=True, message=str(zone_files.installed()))
     readable = _look("Base", lambda: _readable(database))
     yield readable
     if not readable.ok:
@@ -85,7 +87,7 @@ def _configuration(settings: Settings) -> CheckResult:
     warnings = [warning for warning in settings.warnings if not warning.startswith("SMTP_ENCRYPTION_KEY")]
     if warnings:
         return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
-    where = f"le dossier {settings.outbox}" if settings.outbox else "le serveur SMTP de Cave à Vin"
+    where = f"le dossier {settings.maildir}" if settings.maildir else "le serveur SMTP de Cave à Vin"
     disabled = [name for name, job in settings.jobs.items() if not job.enabled]
     off = f", désactivés : {', '.join(disabled)}" if disabled else ""
     said = f"fuseau {settings.zone.key}, mails vers {where}{off}"

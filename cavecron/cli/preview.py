@@ -12,7 +12,7 @@ from cavecron.cli.french_argparse import instant
 from cavecron.clock import SystemClock
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, UsageError, reason
-from cavecron.jobs.environment import load
+from cavecron.jobs.loader import load
 from cavecron.report.html import html_part
 from cavecron.report.model import WeeklyReport, as_json
 from cavecron.report.text import text_part

@@ -11,8 +11,8 @@ from cavecron.cli import log
 from cavecron.clock import Clock
 from cavecron.errors import AlreadyRunningError, CavecronError, UsageError
 from cavecron.french import moment
-from cavecron.jobs.environment import load
 from cavecron.jobs.job import Job, Outcome, named_job
+from cavecron.jobs.loader import load
 from cavecron.ledger.catch_up import look_once
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_again, claim_by_hand
@@ -128,11 +128,8 @@ def _claims(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means) ->
 def _due(jobs: Sequence[Job], means: Means) -> list[Claim]:
     """Claim what the scheduler would run now, of enabled jobs; say so where there is nothing."""
     now = means.clock.now()
-    configured = [means.settings.jobs[job.name] for job in jobs]
-    schedules = {
-        job.name: found.schedule if found.enabled else None
-        for job, found in zip(jobs, configured, strict=True)
-    }
+    configured = means.settings.schedules
+    schedules = {job.name: configured[job.name] for job in jobs}
     looks = look_once(means.ledger, schedules, now)
     claims = [seen.claim for seen in looks.values() if seen.claim]
     busy = [name for name, seen in looks.items() if seen.busy]

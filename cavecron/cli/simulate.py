@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from cavecron.cli import log
 from cavecron.cli.french_argparse import instant
 from cavecron.clock import SystemClock
-from cavecron.config.parsing import number_within
+from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
-from cavecron.jobs.environment import load
+from cavecron.jobs.loader import load
 from cavecron.simulation.simulate import Fate, Period, Scenario, Step, simulate
 
 _MOST_DAYS = 366
@@ -59,7 +59,7 @@ def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
         UsageError: it cannot be read, or contradicts itself.
 
     """
-    days = number_within(arguments.days, 1, _MOST_DAYS)
+    days = int_in_range(arguments.days, 1, _MOST_DAYS)
     if days is None:
         raise UsageError(f"--days {arguments.days!r} : un nombre de 1 à {_MOST_DAYS} est attendu")
     given = arguments.begin

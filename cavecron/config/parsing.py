@@ -1,119 +1,168 @@
 """Reading typed values from the environment: each is parsed, or told with what is wanted instead.
 
-Pure: it takes a mapping of strings and a function that reads a file. It knows no variable by name, save
-that the values of some are secrets.
+Pure: it takes a mapping of strings and a function that reads a file. It knows no variable by name.
 """
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Generic, TypeVar
 
 from cavecron.errors import reason
 
 _T = TypeVar("_T")
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: What is wanted of a file that a `…_FILE` variable names; keys and URLs are far shorter.
+REGULAR_FILE = "un fichier ordinaire de 64 ko au plus est attendu"
+_LONGEST_VALUE = 65_536
 _BOOLEANS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+_QUOTES = ('"', "'", "«", "“", "‘")
+#: The byte order mark, and how it looks to a Python whose environment is not read as UTF-8.
+BYTE_ORDER_MARKS = ("\ufeff", "\udcef\udcbb\udcbf")
 
 
-class WrongValueError(Exception):
-    """One value is wrong; the text says what is wanted instead."""
+class InvalidValueError(Exception):
+    """One value is wrong; the text says in French what is wanted instead."""
 
 
-class Variables:
-    """Reads values one by one and keeps what is wrong with them in `problems`.
+def visible(text: str) -> str:
+    """Return a value as an error shows it."""
+    return f"={text[:200]!r}"
 
-    A blank value counts as not set, as compose files write it. Values of `secrets` are never shown.
+
+def hidden(_text: str) -> str:
+    """Return nothing of a value: it is a secret."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable(Generic[_T]):
+    """One variable of the environment: `default` is what a blank means, `parse` reads a text.
+
+    `parse` raises InvalidValueError. `display` returns what of the value an error may show, with its `=`.
     """
 
-    def __init__(
-        self,
-        environ: Mapping[str, str],
-        read_file: Callable[[str], str],
-        *,
-        secrets: Collection[str] = (),
-    ) -> None:
+    name: str
+    default: str
+    parse: Callable[[str], _T]
+    display: Callable[[str], str] = visible
+
+    def of_job(self, prefix: str, default: str | None = None) -> "Variable[_T]":
+        """Return the same variable of one job, whose variables begin with `SCHEDULER_` and `prefix`."""
+        name = f"SCHEDULER_{prefix}_{self.name}"
+        return replace(self, name=name, default=self.default if default is None else default)
+
+
+class EnvReader:
+    """Reads values one by one and keeps what is wrong with them in `problems`.
+
+    A blank value counts as not set, as compose files write it. `read_file` returns the text of a file, or
+    raises OSError, ValueError for what is no text, or InvalidValueError with the reason.
+    """
+
+    def __init__(self, environ: Mapping[str, str], read_file: Callable[[str], str]) -> None:
         self._environ = environ
         self._read_file = read_file
-        self._secrets = secrets
         self.problems: list[str] = []
 
-    def value(self, name: str, default: str, parse: Callable[[str], _T]) -> _T:
-        """Return the parsed value of `name`; where it is wrong, note why and go on with the default."""
-        text = self.text(name) or default
+    def read(self, variable: Variable[_T]) -> _T:
+        """Return the parsed value; where it is wrong, note why and go on with the default."""
+        text = self.text(variable) or variable.default
         try:
-            return parse(text)
-        except WrongValueError as problem:
-            self.refuse(name, text, str(problem))
-        return parse(default)
+            return variable.parse(text)
+        except InvalidValueError as problem:
+            self.add_problem(variable, text, str(problem))
+        return variable.parse(variable.default)
 
-    def refuse(self, name: str, text: str, why: str) -> None:
-        """Note that the value `text` of `name` is wrong."""
-        shown = "" if name in self._secrets else f"={text[:200]!r}"
-        self.problems.append(f"{name}{shown} : {why}")
+    def add_problem(self, variable: Variable[_T], text: str, why: str) -> None:
+        """Note that the value `text` is wrong, without showing more of it than may be shown."""
+        self.problems.append(f"{variable.name}{variable.display(text)} : {why}")
 
     def has(self, name: str) -> bool:
         """Return whether `name` is set, directly or by a file."""
         return bool((self._environ.get(name, "") + self._environ.get(f"{name}_FILE", "")).strip())
 
-    def text(self, name: str) -> str:
-        """Return the value of `name`, or what the file that `name`_FILE names holds; '' where neither is."""
+    def text(self, variable: Variable[_T]) -> str:
+        """Return the value, or the text of the file that `NAME_FILE` names; '' where none is usable."""
+        name = variable.name
         text = self._environ.get(name, "").strip()
         path = self._environ.get(f"{name}_FILE", "").strip()
-        if not path:
-            return text
-        if text:
+        if path and text:
             self.problems.append(f"{name} et {name}_FILE sont définies toutes les deux : n'en garder qu'une")
             return ""
+        if path:
+            text = self._text_of_file(f"{name}_FILE", path)
+        if problem := _malformation(text):
+            self.add_problem(variable, text, problem)
+            return ""
+        return text
+
+    def _text_of_file(self, name: str, path: str) -> str:
         try:
-            return self._read_file(path).strip()
+            text = self._read_file(path).strip()
         except OSError as error:
-            self.problems.append(
-                f"{name}_FILE={path!r} : fichier illisible ({reason(error)}) ; le secret est-il monté ?"
-            )
+            why = _malformation(path) or f"fichier illisible ({reason(error)}) ; le secret est-il monté ?"
         except ValueError:
-            self.problems.append(f"{name}_FILE={path!r} : un fichier de texte UTF-8 est attendu")
+            why = "un fichier de texte UTF-8 est attendu"
+        except InvalidValueError as problem:
+            why = str(problem)
+        else:
+            if len(text) <= _LONGEST_VALUE:
+                return text
+            why = REGULAR_FILE
+        self.problems.append(f"{name}{visible(path)} : {why}")
         return ""
+
+
+def _malformation(text: str) -> str:
+    """Return what a file or an editor has put around or into a value that nobody means, '' for nothing."""
+    if text.startswith(BYTE_ORDER_MARKS):
+        return "sans marque d'ordre des octets (BOM) : enregistrer le fichier en UTF-8 sans BOM"
+    if text.startswith(_QUOTES):
+        return "sans guillemets : ils feraient partie de la valeur ; écrire NOM=valeur"
+    if "\r" in text:
+        return "sans retour chariot (CR) : enregistrer le fichier avec des fins de ligne Unix (LF)"
+    return ""
 
 
 def boolean(text: str) -> bool:
     """Return what 1/0, true/false, yes/no or on/off says."""
     if text.lower() not in _BOOLEANS:
-        raise WrongValueError("1 ou 0 est attendu (ou true/false, yes/no, on/off)")
+        raise InvalidValueError("1 ou 0 est attendu (ou true/false, yes/no, on/off)")
     return _BOOLEANS[text.lower()]
 
 
 def whole_number(text: str, unit: str, *, least: int = 1, most: int) -> int:
     """Return a number of `unit` (French, plural) from `least` to `most`."""
-    number = number_within(text, least, most)
+    number = int_in_range(text, least, most)
     if number is None:
-        raise WrongValueError(f"un nombre entier de {unit}, de {least} à {most}, est attendu")
+        raise InvalidValueError(f"un nombre entier de {unit}, de {least} à {most}, est attendu")
     return number
 
 
 def hour(text: str) -> int:
     """Return an hour of the day."""
-    number = number_within(text, 0, 23)
+    number = int_in_range(text, 0, 23)
     if number is None:
-        raise WrongValueError("une heure de 0 à 23 est attendue")
+        raise InvalidValueError("une heure de 0 à 23 est attendue")
     return number
 
 
 def minute(text: str) -> int:
     """Return a minute of the hour."""
-    number = number_within(text, 0, 59)
+    number = int_in_range(text, 0, 59)
     if number is None:
-        raise WrongValueError("une minute de 0 à 59 est attendue")
+        raise InvalidValueError("une minute de 0 à 59 est attendue")
     return number
 
 
-def number_within(text: str, least: int, most: int) -> int | None:
+def int_in_range(text: str, least: int, most: int) -> int | None:
     """Return the number that `text` writes in ASCII digits, None where it is none from `least` to `most`."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         return None
@@ -137,33 +186,13 @@ def _day(text: str) -> int:
     if name in DAYS:
         return DAYS.index(name)
     if name.isdecimal():
-        raise WrongValueError(
+        raise InvalidValueError(
             "un jour par son nom (mon, tue, wed, thu, fri, sat, sun) est attendu : le nombre 0 est lundi pour"
             " APScheduler et dimanche pour cron"
         )
     nearest = [day for day in DAYS if name[:3] == day or name[:2] == day[:2]]
     hint = f" (vouliez-vous dire {nearest[0]!r} ?)" if nearest else ""
-    raise WrongValueError(f"un jour parmi {', '.join(DAYS)} est attendu{hint}")
-
-
-def zone(text: str) -> ZoneInfo:
-    """Return an IANA zone; TZ may carry the colon that POSIX allows."""
-    try:
-        return ZoneInfo(text.removeprefix(":"))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise WrongValueError("un fuseau IANA est attendu, comme Europe/Paris ou America/Montreal") from None
-
-
-def database(text: str) -> Path:
-    """Return the path of an SQLite file, named as SQLAlchemy does."""
-    scheme, separator, path = text.partition("://")
-    if not separator or scheme != "sqlite":
-        wanted = "sqlite:////data/wine.db (quatre barres : chemin absolu) ou sqlite:///wine.db (relatif)"
-        raise WrongValueError(f"Cave à Vin garde sa cave dans SQLite ; {wanted} est attendu")
-    path = path.removeprefix("/").partition("?")[0]
-    if not path or path == ":memory:" or "\0" in path:
-        raise WrongValueError("le chemin d'un fichier est attendu, comme sqlite:////data/wine.db")
-    return Path(path)
+    raise InvalidValueError(f"un jour parmi {', '.join(DAYS)} est attendu{hint}")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -184,20 +213,20 @@ def optional_path(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def outbox(text: str) -> Path | None:
+def maildir(text: str) -> Path | None:
     """Return the folder of `maildir:PATH`, None for `smtp`."""
     if text == "smtp":
         return None
     scheme, _, path = text.partition(":")
     if scheme != "maildir" or not path:
-        raise WrongValueError("smtp ou maildir:CHEMIN est attendu")
+        raise InvalidValueError("smtp ou maildir:CHEMIN est attendu")
     return Path(path)
 
 
 def address(text: str) -> str | None:
     """Return one mail address, None for a blank."""
     if text and not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", text):
-        raise WrongValueError("une seule adresse e-mail de la forme nom@domaine est attendue")
+        raise InvalidValueError("une seule adresse e-mail de la forme nom@domaine est attendue")
     return text or None
 
 
@@ -205,11 +234,11 @@ def ping_url(text: str) -> str | None:
     """Return the URL of a dead-man service, None for a blank: `https`, or `http` on the local network."""
     if not text:
         return None
-    found = re.fullmatch(
+    url = re.fullmatch(
         r"(https?)://(?:[^\s/@]*@)?(\[[0-9a-fA-F:.]+\]|[^\s/:@?#]+)(?::\d{1,5})?(?:[/?]\S*)?", text
     )
-    if not found or (found[1] == "http" and not _is_local(found[2])):
-        raise WrongValueError("une adresse https://… est attendue (http:// seulement sur le réseau local)")
+    if not url or (url[1] == "http" and not _is_local(url[2])):
+        raise InvalidValueError("une adresse https://… est attendue (http:// seulement sur le réseau local)")
     return text
 
 

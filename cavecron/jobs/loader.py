@@ -1,18 +1,71 @@
-"""Finding the jobs of one's own: the files and modules that `CAVECRON_JOBS` names.
+"""Loading what a process works with: its settings, the built-in jobs and those that `CAVECRON_JOBS` names.
 
-What is wrong with one is told with its file and line, together with every other problem of the
+What is wrong with a job's file is told with the line, together with every other problem of the
 configuration. It runs no job.
 """
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+from cavecron.config import settings as config
+from cavecron.config.settings import Settings
+from cavecron.jobs import zone_files
+from cavecron.jobs.files import read_text
 from cavecron.jobs.job import BUILT_IN_JOBS, Job, JobError
+
+
+def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:
+    """Return the settings, and all jobs: the built-in ones and those of `CAVECRON_JOBS`.
+
+    Raises:
+        ConfigurationError: with every problem of both.
+
+    """
+    jobs, problems = load_jobs(config.job_sources(environ, read_text))
+    return load_for(jobs, environ, problems), jobs
+
+
+def load_for(jobs: Sequence[Job], environ: Mapping[str, str], problems: Sequence[str] = ()) -> Settings:
+    """Return the settings of jobs that are given as objects; paths in them are absolute.
+
+    Raises:
+        ConfigurationError: with every problem, and those that are given.
+
+    """
+    defaults = [job.defaults for job in jobs]
+    zone_of = zone_files.installed().zone
+    settings = config.load(environ, read_text, defaults, problems, zone_of=zone_of)
+    return replace(
+        settings,
+        database=_located(settings.database),
+        smtp_ca_file=settings.smtp_ca_file and _absolute(settings.smtp_ca_file),
+        maildir=settings.maildir and _absolute(settings.maildir),
+    )
+
+
+def _located(database: Path) -> Path:
+    """Return where the database is: SQLAlchemy decodes percent escapes from 2.1 on, and did not before."""
+    path = _absolute(database)
+    if "%" not in str(path) or os.path.lexists(path):
+        return path
+    from urllib.parse import unquote  # noqa: PLC0415 - who has no percent in a path does without
+
+    return Path(unquote(str(path)))
+
+
+def _absolute(path: Path) -> Path:
+    """Return the path from the root: a job may change the folder that the process works in."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:  # that folder is gone
+        return path
 
 
 def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]:
@@ -59,6 +112,8 @@ def _imported(source: str) -> ModuleType:
     if not source.endswith(".py"):
         return importlib.import_module(source)
     path = Path(source)
+    if path.exists() and not path.is_file():
+        raise ImportError(f"{source} n'est pas un fichier ordinaire")
     name = f"cavecron_jobs_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

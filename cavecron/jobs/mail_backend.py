@@ -73,8 +73,8 @@ def mail_backend(settings: Settings, database: Database) -> MailBackend:
         CavecronError: there is no usable SMTP configuration in the database.
 
     """
-    if settings.outbox is not None:
-        connect = partial(MaildirTransport, settings.outbox)
+    if settings.maildir is not None:
+        connect = partial(MaildirTransport, settings.maildir)
         return MailBackend(connect=connect, sender=_OUTBOX_SENDER, config=None)
     config = active(database, settings.smtp_keys)
     # smtplib and ssl cost a tenth of a second to import: only who mails pays.

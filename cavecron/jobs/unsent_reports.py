@@ -66,7 +66,7 @@ def _is_about_database(error: CavecronError) -> bool:
 def _owed(run: Run, recipients: Sequence[Recipient], error: CavecronError) -> Iterator[tuple[str, Settled]]:
     """Yield what is to be recorded, by recipient; the state of a delivery stays as it is."""
     known = run.deliveries.known()
-    config = None if run.settings.outbox else active_id(run.database)
+    config = None if run.settings.maildir else active_id(run.database)
     begun = any(delivery.state != "deferred" or delivery.error for delivery in known.values())
     reason = f"{_NOT_REACHED} : {error}" if begun else str(error)
     for user in recipients:

@@ -109,11 +109,11 @@ def _send(mailing: Mailing, pace: Pace) -> None:
 
 
 def _pace(run: Run) -> Pace:
-    chosen = run.settings.mailing
+    limits = run.settings.mail_limits
     return Pace(
-        connections=chosen.connections,
-        per_connection=chosen.per_connection,
-        per_minute=chosen.per_minute,
+        connections=limits.connections,
+        per_connection=limits.max_per_connection,
+        per_minute=limits.max_per_minute,
         grace=max(0.5, run.settings.stop_grace - _RESERVE),
     )
 

@@ -17,8 +17,8 @@ from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.french import moment
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import Job
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.catch_up import look, register
 from cavecron.ledger.models import Claim, Look, Missed, Watch
 from cavecron.ledger.store import Ledger, LedgerError
@@ -117,13 +117,10 @@ class Scheduler:
     async def _begin(self) -> None:
         """Note what is followed; wait for the database as long as it takes (promise 10)."""
         settings, clock = self._means.settings, self._means.clock
-        schedules = {
-            name: settings.jobs[name].schedule if settings.jobs[name].enabled else None for name in self._jobs
-        }
 
         def note() -> None:
             self._ready()
-            register(self._means.ledger, schedules, clock.now(), others_gone=self._alone)
+            register(self._means.ledger, settings.schedules, clock.now(), others_gone=self._alone)
 
         while not self._stopping:
             if await self._tried("register", note):

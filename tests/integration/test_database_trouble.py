@@ -12,8 +12,8 @@ import pytest
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import TemporaryError
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_by_hand
 from cavecron.scheduler.runner import Control, Options, carry_out
 from cavecron.scheduler.scheduler import means_of

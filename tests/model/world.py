@@ -11,8 +11,8 @@ from typing import Any
 
 from cavecron.config.settings import JobDefaults, Settings
 from cavecron.errors import CavecronError
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import Job, Run
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.catch_up import look_once
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_again, claim_by_hand
@@ -101,7 +101,7 @@ class World:
         living = self._process("due")
 
         def claim(ledger: Ledger, now: datetime) -> list[Claim]:
-            jobs = {name: job.schedule if job.enabled else None for name, job in living.settings.jobs.items()}
+            jobs = living.settings.schedules
             looks = look_once(ledger, jobs, now)
             for name, schedule in jobs.items():
                 self.oracle.register(name, schedule, now)

@@ -17,7 +17,17 @@ from tests.support.commands import Result
 KEY = Fernet.generate_key().decode()
 WHERE = "dans Cave à Vin, Administration, Configuration SMTP"
 #: What `cavecron check` looks at, in this order.
-SUBJECTS = ["Configuration", "Base", "Écriture", "Tables", "Disque", "Clé", "Envoi", "Destinataires"]
+SUBJECTS = [
+    "Configuration",
+    "Fuseaux",
+    "Base",
+    "Écriture",
+    "Tables",
+    "Disque",
+    "Clé",
+    "Envoi",
+    "Destinataires",
+]
 #: The columns of a configuration that make its security.
 SECURITY = {"plain": {}, "starttls": {"use_tls": 1}, "tls": {"use_ssl": 1}}
 #: What Python and OpenSSL say, and a person never ought to read.

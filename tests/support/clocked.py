@@ -14,7 +14,7 @@ from cavecron.appdb.tables import require
 from cavecron.cli import log
 from cavecron.clock import Clock
 from cavecron.database.sqlite import Database
-from cavecron.jobs.environment import load
+from cavecron.jobs.loader import load
 from cavecron.scheduler.scheduler import Scheduler, means_of
 from cavecron.scheduler.signals import on_stop
 from tests.support.clocks import FastClock

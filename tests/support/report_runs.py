@@ -7,8 +7,8 @@ from datetime import datetime
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_again, claim_by_hand
 from cavecron.ledger.store import Ledger

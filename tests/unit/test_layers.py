@@ -141,7 +141,7 @@ def test_a_broken_rule_is_found(rule: Rule, name: str, source: str) -> None:
     ("rule", "name", "source"),
     [
         (imports_from_below, "config.settings", "import re\nfrom cavecron.errors import CavecronError"),
-        (imports_from_below, "config.settings", "from cavecron.config.parsing import Variables"),
+        (imports_from_below, "config.settings", "from cavecron.config.parsing import EnvReader"),
         (imports_from_below, "cli.main", "from cavecron import __version__"),
         (impurities, "report.builder", "from cavecron.database.timestamps import read_utc"),
         (foreign_tables, "scheduler.runner", "x = 'email_log'; q = 'SELECT 1 FROM cavecron_runs'"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cavecron.config.settings import BUILT_IN, JobDefaults, Mailing, Retention, Settings, load
+from cavecron.config.settings import BUILT_IN, JobDefaults, MailLimits, Retention, Settings, load
 from cavecron.errors import ConfigurationError
 
 _PARSED = (
@@ -43,7 +43,7 @@ def test_nothing_has_to_be_configured() -> None:
         "weekly_reports": 3600,
         "cleanup": 3600,
     }
-    assert (settings.smtp_keys, settings.smtp_ca_file, settings.outbox) == ((), None, None)
+    assert (settings.smtp_keys, settings.smtp_ca_file, settings.maildir) == ((), None, None)
     assert (settings.log_level, settings.log_format, settings.warnings) == ("INFO", "text", ())
 
 
@@ -87,7 +87,7 @@ def test_several_keys_can_be_given_while_one_replaces_the_other() -> None:
 
 def test_mail_can_go_to_a_folder() -> None:
     """The path after maildir: may hold anything."""
-    assert loaded(CAVECRON_MAIL="maildir:/data/a:b").outbox == Path("/data/a:b")
+    assert loaded(CAVECRON_MAIL="maildir:/data/a:b").maildir == Path("/data/a:b")
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,15 @@ def test_mail_can_go_to_a_folder() -> None:
         (
             "DATABASE_URL",
             "postgresql://u:hunter2@h/db",
-            "DATABASE_URL : Cave à Vin garde sa cave dans SQLite",
+            "DATABASE_URL='postgresql://…' : Cave à Vin garde sa cave dans SQLite",
         ),
         ("DATABASE_URL", "/data/wine.db", "quatre barres"),
         ("DATABASE_URL", "sqlite://", "le chemin d'un fichier est attendu"),
         ("DATABASE_URL", "sqlite:///:memory:", "le chemin d'un fichier est attendu"),
         ("SCHEDULER_TIMEZONE", "Paris", "SCHEDULER_TIMEZONE='Paris' : un fuseau IANA est attendu"),
         ("SCHEDULER_TIMEZONE", "../../etc/passwd", "un fuseau IANA est attendu"),
-        ("TZ", "CET-1CEST", "TZ='CET-1CEST' : un fuseau IANA est attendu"),
+        ("TZ", "Europe/Pari", "TZ='Europe/Pari' : un fuseau IANA est attendu"),
+        ("SCHEDULER_TIMEZONE", "CET-1CEST", "SCHEDULER_TIMEZONE='CET-1CEST' : un fuseau IANA est attendu"),
         ("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "0", "un nombre entier de jours, de 1 à 36500, est attendu"),
         ("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "-1", "un nombre entier de jours"),
         ("SCHEDULER_CLEANUP_API_USAGE_DAYS", "٣", "un nombre entier de jours"),
@@ -263,11 +264,11 @@ def test_a_job_of_ones_own_is_configured_like_the_others() -> None:
 
 def test_the_mailings_pace_is_configurable() -> None:
     """Two connections and no limit a minute by default."""
-    assert loaded().mailing == Mailing(connections=2, per_connection=100, per_minute=None)
+    assert loaded().mail_limits == MailLimits(connections=2, max_per_connection=100, max_per_minute=None)
     chosen = loaded(
         SCHEDULER_WEEKLY_REPORT_CONNECTIONS="8", SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE="30"
-    ).mailing
-    assert (chosen.connections, chosen.per_minute) == (8, 30)
+    ).mail_limits
+    assert (chosen.connections, chosen.max_per_minute) == (8, 30)
 
 
 def test_settings_hide_their_keys() -> None:

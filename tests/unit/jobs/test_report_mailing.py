@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from cavecron.errors import CavecronError
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.deliveries import Deliveries, Settled
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, Ending

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from cavecron import CavecronError, Run, job
-from cavecron.jobs.environment import load_for
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_again, claim_by_hand
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of

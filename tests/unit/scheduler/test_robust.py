@@ -12,8 +12,8 @@ from cavecron import CavecronError, Run, job
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import read_utc
 from cavecron.errors import TemporaryError
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import Job
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.catch_up import register
 from cavecron.ledger.history import history
 from cavecron.ledger.runs import claim_by_hand

@@ -1,0 +1,76 @@
+"""Declaring a setting beside the variable that it is read from, and names that nobody has declared.
+
+Pure. The one table of variables are the fields of `settings`' dataclasses: a variable is added there, in
+one line, and nowhere else.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import field, fields
+from typing import Any, TypeVar
+
+from cavecron.config.parsing import BYTE_ORDER_MARKS, Variable, hidden, visible
+from cavecron.text import nearest
+
+_T = TypeVar("_T")
+
+_OURS = ("SCHEDULER_", "CAVECRON_")
+#: What Kubernetes puts into every pod for a service called `cavecron…` or `scheduler…`
+#: (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+_OF_A_SERVICE = re.compile(
+    r"[A-Z0-9_]+?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_PORT_OF_A_SERVICE = re.compile(r"(tcp|udp|sctp)://.+")
+
+
+def setting(
+    name: str, default: str, parse: Callable[[str], _T], *, display: Callable[[str], str] = visible
+) -> _T:
+    """Declare a field of a dataclass and the variable that it is read from; see Variable.
+
+    A field whose value is hidden is left out of the dataclass' repr.
+    """
+    variable = Variable(name=name, default=default, parse=parse, display=display)
+    declaration: _T = field(
+        default=parse(default), metadata={"variable": variable}, repr=display is not hidden
+    )
+    return declaration
+
+
+def declared(settings: type[Any]) -> Mapping[str, Variable[Any]]:
+    """Return the variables of a dataclass by the names of their fields."""
+    return {one.name: one.metadata["variable"] for one in fields(settings) if "variable" in one.metadata}
+
+
+def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each name of `environ` that looks like one of ours and is none."""
+    for name in sorted(environ):
+        bare = _without_mark(name)
+        if bare != name and (bare.startswith(_OURS) or bare in known):
+            yield (
+                f"Variable ignorée : le nom de {bare} commence par une marque d'ordre des octets (BOM) ;"
+                " enregistrer le fichier en UTF-8 sans BOM"
+            )
+        elif _is_unknown(name, known) and not _is_of_a_service(name, environ[name]):
+            yield f"Variable inconnue, ignorée : {name}{_hint(name, known)}"
+
+
+def _without_mark(name: str) -> str:
+    for mark in BYTE_ORDER_MARKS:
+        name = name.removeprefix(mark)
+    return name
+
+
+def _is_unknown(name: str, known: Collection[str]) -> bool:
+    return name.startswith(_OURS) and name.removesuffix("_FILE") not in known
+
+
+def _is_of_a_service(name: str, value: str) -> bool:
+    if name.endswith("_PORT") and _PORT_OF_A_SERVICE.fullmatch(value):
+        return True
+    return _OF_A_SERVICE.fullmatch(name) is not None
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    meant = nearest(name, sorted(known), cutoff=0.75)
+    return f" (vouliez-vous dire {meant} ?)" if meant else ""

@@ -1,0 +1,106 @@
+"""The zone of all schedules: ours, the system's, and what others write into TZ."""
+
+from datetime import UTC as PYTHONS_UTC
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pytest
+
+from cavecron.config.parsing import InvalidValueError
+from cavecron.config.settings import Settings, load
+from cavecron.config.timezone import UTC
+from cavecron.errors import ConfigurationError
+
+_NOT_IANA = "n'est pas le nom d'un fuseau IANA : {} est utilisé ; SCHEDULER_TIMEZONE choisit le fuseau"
+
+
+def _zone_of(key: str) -> ZoneInfo:
+    """Know three zones, as a small machine does; EST5EDT is a name of POSIX and of IANA."""
+    if key not in ("Europe/Paris", "America/Montreal", "EST5EDT"):
+        raise ZoneInfoNotFoundError(key)
+    return ZoneInfo(key)
+
+
+def _loaded(**environ: str) -> Settings:
+    return load(environ, str, zone_of=_zone_of)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        (":/etc/localtime", "Europe/Paris"),
+        ("/etc/localtime", "Europe/Paris"),
+        ("/usr/share/zoneinfo/America/Montreal", "America/Montreal"),
+        (":/usr/share/zoneinfo/posix/America/Montreal", "America/Montreal"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "Europe/Paris"),
+        ("CET-1CEST", "Europe/Paris"),
+        ("UTC0", "Europe/Paris"),
+        ("<+03>-3", "Europe/Paris"),
+        ("EST5EDT,M3.2.0,M11.1.0", "Europe/Paris"),
+        ("right/America/Montreal", "America/Montreal"),
+        ("posix/America/Montreal", "America/Montreal"),
+    ],
+)
+def test_what_tz_holds_for_others_is_a_warning(text: str, zone: str) -> None:
+    """It is the system's variable: it was not written for us, and must not keep us from starting."""
+    settings = _loaded(TZ=text)
+    assert settings.zone.key == zone
+    assert settings.warnings == (f"TZ={text!r} {_NOT_IANA.format(zone)}",)
+
+
+@pytest.mark.parametrize("text", ["America/Montreal", ":America/Montreal", "EST5EDT"])
+def test_a_zone_in_tz_is_no_warning(text: str) -> None:
+    """Nor is one that begins with POSIX' colon, or that only looks like a rule of POSIX."""
+    settings = _loaded(TZ=text)
+    assert settings.zone.key == text.removeprefix(":")
+    assert settings.warnings == ()
+
+
+def test_tz_does_not_matter_where_ours_is_set() -> None:
+    """Not even for a warning."""
+    settings = _loaded(TZ=":/etc/localtime", SCHEDULER_TIMEZONE="America/Montreal")
+    assert (settings.zone.key, settings.warnings) == ("America/Montreal", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "right/Europe/Paris",
+            "secondes intercalaires, 27 s d'écart avec l'horloge ; Europe/Paris",
+        ),
+        ("posix/Europe/Paris", "ne sont pas des noms IANA ; Europe/Paris est attendu"),
+        ("localtime", "un fuseau IANA est attendu"),
+        ("posixrules", "un fuseau IANA est attendu"),
+        ("/etc/localtime", "un fuseau IANA est attendu"),
+        ("CET-1CEST", "un fuseau IANA est attendu"),
+    ],
+)
+def test_ours_has_to_be_a_zone(text: str, said: str) -> None:
+    """Who writes our variable means us, and is told what is wanted."""
+    with pytest.raises(ConfigurationError) as raised:
+        _loaded(SCHEDULER_TIMEZONE=text)
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"SCHEDULER_TIMEZONE={text!r} : ")
+    assert said in problem
+
+
+def test_without_zone_data_all_else_is_checked_too() -> None:
+    """One line for the zone, and the other problems with it; nobody has set a zone here."""
+
+    def nothing(key: str) -> ZoneInfo:
+        raise InvalidValueError("rien")
+
+    with pytest.raises(ConfigurationError) as raised:
+        load({"SCHEDULER_CLEANUP_HOUR": "25"}, str, zone_of=nothing)
+    assert raised.value.problems == (
+        "SCHEDULER_TIMEZONE='Europe/Paris' : rien",
+        "SCHEDULER_CLEANUP_HOUR='25' : une heure de 0 à 23 est attendue",
+    )
+
+
+def test_utc_needs_no_zone_data() -> None:
+    """It stands in where there are no zones at all."""
+    for year in (1900, 2026, 2500):
+        assert datetime(year, 7, 1, tzinfo=UTC) == datetime(year, 7, 1, tzinfo=PYTHONS_UTC)
+    assert UTC.key == "UTC"
