@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cavecron.cli.arguments import parse
-from cavecron.config.settings import Settings, known_names, load
+from cavecron.config.settings import Settings, known_names, load, variables
 from tests.support.app_database import CellarFile
 from tests.support.commands import ROOT, Result, cavecron
 
@@ -29,23 +29,9 @@ def _loaded(environ: dict[str, str]) -> Settings:
     return load(environ, lambda path: path)
 
 
-def test_the_env_file_has_every_variable() -> None:
+def test_the_env_file_has_every_variable_with_its_default() -> None:
     """And none that cavecron does not know."""
-    assert set(_variables()) == known_names()
-
-
-def test_the_env_file_has_the_variables_of_the_readme() -> None:
-    """What is promised on the page can be found in the file, and the other way round."""
-    page = (
-        (ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .partition("## Configuration")[2]
-        .partition("\n## ")[0]
-    )
-    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    named = {name for cell in cells for name in re.findall(r"`([A-Z<>_]+)`", cell)}
-    both = {name.replace("<JOB>", job) for name in named for job in ("WEEKLY_REPORT", "CLEANUP")}
-    assert both == known_names()
+    assert _variables() == {variable.name: variable.default for variable in variables()}
 
 
 def test_the_env_file_shows_the_defaults() -> None:

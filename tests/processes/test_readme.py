@@ -123,12 +123,19 @@ def test_every_fence_is_a_block() -> None:
 
 
 def test_the_table_of_variables_is_whole() -> None:
-    """Each variable that the settings know, and no other."""
+    """Each variable that the settings know, and no other; each with its default."""
     table = PAGE.partition("\n## Configuration\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
-    named = {name for row in rows for name in re.findall(r"`([A-Z_<>]+)`", row)}
-    expanded = {name.replace("<JOB>", job.prefix) for name in named for job in settings.BUILT_IN}
-    assert expanded == settings.known_names()
+    rows = re.findall(r"^\| (`.*?) \| .* \| ?(.*?) ?\|$", table, re.MULTILINE)
+    shown = {
+        name.replace("<JOB>", job.prefix): set(re.findall(r"`([^`]+)`", defaults))
+        for names, defaults in rows
+        for name in re.findall(r"`([A-Z_<>]+)`", names)
+        for job in settings.BUILT_IN
+    }
+    known = {variable.name: variable.default for variable in settings.variables()}
+    assert set(shown) == set(known)
+    assert not [name for name, default in known.items() if default and default not in shown[name]]
+    assert not [name for name, default in known.items() if not default and shown[name]]
 
 
 def test_every_command_is_listed() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cavecron import job
 from cavecron.jobs.job import BUILT_IN_JOBS, Job, JobError, Run
-from cavecron.jobs.loader import load_jobs
+from cavecron.jobs.loader import load, load_for, load_jobs
 
 GOOD = """
 from cavecron import Run, job
@@ -152,3 +152,34 @@ def test_a_wrong_declaration_is_an_error_where_it_stands() -> None:
     """For programs that embed the scheduler."""
     with pytest.raises(JobError, match="un nom en minuscules"):
         job("")(lambda run: None)
+
+
+def test_relative_paths_are_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job may change the folder that the process works in; and messages show the whole path."""
+    monkeypatch.chdir(tmp_path)
+    environ = {
+        "DATABASE_URL": "sqlite:///cave/wine.db",
+        "CAVECRON_MAIL": "maildir:courrier",
+        "SMTP_CA_FILE": "ca.pem",
+    }
+    settings, _jobs = load(environ)
+    assert settings.database == tmp_path / "cave" / "wine.db"
+    assert settings.maildir == tmp_path / "courrier"
+    assert settings.smtp_ca_file == tmp_path / "ca.pem"
+    settings = load_for((), {})
+    assert (settings.database, settings.maildir, settings.smtp_ca_file) == (Path("/data/wine.db"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [([], "ma cave.db"), (["ma cave.db"], "ma cave.db"), (["ma%20cave.db"], "ma%20cave.db")],
+    ids=["none yet", "the decoded name", "the name as it is written"],
+)
+def test_percent_escapes_mean_what_the_application_takes_them_for(
+    tmp_path: Path, there: list[str], chosen: str
+) -> None:
+    """SQLAlchemy 2.1 decodes them, 2.0 does not: the file that is there tells which one it was."""
+    for name in there:
+        (tmp_path / name).touch()
+    settings = load_for((), {"DATABASE_URL": f"sqlite+pysqlite:///{tmp_path}/ma%20cave.db"})
+    assert settings.database == tmp_path / chosen
