@@ -14,6 +14,7 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.jobs.loader import load
 from cavecron.report.html import html_part
+from cavecron.report.message import fitting_page
 from cavecron.report.model import WeeklyReport, as_json
 from cavecron.report.text import text_part
 
@@ -29,10 +30,12 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     for report in build_reports(database, recipient_list.recipients, at=at, zone=configured.zone):
         if arguments.json:
             print(json.dumps(as_json(report), ensure_ascii=False))
-        elif arguments.text:
-            print(text_part(report, configured.zone, at), end="")
+            continue
+        page = fitting_page(report, configured.zone, at)
+        if arguments.text:
+            print(text_part(page), end="")
         else:
-            _write(Path(arguments.output or _file_name(report)), html_part(report, configured.zone, at))
+            _write(Path(arguments.output or _file_name(report)), html_part(page))
     return 0
 
 

@@ -139,15 +139,15 @@ def _add_exits(connection: sqlite3.Connection, household: Household, user: int, 
             (user, bottle.name),
         ).fetchone()
         at = _days_before(now, opened.days)
-        year = _year(now, bottle.age, -1)
+        year = _year(now, bottle.age, -1) if isinstance(bottle.age, int) else None  # a column of numbers
         comment = opened.comment or None
         connection.execute(
             _EXIT, (wine, user, at, opened.quantity, comment, bottle.name, year, bottle.region, cellar)
         )
 
 
-def _year(now: datetime, years: int | None, direction: int = 1) -> int | None:
-    return None if years is None else now.year + direction * years
+def _year(now: datetime, years: int | str | None, direction: int = 1) -> int | str | None:
+    return now.year + direction * years if isinstance(years, int) else years
 
 
 def _days_before(now: datetime, days: int) -> str:

@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 
 class Bottle(NamedTuple):
-    """A wine of the catalogue; `age` in years, `peak` in years from now, None where it is not known."""
+    """A wine of the catalogue; `age` in years or what stands for a vintage, `peak` in years from now.
+
+    None is what nobody knows.
+    """
 
     name: str
     region: str
     kind: str
-    age: int | None
+    age: int | str | None
     peak: int | None
     note: str = ""
 
@@ -65,7 +68,11 @@ CATALOGUE: Mapping[str, Bottle] = {
     "morgon": Bottle("Morgon Côte du Py", "Beaujolais", "Rouge", 6, None, "À boire dans les 3 à 8 ans."),
     "chateauneuf": Bottle("Châteauneuf-du-Pape", "Rhône", "Rouge", 17, None),
     "cornas": Bottle("Cornas Reynard", "Rhône", "Rouge", 8, 6, "Garde de 10 à 20 ans, carafer."),
-    "condrieu": Bottle("Condrieu", "Rhône", "Blanc", 3, None, "À boire maintenant, sur le fruit."),
+    "condrieu": Bottle(
+        *("Condrieu", "Rhône", "Blanc", 3, None),
+        "À boire maintenant, sur le fruit : abricot mûr, violette, une pointe de miel. Il perd sa fraîcheur"
+        " après quatre ans de garde. Servir à 11 °C, avec une volaille à la crème ou un fromage de chèvre.",
+    ),
     "bandol": Bottle("Bandol Cuvée Spéciale", "Provence", "Rouge", 10, None),
     "rose": Bottle("Côtes de Provence", "Provence", "Rosé", 2, -1),
     "madiran": Bottle("Madiran Vieilles Vignes", "Sud-Ouest", "Rouge", 9, 0),
@@ -81,7 +88,7 @@ CATALOGUE: Mapping[str, Bottle] = {
     "vouvray": Bottle("Vouvray moelleux", "Loire", "Liquoreux", 21, None, "Apogée vers 20-30 ans."),
     "vin-jaune": Bottle("Vin jaune d'Arbois", "Jura", "Blanc", 7, 3),
     "champagne": Bottle("Champagne Brut Nature", "Champagne", "Effervescent", 4, 1),
-    "cremant": Bottle("Crémant du Jura", "Jura", "Effervescent", None, None),
+    "cremant": Bottle("Crémant du Jura", "Jura", "Effervescent", "NV", None),
     "calvados": Bottle("Calvados Hors d'âge", "Normandie", "Spiritueux", None, None),
     "patrimonio": Bottle("Patrimonio", "Corse", "Rouge", 3, 3),
 }
@@ -90,7 +97,7 @@ HOUSEHOLDS: tuple[Household, ...] = (
     Household(
         "Claire",
         "claire.martin@example.org",
-        (Shelf("Cave voûtée", (24, 24, 18)), Shelf("Armoire du salon", (12, 12)), Shelf("Garage", (30,))),
+        (Shelf("Cave voûtée", (24, 24, 18)), Shelf("Armoire du salon", (12, 12)), Shelf("Garage", (16,))),
         (
             Stock("margaux", 0, 3, 900),
             Stock("saint-julien", 0, 6, 650),
@@ -102,13 +109,19 @@ HOUSEHOLDS: tuple[Household, ...] = (
             Stock("condrieu", 1, 3, 90),
             Stock("jurancon", 1, 4, 2),
             Stock("champagne", 1, 6, 3),
+            Stock("cremant", 1, 2, 4),
             Stock("cahors", 2, 19, 365),
             Stock("rose", 2, 0, 500),
             Stock("chablis", 2, 0, 700),
         ),
         (
             Opened("rose", 2, 1, "Avec les voisins"),
-            Opened("margaux", 1, 4, "L'anniversaire de Lucas : superbe, encore du fruit"),
+            Opened(
+                *("margaux", 1, 4),
+                "L'anniversaire de Lucas. Carafé une heure : cèdre et cassis au nez, des tanins fondus, une"
+                " finale qui n'en finit pas. Superbe, encore du fruit, mais il ne gagnera plus rien : ouvrir"
+                " les trois dernières avant l'été, avec un gigot de sept heures.",
+            ),
             Opened("chablis", 1, 40),
         ),
     ),

@@ -1,4 +1,4 @@
-"""One user's report as a mail: headers, a text part and an HTML part.
+"""Addresses, headers that all mails have in common, and mails of text only.
 
 Pure: it knows nothing of servers, files or the time; the instant is handed in.
 """
@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from hashlib import sha256
+from urllib.parse import quote
 
 from cavecron.errors import CavecronError
 from cavecron.text import plain
@@ -21,6 +22,8 @@ from cavecron.text import plain
 _ATOM = r'[^\s<>()\[\],;:\\"@.\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]+'
 _ADDRESS = re.compile(rf"(?!.*=\?){_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+#: A header's line is 998 octets long at most (RFC 5322, 2.1.1), its name included.
+_LONGEST_VALUE = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 #: Of the message of `cavecron check --send-to`.
@@ -100,6 +103,16 @@ def headed(subject: str, sender: Sender, at: datetime, *, ascii_only: bool) -> E
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message
+
+
+def unsubscribe(address: str, subject: str) -> str:
+    """Return the value of List-Unsubscribe (RFC 2369, 3.2): a mail to `address` with this subject.
+
+    All in it is ASCII, percent-encoded UTF-8 (RFC 6068, 2). Where it is long, it is folded within the
+    brackets, where blanks mean nothing (RFC 2369, 2).
+    """
+    target, query = f"<mailto:{quote(address, safe='@')}", f"?subject={quote(subject, safe='')}>"
+    return f"{target}{query}" if len(target) + len(query) <= _LONGEST_VALUE else f"{target}\n {query}"
 
 
 def _mailbox(sender: Sender) -> Address:

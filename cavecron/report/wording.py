@@ -1,130 +1,259 @@
-"""French wording that both parts of a mail share, so that they cannot say different things.
+"""The French of a weekly mail: a report becomes a page of sections, which `html` and `text` only render.
 
 Pure: it knows neither HTML nor mail headers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cavecron import french
-from cavecron.report.model import Activity, Cellar, Movement, Quantity, Vintage, WeeklyReport, WineToDrink
+from cavecron.report.model import (
+    Activity,
+    Cellar,
+    Movement,
+    UrgencyCounts,
+    WeeklyReport,
+    WineToDrink,
+)
+from cavecron.report.page import Badge, Badges, Block, Card, Heading, Meter, Page, Row, Section, Sentence
+from cavecron.report.phrases import (
+    FULL,
+    Limits,
+    cleaned,
+    counted,
+    grouped,
+    joined,
+    listed,
+    named,
+    others,
+    percent,
+    plural,
+    quoted,
+    titled,
+    vintage,
+)
 from cavecron.text import plain
 
-URGENCIES = {"urgent": "Urgent", "optimal": "Optimal", "bientôt": "Bientôt"}
-MOVEMENTS_SHOWN = 20
 WINES_SHOWN = 5
-CELLARS_SHOWN = 20
-TO_DRINK, CELLAR, THIS_WEEK, ENTRIES, EXITS = "À boire", "Votre cave", "Cette semaine", "Entrées", "Sorties"
-SIGNATURE = "🍷 Cave à Vin"
+NAME = "🍷 Cave à Vin"
+TO_DRINK, CELLARS, THIS_WEEK, ENTRIES, EXITS = "À boire", "Vos caves", "Cette semaine", "Entrées", "Sorties"
 EMPTY_CELLAR = "Votre cave attend sa première bouteille."
 NOTHING_PRESSES = "Rien ne presse\u00a0: vos bouteilles vieillissent en paix."
 NOTHING_TO_DRINK = "Aucune bouteille ne demande à être ouverte."
 NO_CELLAR = "Aucune cave n’est encore enregistrée."
 QUIET_WEEK = "Rien n’a bougé cette semaine\u00a0: vos bouteilles se reposent."
-_FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
-#: What is said of one wine, and of several, of the most urgent kind that a cellar has.
-_LEADS = {
-    "urgent": ("est à boire sans attendre.", "sont à boire sans attendre."),
-    "optimal": ("est à point.", "sont à point."),
-    "bientôt": ("sera bientôt à point.", "seront bientôt à point."),
+UNSUBSCRIBE = (
+    "Pour ne plus recevoir ce rapport, répondez à ce message ou choisissez «\u00a0Se désabonner\u00a0»\u00a0:"
+    " l’administrateur de votre Cave à Vin vous en retirera."
+)
+#: What is said of one wine, and of several, of each urgency.
+_LEADS = (
+    ("est à boire sans attendre", "sont à boire sans attendre"),
+    ("est à point", "sont à point"),
+    ("sera bientôt à point", "seront bientôt à point"),
+)
+#: By urgency, as `maturity` has it; the signs are in nearly every font, from the most to the least pressing.
+_BADGES = {
+    "urgent": Badge(tone="urgent", sign="▲", word="Urgent"),
+    "optimal": Badge(tone="optimal", sign="●", word="Optimal"),
+    "bientôt": Badge(tone="soon", sign="○", word="Bientôt"),
 }
-#: Beyond this a number in percent says nothing but that the capacity is a slip.
-_HIGHEST_RATE = 9999
+_COUNTED = {
+    "urgent": ("urgent", "urgents"),
+    "optimal": ("optimal", "optimaux"),
+    "soon": ("bientôt", "bientôt"),
+}
+_OVERFULL = "▲"
+#: So many years ago, or ahead, is no peak, and nobody's age.
+_MOST_YEARS = 9999
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One thing in a list: what it is, what is known of it, how many or how much, what was noted of it."""
-
-    title: str
-    detail: str
-    amount: str
-    note: str = ""
-
-
-def counted(number: Quantity, noun: str) -> str:
-    """Return '1 bouteille', '0 bouteille' or '2 bouteilles', as French counts."""
-    return f"{grouped(number)} {plural(number, noun)}"
-
-
-def plural(number: Quantity, noun: str) -> str:
-    """Return the noun, or each word of it, as it follows `number`: French counts in plural from two."""
-    return noun if abs(number) < 2 else " ".join(f"{word}s" for word in noun.split())
-
-
-def grouped(number: Quantity) -> str:
-    """Return the number as French writes it: '1 234,5' with a thin space, '−2' with a minus sign."""
-    if type(number) is int and 0 <= number < 1000:  # nearly all of them
-        return str(number)
-    shown = round(number, 2) + 0  # + 0: no "−0" of something that was rounded away
-    return f"{shown:,}".removesuffix(".0").translate(_FRENCH_DIGITS)
-
-
-def date(moment: datetime, zone: ZoneInfo) -> str:
-    """Return 'lundi 23 novembre 2026', the day of an aware datetime in `zone`."""
-    return french.date(moment.astimezone(zone))
-
-
-def greeting(report: WeeklyReport) -> str:
-    """Return 'Bonjour marie,'."""
-    return f"Bonjour {plain(report.user.username)},"
-
-
-def lead(report: WeeklyReport) -> str:
-    """Return the sentence that matters most: mail programs show it beside the subject."""
-    wines = report.wines
-    if not wines:
-        return NOTHING_PRESSES if report.statistics.bottles else EMPTY_CELLAR
-    alike = sum(wine.urgency == wines[0].urgency for wine in wines)
-    unsure = "Au moins " if alike == len(wines) < report.urgencies.total else ""
-    return f"{unsure}{counted(alike, 'vin')} {_LEADS[wines[0].urgency][alike > 1]}"
+def page(report: WeeklyReport, zone: ZoneInfo, generated: datetime, limits: Limits = FULL) -> Page:
+    """Return the whole mail in words; `generated` is an aware datetime, told in `zone` as all days are."""
+    return Page(
+        name=NAME,
+        period=period(report, zone),
+        greeting=f"Bonjour {plain(report.user.username, limits.name)},",
+        lead=lead(report),
+        figures=_figures(report),
+        sections=(
+            Section(title=TO_DRINK, blocks=tuple(_wines(report, zone, limits))),
+            Section(title=CELLARS, blocks=tuple(_cellars(report.statistics.cellars, limits))),
+            Section(title=THIS_WEEK, blocks=tuple(_week(report.activity, zone, limits))),
+        ),
+        summary=summary(report),
+        footer=(UNSUBSCRIBE, f"Rapport généré le {french.moment(generated.astimezone(zone))} ({zone.key})."),
+    )
 
 
 def period(report: WeeklyReport, zone: ZoneInfo) -> str:
     """Return 'Du lundi 16 au lundi 23 novembre 2026', the days in `zone` of which the report tells."""
     start, end = report.start.astimezone(zone), report.end.astimezone(zone)
-    first = date(start, zone)
+    first = french.date(start)
     if start.year == end.year:
-        first = (
-            french.day(start)
-            if start.month == end.month
-            else f"{french.day(start)} {french.MONTHS[start.month - 1]}"
-        )
-    return f"Du {first} au {date(end, zone)}"
+        month = "" if start.month == end.month else f" {french.MONTHS[start.month - 1]}"
+        first = french.day(start) + month
+    return f"Du {first} au {french.date(end)}"
 
 
-def footer(generated: datetime, zone: ZoneInfo) -> str:
-    """Return when the report was made, in `zone`."""
-    hour = f"{generated.astimezone(zone):%H:%M}"
-    return f"Rapport généré le {date(generated, zone)} à {hour} ({zone.key})."
+def lead(report: WeeklyReport) -> str:
+    """Return the sentence that matters most: how many wines of each urgency, the most pressing first."""
+    counts = report.urgencies
+    told: list[str] = []
+    for count, forms in zip((counts.urgent, counts.optimal, counts.soon), _LEADS, strict=True):
+        if count:
+            number = grouped(count) if told else counted(count, "vin")
+            told.append(f"{number} {forms[count > 1]}")
+    if told:
+        return f"{listed(told)}."
+    return NOTHING_PRESSES if report.statistics.bottles else EMPTY_CELLAR
 
 
-def totals(report: WeeklyReport) -> Sequence[tuple[str, str]]:
+def summary(report: WeeklyReport) -> str:
+    """Return the last line: what there is, what moved, what to drink."""
+    statistics, activity = report.statistics, report.activity
+    there = counted(statistics.bottles, "bouteille")
+    if statistics.cellars:
+        there += f" dans {counted(len(statistics.cellars), 'cave')}"
+    moved = "rien n’a bougé cette semaine"
+    if activity.entries or activity.exits:
+        entered = counted(activity.bottles_in, "bouteille entrée")
+        moved = f"{entered} et {counted(activity.bottles_out, 'sortie')} cette semaine"
+    to_drink = report.urgencies.total
+    drunk = f"{counted(to_drink, 'vin')} à boire" if to_drink else "rien à ouvrir sans attendre"
+    wish = "Bonne dégustation" if to_drink else "Bonne semaine"
+    return f"En bref\u00a0: {there}, {moved}, {drunk}. {wish}\u00a0!"
+
+
+def _figures(report: WeeklyReport) -> tuple[tuple[str, str], ...]:
     """Return ('84', 'bouteilles'), ('31', 'références') and ('9', 'vins à boire')."""
-    statistics = report.statistics
+    statistics, to_drink = report.statistics, report.urgencies.total
     return (
         (grouped(statistics.bottles), plural(statistics.bottles, "bouteille")),
         (grouped(statistics.references), plural(statistics.references, "référence")),
-        (grouped(report.urgencies.total), f"{plural(report.urgencies.total, 'vin')} à boire"),
+        (grouped(to_drink), f"{plural(to_drink, 'vin')} à boire"),
     )
 
 
-def percent(rate: float) -> str:
-    """Return '62,5 %'."""
-    if rate > _HIGHEST_RATE:
-        return f">\u00a0{grouped(_HIGHEST_RATE)}\u00a0%"
-    return f"{grouped(round(rate, 1))}\u00a0%"
+def _wines(report: WeeklyReport, zone: ZoneInfo, limits: Limits) -> Iterator[Block]:
+    if not report.urgencies.total:
+        yield Sentence(text=NOTHING_TO_DRINK)
+    else:
+        yield Badges(badges=tuple(_counts(report.urgencies)))
+    year = report.end.astimezone(zone).year
+    shown = report.wines[:WINES_SHOWN]
+    for wine in shown:
+        yield wine_card(wine, year, limits)
+    if sentence := others(report.urgencies.total - len(shown), "vin"):
+        yield Sentence(text=sentence)
+    if report.unassessed:
+        yield Sentence(text=_unassessed(report.unassessed), hint=True)
 
 
-def cellar_line(cellar: Cellar) -> Line:
-    """Word how full one cellar is; without a capacity that makes sense there is no amount."""
-    bottles, name = counted(cellar.bottles, "bouteille"), _named(cellar.name)
+def _counts(urgencies: UrgencyCounts) -> Iterator[Badge]:
+    for badge, count in zip(
+        _BADGES.values(), (urgencies.urgent, urgencies.optimal, urgencies.soon), strict=True
+    ):
+        if count:
+            word = f"{grouped(count)} {_COUNTED[badge.tone][count > 1]}"
+            yield Badge(tone=badge.tone, sign=badge.sign, word=word)
+
+
+def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
+    """Word a wine to drink, with what it was chosen by, as of the calendar year `year`."""
+    peak = f"apogée\u00a0{vintage(wine.peak)}" if wine.peak is not None else ""
+    known = (
+        counted(wine.quantity, "bouteille"),
+        peak,
+        cleaned(wine.subcategory, limits.name),
+        cleaned(wine.cellar, limits.name),
+    )
+    return Card(
+        title=titled(wine.name, wine.vintage, limits),
+        badge=_BADGES[wine.urgency],
+        lines=(joined(known), f"Priorité {wine.score}/100 d’après {_basis(wine, year)}"),
+        quote=quoted(wine.note, limits.note),
+    )
+
+
+def _basis(wine: WineToDrink, year: int) -> str:
+    """Return on what the choice is based: 'l’apogée (il y a 3 ans)'."""
+    if wine.basis == "note":
+        return "la note de garde"
+    if wine.basis == "age":
+        age = year - wine.vintage if isinstance(wine.vintage, int) else 0
+        return f"l’âge ({_years(age)})" if 0 < age <= _MOST_YEARS else "l’âge"
+    past = year - wine.peak if wine.peak is not None else _MOST_YEARS + 1
+    if abs(past) > _MOST_YEARS:
+        return "l’apogée"
+    if past == 0:
+        return "l’apogée (cette\u00a0année)"
+    when = "il y a" if past > 0 else "dans"
+    return f"l’apogée ({when}\u00a0{_years(abs(past))})"
+
+
+def _years(number: int) -> str:
+    return f"{grouped(number)}\u00a0{plural(number, 'an')}"
+
+
+def _unassessed(wines: int) -> str:
+    """Return what the reader can do for bottles of which nothing is known."""
+    remain, their, count = (
+        ("reste", "son", "il comptera") if wines < 2 else ("restent", "leur", "ils compteront")
+    )
+    return (
+        f"{counted(wines, 'vin')} {remain} hors de ce choix\u00a0: ni millésime, ni apogée, ni note de garde "
+        f"n’est connu. Indiquez {their} millésime ou {their} apogée dans Cave à Vin, et {count}."
+    )
+
+
+def _cellars(cellars: Sequence[Cellar], limits: Limits) -> Iterator[Block]:
+    if not cellars:
+        yield Sentence(text=NO_CELLAR)
+    for cellar in cellars[: limits.cellars]:
+        yield cellar_meter(cellar, limits)
+    if rest := cellars[limits.cellars :]:
+        overfull = sum(map(_is_overfull, rest))
+        full = f", dont {grouped(overfull)} trop {plural(overfull, 'pleine')}" if overfull else ""
+        bottles = counted(sum(cellar.bottles for cellar in rest), "bouteille")
+        places = counted(sum(max(0, cellar.capacity) for cellar in rest), "place")
+        yield Sentence(text=f"{others(len(rest), 'cave')}{full}\u00a0: {bottles} pour {places}.")
+
+
+def cellar_meter(cellar: Cellar, limits: Limits = FULL) -> Meter:
+    """Word how full one cellar is, and by how much too full; a capacity that makes no sense has no rate."""
+    bottles, title = counted(cellar.bottles, "bouteille"), named(cellar.name, limits)
     if cellar.capacity <= 0:
-        return Line(title=name, detail=f"{bottles}, capacité inconnue", amount="")
-    places = counted(cellar.capacity, "place")
-    return Line(title=name, detail=f"{bottles} pour {places}", amount=percent(cellar.fill_rate))
+        lines: tuple[str, ...] = (f"{bottles}, capacité inconnue",)
+        return Meter(title=title, rate=0, badge=None, lines=lines)
+    rate, lines = percent(cellar.fill_rate), (f"{bottles} pour {counted(cellar.capacity, 'place')}",)
+    badge = Badge(tone="calm", sign="", word=rate)
+    if _is_overfull(cellar):
+        badge = Badge(tone="urgent", sign=_OVERFULL, word=rate)
+        over = counted(cellar.bottles - cellar.capacity, "bouteille")
+        lines = (*lines, f"Trop pleine\u00a0: {over} de trop")
+    return Meter(title=title, rate=cellar.fill_rate, badge=badge, lines=lines)
+
+
+def _is_overfull(cellar: Cellar) -> bool:
+    return cellar.bottles > cellar.capacity > 0
+
+
+def _week(activity: Activity, zone: ZoneInfo, limits: Limits) -> Iterator[Block]:
+    if not activity.entries and not activity.exits:
+        yield Sentence(text=QUIET_WEEK)
+        return
+    yield Sentence(text=balance(activity))
+    for title, movements in ((ENTRIES, activity.entries), (EXITS, activity.exits)):
+        if movements:
+            yield Heading(text=title)
+        for movement in movements[: limits.movements]:
+            yield movement_row(movement, zone, limits)
+        rest = movements[limits.movements :]
+        if sentence := others(len(rest), title.lower().removesuffix("s")):
+            bottles = counted(sum(movement.quantity for movement in rest), "bouteille")
+            yield Sentence(text=f"{sentence}\u00a0: {bottles}.")
 
 
 def balance(activity: Activity) -> str:
@@ -132,59 +261,19 @@ def balance(activity: Activity) -> str:
     entered = counted(activity.bottles_in, "bouteille entrée")
     left = counted(activity.bottles_out, "bouteille sortie")
     sign = "+" if activity.net > 0 else ""
-    return _joined((entered, left, f"solde\u00a0{sign}{grouped(activity.net)}"))
+    return joined((entered, left, f"solde\u00a0{sign}{grouped(activity.net)}"))
 
 
-def movement_line(movement: Movement, zone: ZoneInfo) -> Line:
+def movement_row(movement: Movement, zone: ZoneInfo, limits: Limits = FULL) -> Row:
     """Word bottles that came or went, with the day in `zone`."""
-    known = (french.day(movement.at.astimezone(zone)), _cleaned(movement.region), _cleaned(movement.cellar))
-    return Line(
-        title=_titled(movement.name, movement.vintage),
-        detail=_joined(known),
+    known = (
+        french.date(movement.at.astimezone(zone)),
+        cleaned(movement.region, limits.name),
+        cleaned(movement.cellar, limits.name),
+    )
+    return Row(
         amount=f"{grouped(movement.quantity)}\u00a0×",
-        note=_quoted(movement.comment),
+        title=titled(movement.name, movement.vintage, limits),
+        lines=(joined(known),),
+        quote=quoted(movement.comment, limits.comment),
     )
-
-
-def wine_line(wine: WineToDrink) -> Line:
-    """Word a wine to drink; its amount is the urgency, as a word and a score."""
-    peak = f"apogée\u00a0{_year(wine.peak)}" if wine.peak is not None else ""
-    known = (counted(wine.quantity, "bouteille"), peak, _cleaned(wine.subcategory), _cleaned(wine.cellar))
-    return Line(
-        title=_titled(wine.name, wine.vintage),
-        detail=_joined(known),
-        amount=f"{URGENCIES[wine.urgency]}\u00a0·\u00a0{wine.score}/100",
-        note=_quoted(wine.note),
-    )
-
-
-def others(hidden: int, noun: str) -> str:
-    """Return '… et 7 autres vins', or '' when nothing is hidden."""
-    return f"… et {grouped(hidden)} {plural(hidden, f'autre {noun}')}" if hidden > 0 else ""
-
-
-def _year(year: Vintage) -> str:
-    return plain(str(year), 8)  # what the application stores can have a thousand digits
-
-
-def _named(name: str) -> str:
-    return plain(name) or "Sans nom"
-
-
-def _titled(name: str, vintage: Vintage | None) -> str:
-    """Return 'Château Margaux 2015', and not the year twice where the name has it already."""
-    title = _named(name)
-    return title if vintage is None or _year(vintage) in title.split() else f"{title} {_year(vintage)}"
-
-
-def _cleaned(text: str | None) -> str:
-    return plain(text) if text else ""
-
-
-def _quoted(text: str | None) -> str:
-    return f"«\u00a0{words}\u00a0»" if (words := _cleaned(text)) else ""
-
-
-def _joined(known: Sequence[str]) -> str:
-    # A line may end with the dot, and does not begin with it.
-    return "\u00a0· ".join(piece for piece in known if piece)

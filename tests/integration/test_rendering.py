@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.report.html import html_part
 from cavecron.report.model import WeeklyReport
-from tests.support.report_factories import NOW, PARIS, a_report, a_report_of_all_urgencies, an_empty_report
+from tests.support.report_factories import a_report, a_report_of_all_urgencies, an_empty_report, html_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -30,7 +29,7 @@ _SCREEN = """<!DOCTYPE html><title>x</title><body style="margin:0">
 window.onload = () => {{
     const page = document.getElementById("screen").contentDocument;
     const box = element => element.getBoundingClientRect();
-    const bars = [...page.querySelectorAll("td.full, td.urgent, td.optimal, td.soon")];
+    const bars = [...page.querySelectorAll("td.calm, td.urgent:not(.left)")];
     const sheet = page.querySelector(".page");
     document.getElementById("found").textContent = JSON.stringify({{
         width: page.documentElement.scrollWidth,
@@ -58,7 +57,7 @@ class Seen:
 
 def seen(report: WeeklyReport, folder: Path, width: int, *, dark: bool = False) -> Seen:
     """Show a report on a screen of `width` pixels."""
-    mail = html.escape(html_part(report, PARIS, NOW))
+    mail = html.escape(html_of(report))
     screen = folder / "screen.html"
     screen.write_text(_SCREEN.format(width=width, mail=mail), encoding="utf-8")
     command = [
@@ -106,7 +105,7 @@ def test_the_page_is_narrow_and_in_the_middle_of_a_wide_screen(tmp_path: Path) -
 def test_bars_are_as_long_as_what_they_draw(width: int, tmp_path: Path) -> None:
     """To two percent, and thin."""
     found = seen(a_report_of_all_urgencies(), tmp_path, width)
-    assert found.bars == pytest.approx([90, 60, 30, 62, 100], abs=2)
+    assert found.bars == pytest.approx([62, 100], abs=2)
     assert set(found.heights) == {8}
 
 

@@ -5,49 +5,67 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from cavecron.report.html import html_part
 from cavecron.report.model import WeeklyReport
-from cavecron.report.text import WIDTH, text_part
-from tests.support.report_factories import NOW, PARIS, a_report, an_empty_report, any_report, said, shown
+from cavecron.report.text import WIDTH
+from tests.support.report_factories import (
+    a_report,
+    an_empty_report,
+    any_report,
+    commented,
+    html_of,
+    said,
+    shown,
+    text_of,
+)
 
 
 @settings(derandomize=True, deadline=None, max_examples=80)
 @given(any_report())
 def test_both_parts_say_the_same(report: WeeklyReport) -> None:
     """Letter by letter and in the same order, whatever is in the report: nobody learns less."""
-    assert said(text_part(report, PARIS, NOW)) == said(shown(html_part(report, PARIS, NOW)))
+    assert said(text_of(report)) == said(shown(html_of(report)))
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(any_report())
 def test_lines_fit_a_terminal(report: WeeklyReport) -> None:
     """Long names are folded."""
-    assert max(map(len, text_part(report, PARIS, NOW).splitlines())) <= WIDTH
+    assert max(map(len, text_of(report).splitlines())) <= WIDTH
 
 
 FACTS = {
+    "name": "🍷 Cave à Vin",
     "greeting": "Bonjour marie,",
-    "what matters": "Au moins 10 vins sont à boire sans attendre.",
+    "what matters": "12 vins sont à boire sans attendre, 4 sont à point et 1 sera bientôt à point.",
     "period": "Du lundi 16 au lundi 23 novembre 2026",
     "bottles": "100 bouteilles",
     "references": "31 références",
     "wines to drink": "17 vins à boire",
+    "urgent wines": "▲ 12 urgents",
+    "wines at their best": "● 4 optimaux",
+    "wines soon at their best": "○ 1 bientôt",
     "cellar": "Cave du salon",
     "bottles of a cellar": "50 bouteilles pour 80 places",
     "fill rate": "62,5 %",
-    "overfull": "113,6 %",
+    "overfull": "▲ 113,6 %",
+    "by how much": "50 bouteilles pour 44 places Trop pleine : 6 bouteilles de trop",
     "no capacity": "50 bouteilles, capacité inconnue",
     "balance": "50 bouteilles entrées · 50 bouteilles sorties · solde 0",
     "movement": "2 × Château Margaux 2015",
-    "day, region and cellar": "lundi 23 · Bordeaux · Garage",
+    "full date, region and cellar": "lundi 23 novembre 2026 · Bordeaux · Garage",
     "comment": "« Avec les voisins »",
-    "entries left out": "et 5 autres entrées",
-    "exits left out": "et 5 autres sorties",
+    "entries left out": "et 5 autres entrées : 10 bouteilles.",
+    "exits left out": "et 5 autres sorties : 10 bouteilles.",
     "wine": "Château Margaux n° 4 2012",
-    "urgency and score": "Urgent · 95/100",
+    "urgency": "n° 4 2012 ▲ Urgent",
     "what is known of a wine": "1 bouteille · apogée 2020 · Rouge · Garage",
+    "on what the choice is based": "Priorité 95/100 d’après l’apogée (il y a 6 ans)",
     "note": "« À boire maintenant ou à garder 3 à 5 ans",
     "wines left out": "et 12 autres vins",
+    "what to do about the unknown": "3 vins restent hors de ce choix",
+    "summary": "En bref : 100 bouteilles dans 3 caves, 50 bouteilles entrées et 50 sorties cette semaine,"
+    " 17 vins à boire.",
+    "no more of it": "Pour ne plus recevoir ce rapport, répondez à ce message",
     "instant": "Rapport généré le lundi 23 novembre 2026 à 08:00 (Europe/Paris).",
 }
 
@@ -56,33 +74,40 @@ FACTS = {
 def test_both_parts_tell_the_fact(fact: str) -> None:
     """What the facts page asks for, in the words of its reader."""
     report = a_report(moves=25)
-    assert said(fact) in said(text_part(report, PARIS, NOW))
-    assert said(fact) in said(shown(html_part(report, PARIS, NOW)))
+    assert said(fact) in said(text_of(report))
+    assert said(fact) in said(shown(html_of(report)))
 
 
 def test_no_more_than_five_wines_are_shown() -> None:
     """The sixth is counted among the others."""
-    assert "n° 4" in text_part(a_report(), PARIS, NOW)
-    assert "n° 5" not in text_part(a_report(), PARIS, NOW)
+    assert "n° 4" in text_of(a_report())
+    assert "n° 5" not in text_of(a_report())
 
 
 def test_bars_are_as_long_as_what_they_draw() -> None:
     """Twenty blocks are all; more than full is full, and a cellar without capacity has no bar."""
-    bars = re.findall(r"^  ([█░]+)  (\S+)", text_part(a_report(), PARIS, NOW), re.MULTILINE)
-    assert [(bar.count("█"), len(bar)) for bar, _ in bars[-2:]] == [(12, 20), (20, 20)]
-    assert len(bars) == 5 + 2
+    bars = re.findall(r"^  ([█░]+)  \S", text_of(a_report()), re.MULTILINE)
+    assert [(bar.count("█"), len(bar)) for bar in bars] == [(12, 20), (20, 20)]
+
+
+def test_a_long_comment_is_folded_and_nothing_of_it_is_lost() -> None:
+    """At blanks, below its bottle; a word that no line can hold is broken."""
+    comment = " ".join(f"{'x' * length}é" for length in (*range(1, 55), 150))
+    text = text_of(commented(a_report(moves=1), comment))
+    assert "".join(comment.split()) in "".join(text.split())
+    assert all(f" {word}" in text or f"\n{word}" in text for word in comment.split()[1:50])
 
 
 def test_amounts_stand_below_each_other() -> None:
     """A column as wide as the widest of a list."""
     report = a_report(moves=2)
-    entries = text_part(report, PARIS, NOW).partition("Entrées\n\n")[2]
+    entries = text_of(report).partition("Entrées\n\n")[2]
     assert entries.startswith("2\u00a0× Château Margaux 2015\n    lundi 23")
 
 
 def test_an_empty_cellar_is_greeted_kindly() -> None:
     """Nothing in the cellar, nothing moved, nothing to drink: each is said in a sentence."""
-    text = text_part(an_empty_report(), PARIS, NOW)
+    text = text_of(an_empty_report())
     assert all(
         words in text for words in ("première bouteille", "Rien n’a bougé", "Aucune bouteille ne demande")
     )

@@ -1,0 +1,103 @@
+"""What the French of a mail is made of: numbers, nouns, names, quotations, and how long they may be.
+
+Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cavecron.report.model import Quantity, Vintage
+from cavecron.text import plain
+
+_FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
+#: Beyond this a number in percent says nothing but that the capacity is a slip.
+_HIGHEST_RATE = 9999
+#: More digits, and longer words, than these say nothing of a year.
+_LONGEST_YEAR, _LONGEST_VINTAGE = 8, 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a mail tells: how many cellars, movements each way, and characters of a text."""
+
+    cellars: int
+    movements: int
+    name: int = 120
+    note: int = 240
+    comment: int = 2000
+
+
+#: What nearly all mails are within, and what those are cut to that would be too long with it.
+FULL = Limits(cellars=100, movements=20)
+SHORT = Limits(cellars=40, movements=20, comment=250)
+SHORTEST = Limits(cellars=10, movements=5, name=40, note=200, comment=120)
+
+
+def counted(number: Quantity, noun: str) -> str:
+    """Return '1 bouteille', '0 bouteille' or '2 bouteilles', as French counts."""
+    return f"{grouped(number)} {plural(number, noun)}"
+
+
+def plural(number: Quantity, noun: str) -> str:
+    """Return the noun, or each word of it, as it follows `number`: French counts in plural from two."""
+    return noun if abs(number) < 2 else " ".join(f"{word}s" for word in noun.split())
+
+
+def grouped(number: Quantity) -> str:
+    """Return the number as French writes it: '1 234,5' with a thin space, '−2' with a minus sign."""
+    if type(number) is int and 0 <= number < 1000:  # nearly all of them
+        return str(number)
+    shown = round(number, 2) + 0  # + 0: no "−0" of something that was rounded away
+    return f"{shown:,}".removesuffix(".0").translate(_FRENCH_DIGITS)
+
+
+def percent(rate: float) -> str:
+    """Return '62,5 %'."""
+    if rate > _HIGHEST_RATE:
+        return f">\u00a0{grouped(_HIGHEST_RATE)}\u00a0%"
+    return f"{grouped(round(rate, 1))}\u00a0%"
+
+
+def others(hidden: int, noun: str) -> str:
+    """Return '… et 7 autres vins', or '' when nothing is hidden."""
+    return f"… et {grouped(hidden)} {plural(hidden, f'autre {noun}')}" if hidden > 0 else ""
+
+
+def vintage(stored: Vintage) -> str:
+    """Return the year, or the words that are stored in its place."""
+    if isinstance(stored, int):
+        return plain(str(stored), _LONGEST_YEAR)  # what the application stores can have a thousand digits
+    return plain(stored, _LONGEST_VINTAGE)
+
+
+def named(name: str, limits: Limits) -> str:
+    """Return the name as a line of text, 'Sans nom' where there is none."""
+    return plain(name, limits.name) or "Sans nom"
+
+
+def titled(name: str, stored: Vintage | None, limits: Limits) -> str:
+    """Return 'Château Margaux 2015', and not the year twice where the name has it already."""
+    title = named(name, limits)
+    year = "" if stored is None else vintage(stored)
+    return title if not year or f" {year} " in f" {title} " else f"{title} {year}"
+
+
+def cleaned(text: str | None, limit: int) -> str:
+    """Return the text on one line of at most `limit` characters, '' where there is none."""
+    return plain(text, limit) if text else ""
+
+
+def quoted(text: str | None, limit: int) -> str:
+    """Return '« Avec les voisins »', cut after a word beyond `limit` characters; '' of no text."""
+    return f"«\u00a0{words}\u00a0»" if (words := cleaned(text, limit)) else ""
+
+
+def joined(known: Sequence[str]) -> str:
+    """Return the pieces that say something, with dots between them."""
+    # A line may end with the dot, and does not begin with it.
+    return "\u00a0· ".join(piece for piece in known if piece)
+
+
+def listed(clauses: Sequence[str]) -> str:
+    """Return 'a, b et c'."""
+    return " et ".join(filter(None, (", ".join(clauses[:-1]), clauses[-1])))
