@@ -9,10 +9,10 @@ _BLANKS = 20
 _LONGEST_NAME = 200
 
 
-# Controls, lone surrogates, bidirectional overrides and non-characters: HTML refuses
-# them, or they disguise text.
+# Controls, lone surrogates, what changes the direction of text, and non-characters: HTML refuses them, or
+# they disguise text.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     + "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
     + "]"
 )

@@ -188,9 +188,9 @@ def _basis(wine: WineToDrink, year: int) -> str:
     if abs(past) > _MOST_YEARS:
         return "l’apogée"
     if past == 0:
-        return "l’apogée (cette\u00a0année)"
+        return "l’apogée (cette année)"
     when = "il y a" if past > 0 else "dans"
-    return f"l’apogée ({when}\u00a0{_years(abs(past))})"
+    return f"l’apogée ({when} {_years(abs(past))})"
 
 
 def _years(number: int) -> str:

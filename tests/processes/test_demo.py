@@ -89,9 +89,10 @@ def test_the_page_is_the_html_part_of_the_mail(folder: Path) -> None:
 
 
 def test_every_urgency_is_shown(folder: Path) -> None:
-    """On Claire's page, and no wine to drink whose peak is far away."""
+    """On Claire's page, with a cellar that is too full; and no wine to drink whose peak is far away."""
     page = (folder / "cave-demo/rapport-Claire.html").read_text()
-    assert {"Urgent", "Optimal", "Bientôt"} == set(re.findall(r">(\w+)\s·\s\d+/100<", page))
+    assert {"Urgent", "Optimal", "Bientôt"} == set(re.findall(r"[▲●○]&nbsp;([A-Z]\w+)&nbsp;<", page))
+    assert "Trop pleine" in page
     environ = {"DATABASE_URL": "sqlite:///cave-demo/wine.db"}
     lines = cavecron("preview", "--all", "--json", cwd=folder, **environ).out.splitlines()
     reports = [json.loads(line) for line in lines]
@@ -119,7 +120,7 @@ def test_the_sample_cellar_holds_what_a_household_would_recognise(tmp_path: Path
     for table, (column, days) in LOGS.items():
         split = f"SELECT {column} < '{ago(days=days)}' AS old, count(*) > 10 FROM {table} GROUP BY old"
         assert _rows(path, split) == [(0, 1), (1, 1)]
-    before = "SELECT name FROM wine WHERE substr(created_at, 1, 4) < extra_attributes ->> 'year'"
+    before = "SELECT name FROM wine WHERE substr(created_at, 1, 4) + 0 < extra_attributes ->> 'year' + 0"
     assert _rows(path, before) == []
     assert _rows(path, "SELECT count(*) FROM wine_consumption WHERE snapshot_cellar IS NULL") == [(0,)]
     assert _rows(path, "PRAGMA foreign_key_check") == []

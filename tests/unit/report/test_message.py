@@ -1,12 +1,7 @@
-"""The mail of one report: its headers, its size, and addresses that are none."""
+"""The mail of one report: its headers, its parts, and addresses that are none."""
 
-import re
 from dataclasses import replace
-from email import message_from_bytes
-from email.message import EmailMessage, Message
-from email.policy import default
-from typing import cast
-from urllib.parse import unquote, urlsplit
+from email.message import Message
 
 import pytest
 from hypothesis import given, settings
@@ -15,36 +10,24 @@ from hypothesis import strategies as st
 from cavecron.errors import CavecronError
 from cavecron.mail.message import Sender, check_address, message_id, trial_message
 from cavecron.report.html import html_part
-from cavecron.report.message import SUBJECT, Mail, fitting_page
+from cavecron.report.message import SUBJECT, fitting_page
 from cavecron.report.model import UrgencyCounts, WeeklyReport
 from cavecron.report.text import text_part
-from cavecron.text import plain
+from tests.support.received import content, received
 from tests.support.report_factories import (
-    COMMENT,
     NOW,
     PARIS,
     a_report,
     a_wine,
     an_empty_report,
     any_report,
-    commented,
     composed,
     html_of,
-    many_cellars,
-    shown,
     text_of,
-    with_cellars,
 )
 
 #: RFC 5322, 2.1.1: more than that, and servers refuse the message.
 LONGEST_LINE = 998
-
-
-def received(message: Message | Mail) -> EmailMessage:
-    """Return what a mail program makes of the message."""
-    parsed = message_from_bytes(bytes(message), policy=default)
-    assert not parsed.defects
-    return parsed
 
 
 def test_headers_survive_the_round_trip() -> None:
@@ -74,12 +57,8 @@ def test_both_parts_arrive_as_they_were_laid_out(moves: int) -> None:
     text, page = received(composed(report)).iter_parts()
     assert [text.get_content_type(), page.get_content_type()] == ["text/plain", "text/html"]
     laid_out = fitting_page(report, PARIS, NOW)
-    assert _content(text) == text_part(laid_out)
-    assert _content(page) == html_part(laid_out).encode("ascii", "xmlcharrefreplace").decode()
-
-
-def _content(part: Message) -> str:
-    return cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
+    assert content(text) == text_part(laid_out)
+    assert content(page) == html_part(laid_out).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def test_the_same_run_and_user_get_the_same_message_id() -> None:
@@ -108,58 +87,10 @@ def test_what_a_user_typed_never_divides_the_parts() -> None:
     page = html_of(foreseen)
     assert f"--{boundary}--" in page.replace("\u200b", "")
     assert str(boundary) not in page
-    assert [_content(part) for part in received(composed(foreseen)).iter_parts()] == [
+    assert [content(part) for part in received(composed(foreseen)).iter_parts()] == [
         text_of(foreseen),
         page.encode("ascii", "xmlcharrefreplace").decode(),
     ]
-
-
-def test_a_household_of_three_cellars_and_ten_bottles_costs_less_than_24_kb() -> None:
-    """The whole message as it is sent, with three movements each way and a long note on each bottle."""
-    assert len(bytes(composed(a_report(moves=3)))) < 24_000
-
-
-GIGANTIC = {
-    "names": a_report(name="x" * 5000, moves=500),
-    "names of bottles": a_report(name="\U0001f377" * 5000, moves=500),
-    "comments": commented(a_report(moves=500), "Très bon. " * 1000),
-    "comments of bottles": commented(a_report(moves=20), "\U0001f377" * 100_000),
-    "comments of tags": commented(a_report(moves=20), "<&>" * 100_000),
-    "cellars": with_cellars(a_report(), many_cellars(300)),
-    "cellars with names of bottles": with_cellars(
-        a_report(), tuple(replace(cellar, name="\U0001f377" * 500) for cellar in many_cellars(10_000))
-    ),
-}
-
-
-@pytest.mark.parametrize("report", GIGANTIC.values(), ids=GIGANTIC.keys())
-def test_no_cellar_makes_a_gigantic_mail(report: WeeklyReport) -> None:
-    """Gmail cuts off what is longer than 102 kB, and with it the line on how to get no more of them."""
-    assert len(bytes(composed(report))) < 102_000
-
-
-def test_what_is_left_out_of_a_gigantic_mail_is_counted_in_it() -> None:
-    """Each of three hundred cellars is either shown or among the others, with its bottles and places."""
-    mail = received(composed(with_cellars(a_report(), many_cellars(300))))
-    text = _content(next(iter(mail.iter_parts())))
-    words = " ".join(text.split())
-    told = re.search(
-        r"… et (\d+) autres caves, dont (\d+) trop pleines : ([\d ]+) bouteilles pour ([\d ]+) places", words
-    )
-    assert told
-    hidden = int(told[1])
-    assert hidden + words.count("Cave n°") == 300
-    assert int(told[2]) == hidden
-    assert [int(number.replace(" ", "")) for number in told.groups()[2:]] == [50 * hidden, 40 * hidden]
-
-
-def test_comments_are_told_in_full_whenever_there_is_room() -> None:
-    """Twenty of 600 characters each: a household that writes much about what it drinks."""
-    mail = received(composed(commented(a_report(moves=20), COMMENT)))
-    text, page = map(_content, mail.iter_parts())
-    told = "".join(COMMENT.split())
-    assert "".join(text.split()).count(told) == 20
-    assert "".join(shown(page).split()).count(told) == 20
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -182,39 +113,6 @@ def test_no_line_is_too_long_for_names_without_blanks(name: str) -> None:
     report = replace(a_report(name=name), user=replace(a_report().user, username=name))
     lines = bytes(composed(report, Sender(address=f"{'a' * 60}@example.org", name=name[:200]))).split(b"\r\n")
     assert max(map(len, lines)) <= LONGEST_LINE
-
-
-NAMES = {
-    "plain": "marie",
-    "accents": "Hélène d'Été",
-    "question mark and ampersand": "a?b&body=c#d%20",
-    "angle brackets": "<mailto:x@y.z>, <http://a>",
-    "line end": "marie\r\nBcc: eve@example.org",
-    "controls": "a\x00b\u202ec",
-    "half a letter": "a\ud800b",
-    "emoji": "\U0001f377" * 300,
-    "endless": "x" * 5000,
-}
-
-
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
-@pytest.mark.parametrize("address", ["cave@example.org", "rené+vin@exämple.fr", f"{'é' * 100}@{'à' * 20}.fr"])
-def test_whoever_wants_no_report_can_say_so_in_a_mail(name: str, address: str) -> None:
-    """To the sender, with the user's name and number in the subject, whatever the name is (RFC 2369, 3.2)."""
-    report = replace(a_report(), user=replace(a_report().user, username=name))
-    message = bytes(composed(report, Sender(address=address)))
-    head = message.partition(b"\r\n\r\n")[0]
-    assert max(map(len, head.split(b"\r\n"))) <= LONGEST_LINE
-    (header,) = received_headers(head)
-    uri = urlsplit(re.sub(r"\s", "", header)[1:-1])
-    assert (uri.scheme, unquote(uri.path), uri.fragment) == ("mailto", address, "")
-    assert re.fullmatch(r"[\w.~%@-]+", uri.path + uri.query.removeprefix("subject="), re.ASCII)
-    assert unquote(uri.query) == f"subject=Plus de rapport pour {plain(name, 50)} (utilisateur 1)"
-
-
-def received_headers(head: bytes) -> list[str]:
-    """Return what List-Unsubscribe says, as a program reads it that knows nothing of encodings."""
-    return [str(value) for value in message_from_bytes(head).get_all("List-Unsubscribe", [])]
 
 
 HOSTILE = {

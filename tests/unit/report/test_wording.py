@@ -1,4 +1,4 @@
-"""The French of the mail: how it counts, dates, cuts and points."""
+"""The French of the mail: what it says of wines, cellars and movements, and what it leaves out."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,45 +6,24 @@ from datetime import UTC, datetime
 import pytest
 
 from cavecron.report import wording
-from cavecron.report.model import Activity, Cellar, UrgencyCounts
-from cavecron.text import plain
-from tests.support.report_factories import PARIS, a_movement, a_report, a_wine, an_empty_report
-
-
-@pytest.mark.parametrize(
-    ("number", "written"),
-    [
-        (0, "0 bouteille"),
-        (1, "1 bouteille"),
-        (1.5, "1,5 bouteille"),
-        (2, "2 bouteilles"),
-        (2.0, "2 bouteilles"),
-        (-1, "−1 bouteille"),
-        (-2, "−2 bouteilles"),
-        (-0.001, "0 bouteille"),
-        (0.1 + 0.2, "0,3 bouteille"),
-        (1234567, "1\u202f234\u202f567 bouteilles"),
-    ],
+from cavecron.report.model import Activity, Basis, Cellar, UrgencyCounts, WeeklyReport
+from cavecron.report.page import Badge, Badges, Card, Heading, Meter, Row, Sentence
+from cavecron.report.phrases import FULL, SHORTEST
+from tests.support.report_factories import (
+    COMMENT,
+    NOTE,
+    NOW,
+    PARIS,
+    a_movement,
+    a_page,
+    a_report,
+    a_wine,
+    an_empty_report,
+    many_cellars,
+    with_cellars,
 )
-def test_things_are_counted_as_french_does(number: float, written: str) -> None:
-    """Plural from two, a comma, a thin space for thousands, a true minus."""
-    assert wording.counted(number, "bouteille") == written
 
-
-@pytest.mark.parametrize(
-    ("rate", "written"),
-    [
-        (0.0, "0\u00a0%"),
-        (62.5, "62,5\u00a0%"),
-        (100.0, "100\u00a0%"),
-        (-12.5, "−12,5\u00a0%"),
-        (1234.5, "1\u202f234,5\u00a0%"),
-        (float("inf"), ">\u00a09\u202f999\u00a0%"),
-    ],
-)
-def test_a_rate_is_written_as_french_does(rate: float, written: str) -> None:
-    """A blank before the sign, which does not break."""
-    assert wording.percent(rate) == written
+YEAR = 2026
 
 
 @pytest.mark.parametrize(
@@ -67,29 +46,31 @@ def test_a_period_says_nothing_twice(
 def test_days_are_those_of_the_schedule_s_zone() -> None:
     """Half past eleven in the evening in London is the next day in Paris."""
     late = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
-    assert wording.date(late, PARIS) == "lundi 23 novembre 2026"
-    assert wording.movement_line(replace(a_movement(), at=late), PARIS).detail.startswith("lundi 23")
+    (line,) = wording.movement_row(replace(a_movement(), at=late), PARIS).lines
+    assert line == "lundi 23 novembre 2026\u00a0· Bordeaux\u00a0· Garage"
+    report = replace(a_report(), end=datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
+    assert wording.period(report, PARIS).endswith("au vendredi 1er janvier 2027")
+    assert "(il y a 7\u00a0ans)" in cards(report)[0].lines[1]  # its peak was 2020
 
 
 @pytest.mark.parametrize(
-    ("urgencies", "total", "sentence"),
+    ("urgent", "optimal", "soon", "sentence"),
     [
-        (["urgent"], 1, "1 vin est à boire sans attendre."),
-        (["urgent", "urgent", "optimal"], 3, "2 vins sont à boire sans attendre."),
-        (["urgent"] * 10, 10, "10 vins sont à boire sans attendre."),
-        (["urgent"] * 10, 11, "Au moins 10 vins sont à boire sans attendre."),
-        (["urgent"] * 9 + ["optimal"], 11, "9 vins sont à boire sans attendre."),
-        (["optimal", "bientôt"], 2, "1 vin est à point."),
-        (["optimal", "optimal"], 2, "2 vins sont à point."),
-        (["bientôt"], 1, "1 vin sera bientôt à point."),
-        (["bientôt"] * 3, 3, "3 vins seront bientôt à point."),
-        ([], 0, "Rien ne presse\u00a0: vos bouteilles vieillissent en paix."),
+        (1, 0, 0, "1 vin est à boire sans attendre."),
+        (2, 1, 0, "2 vins sont à boire sans attendre et 1 est à point."),
+        (1234, 0, 0, "1\u202f234 vins sont à boire sans attendre."),
+        (0, 1, 1, "1 vin est à point et 1 sera bientôt à point."),
+        (0, 2, 0, "2 vins sont à point."),
+        (0, 0, 1, "1 vin sera bientôt à point."),
+        (0, 0, 3, "3 vins seront bientôt à point."),
+        (1, 2, 3, "1 vin est à boire sans attendre, 2 sont à point et 3 seront bientôt à point."),
+        (0, 0, 0, "Rien ne presse\u00a0: vos bouteilles vieillissent en paix."),
     ],
 )
-def test_the_first_sentence_says_what_matters(urgencies: list[str], total: int, sentence: str) -> None:
-    """It is what mail programs show beside the subject."""
-    wines = tuple(a_wine(urgency=urgency) for urgency in urgencies)
-    assert wording.lead(replace(a_report(), wines=wines, urgencies=UrgencyCounts(urgent=total))) == sentence
+def test_the_first_sentence_says_what_matters(urgent: int, optimal: int, soon: int, sentence: str) -> None:
+    """All wines are counted, by urgency, also those that no card shows."""
+    counts = UrgencyCounts(urgent=urgent, optimal=optimal, soon=soon)
+    assert wording.lead(replace(a_report(), urgencies=counts)) == sentence
 
 
 def test_whoever_has_no_bottle_is_not_told_that_bottles_rest() -> None:
@@ -97,40 +78,143 @@ def test_whoever_has_no_bottle_is_not_told_that_bottles_rest() -> None:
     assert wording.lead(an_empty_report()) == wording.EMPTY_CELLAR
 
 
+def test_wines_are_counted_by_urgency_with_sign_and_word() -> None:
+    """And an urgency that no wine has is not mentioned."""
+    report = replace(a_report(), urgencies=UrgencyCounts(urgent=1, soon=2))
+    (badges,) = (block for block in a_page(report).sections[0].blocks if isinstance(block, Badges))
+    assert badges.badges == (
+        Badge(tone="urgent", sign="▲", word="1 urgent"),
+        Badge(tone="soon", sign="○", word="2 bientôt"),
+    )
+
+
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("basis", "peak", "vintage", "told"),
     [
-        ("  a\tb\r\nc  ", "a b c"),
-        ("a\x00\u202eb", "a b"),
-        ("x" * 121, "x" * 119 + "…"),
-        ("mot " * 40, " ".join(["mot"] * 30) + "…"),
-        ("Une phrase. " * 20, " ".join(["Une phrase."] * 9) + " Une phrase…"),
+        ("peak", 2023, 2012, "l’apogée (il y a 3\u00a0ans)"),
+        ("peak", 2025, 2012, "l’apogée (il y a 1\u00a0an)"),
+        ("peak", 2026, 2012, "l’apogée (cette année)"),
+        ("peak", 2028, 2012, "l’apogée (dans 2\u00a0ans)"),
+        ("peak", -(10**30), 2012, "l’apogée"),
+        ("peak", None, 2012, "l’apogée"),
+        ("note", 2023, 2012, "la note de garde"),
+        ("age", None, 2012, "l’âge (14\u00a0ans)"),
+        ("age", 2040, 2025, "l’âge (1\u00a0an)"),
+        ("age", None, "NV", "l’âge"),
+        ("age", None, -(10**30), "l’âge"),
+        ("age", None, None, "l’âge"),
     ],
-    ids=["blanks", "unprintable", "endless word", "words", "sentences"],
 )
-def test_what_users_typed_is_one_line(text: str, line: str) -> None:
-    """Printable, and cut after a word where it goes on and on."""
-    assert plain(text) == line
+def test_a_wine_says_on_what_the_choice_is_based(
+    basis: Basis, peak: int | None, vintage: int | str | None, told: str
+) -> None:
+    """Its peak, its keeping note, or its age alone, each with what there is to know of it."""
+    wine = replace(a_wine(), basis=basis, peak=peak, vintage=vintage)
+    assert wording.wine_card(wine, YEAR).lines[1] == f"Priorité 95/100 d’après {told}"
 
 
-def test_a_vintage_is_not_told_twice() -> None:
-    """Many write it into the name."""
-    assert wording.wine_line(a_wine("Château Margaux 2012")).title == "Château Margaux 2012"
-    assert wording.wine_line(a_wine("Cuvée 20120")).title == "Cuvée 20120 2012"
+@pytest.mark.parametrize(
+    ("unassessed", "hint"),
+    [
+        (0, None),
+        (1, "1 vin reste hors de ce choix\u00a0: ni millésime, ni apogée, ni note de garde n’est connu."
+            " Indiquez son millésime ou son apogée dans Cave à Vin, et il comptera."),
+        (2, "2 vins restent hors de ce choix\u00a0: ni millésime, ni apogée, ni note de garde n’est connu."
+            " Indiquez leur millésime ou leur apogée dans Cave à Vin, et ils compteront."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("drinkable", [True, False])
+def test_whoever_keeps_bottles_of_which_nothing_is_known_learns_what_to_do(
+    unassessed: int, hint: str | None, *, drinkable: bool
+) -> None:
+    """Whether there is something else to drink or not; and nothing is said where all are known."""
+    report = replace(a_report() if drinkable else an_empty_report(), unassessed=unassessed)
+    hints = [
+        block.text
+        for block in a_page(report).sections[0].blocks
+        if isinstance(block, Sentence) and block.hint
+    ]
+    assert hints == ([hint] if hint else [])
+
+
+def test_a_keeping_note_is_long_enough_and_cut_after_a_word() -> None:
+    """Two to four sentences are usual: at least 200 characters of them are told."""
+    quote = wording.wine_card(a_wine(note=NOTE), YEAR).quote
+    told = quote.removeprefix("«\u00a0").removesuffix("…\u00a0»")
+    assert 200 <= len(told) <= FULL.note
+    assert NOTE.startswith(told)
+    assert NOTE[len(told)] in " .,"
+
+
+def test_a_comment_is_told_in_full_unless_it_is_abuse() -> None:
+    """600 characters are usual for who loves wine; two thousand are the end."""
+    row = wording.movement_row(a_movement(comment=COMMENT), PARIS)
+    assert row.quote == f"«\u00a0{COMMENT.strip()}\u00a0»"
+    endless = wording.movement_row(a_movement(comment="mot " * 100_000), PARIS).quote
+    assert 1900 < len(endless) <= 2000 + len("«\u00a0\u00a0»")
+
+
+def test_what_is_only_controls_is_no_quotation() -> None:
+    """Nor a region, nor a cellar: nothing stands between two dots."""
+    movement = replace(a_movement(comment="\u202e\x00"), region="\x07", cellar=" ")
+    row = wording.movement_row(movement, PARIS)
+    assert (row.lines, row.quote) == (("lundi 23 novembre 2026",), "")
 
 
 def test_a_name_of_blanks_has_a_name() -> None:
     """A line with nothing but a number would be a riddle."""
-    assert wording.movement_line(a_movement(" \t"), PARIS).title == "Sans nom 2015"
+    assert wording.movement_row(a_movement(" \t"), PARIS).title == "Sans nom 2015"
     cellar = Cellar(name="", bottles=1, capacity=2, fill_rate=50.0)
-    assert wording.cellar_line(cellar).title == "Sans nom"
+    assert wording.cellar_meter(cellar).title == "Sans nom"
 
 
 @pytest.mark.parametrize("capacity", [0, -4])
 def test_a_capacity_that_is_none_is_not_told(capacity: int) -> None:
     """Nor a rate of it, which would be a lie."""
-    line = wording.cellar_line(Cellar(name="Cave", bottles=3, capacity=capacity, fill_rate=0.0))
-    assert (line.detail, line.amount) == ("3 bouteilles, capacité inconnue", "")
+    meter = wording.cellar_meter(Cellar(name="Cave", bottles=3, capacity=capacity, fill_rate=0.0))
+    assert (meter.lines, meter.badge) == (("3 bouteilles, capacité inconnue",), None)
+
+
+@pytest.mark.parametrize(
+    ("bottles", "tone", "sign", "over"),
+    [
+        (99, "calm", "", ()),
+        (100, "calm", "", ()),
+        (101, "urgent", "▲", ("Trop pleine\u00a0: 1 bouteille de trop",)),
+        (154, "urgent", "▲", ("Trop pleine\u00a0: 54 bouteilles de trop",)),
+    ],
+)
+def test_a_cellar_that_is_too_full_is_marked(
+    bottles: int, tone: str, sign: str, over: tuple[str, ...]
+) -> None:
+    """With a sign, and with how many bottles do not fit; one that is just full is not."""
+    meter = wording.cellar_meter(Cellar(name="Cave", bottles=bottles, capacity=100, fill_rate=float(bottles)))
+    assert meter.badge == Badge(tone=tone, sign=sign, word=f"{bottles}\u00a0%")  # type: ignore[arg-type]
+    assert meter.lines == (f"{bottles} bouteilles pour 100 places", *over)
+
+
+@pytest.mark.parametrize("number", [1, 20, 21, 100])
+def test_every_cellar_is_told(number: int) -> None:
+    """Up to a hundred."""
+    blocks = a_page(with_cellars(a_report(), many_cellars(number))).sections[1].blocks
+    assert [block.title for block in blocks if isinstance(block, Meter)] == [
+        f"Cave n° {i}" for i in range(number)
+    ]
+    assert len(blocks) == number
+
+
+def test_the_cellars_beyond_are_told_together() -> None:
+    """With their bottles, their places, and how many of them are too full; no capacity takes none away."""
+    cellars = (
+        *many_cellars(100),
+        *many_cellars(2),
+        *many_cellars(3, bottles=1),
+        *many_cellars(1, capacity=-40),
+    )
+    rest = a_page(with_cellars(a_report(), cellars)).sections[1].blocks[100:]
+    assert rest == (
+        Sentence(text="… et 6 autres caves, dont 2 trop pleines\u00a0: 153 bouteilles pour 200 places."),
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,3 +228,44 @@ def test_the_balance_has_its_sign(entries: int, exits: int, balance: str) -> Non
     """More came, or more went."""
     moved = Activity(entries=(a_movement(),) * entries, exits=(a_movement(),) * exits)
     assert wording.balance(moved) == balance
+
+
+def test_movements_stand_under_their_heading_and_the_rest_is_counted() -> None:
+    """Twenty each way; a heading without anything below it is left out."""
+    activity = Activity(entries=(), exits=(a_movement(),) * 22)
+    blocks = a_page(replace(a_report(), activity=activity)).sections[2].blocks[1:]
+    assert blocks[0] == Heading(text="Sorties")
+    assert sum(isinstance(block, Row) for block in blocks) == 20
+    assert blocks[-1] == Sentence(text="… et 2 autres sorties\u00a0: 4 bouteilles.")
+
+
+@pytest.mark.parametrize(
+    ("summary", "cellars", "moves", "to_drink"),
+    [
+        ("100 bouteilles dans 3 caves, 2 bouteilles entrées et 2 sorties cette semaine, 1 vin à boire."
+         " Bonne dégustation\u00a0!", 3, 1, 1),
+        ("100 bouteilles dans 1 cave, rien n’a bougé cette semaine, rien à ouvrir sans attendre."
+         " Bonne semaine\u00a0!", 1, 0, 0),
+        ("100 bouteilles, rien n’a bougé cette semaine, 2 vins à boire. Bonne dégustation\u00a0!", 0, 0, 2),
+    ],
+)  # fmt: skip
+def test_the_last_line_sums_up(summary: str, cellars: int, moves: int, to_drink: int) -> None:
+    """What there is, what moved, what to drink: for whoever looks at the end only."""
+    report = replace(a_report(moves=moves), urgencies=UrgencyCounts(optimal=to_drink))
+    assert a_page(with_cellars(report, many_cellars(cellars))).summary == f"En bref\u00a0: {summary}"
+
+
+def test_tighter_limits_say_less_of_each_and_nothing_else() -> None:
+    """The same sections, counts and last lines."""
+    report = with_cellars(a_report(moves=30), many_cellars(30))
+    full, short = (wording.page(report, PARIS, NOW, limits) for limits in (FULL, SHORTEST))
+    assert (full.lead, full.figures, full.summary, full.footer) == (
+        *(short.lead, short.figures, short.summary, short.footer),
+    )
+    assert len(short.sections[1].blocks) == SHORTEST.cellars + 1
+    assert sum(isinstance(block, Row) for block in short.sections[2].blocks) == 2 * SHORTEST.movements
+
+
+def cards(report: WeeklyReport) -> list[Card]:
+    """Return the cards of a report."""
+    return [block for block in a_page(report).sections[0].blocks if isinstance(block, Card)]
