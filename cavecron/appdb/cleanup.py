@@ -1,32 +1,37 @@
-"""The application's log tables: rows of sent mails in, old rows out in small bites.
+"""Old rows of the application's log tables are deleted, in short transactions.
 
-It knows neither what a mail says nor when a cleanup is due. The application's web workers write all
-the time, and with a rollback journal only one writer gets in: so each transaction of a cleanup is
-sized by its time, and between two a waiting writer gets its turn.
+It does not know when a cleanup is due. The application's web workers write all the time, and with a
+rollback journal only one writer gets in: so each transaction of a cleanup is sized by its time, and
+between two a waiting writer finds the file free.
 """
 
 import sqlite3
+import sys
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from cavecron.config.settings import Retention
 from cavecron.database.sqlite import Database, transaction
 from cavecron.database.timestamps import utc_text
 
-#: Seconds that one write transaction may take, its commit included. SQLite's busy handler looks again
-#: after 1, 2, 5, 10, 15, 20, 25, 25 ms, so at 53, 78 and 103 ms: whoever comes during a bite of less than
-#: 78 ms looks at least once, at 78 ms at the latest, in the turn that follows it.
-_BITE = 0.060
-#: Seconds between two bites: a little more than the longest of those pauses.
-_TURN = 0.026
-#: Seconds for one statement: of a bite, which ends after one of them, and of the look at the rows before.
-_STEP, _LOOK = 0.006, 0.0015
-_FEWEST_ROWS, _FIRST_ROWS, _MOST_ROWS = 100, 2_000, 10_000
-#: KiB of pages in memory: a bite must not spill into the file before its end, which keeps readers out too.
-_CACHE = 8_000
+#: Seconds that a write transaction should take, its commit included.
+TRANSACTION_BUDGET = 0.028
+#: SQLite's busy handler tries again after so many seconds in all, and then every 0.1
+#: (https://www.sqlite.org/src/file/src/main.c, sqliteDefaultBusyCallback).
+RETRIES = (0.003, 0.008, 0.018, 0.033, 0.053, 0.078, 0.103, 0.128, 0.178, 0.228)
+#: Seconds by which a pause is longer than the time between two tries: a sleep ends a little late.
+PAUSE_MARGIN = 0.001
+FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 200, 50, 10_000
+#: How much larger or smaller than the last a batch may be: the same both ways, or noise would shrink it.
+GROWTH = 1.5
+#: Rows that one statement reads: whoever commits meanwhile waits for its end.
+SCAN_ROWS = 1_000
+#: KiB of pages in memory: a transaction that spills into the file before its end keeps readers out too.
+CACHE = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +64,13 @@ def count_old(
 ) -> dict[str, int]:
     """Return how many rows of each table `prune` would delete at `now` (aware).
 
-    `check` is called between two looks at a table and may raise.
+    `check` is called between two statements and may raise.
     """
-    counts = {}
     with database.session() as connection:
-        for old in _old_rows(retention, now):
-            walk = _Walk(connection, old, time.monotonic)
-            counts[old.table] = 0
-            while stretch := walk.look():
-                counts[old.table] += stretch.old
-                check()
-    return counts
+        return {
+            old.table: BatchDeleter(connection, old, target_rows=sys.maxsize).find_batch(check)
+            for old in _old_rows(retention, now)
+        }
 
 
 def prune(
@@ -88,17 +89,25 @@ def prune(
     """
     counts = {}
     with database.session() as connection:
-        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE}")
         for old in _old_rows(retention, now):
-            walk = _Walk(connection, old, monotonic)
+            deleter = BatchDeleter(connection, old, monotonic=monotonic)
             counts[old.table] = 0
-            while walk.scout(check):
-                counts[old.table] += walk.bite()
+            while deleter.find_batch(check):
+                counts[old.table] += deleter.delete_batch()
+                resumed = monotonic() + pause_after(deleter.seconds)
                 check()
-                resumed = monotonic() + _TURN
-                walk.scout(check)  # reading keeps no writer waiting that counts, so it is done meanwhile
+                deleter.find_batch(check)  # who reads keeps no writer waiting for long
                 sleep(max(0.0, resumed - monotonic()))
     return counts
+
+
+def pause_after(seconds: float) -> float:
+    """Return how long a pause has to be after a transaction that took so many seconds.
+
+    Whoever came during the transaction, at whatever moment, then tries again within the pause.
+    """
+    return PAUSE_MARGIN + next((late - early for early, late in pairwise(RETRIES) if seconds <= late), 0.1)
 
 
 def _old_rows(retention: Retention, now: datetime) -> tuple[_OldRows, ...]:
@@ -121,110 +130,92 @@ def _limit(now: datetime, days: int) -> str:
     return utc_text(now - timedelta(days=days)).rstrip("0").rstrip(".")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Rows that follow each other, from behind the id `after` to `last`.
+@dataclass(slots=True)
+class BatchDeleter:
+    """A cursor on a table's primary key, and the batch of rows behind it that goes next.
 
-    So many of them are `old`; if `pure`, no others bear a date before the limit.
+    A batch has `target_rows` old rows at most; `seconds` is how long the last transaction took.
     """
 
-    after: int
-    last: int
-    old: int
-    pure: bool
+    connection: sqlite3.Connection
+    old: _OldRows
+    monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True)
+    target_rows: int = field(default=FIRST_ROWS, kw_only=True)
+    seconds: float = 0.0
+    _start: int = -(2**63)
+    _cursor: int = -(2**63)
+    _found: int = 0
+    _ended: bool = False
+    _indexed: bool = field(init=False)
 
+    def __post_init__(self) -> None:
+        self._indexed = _is_indexed(self.connection, self.old)
 
-class _Walk:
-    """The way along a table's primary key: what is seen of it, and what is eaten."""
+    def find_batch(self, check: Callable[[], None]) -> int:
+        """Read on until the batch is full; return how many old rows it has.
 
-    def __init__(self, connection: sqlite3.Connection, old: _OldRows, monotonic: Callable[[], float]) -> None:
-        self._connection = connection
-        self._old = old
-        self._monotonic = monotonic
-        self._indexed = _is_indexed(connection, old)
-        self._seen = -(2**63)
-        self._ended = False
-        self._ahead: deque[_Stretch] = deque()
-        self._rows = _FEWEST_ROWS
-        self._appetite = _FIRST_ROWS
-        self._commit = 0.0
-
-    def scout(self, check: Callable[[], None]) -> bool:
-        """Look for as many old rows as the next bite may eat; return whether there are any.
-
-        `check` is called between two looks and may raise.
+        `check` is called between two statements and may raise.
         """
-        while sum(stretch.old for stretch in self._ahead) <= self._appetite:
-            stretch = self.look()
-            if stretch is None:
-                break
-            if stretch.old:
-                self._ahead.append(stretch)
-            elif self._ahead:
-                break
+        while self._found < self.target_rows and not self._ended:
+            self._scan()
             check()
-        return bool(self._ahead)
+        return self._found
 
-    def look(self) -> _Stretch | None:
-        """Return what the next rows are; None where there is nothing left to look for."""
-        if self._ended or (self._indexed and not self._anything_left()):
-            return None
-        started, after = self._monotonic(), self._seen
-        table, column, condition = self._old.table, self._old.column, self._old.condition
-        found = self._connection.execute(
-            # CASE, for it leaves off at the first part of a condition that says no.
-            "SELECT max(id), count(*), count(early), count(old) FROM"  # noqa: S608 - constants
-            f" (SELECT id, CASE WHEN {column} < :limit THEN 1 END AS early,"
-            f" CASE WHEN {condition} THEN 1 END AS old FROM {table}"
-            " WHERE id > :after ORDER BY id LIMIT :rows)",
-            {"limit": self._old.limit, "after": after, "rows": self._rows},
-        )
-        last, rows, early, old = found.fetchone()
-        # The rows that come in meanwhile are young: the walk has an end, however fast they come.
-        self._ended = rows < self._rows
-        if not rows:
-            return None
-        if not old:
-            self._resize(self._monotonic() - started, _LOOK)
-        self._seen = last
-        return _Stretch(after, last, old, pure=early == old)
-
-    def bite(self) -> int:
-        """Delete in one transaction what time allows of what was scouted; return how many rows."""
-        deleted = 0
-        with transaction(self._connection):
-            now = started = self._monotonic()  # waiting for the lock keeps nobody else waiting
-            while self._ahead and (not deleted or now - started + _STEP + self._commit <= _BITE):
-                deleted += self._delete(self._ahead.popleft())
-                earlier, now = now, self._monotonic()
-                self._resize(now - earlier, _STEP)
-        self._appetite = deleted if self._ahead else 2 * deleted
-        # What a commit will cost: as much as the last ones, unless that was the waiting for a reader.
-        self._commit = min(_BITE / 2, max(self._monotonic() - now, self._commit * 0.8))
+    def delete_batch(self) -> int:
+        """Delete the batch in one transaction; return how many rows went."""
+        with transaction(self.connection):
+            started = self.monotonic()  # waiting for the lock keeps nobody else waiting
+            deleted = self.connection.execute(
+                # NOT INDEXED: by the primary key, or each batch would read the old part of the other index.
+                f"DELETE FROM {self.old.table} NOT INDEXED"  # noqa: S608 - constants
+                f" WHERE id > :start AND id <= :cursor AND {self.old.condition}",
+                {"start": self._start, "cursor": self._cursor, "limit": self.old.limit},
+            ).rowcount
+        self.seconds = self.monotonic() - started
+        self._resize()
+        self._start, self._found = self._cursor, 0
         return deleted
 
-    def _resize(self, seconds: float, wanted: float) -> None:
-        """Have the next stretch take about the wanted seconds."""
-        factor = min(2.0, max(0.5, wanted / max(seconds, 1e-6)))
-        self._rows = int(min(_MOST_ROWS, max(_FEWEST_ROWS, self._rows * factor)))
+    def _scan(self) -> None:
+        """Move the cursor on until the batch is full, the statement has read enough, or the table ends."""
+        if self._indexed and not self._any_ahead():
+            self._ended = True
+            return
+        seen = 0
+        with closing(
+            self.connection.execute(
+                # CASE leaves off at the first part of a condition that says no.
+                f"SELECT id, CASE WHEN {self.old.condition} THEN 1 ELSE 0 END FROM {self.old.table}"  # noqa: S608
+                " WHERE id > :cursor ORDER BY id LIMIT :rows",
+                {"cursor": self._cursor, "limit": self.old.limit, "rows": SCAN_ROWS},
+            )
+        ) as rows:
+            for key, is_old in rows:
+                seen += 1
+                self._cursor = key
+                self._found += is_old
+                if self._found == self.target_rows:
+                    return
+        # Rows that come in meanwhile are young: the cursor gets to the end, however fast they come.
+        self._ended = seen < SCAN_ROWS
 
-    def _anything_left(self) -> bool:
-        """Return whether the index knows an old row: that spares reading the young part of a table."""
-        table, column = self._old.table, self._old.column
-        left = f"SELECT 1 FROM {table} WHERE {column} < ? AND {column} >= '0001-' LIMIT 1"  # noqa: S608
-        return self._connection.execute(left, (self._old.limit,)).fetchone() is not None
-
-    def _delete(self, stretch: _Stretch) -> int:
-        """Delete the old rows of a stretch; return how many."""
-        # Most stretches are pure: there one comparison tells, and makes sure that no newer row is there now.
-        condition = f"{self._old.column} < :limit" if stretch.pure else self._old.condition
-        gone = self._connection.execute(
-            # NOT INDEXED: by the primary key, or each step would read the whole old part of the other index.
-            f"DELETE FROM {self._old.table} NOT INDEXED"  # noqa: S608
-            f" WHERE id > :after AND id <= :last AND {condition}",
-            {"after": stretch.after, "last": stretch.last, "limit": self._old.limit},
+    def _any_ahead(self) -> bool:
+        """Return whether the index knows an old row ahead of the cursor: that spares reading young rows."""
+        table, column = self.old.table, self.old.column
+        ahead = self.connection.execute(
+            # The plus sign keeps SQLite from reading the table itself.
+            f"SELECT 1 FROM {table} WHERE {column} < ? AND {column} >= '0001-' AND +id > ? LIMIT 1",  # noqa: S608 - constants
+            (self.old.limit, self._cursor),
         )
-        return gone.rowcount
+        return ahead.fetchone() is not None
+
+    def _resize(self) -> None:
+        """Have the next batch take TRANSACTION_BUDGET; a short one says nothing of the time of a full one."""
+        factor = TRANSACTION_BUDGET / max(self.seconds, 1e-6)
+        if self._found < self.target_rows:
+            factor = min(factor, 1.0)
+        rows = int(self.target_rows * min(GROWTH, max(1 / GROWTH, factor)))
+        self.target_rows = min(MOST_ROWS, max(FEWEST_ROWS, rows))
 
 
 def _is_indexed(connection: sqlite3.Connection, old: _OldRows) -> bool:

@@ -41,8 +41,8 @@ NEEDED: Mapping[str, frozenset[str]] = {
             *("status", "error_message", "sent_at", "created_at"),
         }
     ),
-    "activity_log": frozenset({"created_at"}),
-    "api_token_usage": frozenset({"timestamp"}),
+    "activity_log": frozenset({"id", "created_at"}),
+    "api_token_usage": frozenset({"id", "timestamp"}),
 }
 #: What a cleanup works on; what a report is read from; what mailing it takes.
 LOGS = ("email_log", "activity_log", "api_token_usage")

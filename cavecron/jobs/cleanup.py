@@ -7,10 +7,16 @@ import logging
 from collections.abc import Mapping
 
 from cavecron.appdb.cleanup import count_old, prune
+from cavecron.appdb.last_written import last_written
 from cavecron.appdb.tables import LOGS, require
+from cavecron.jobs.clock_guard import require_plausible_clock
 from cavecron.jobs.job import Outcome, Run
+from cavecron.ledger.history import history
 
 _LOG = logging.getLogger(__name__)
+
+#: Of the job itself, in which one that succeeded is looked for.
+_PAST_RUNS = 100
 
 
 def cleanup(run: Run) -> Outcome:
@@ -19,13 +25,27 @@ def cleanup(run: Run) -> Outcome:
     if run.dry_run:
         counts = count_old(run.database, run.settings.retention, now=run.planned, check=run.check)
         return _outcome("Essai à blanc, lignes à supprimer", counts)
-    counts = prune(run.database, run.settings.retention, now=run.planned, check=run.check)
+    _check_clock(run)
+    # A slot taken by a clock that was ahead stays ahead when the run is taken up by the right one.
+    now = min(run.planned, run.clock.now())
+    counts = prune(run.database, run.settings.retention, now=now, check=run.check)
     outcome = _outcome("Nettoyage, lignes supprimées", counts)
     for table, count in counts.items():
         plural = "s" if count > 1 else ""
         _LOG.info("Nettoyage: %s %d ligne%s supprimée%s", table, count, plural, plural)
     _LOG.info("%s", outcome.summary)
     return outcome
+
+
+def _check_clock(run: Run) -> None:
+    """Raise where a scheduler's clock cannot be believed; a person who asks for a cleanup vouches for it."""
+    if run.slot is None or run.claim.every_failure:
+        return
+    now = run.clock.now()
+    # Of the ledger only cleanups count: each had its clock checked, while other jobs run by a wrong one too.
+    past = history(run.deliveries.ledger, job=run.job.name, most=_PAST_RUNS)
+    known = [entry.finished for entry in past if entry.state == "succeeded"]
+    require_plausible_clock(now, (*known, last_written(run.database, now=now)), run.settings.zone)
 
 
 def _outcome(words: str, counts: Mapping[str, int]) -> Outcome:

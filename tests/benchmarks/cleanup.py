@@ -62,7 +62,7 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
         name=f"{what}: longest wait of another process that inserts a row every 10 ms",
         measured=statistics.median(longest),
         unit="ms",
-        limit=100,
+        limit=50,
         note=f"worst of {runs} runs {max(longest):.0f} ms; 99 % of {len(waits)} inserts within {late:.0f} ms",
     )
     yield ratio(

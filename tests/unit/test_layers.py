@@ -28,7 +28,13 @@ ROOT_MODULES = frozenset({"errors", "clock", "french", "text"})
 PURE = (
     *("schedule", "config", "report", "export", "errors", "french", "text", "database.timestamps"),
     *("mail.errors", "mail.message", "mail.models", "mail.smtp.config", "mail.transport"),
-    *("mail.delivery.queue", "mail.delivery.limits", "ledger.models", "cli.french_argparse"),
+    *(
+        "mail.delivery.queue",
+        "mail.delivery.limits",
+        "ledger.models",
+        "jobs.clock_guard",
+        "cli.french_argparse",
+    ),
 )
 IMPURE_IMPORTS = frozenset(
     {"asyncio", "os", "time", "sqlite3", "smtplib", "logging", "random", "socket", "subprocess", "threading"}

@@ -100,7 +100,7 @@ def _mixed(cellar: CellarFile) -> None:
         add(cellar, table, ago(days=400), id=2**62)
 
 
-@pytest.mark.parametrize("step", [0.0, 0.02], ids=["one bite", "many bites"])
+@pytest.mark.parametrize("step", [0.0, 0.02], ids=["one batch", "many batches"])
 def test_a_dry_run_counts_what_a_run_deletes(cellar: CellarFile, step: float) -> None:
     """And deletes nothing; afterwards there is nothing left to count."""
     _mixed(cellar)

@@ -3,9 +3,11 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import pytest
 
+from cavecron.appdb.cleanup import TRANSACTION_BUDGET, pause_after
 from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import StoppedError, TemporaryError
 from tests.support.app_database import CellarFile, ago
@@ -26,25 +28,40 @@ class CountingDatabase(Database):
 
 
 @pytest.mark.parametrize(
-    ("step", "bites"), [(0.0, range(1, 7)), (0.03, range(20, 31))], ids=["quick", "slow"]
+    ("step", "batches"), [(0.0, range(1, 7)), (0.06, range(30, 61))], ids=["quick", "slow"]
 )
-def test_transactions_are_sized_by_time(cellar: CellarFile, step: float, bites: range) -> None:
+def test_transactions_are_sized_by_time(cellar: CellarFile, step: float, batches: range) -> None:
     """A machine on which everything takes long gets many small ones."""
     add_many(cellar, "email_log", 3000, ago(days=400))
     pauses: list[float] = []
     assert cleaned(cellar, monotonic=ticking(step), sleep=pauses.append)["email_log"] == 3000
-    assert len(pauses) in bites
+    assert len(pauses) in batches
 
 
-def test_whoever_waits_gets_a_turn_after_each_bite(cellar: CellarFile) -> None:
-    """A little longer than SQLite waits at most between two tries, as long as the wait is bearable."""
+def test_whoever_waits_gets_a_turn_after_each_batch(cellar: CellarFile) -> None:
+    """Wherever in the transaction it came: one of the tries of SQLite's busy handler falls into the pause."""
+    tries = list(accumulate((0, 1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100)))
+    for took in range(1, 300):
+        free = range(took * 10, int(took * 10 + pause_after(took / 1000) * 10_000))
+        for came in range(took * 10):
+            assert any(came + moment * 10 in free for moment in tries), (took, came)
+
+
+def test_the_pause_follows_the_transaction(cellar: CellarFile) -> None:
+    """A cleanup waits as long as that says, less what it reads meanwhile."""
     add_many(cellar, "email_log", 3000, ago(days=400))
     pauses: list[float] = []
     cleaned(cellar, sleep=pauses.append)
-    assert min(pauses) > 0.025
+    assert set(pauses) == {pause_after(0.0)}
 
 
-def test_others_write_between_two_bites(cellar: CellarFile) -> None:
+def test_a_transaction_keeps_nobody_waiting_longer_than_its_budget_allows() -> None:
+    """The try that finds the file free comes within 33 ms, with a margin for a late commit."""
+    assert TRANSACTION_BUDGET < 0.033
+    assert pause_after(TRANSACTION_BUDGET) < 0.017
+
+
+def test_others_write_between_two_batches(cellar: CellarFile) -> None:
     """Without any waiting, whenever the cleanup pauses or asks whether it may go on."""
     add_many(cellar, "email_log", 1000, ago(days=400))
     turns: list[int] = []
@@ -80,7 +97,7 @@ def test_a_stop_keeps_what_is_deleted_and_leaves_the_rest(cellar: CellarFile) ->
 
 def test_young_rows_are_looked_at_without_a_write(cellar: CellarFile) -> None:
     """A cleanup that finds nothing to delete leaves the file as it is, and asks whether to go on."""
-    add_many(cellar, "email_log", 1000, ago(days=1))
+    add_many(cellar, "email_log", 10_000, ago(days=1))
     asked: list[int] = []
     before = cellar.path.read_bytes()
     with closing(sqlite3.connect(cellar.path, isolation_level=None)) as other, transaction(other):
@@ -90,7 +107,7 @@ def test_young_rows_are_looked_at_without_a_write(cellar: CellarFile) -> None:
 
 
 def _work(cellar: CellarFile) -> int:
-    """Run a cleanup in the smallest bites; return what SQLite had to do for it."""
+    """Run a cleanup in the smallest batches; return what SQLite had to do for it."""
     counting = CountingDatabase(cellar.path)
     cleaned(cellar, database=counting, monotonic=ticking(0.03))
     return len(counting.work)
@@ -98,7 +115,7 @@ def _work(cellar: CellarFile) -> int:
 
 @pytest.mark.parametrize("table", ["email_log", "activity_log"], ids=["no index", "index"])
 def test_no_row_is_looked_at_over_and_over(cellar: CellarFile, table: str) -> None:
-    """Twice as many rows are twice the work, however small the bites are, and whoever stands between."""
+    """Twice as many rows are twice the work, however small the batches are, and whoever stands between."""
     work = []
     for blocks in (10, 20):
         for _ in range(blocks):
@@ -117,7 +134,7 @@ def test_the_young_part_of_an_indexed_table_is_not_read(cellar: CellarFile) -> N
     young = []
     for change in ("", "DROP INDEX ix_activity_log_created_at"):
         add_many(cellar, "activity_log", 100, ago(days=400))
-        add_many(cellar, "activity_log", 5000, ago(days=1))
+        add_many(cellar, "activity_log", 20_000, ago(days=1))
         cellar.execute(change)
         young.append(_work(cellar) - without)
         cellar.execute("DELETE FROM activity_log")
