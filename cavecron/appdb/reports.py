@@ -1,4 +1,4 @@
-"""Who gets a weekly report, and what it says: the application's rows, read in short transactions.
+"""What a weekly report says: the application's rows, read in short transactions.
 
 It knows neither mail nor the ledger. Memory follows what the reports say and not what is stored: rows are
 taken as they come, many small users in one transaction, one large user in several. `label_image_data` and
@@ -8,25 +8,20 @@ taken as they come, many small users in one transaction, one large user in sever
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cavecron.appdb.exclusions import Exclusions, read_exclusions
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import utc_text
-from cavecron.errors import UsageError
 from cavecron.report.builder import ExitRow, Period, ReportBuilder, WineRow
 from cavecron.report.columns import MOST_BOTTLES, text
 from cavecron.report.maturity import KEEPING
 from cavecron.report.model import Quantity, Recipient, WeeklyReport
-from cavecron.text import nearest
 
 _WEEK = timedelta(hours=168)
 #: Sorts before every id.
 _BEFORE_ALL = -(2**63)
-
-_USERS = 'SELECT id, username, email, parent_id FROM "user" ORDER BY id'
 
 
 def _sum(column: str) -> str:
@@ -76,20 +71,6 @@ _NO_INSIGHT: tuple[object, object] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientList:
-    """Who gets a report, in order of id; how many would if they had an address, or were not excluded.
-
-    `asked_for` are users who get one though they are on the list `exclusions`: they were asked for by name.
-    """
-
-    recipients: tuple[Recipient, ...]
-    without_address: int
-    excluded: int = 0
-    asked_for: tuple[str, ...] = ()
-    exclusions: Exclusions = field(default_factory=Exclusions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
     """How much one read transaction takes: writers wait for its end, and memory holds its reports.
 
@@ -102,40 +83,6 @@ class BatchLimits:
 
 
 _LIMITS = BatchLimits()
-
-
-def recipients(
-    database: Database, names: Sequence[str] = (), *, exclude: Sequence[str] = ()
-) -> RecipientList:
-    """Return who gets a report: all users without a parent, or those of `names` (user names or ids).
-
-    Whom `exclude` names gets none, unless `names` asks for it.
-
-    Raises:
-        UsageError: a name is unknown, or its user gets no report.
-        CavecronError: the database cannot be read.
-
-    """
-    with database.reading() as connection:
-        connection.text_factory = _decode_leniently
-        users = connection.execute(_USERS).fetchall()
-    exclusions = read_exclusions(exclude, users)
-    if names:
-        users = [_named(name, users) for name in dict.fromkeys(names)]
-    everybody = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
-    listed = [name for key, name, _email in everybody if key in exclusions.users]
-    owners = [owner for owner in everybody if names or owner[0] not in exclusions.users]
-    addressed = [
-        Recipient(id=key, username=name, email=email) for key, name, email in owners if email.strip()
-    ]
-    unique = {recipient.id: recipient for recipient in addressed}
-    return RecipientList(
-        recipients=tuple(unique.values()),
-        without_address=len(owners) - len(addressed),
-        excluded=0 if names else len(listed),
-        asked_for=tuple(dict.fromkeys(listed)) if names else (),
-        exclusions=exclusions,
-    )
 
 
 def build_reports(
@@ -215,11 +162,11 @@ class _Reader:
             try:
                 builder = self._read_user(connection, size)
             except sqlite3.OperationalError as error:
-                if "decode" not in str(error) or connection.text_factory is _decode_leniently:
+                if "decode" not in str(error) or connection.text_factory is text:
                     raise
                 # A text that is not UTF-8 costs its unreadable letters only. Reading each text through
                 # Python is slow: only where SQLite's way failed, and from there on.
-                connection.text_factory = _decode_leniently
+                connection.text_factory = text
                 continue
             if builder is None:
                 break
@@ -291,24 +238,3 @@ class _BatchSize:
 
 def _length(stored: object) -> int:
     return len(stored) if isinstance(stored, str | bytes) else 0
-
-
-def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
-    """Return the row of the user with this name, or else with this id."""
-    matches = [user for user in users if text(user[1]) == name] or [
-        user for user in users if str(user[0]) == name
-    ]
-    if not matches:
-        meant = nearest(name, [text(user[1]) for user in users])
-        hint = f" (vouliez-vous dire {meant!r} ?)" if meant else ""
-        raise UsageError(f"utilisateur inconnu : {name!r}{hint}")
-    _id, _username, email, parent = matches[0]
-    if parent is not None:
-        raise UsageError(f"{name!r} est un sous-compte : son rapport est celui de son compte principal")
-    if not text(email).strip():
-        raise UsageError(f"{name!r} n'a pas d'adresse e-mail : l'enregistrer dans l'application")
-    return matches[0]
-
-
-def _decode_leniently(stored: bytes) -> str:
-    return stored.decode("utf-8", "replace")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cavecron.appdb.reports import RecipientList, build_reports, recipients
+from cavecron.appdb.recipients import RecipientList, recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.appdb.smtp_settings import MailKeyError
 from cavecron.appdb.tables import require
 from cavecron.cli.trial_mail import TrialMail

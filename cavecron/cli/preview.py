@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from unicodedata import normalize
 
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.appdb.tables import CELLAR, require
 from cavecron.cli.french_argparse import instant
 from cavecron.clock import SystemClock

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cavecron.appdb.email_log import EmailLogRow, record_mail
-from cavecron.appdb.reports import RecipientList, build_reports
+from cavecron.appdb.recipients import RecipientList
+from cavecron.appdb.reports import build_reports
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
 from cavecron.jobs.mail_backend import MailBackend

@@ -6,7 +6,7 @@ A short script over `appdb`, `report` and `mail`; it knows no SQL and no SMTP.
 import logging
 from dataclasses import replace
 
-from cavecron.appdb.reports import RecipientList, recipients
+from cavecron.appdb.recipients import RecipientList, recipients
 from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.database.sqlite import Database
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.benchmarks.sample import NOW, Cellars, fill

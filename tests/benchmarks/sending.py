@@ -17,7 +17,8 @@ from email.message import Message
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.database.sqlite import Database
 from cavecron.mail.message import Sender, message_id
 from cavecron.report.message import compose

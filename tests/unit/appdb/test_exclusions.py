@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cavecron.appdb.exclusions import read_exclusions
-from cavecron.appdb.reports import recipients
+from cavecron.appdb.recipients import recipients
 from tests.support.app_database import CellarFile
 
 USERS = [

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron.appdb.reports import BatchLimits, build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import BatchLimits, build_reports
 from cavecron.database.sqlite import Database
 from cavecron.report.model import WeeklyReport
 from tests.support.app_database import NOW, CellarFile, ago

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.report.model import UrgencyCounts, WeeklyReport, as_json
 from tests.support.app_database import NOW, CellarFile, ago
 

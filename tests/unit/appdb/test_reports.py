@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.errors import UsageError
 from cavecron.report.maturity import KEEPING
 from cavecron.report.model import Cellar, UrgencyCounts, WeeklyReport, as_json

@@ -7,7 +7,8 @@ import pytest
 
 from cavecron.appdb.cleanup import prune
 from cavecron.appdb.email_log import EmailLogRow, record_mail
-from cavecron.appdb.reports import build_reports, recipients
+from cavecron.appdb.recipients import recipients
+from cavecron.appdb.reports import build_reports
 from cavecron.appdb.smtp_settings import active
 from cavecron.appdb.tables import NEEDED
 from cavecron.config.settings import Retention

@@ -9,8 +9,8 @@ import pytest
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import CavecronError
 from cavecron.jobs.clock_guard import require_plausible_clock
-from cavecron.jobs.environment import load_for
 from cavecron.jobs.job import CLEANUP, Outcome
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, Ending
 from cavecron.ledger.runs import claim_again, claim_by_hand, claim_slot, finish

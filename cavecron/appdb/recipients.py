@@ -1,0 +1,81 @@
+"""Who gets a weekly report: the application's users, less those who want none.
+
+It knows nothing of what a report says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cavecron.appdb.exclusions import Exclusions, read_exclusions
+from cavecron.database.sqlite import Database
+from cavecron.errors import UsageError
+from cavecron.report.columns import text
+from cavecron.report.model import Recipient
+from cavecron.text import nearest
+
+_USERS = 'SELECT id, username, email, parent_id FROM "user" ORDER BY id'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientList:
+    """Who gets a report, in order of id; how many would if they had an address, or were not excluded.
+
+    `asked_for` are users who get one though they are on the list `exclusions`: they were asked for by name.
+    """
+
+    recipients: tuple[Recipient, ...]
+    without_address: int
+    excluded: int = 0
+    asked_for: tuple[str, ...] = ()
+    exclusions: Exclusions = field(default_factory=Exclusions)
+
+
+def recipients(
+    database: Database, names: Sequence[str] = (), *, exclude: Sequence[str] = ()
+) -> RecipientList:
+    """Return who gets a report: all users without a parent, or those of `names` (user names or ids).
+
+    Whom `exclude` names gets none, unless `names` asks for it.
+
+    Raises:
+        UsageError: a name is unknown, or its user gets no report.
+        CavecronError: the database cannot be read.
+
+    """
+    with database.reading() as connection:
+        connection.text_factory = text
+        users = connection.execute(_USERS).fetchall()
+    exclusions = read_exclusions(exclude, users)
+    if names:
+        users = [_named(name, users) for name in dict.fromkeys(names)]
+    everybody = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
+    listed = [name for key, name, _email in everybody if key in exclusions.users]
+    owners = [owner for owner in everybody if names or owner[0] not in exclusions.users]
+    addressed = [
+        Recipient(id=key, username=name, email=email) for key, name, email in owners if email.strip()
+    ]
+    unique = {recipient.id: recipient for recipient in addressed}
+    return RecipientList(
+        recipients=tuple(unique.values()),
+        without_address=len(owners) - len(addressed),
+        excluded=0 if names else len(listed),
+        asked_for=tuple(dict.fromkeys(listed)) if names else (),
+        exclusions=exclusions,
+    )
+
+
+def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
+    """Return the row of the user with this name, or else with this id."""
+    matches = [user for user in users if text(user[1]) == name] or [
+        user for user in users if str(user[0]) == name
+    ]
+    if not matches:
+        meant = nearest(name, [text(user[1]) for user in users])
+        hint = f" (vouliez-vous dire {meant!r} ?)" if meant else ""
+        raise UsageError(f"utilisateur inconnu : {name!r}{hint}")
+    _id, _username, email, parent = matches[0]
+    if parent is not None:
+        raise UsageError(f"{name!r} est un sous-compte : son rapport est celui de son compte principal")
+    if not text(email).strip():
+        raise UsageError(f"{name!r} n'a pas d'adresse e-mail : l'enregistrer dans l'application")
+    return matches[0]
