@@ -14,7 +14,7 @@ from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import KEY, locked
 from tests.support.fake_smtp.faults import Step, Trap, close, delay, reply
 from tests.support.fake_smtp.server import HostileServer
-from tests.support.report_runs import again, attempt, closed_port, first, household_of, process
+from tests.support.report_runs import CLOSED_PORT, again, attempt, first, household_of, process
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 HOUR = timedelta(hours=1)
@@ -66,7 +66,7 @@ CAUSES = {
 def test_each_user_who_was_owed_a_mail_has_a_row_with_the_reason(household: CellarFile, cause: Cause) -> None:
     """Nobody else has one; the configuration is named where there is one."""
     with HostileServer(login=("cave", "sésame") if cause.server == "login" else None) as server:
-        household.smtp(closed_port() if cause.server == "closed" else server.port, **cause.columns)
+        household.smtp(CLOSED_PORT if cause.server == "closed" else server.port, **cause.columns)
         made = process(household, NOW, **cause.variables)
         ended = attempt(made, first(made))
         assert isinstance(ended, str)
@@ -96,7 +96,7 @@ def test_an_outbox_that_cannot_be_written_leaves_rows_too(household: CellarFile)
 @pytest.mark.parametrize("by_hand", [False, True], ids=["scheduler", "by hand"])
 def test_one_row_a_run_however_often_it_is_tried(household: CellarFile, *, by_hand: bool) -> None:
     """Four attempts fail, the last for another reason; the fifth delivers, and the rows become sent ones."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made = process(household)
     attempt(made, first(made))
     before = household.rows("SELECT id, recipient_email, created_at FROM email_log ORDER BY id")
@@ -142,7 +142,7 @@ def test_what_was_sent_keeps_its_row_when_the_run_fails_later(cellar: CellarFile
 
 def test_a_row_that_a_cleanup_deleted_is_made_anew(household: CellarFile) -> None:
     """Its number may have gone to another user's mail, which is not touched."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made = process(household)
     attempt(made, first(made))
     household.execute("DELETE FROM email_log")
@@ -167,7 +167,7 @@ def test_a_row_that_a_cleanup_deleted_is_made_anew(household: CellarFile) -> Non
 
 def test_the_next_run_has_rows_of_its_own(household: CellarFile) -> None:
     """Two weeks without a mail are two rows a user; the first week's stay failed for ever."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     for weeks in (0, 1):
         made = process(household, NOW + timedelta(weeks=weeks))
         attempt(made, first(made))
@@ -176,7 +176,7 @@ def test_the_next_run_has_rows_of_its_own(household: CellarFile) -> None:
 
 def test_only_who_was_asked_for_is_owed_a_mail(household: CellarFile) -> None:
     """`--user marie`: paul has not missed anything."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made = process(household)
     attempt(made, first(made, "marie"))
     assert [row[0] for row in household.rows(ROWS)] == ["marie@example.org"]
@@ -184,7 +184,7 @@ def test_only_who_was_asked_for_is_owed_a_mail(household: CellarFile) -> None:
 
 def test_whoever_is_excluded_was_owed_none(household: CellarFile) -> None:
     """No mail, so no mail that failed."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie")
     attempt(made, first(made))
     assert [row[0] for row in household.rows(ROWS)] == ["paul@example.org"]
@@ -192,7 +192,7 @@ def test_whoever_is_excluded_was_owed_none(household: CellarFile) -> None:
 
 def test_a_dry_run_leaves_no_rows(household: CellarFile) -> None:
     """It was not going to send anything."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     environ = {"DATABASE_URL": f"sqlite:///{household.path}"}
     assert cli.main(["run", "weekly_reports", "--dry-run"], environ) == 0
     assert household.rows(ROWS) == []
@@ -200,7 +200,7 @@ def test_a_dry_run_leaves_no_rows(household: CellarFile) -> None:
 
 def test_a_run_that_was_stopped_leaves_no_rows(household: CellarFile) -> None:
     """It goes on after the restart."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made, control = process(household), Control()
     control.stop()
     assert attempt(made, first(made), control) == "arrêt demandé, le job s'est interrompu"
@@ -209,7 +209,7 @@ def test_a_run_that_was_stopped_leaves_no_rows(household: CellarFile) -> None:
 
 def test_a_run_that_was_taken_over_leaves_no_rows(household: CellarFile) -> None:
     """Whoever has it records."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made = process(household)
     claim = first(made)
     household.execute("UPDATE cavecron_run SET owner = 'somebody else'")

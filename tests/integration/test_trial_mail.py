@@ -17,7 +17,7 @@ from tests.support.clocks import wall_clock
 from tests.support.commands import cavecron, unprivileged
 from tests.support.fake_smtp.faults import Step, Trap, delay, reply
 from tests.support.fake_smtp.server import HostileServer
-from tests.support.report_runs import closed_port
+from tests.support.report_runs import CLOSED_PORT
 
 ROWS = (
     "SELECT smtp_config_id, recipient_email, recipient_user_id, template_name, status, error_message"
@@ -99,7 +99,7 @@ def test_a_message_that_did_not_go_is_in_both_places_with_the_reason(
 ) -> None:
     """Also where the server, the key or the configuration is wrong; what is wrong is told once."""
     with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnu"), times=None)) as server:
-        port = closed_port() if columns.get("port") == -1 else server.port
+        port = CLOSED_PORT if columns.get("port") == -1 else server.port
         ready.smtp(**{**columns, "port": port if columns.get("port", -1) == -1 else columns["port"]})
         results = checked(ready, "marie@example.org", **variables)
         assert server.accepted == []
@@ -164,7 +164,7 @@ def test_an_outbox_is_no_test_of_the_configuration(ready: CellarFile) -> None:
 
 def test_a_plain_check_writes_nothing(ready: CellarFile) -> None:
     """Whether the server works or not."""
-    for port in (closed_port(), 0):
+    for port in (CLOSED_PORT, 0):
         ready.smtp(port)
         before = ready.path.read_bytes()
         checked(ready, None)

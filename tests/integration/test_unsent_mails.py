@@ -15,7 +15,7 @@ from cavecron.ledger.deliveries import Deliveries
 from cavecron.scheduler.runner import Control, Options, carry_out
 from tests.support.app_database import NOW, CellarFile
 from tests.support.fake_smtp.server import HostileServer
-from tests.support.report_runs import again, attempt, closed_port, first, household_of, process
+from tests.support.report_runs import CLOSED_PORT, again, attempt, first, household_of, process
 from tests.support.traced_database import WatchedDatabase
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
@@ -58,7 +58,7 @@ def test_two_thousand_rows_are_written_in_small_transactions(cellar: CellarFile)
     """A writer of the application gets in between two of them; each commits rows and deliveries together."""
     for number in range(450):
         cellar.user(f"user{number}")
-    cellar.smtp(closed_port())
+    cellar.smtp(CLOSED_PORT)
     database = WatchedDatabase(cellar.path)
     made = process(cellar).on(database)
     claim = first(made)
@@ -72,7 +72,7 @@ def test_two_thousand_rows_are_written_in_small_transactions(cellar: CellarFile)
 
 def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(household: CellarFile) -> None:
     """It was cut off before the verdict; the row says so, and the repetition is counted when it comes."""
-    household.smtp(closed_port())
+    household.smtp(CLOSED_PORT)
     made = process(household)
     claim = first(made)
     Deliveries(ledger=made.ledger, run=claim.run).record(now=NOW, begun=["1"])

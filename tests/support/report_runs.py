@@ -1,7 +1,6 @@
 """Runs of the weekly reports in this process: claimed, executed, and claimed again."""
 
 import asyncio
-import socket
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +16,9 @@ from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
 
+#: Nobody listens there (tcpmux, RFC 1078), and no other test can be given it.
+CLOSED_PORT = 1
+
 
 def household_of(cellar: CellarFile) -> CellarFile:
     """Add two users who get a report, one without an address, and a sub-account."""
@@ -25,12 +27,6 @@ def household_of(cellar: CellarFile) -> CellarFile:
     cellar.user("robert", None)
     cellar.user("lucas", parent=marie)
     return cellar
-
-
-def closed_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
