@@ -63,4 +63,4 @@ def _make_cellar(path: Path) -> None:
         create(path, SystemClock().now())
     except sqlite3.Error as error:
         path.unlink(missing_ok=True)
-        raise CavecronError(f"pas de cave d'exemple : {Database(path).explained(error)}") from error
+        raise CavecronError(f"pas de cave d'exemple : {Database(path).as_cavecron_error(error)}") from error

@@ -13,7 +13,7 @@ from cavecron.french import duration
 from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Entry
+from cavecron.ledger.models import HistoryEntry
 from cavecron.scheduler.scheduler import means_of
 
 _STATES = {
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _as_json(entry: Entry) -> dict[str, object]:
+def _as_json(entry: HistoryEntry) -> dict[str, object]:
     return {
         "job": entry.job,
         "slot": _instant(entry.slot),
@@ -63,7 +63,7 @@ def _as_json(entry: Entry) -> dict[str, object]:
     }
 
 
-def _table(entries: Sequence[Entry], zone: ZoneInfo) -> Iterator[str]:
+def _table(entries: Sequence[HistoryEntry], zone: ZoneInfo) -> Iterator[str]:
     """Yield the lines of all entries; `--resume` is named where it would find something to do."""
     complete: set[str] = set()
     for entry in entries:
@@ -74,7 +74,7 @@ def _table(entries: Sequence[Entry], zone: ZoneInfo) -> Iterator[str]:
             complete.add(entry.job)
 
 
-def _lines(entry: Entry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
+def _lines(entry: HistoryEntry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
     """Return the entry's own line, and below it what there is to say."""
     planned = f"{entry.slot.astimezone(zone):%Y-%m-%d %H:%M}"
     words = [f"{planned}  {entry.job:<16} {_STATES.get(entry.state, entry.state):<10}"]
@@ -92,7 +92,7 @@ def _lines(entry: Entry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
     return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in told)]
 
 
-def _circumstances(entry: Entry, zone: ZoneInfo) -> list[str]:
+def _circumstances(entry: HistoryEntry, zone: ZoneInfo) -> list[str]:
     """Return how the run came about, how late, and how long it took."""
     told = [_TRIGGERS.get(entry.trigger, entry.trigger)]
     if entry.started:

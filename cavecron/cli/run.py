@@ -13,9 +13,9 @@ from cavecron.errors import AlreadyRunningError, CavecronError, UsageError
 from cavecron.french import moment
 from cavecron.jobs.job import Job, Outcome, named_job
 from cavecron.jobs.loader import load
-from cavecron.ledger.catch_up import look_once
+from cavecron.ledger.catch_up import scan_once
 from cavecron.ledger.models import Claim
-from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.schedule import next_slot
 from cavecron.scheduler.runner import Control, Means, Options, carry_out, rehearse
 from cavecron.scheduler.scheduler import means_of
@@ -121,8 +121,8 @@ def _claims(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means) ->
     if arguments.due:
         return _due(jobs, means)
     if arguments.resume:
-        return [claim_again(means.ledger, jobs[0].name, now)]
-    return [claim_by_hand(means.ledger, jobs[0].name, arguments.user, now)]
+        return [claim_resume(means.ledger, jobs[0].name, now)]
+    return [claim_manual(means.ledger, jobs[0].name, arguments.user, now)]
 
 
 def _due(jobs: Sequence[Job], means: Means) -> list[Claim]:
@@ -130,7 +130,7 @@ def _due(jobs: Sequence[Job], means: Means) -> list[Claim]:
     now = means.clock.now()
     configured = means.settings.schedules
     schedules = {job.name: configured[job.name] for job in jobs}
-    looks = look_once(means.ledger, schedules, now)
+    looks = scan_once(means.ledger, schedules, now)
     claims = [seen.claim for seen in looks.values() if seen.claim]
     busy = [name for name, seen in looks.items() if seen.busy]
     if busy and not claims:

@@ -23,7 +23,7 @@ def main(_arguments: object, environ: Mapping[str, str]) -> int:
     log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
     log.warn(settings.warnings)
     database = Database(settings.database)
-    scheduler = Scheduler(jobs, means=means_of(settings), ready=lambda: require(database), alone=True)
+    scheduler = Scheduler(jobs, means=means_of(settings), ready=lambda: require(database), exclusive=True)
     asyncio.run(_until_told(scheduler))
     _LOG.info("cavecron arrêté")
     _leave()

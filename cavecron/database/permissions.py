@@ -11,7 +11,7 @@ from pathlib import Path
 _READ_ONLY = getattr(os, "ST_RDONLY", 0)
 
 
-def remedy(path: Path) -> str:
+def permission_advice(path: Path) -> str:
     """Return what to do so that this process can write the file at `path` and beside it, in French."""
     folder = path.absolute().parent
     if not hasattr(os, "geteuid"):

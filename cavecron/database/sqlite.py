@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
 
-from cavecron.database.permissions import remedy
+from cavecron.database.permissions import permission_advice
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError, reason
 
 _START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
 #: SQLite's codes (https://www.sqlite.org/rescode.html), and what a person reads after the file's name.
 _WORDINGS = {
     ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifier DATABASE_URL",
-    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): "ne peut être ouverte en écriture : {remedy}",
+    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): "ne peut être ouverte en écriture : {advice}",
     ("SQLITE_FULL",): "n'a pu être écrite, le disque est plein : faire de la place, puis relancer",
     ("SQLITE_CORRUPT",): "est abîmée : arrêter l'application et restaurer une sauvegarde",
     ("SQLITE_IOERR",): "ne peut être lue ou écrite : disque ou partage réseau en panne ?",
@@ -41,7 +41,7 @@ class Database:
         """
         self._find()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
-        with self.told():
+        with self.translate_errors():
             connection = sqlite3.connect(uri, uri=True, timeout=self.busy_timeout, isolation_level=None)
             connection.execute("PRAGMA temp_store = MEMORY")  # a distroless container has no folder for it
         return connection
@@ -56,7 +56,7 @@ class Database:
             ) from None
         except OSError as error:
             raise CavecronError(
-                f"{self.path} ne peut être ouverte ({reason(error)}) : {remedy(self.path)}"
+                f"{self.path} ne peut être ouverte ({reason(error)}) : {permission_advice(self.path)}"
             ) from error
         if S_ISDIR(mode):
             raise CavecronError(
@@ -66,13 +66,13 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection for several short transactions, closed at the end."""
-        with self.told(), closing(self.connect()) as connection:
+        with self.translate_errors(), closing(self.connect()) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection that sees one state of the file; keep it short, writers wait for it."""
-        with self.told(), closing(self.connect()) as connection:
+        with self.translate_errors(), closing(self.connect()) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
@@ -89,14 +89,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Turn what SQLite says into what a person can act on."""
         try:
             yield
         except sqlite3.Error as error:
-            raise self.explained(error) from error
+            raise self.as_cavecron_error(error) from error
 
-    def explained(self, error: sqlite3.Error) -> CavecronError:
+    def as_cavecron_error(self, error: sqlite3.Error) -> CavecronError:
         """Return what SQLite said of this file as an error that a person can act on."""
         said = str(error)
         code = getattr(error, "sqlite_errorname", "")
@@ -111,7 +111,7 @@ class Database:
             return CavecronError(f"colonne {said.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
         for codes, wording in _WORDINGS.items():
             if code.startswith(codes):
-                return CavecronError(f"{self.path} {wording.format(remedy=remedy(self.path))}")
+                return CavecronError(f"{self.path} {wording.format(advice=permission_advice(self.path))}")
         return CavecronError(f"{self.path} : erreur SQLite ({said})")
 
 

@@ -39,7 +39,7 @@ def cleanup(run: Run) -> Outcome:
 
 def _check_clock(run: Run) -> None:
     """Raise where a scheduler's clock cannot be believed; a person who asks for a cleanup vouches for it."""
-    if run.slot is None or run.claim.every_failure:
+    if run.slot is None or run.claim.retry_permanent_failures:
         return
     now = run.clock.now()
     # Of the ledger only cleanups count: each had its clock checked, while other jobs run by a wrong one too.

@@ -14,7 +14,7 @@ from cavecron.appdb.reports import build_reports
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
 from cavecron.jobs.mail_backend import MailBackend
-from cavecron.ledger.deliveries import DeliveryState, Known, Settled
+from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate, PreviousDelivery
 from cavecron.mail.message import message_id
 from cavecron.mail.models import Delivery, Fate, Letter, Turn
 from cavecron.report.message import SUBJECT, compose
@@ -45,8 +45,8 @@ class Mailing:
     run: Run
     audience: RecipientList
     backend: MailBackend
-    known: dict[int, Known] = field(default_factory=dict)
-    _unrecorded: dict[str, Settled] = field(default_factory=dict)
+    known: dict[int, PreviousDelivery] = field(default_factory=dict)
+    _unrecorded: dict[str, DeliveryUpdate] = field(default_factory=dict)
     #: Why nothing can be noted down: the mailing has to end.
     trouble: CavecronError | None = None
 
@@ -55,7 +55,7 @@ class Mailing:
         """Return the mailing of `run` with what its earlier attempts left."""
         known = {
             int(user): what
-            for user, what in run.deliveries.known().items()
+            for user, what in run.deliveries.previous().items()
             # Only owed a mail when the run failed: nobody has tried to write to him yet.
             if user.isdecimal() and (what.state != "deferred" or what.error)
         }
@@ -68,7 +68,7 @@ class Mailing:
 
     def left(self) -> list[Recipient]:
         """Return who is to be written to: not who has the mail, nor, unless asked for, who was refused."""
-        settled = {"sent"} if self.run.claim.every_failure else {"sent", "failed"}
+        settled = {"sent"} if self.run.claim.retry_permanent_failures else {"sent", "failed"}
         return [user for user in self.audience.recipients if self._state(user) not in settled]
 
     def letters(self) -> Iterator[Letter]:
@@ -94,7 +94,9 @@ class Mailing:
                     message_id=message_id(run.key, report.user.id, domain),
                 )
             except CavecronError as error:
-                self._settle(report.user.id, report.user.email, Known(state="failed", error=str(error)))
+                self._settle(
+                    report.user.id, report.user.email, PreviousDelivery(state="failed", error=str(error))
+                )
                 continue
             yield Letter(user_id=report.user.id, address=report.user.email, message=message)
 
@@ -102,10 +104,10 @@ class Mailing:
         """Tell the application's log of mails of earlier runs whose fate nobody will ever know."""
         people = {str(user.id): user for user in self.audience.recipients}
         now = self.run.clock.now()
-        for run, recipient in self.run.deliveries.abandoned(before=now - GRACE):
+        for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):
             if user := people.get(recipient):
-                what = self._settled(user.id, user.email, Known(state="failed", error=_UNKNOWN))
-                self.run.deliveries.write_off(run, recipient, what, now=now)
+                what = self._settled(user.id, user.email, PreviousDelivery(state="failed", error=_UNKNOWN))
+                self.run.deliveries.close_abandoned(run, recipient, what, now=now)
 
     def check(self) -> None:
         """Return if the mailing may go on; else raise why not, a CavecronError."""
@@ -118,8 +120,8 @@ class Mailing:
         for delivery in turn.results:
             self._take(delivery)
         for letter in turn.put_off:
-            self.known[letter.user_id] = Known(state="deferred", error=None)
-            self._unrecorded[str(letter.user_id)] = Settled(state="deferred")
+            self.known[letter.user_id] = PreviousDelivery(state="deferred", error=None)
+            self._unrecorded[str(letter.user_id)] = DeliveryUpdate(state="deferred")
         begun = [str(letter.user_id) for letter in turn.starting]
         if self.trouble is None:
             try:
@@ -163,14 +165,14 @@ class Mailing:
 
     def _take(self, delivery: Delivery) -> None:
         letter = delivery.letter
-        what = Known(state=_STATES[delivery.fate], error=delivery.error)
+        what = PreviousDelivery(state=_STATES[delivery.fate], error=delivery.error)
         self._settle(letter.user_id, letter.address, what)
 
-    def _settle(self, user: int, email: str, what: Known) -> None:
+    def _settle(self, user: int, email: str, what: PreviousDelivery) -> None:
         self.known[user] = what
         self._unrecorded[str(user)] = self._settled(user, email, what)
 
-    def _settled(self, user: int, email: str, what: Known) -> Settled:
+    def _settled(self, user: int, email: str, what: PreviousDelivery) -> DeliveryUpdate:
         row = EmailLogRow(
             smtp_config_id=self.backend.config.id if self.backend.config else None,
             recipient_email=email,
@@ -181,8 +183,8 @@ class Mailing:
             at=self.run.clock.now(),
         )
         log = partial(record_mail, sent=row)
-        return Settled(state=what.state, error=what.error, log=log)
+        return DeliveryUpdate(state=what.state, error=what.error, log=log)
 
     def _record(self, begun: list[str]) -> None:
-        self.run.deliveries.record(now=self.run.clock.now(), begun=begun, settled=self._unrecorded)
+        self.run.deliveries.record(now=self.run.clock.now(), started=begun, finished=self._unrecorded)
         self._unrecorded.clear()

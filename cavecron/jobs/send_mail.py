@@ -11,7 +11,7 @@ from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Run
 from cavecron.jobs.mail_backend import MailBackend, mail_backend
-from cavecron.ledger.deliveries import DeliveryState, Settled
+from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
 from cavecron.mail.errors import UnknownFateError
 from cavecron.mail.message import check_address, plain_message
 
@@ -25,7 +25,7 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     """
     recipient = check_address(to)
     key = f"{recipient} {subject}"
-    known = run.deliveries.known().get(key)
+    known = run.deliveries.previous().get(key)
     if known is not None and known.state == "sent":
         return
     backend = mail_backend(run.settings, run.database)
@@ -37,7 +37,7 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
         at=run.clock.now().astimezone(run.settings.zone),
         message_id=backend.message_id(run.key, key),
     )
-    run.deliveries.record(now=run.clock.now(), begun=[key])
+    run.deliveries.record(now=run.clock.now(), started=[key])
     settle = partial(_settle, run, key, message, backend)
     try:
         backend.send(message, recipient)
@@ -64,5 +64,5 @@ def _settle(
     if error is not None:
         unknown = isinstance(error, UnknownFateError)
         state = "sending" if unknown else "deferred" if error.temporary else "failed"
-    settled = Settled(state=state, error=row.error_message, log=partial(record_mail, sent=row))
-    run.deliveries.record(now=row.at, settled={key: settled})
+    settled = DeliveryUpdate(state=state, error=row.error_message, log=partial(record_mail, sent=row))
+    run.deliveries.record(now=row.at, finished={key: settled})

@@ -16,7 +16,7 @@ from cavecron.appdb.smtp_settings import active_id
 from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, StoppedError
 from cavecron.jobs.job import Run
 from cavecron.jobs.report_mailing import TEMPLATE
-from cavecron.ledger.deliveries import Settled
+from cavecron.ledger.deliveries import DeliveryUpdate
 from cavecron.ledger.store import LedgerError
 from cavecron.report.message import SUBJECT
 from cavecron.report.model import Recipient
@@ -43,9 +43,9 @@ def log_unsent(run: Run, recipients: Sequence[Recipient], error: CavecronError) 
         return
     try:
         owed = _owed(run, recipients, error)
-        with run.deliveries.kept() as deliveries:
+        with run.deliveries.session() as deliveries:
             while batch := dict(islice(owed, _BATCH)):
-                deliveries.record(now=run.clock.now(), settled=batch)
+                deliveries.record(now=run.clock.now(), finished=batch)
                 halted = run.halt()
                 if halted is not None and _goes_on(halted):
                     return
@@ -63,9 +63,11 @@ def _is_about_database(error: CavecronError) -> bool:
     return isinstance(error, NotReadyError | LedgerError) or isinstance(error.__cause__, sqlite3.Error)
 
 
-def _owed(run: Run, recipients: Sequence[Recipient], error: CavecronError) -> Iterator[tuple[str, Settled]]:
+def _owed(
+    run: Run, recipients: Sequence[Recipient], error: CavecronError
+) -> Iterator[tuple[str, DeliveryUpdate]]:
     """Yield what is to be recorded, by recipient; the state of a delivery stays as it is."""
-    known = run.deliveries.known()
+    known = run.deliveries.previous()
     config = None if run.settings.maildir else active_id(run.database)
     begun = any(delivery.state != "deferred" or delivery.error for delivery in known.values())
     reason = f"{_NOT_REACHED} : {error}" if begun else str(error)
@@ -84,4 +86,4 @@ def _owed(run: Run, recipients: Sequence[Recipient], error: CavecronError) -> It
             at=run.clock.now(),
         )
         log = partial(record_mail, sent=row)
-        yield str(user.id), Settled(state=before.state if before else "deferred", log=log)
+        yield str(user.id), DeliveryUpdate(state=before.state if before else "deferred", log=log)

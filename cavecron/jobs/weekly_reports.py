@@ -39,7 +39,7 @@ def weekly_reports(run: Run) -> Outcome:
         return _nothing_sent(audience)  # nor is a mail server asked for
     try:
         backend = mail_backend(run.settings, run.database)
-        with run.deliveries.kept() as deliveries:
+        with run.deliveries.session() as deliveries:
             return _mail(Mailing.resumed(replace(run, deliveries=deliveries), audience, backend))
     except CavecronError as error:
         log_unsent(run, audience.recipients, error)

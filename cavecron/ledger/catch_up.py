@@ -13,17 +13,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cavecron.database.timestamps import read_utc, utc_text
 from cavecron.errors import TemporaryError
 from cavecron.french import duration
-from cavecron.ledger.models import BUSY, REPLACED, TOO_LATE, Claim, Look, Missed, Trigger, Watch
-from cavecron.ledger.process_id import is_gone
+from cavecron.ledger.models import BUSY, REPLACED, TOO_LATE, Claim, JobCursor, Missed, ScanResult, Trigger
+from cavecron.ledger.process_id import is_dead
 from cavecron.ledger.runs import (
-    Running,
+    RunRow,
     claim_slot,
-    give_up,
-    is_held,
     latest_slot_run,
+    lease_is_valid,
+    mark_interrupted,
+    resume,
     running,
     slots_that_ran,
-    take_up,
 )
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, parse, previous_slot, slots_between
@@ -37,46 +37,48 @@ _INSTANT = timedelta(microseconds=1)
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def register(
-    ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime, *, others_gone: bool = True
+def register_jobs(
+    ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime, *, exclusive: bool = True
 ) -> None:
     """Note what this process looks for; None is a disabled job.
 
     A job seen for the first time, one that was disabled, and one whose schedule changed have missed
-    nothing: looking for their slots begins at `now` (promise 4). With `others_gone` there are no other jobs.
+    nothing: looking for their slots begins at `now` (promise 4). With `exclusive` there are no other jobs.
 
     Raises:
         CavecronError: the ledger cannot be written.
 
     """
-    _believe(now)
+    _require_sane_clock(now)
     with ledger.writing() as connection:
         known = dict(connection.execute("SELECT name, schedule FROM cavecron_job").fetchall())
         for name, schedule in jobs.items():
             identity = schedule.fingerprint if schedule else ""
             if known.get(name, "") != identity:
                 _remember(connection, name, identity, now)
-                _take_back(connection, name, _schedule_of(known.get(name, "")), now)
+                _retract_missed(connection, name, _schedule_of(known.get(name, "")), now)
         for name in known.keys() - jobs.keys():
-            if known[name] and others_gone:
+            if known[name] and exclusive:
                 _remember(connection, name, "", now)
-                _take_back(connection, name, _schedule_of(known[name]), now)
+                _retract_missed(connection, name, _schedule_of(known[name]), now)
 
 
-def look_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, Look]:
-    """Look as a process does that looks once and ends; None is a disabled job.
+def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, ScanResult]:
+    """Scan as a process does that looks once and ends; None is a disabled job.
 
     Raises:
         CavecronError: the ledger cannot be written; nothing is claimed then.
 
     """
-    register(ledger, jobs, now, others_gone=False)
-    watches = [Watch(job=name, schedule=schedule) for name, schedule in jobs.items() if schedule]
-    looks = look(ledger, watches, now, eager=True)
-    return {watch.job: seen for watch, seen in zip(watches, looks, strict=True)}
+    register_jobs(ledger, jobs, now, exclusive=False)
+    cursors = [JobCursor(job=name, schedule=schedule) for name, schedule in jobs.items() if schedule]
+    looks = scan(ledger, cursors, now, eager=True)
+    return {cursor.job: seen for cursor, seen in zip(cursors, looks, strict=True)}
 
 
-def look(ledger: Ledger, watches: Sequence[Watch], now: datetime, *, eager: bool = False) -> list[Look]:
+def scan(
+    ledger: Ledger, cursors: Sequence[JobCursor], now: datetime, *, eager: bool = False
+) -> list[ScanResult]:
     """Record what has passed for each watched job, and claim at most one run of each.
 
     `eager` is for a process that looks once and ends: the latest slot counts although nobody was looking
@@ -86,43 +88,43 @@ def look(ledger: Ledger, watches: Sequence[Watch], now: datetime, *, eager: bool
         CavecronError: the ledger cannot be written; nothing is claimed or recorded then.
 
     """
-    _believe(now)
+    _require_sane_clock(now)
     with ledger.writing() as connection:
-        return [_Glance(connection, ledger, watch, now, eager).look() for watch in watches]
+        return [_JobScan(connection, ledger, cursor, now, eager).scan() for cursor in cursors]
 
 
 @dataclass(frozen=True, slots=True)
-class _Glance:
+class _JobScan:
     """One look at one job, within a transaction."""
 
     connection: sqlite3.Connection
     ledger: Ledger
-    watch: Watch
+    cursor: JobCursor
     now: datetime
     eager: bool
 
-    def look(self) -> Look:
+    def scan(self) -> ScanResult:
         since = self._since()
-        unfinished = running(self.connection, self.watch.job)
+        unfinished = running(self.connection, self.cursor.job)
         for run in unfinished:
             if held := self._held(run):
                 return held
-        latest = latest_slot_run(self.connection, self.watch.job, self.now)
+        latest = latest_slot_run(self.connection, self.cursor.job, self.now)
         for run in unfinished:
             if latest is None or run.id != latest.id:
-                give_up(self.connection, run, self.now)
-        return self._judge(since, latest)
+                mark_interrupted(self.connection, run, self.now)
+        return self._decide(since, latest)
 
     def _since(self) -> datetime:
         """Return until when slots are accounted for, and note it where looking begins anew."""
-        job, schedule = self.watch.job, self.watch.schedule
+        job, schedule = self.cursor.job, self.cursor.schedule
         row = self.connection.execute(
             "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
         ).fetchone()
         stored = read_utc(row[1]) if row and row[0] == schedule.fingerprint else None
-        since = max((known for known in (stored, self.watch.looked) if known), default=self.now)
+        since = max((known for known in (stored, self.cursor.accounted_until) if known), default=self.now)
         if since > self.now:  # the clock went backwards
-            _take_back(self.connection, job, schedule, self.now)
+            _retract_missed(self.connection, job, schedule, self.now)
             since = self.now
         if stored is None or stored > self.now:
             _remember(self.connection, job, schedule.fingerprint, since)
@@ -132,41 +134,42 @@ class _Glance:
                 return slot - _INSTANT
         return since
 
-    def _held(self, run: Running) -> Look | None:
+    def _held(self, run: RunRow) -> ScanResult | None:
         """Return a look that found the job running, None where whoever ran it was killed."""
         lease = run.lease_until
-        if is_held(run, self.ledger, self.now):
-            return Look(busy=True, again=lease)
-        if lease and not self.watch.fresh and self.watch.suspect != lease and not is_gone(run.owner):
-            return Look(busy=True, again=self.now + _PATIENCE, suspect=lease)
+        if lease_is_valid(run, self.ledger, self.now):
+            return ScanResult(busy=True, next_scan=lease)
+        seen = self.cursor.first_scan or self.cursor.expired_lease == lease
+        if lease and not seen and not is_dead(run.owner):
+            return ScanResult(busy=True, next_scan=self.now + _PATIENCE, expired_lease=lease)
         return None
 
-    def _judge(self, since: datetime, latest: Running | None) -> Look:
+    def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
         """Return what is to run, the job being idle."""
-        found = due_and_missed(self.watch.schedule, since, self.now)
+        found = due_and_missed(self.cursor.schedule, since, self.now)
         missed = self._record(found.missed, replaced=found.due is not None)
         if found.due or found.missed:
-            _remember(self.connection, self.watch.job, self.watch.schedule.fingerprint, self.now)
-        if found.due is None or slots_that_ran(self.connection, self.watch.job, found.due, found.due):
+            _remember(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
+        if found.due is None or slots_that_ran(self.connection, self.cursor.job, found.due, found.due):
             return self._resume(latest, missed)
-        abandoned = give_up(self.connection, latest, self.now) if latest else None
-        _take_back(self.connection, self.watch.job, self.watch.schedule, found.due - _INSTANT)
-        claim = Claim(job=self.watch.job, slot=found.due, trigger=self._trigger(found.due))
+        interrupted = mark_interrupted(self.connection, latest, self.now) if latest else None
+        _retract_missed(self.connection, self.cursor.job, self.cursor.schedule, found.due - _INSTANT)
+        claim = Claim(job=self.cursor.job, slot=found.due, trigger=self._trigger(found.due))
         claim = claim_slot(self.connection, self.ledger, claim, self.now)
-        return Look(claim=claim, missed=missed, abandoned=abandoned)
+        return ScanResult(claim=claim, missed=missed, interrupted=interrupted)
 
-    def _resume(self, latest: Running | None, missed: Missed | None) -> Look:
+    def _resume(self, latest: RunRow | None, missed: Missed | None) -> ScanResult:
         """Take up the latest run where it was cut off or failed for a while, and its hour is not over."""
         if latest is None or latest.is_settled:
-            return Look(missed=missed)
+            return ScanResult(missed=missed)
         if self.now - latest.slot >= GRACE:
-            return Look(missed=missed, abandoned=give_up(self.connection, latest, self.now))
+            return ScanResult(missed=missed, interrupted=mark_interrupted(self.connection, latest, self.now))
         if latest.retry_at and latest.retry_at > self.now and not self.eager:
-            return Look(missed=missed, again=latest.retry_at)
-        return Look(missed=missed, claim=take_up(self.connection, self.ledger, latest, self.now))
+            return ScanResult(missed=missed, next_scan=latest.retry_at)
+        return ScanResult(missed=missed, claim=resume(self.connection, self.ledger, latest, self.now))
 
     def _trigger(self, slot: datetime) -> Trigger:
-        waited = self.watch.idle_since is not None and self.watch.idle_since < slot
+        waited = self.cursor.idle_since is not None and self.cursor.idle_since < slot
         return "slot" if waited and self.now - slot < _ON_TIME else "replay"
 
     def _record(self, passed_by: SlotRange | None, *, replaced: bool) -> Missed | None:
@@ -174,7 +177,7 @@ class _Glance:
         if not parts:
             return None
         missed = SlotRange(first=parts[0].first, last=parts[-1].last, count=sum(part.count for part in parts))
-        if self.watch.busy:
+        if self.cursor.busy:
             reason = BUSY
         elif replaced:
             reason = REPLACED
@@ -186,7 +189,7 @@ class _Glance:
             " finished, reason) VALUES (?, ?, ?, ?, 'slot', 'missed', 0, 0, ?, ?)",
             [
                 (
-                    *(self.watch.job, utc_text(part.first), utc_text(part.last), part.count),
+                    *(self.cursor.job, utc_text(part.first), utc_text(part.last), part.count),
                     *(utc_text(self.now), reason),
                 )
                 for part in parts
@@ -197,14 +200,14 @@ class _Glance:
     def _unaccounted(self, passed_by: SlotRange) -> Iterator[SlotRange]:
         """Yield the parts of a gap that did not run: a clock that was set back comes by slots twice."""
         after = passed_by.first - _INSTANT
-        ran = slots_that_ran(self.connection, self.watch.job, passed_by.first, passed_by.last)
+        ran = slots_that_ran(self.connection, self.cursor.job, passed_by.first, passed_by.last)
         for end in (*ran, passed_by.last + _INSTANT):
-            if part := slots_between(self.watch.schedule, after, end - _INSTANT):
+            if part := slots_between(self.cursor.schedule, after, end - _INSTANT):
                 yield part
             after = end
 
 
-def _believe(now: datetime) -> None:
+def _require_sane_clock(now: datetime) -> None:
     """Return if the clock can be right: without a battery it begins in 1970, or in the year of its making.
 
     Raises:
@@ -233,7 +236,9 @@ def _schedule_of(identity: str) -> Schedule | None:
         return None
 
 
-def _take_back(connection: sqlite3.Connection, job: str, schedule: Schedule | None, until: datetime) -> None:
+def _retract_missed(
+    connection: sqlite3.Connection, job: str, schedule: Schedule | None, until: datetime
+) -> None:
     """Take back what was said to be missed after `until`: those slots are still to come, or come again."""
     values = {"job": job, "until": utc_text(until)}
     connection.execute(

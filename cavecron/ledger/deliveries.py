@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Literal
 
 from cavecron.database.timestamps import utc_text
-from cavecron.ledger.runs import check_ours
-from cavecron.ledger.store import Ledger, Pen
+from cavecron.ledger.runs import require_lease
+from cavecron.ledger.store import Ledger, LedgerSession
 
 #: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.
 DeliveryState = Literal["sending", "sent", "failed", "deferred"]
@@ -22,7 +22,7 @@ LogWriter = Callable[[sqlite3.Connection, int | None], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class PreviousDelivery:
     """What earlier attempts left of one recipient; `error` is None where the mail was delivered."""
 
     state: DeliveryState
@@ -30,7 +30,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class DeliveryUpdate:
     """What became of one recipient's mail; `log` writes it into the application's log too."""
 
     state: DeliveryState
@@ -44,15 +44,15 @@ class Deliveries:
 
     ledger: Ledger
     run: int
-    pen: Pen | None = None
+    open_session: LedgerSession | None = None
 
     @contextmanager
-    def kept(self) -> Iterator["Deliveries"]:
+    def session(self) -> Iterator["Deliveries"]:
         """Yield them over a connection that stays open, for the thread that notes down what it mails."""
-        with self.ledger.kept() as pen:
-            yield replace(self, pen=pen)
+        with self.ledger.session() as session:
+            yield replace(self, open_session=session)
 
-    def known(self) -> Mapping[str, Known]:
+    def previous(self) -> Mapping[str, PreviousDelivery]:
         """Return what earlier attempts of the run left, by recipient.
 
         Whoever is `sending` there was being written to when the run was cut off.
@@ -63,33 +63,37 @@ class Deliveries:
             rows = connection.execute(
                 "SELECT recipient, state, error FROM cavecron_delivery WHERE run = ?", (self.run,)
             )
-            return {recipient: Known(state=state, error=error) for recipient, state, error in rows}
+            return {recipient: PreviousDelivery(state=state, error=error) for recipient, state, error in rows}
 
     def record(
-        self, *, now: datetime, begun: Iterable[str] = (), settled: Mapping[str, Settled] | None = None
+        self,
+        *,
+        now: datetime,
+        started: Iterable[str] = (),
+        finished: Mapping[str, DeliveryUpdate] | None = None,
     ) -> None:
         """Note at `now` (aware), in one transaction, who is about to be written to and what became of others.
 
-        Who is begun while still `sending` is written to again: that is counted as a repetition.
+        Who is started while still `sending` is written to again: that is counted as a repetition.
 
         Raises:
             LeaseLostError: another process has taken the run over; nothing is written.
 
         """
         at = utc_text(now)
-        with (self.pen or self.ledger).writing() as connection:
-            check_ours(connection, self.ledger, self.run)
-            for recipient, what in (settled or {}).items():
+        with (self.open_session or self.ledger).writing() as connection:
+            require_lease(connection, self.ledger, self.run)
+            for recipient, what in (finished or {}).items():
                 self._settle(connection, recipient, what, at)
             connection.executemany(
                 "INSERT INTO cavecron_delivery (run, recipient, state, repeats, at)"
                 " VALUES (?, ?, 'sending', 0, ?)"
                 " ON CONFLICT (run, recipient) DO UPDATE SET repeats = repeats + (state = 'sending'),"
                 " state = 'sending', at = excluded.at",
-                [(self.run, recipient, at) for recipient in begun],
+                [(self.run, recipient, at) for recipient in started],
             )
 
-    def abandoned(self, *, before: datetime) -> list[tuple[int, str]]:
+    def in_flight_of_dead_runs(self, *, before: datetime) -> list[tuple[int, str]]:
         """Return run and recipient of mails whose fate will stay unknown.
 
         Their runs were cut off, stand for an instant `before` (aware) that nobody takes up again by itself,
@@ -106,13 +110,13 @@ class Deliveries:
             )
             return [(run, recipient) for run, recipient in found]
 
-    def write_off(self, run: int, recipient: str, what: Settled, *, now: datetime) -> None:
-        """Settle what `abandoned` has found, at `now` (aware)."""
-        with (self.pen or self.ledger).writing() as connection:
-            check_ours(connection, self.ledger, self.run)
+    def close_abandoned(self, run: int, recipient: str, what: DeliveryUpdate, *, now: datetime) -> None:
+        """Settle what `in_flight_of_dead_runs` has found, at `now` (aware)."""
+        with (self.open_session or self.ledger).writing() as connection:
+            require_lease(connection, self.ledger, self.run)
             replace(self, run=run)._settle(connection, recipient, what, utc_text(now))
 
-    def _settle(self, connection: sqlite3.Connection, recipient: str, what: Settled, at: str) -> None:
+    def _settle(self, connection: sqlite3.Connection, recipient: str, what: DeliveryUpdate, at: str) -> None:
         found = connection.execute(
             "SELECT mail FROM cavecron_delivery WHERE run = ? AND recipient = ?", (self.run, recipient)
         ).fetchone()

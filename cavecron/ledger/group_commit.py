@@ -17,7 +17,7 @@ from cavecron.errors import CavecronError
 _T = TypeVar("_T")
 
 
-class _Wish(Generic[_T]):
+class _PendingWrite(Generic[_T]):
     """What one thread wants to have written, and what became of it."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], _T]) -> None:
@@ -25,7 +25,7 @@ class _Wish(Generic[_T]):
         self._results: list[_T] = []
         self.error: BaseException | None = None
 
-    def grant(self, connection: sqlite3.Connection) -> None:
+    def apply(self, connection: sqlite3.Connection) -> None:
         try:
             self._results.append(self._work(connection))
         except CavecronError as error:  # refused before anything was written: no affair of the others
@@ -41,20 +41,20 @@ class _Wish(Generic[_T]):
         return self._results[0]
 
 
-class Turn:
+class GroupCommit:
     """The right of one thread of this process to write."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._wishes: deque[_Wish[Any]] = deque()
+        self._pending: deque[_PendingWrite[Any]] = deque()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def write_lock(self) -> Iterator[None]:
         """Have the turn for a transaction of one's own."""
         with self._lock:
             yield
 
-    def share(
+    def submit(
         self,
         work: Callable[[sqlite3.Connection], _T],
         transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
@@ -64,20 +64,20 @@ class Turn:
         `work` raises a CavecronError only before it writes. Any other error undoes the whole transaction, and
         everybody who shared it gets it.
         """
-        wish = _Wish(work)
-        self._wishes.append(wish)
+        write = _PendingWrite(work)
+        self._pending.append(write)
         with self._lock:
-            if not wish.settled:
-                self._grant_all(transaction)
-        return wish.result()
+            if not write.settled:
+                self._apply_all(transaction)
+        return write.result()
 
-    def _grant_all(self, transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
-        wishes = [self._wishes.popleft() for _ in range(len(self._wishes))]
+    def _apply_all(self, transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+        pending = [self._pending.popleft() for _ in range(len(self._pending))]
         try:
             with transaction() as connection:
-                for wish in wishes:
-                    wish.grant(connection)
+                for write in pending:
+                    write.apply(connection)
         except BaseException as error:
-            for wish in wishes:
-                wish.error = error
+            for write in pending:
+                write.error = error
             raise

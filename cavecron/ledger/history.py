@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cavecron.database.timestamps import read_utc, utc_text
-from cavecron.ledger.models import KILLED, Entry
-from cavecron.ledger.process_id import is_gone
+from cavecron.ledger.models import KILLED, HistoryEntry
+from cavecron.ledger.process_id import is_dead
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE, Schedule, previous_slot
 
@@ -21,7 +21,7 @@ _ENTRIES = """
 
 def history(
     ledger: Ledger, *, job: str | None = None, most: int = 20, now: datetime | None = None
-) -> list[Entry]:
+) -> list[HistoryEntry]:
     """Return the latest entries of one job or of all, newest first.
 
     With `now` (aware), a run whose process is dead by then is told as interrupted, although nobody has noted
@@ -75,12 +75,12 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
     return problems
 
 
-def _entry(row: Sequence[object], now: datetime | None) -> Entry:
+def _entry(row: Sequence[object], now: datetime | None) -> HistoryEntry:
     job, slot, last, slots, trigger, state, attempt, started, finished, retry_at, summary, reason = row[:12]
     lease_until, owner, users, repeats = row[12:]
     if now and state == "running" and _is_dead(read_utc(lease_until), str(owner), now):
         state, reason = "interrupted", KILLED
-    return Entry(
+    return HistoryEntry(
         job=str(job),
         slot=read_utc(slot) or _UNREADABLE,
         last_slot=read_utc(last) or _UNREADABLE,
@@ -99,7 +99,7 @@ def _entry(row: Sequence[object], now: datetime | None) -> Entry:
 
 
 def _is_dead(lease_until: datetime | None, owner: str, now: datetime) -> bool:
-    return lease_until is None or lease_until <= now or is_gone(owner)
+    return lease_until is None or lease_until <= now or is_dead(owner)
 
 
 _UNREADABLE = datetime(1, 1, 3, tzinfo=UTC)

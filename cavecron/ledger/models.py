@@ -1,4 +1,4 @@
-"""What the ledger's callers hold in hands: claims, looks, endings and past runs.
+"""What the ledger takes and returns: cursors, claims, results and past runs.
 
 Pure: no SQL, no clock.
 """
@@ -19,22 +19,22 @@ KILLED = "coupé net : son processus a été tué"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """A job as one process watches it.
+class JobCursor:
+    """How far one process has followed a job.
 
-    `fresh` before its first look. `looked` is until when this process has accounted for slots; `idle_since`
-    since when it has been waiting for the next one, None when it just began or the job was running. `busy`
-    says that since it last looked the job was running; `suspect` is the lease of another process that had run
-    out by then. All instants are aware.
+    `first_scan` before it has scanned at all. `accounted_until` is until when it has accounted for slots;
+    `idle_since` since when it has been waiting for the next one, None when it just began or the job was
+    running. `busy` says that the job was running at the last scan; `expired_lease` is the lease of another
+    process that had run out by then. All instants are aware.
     """
 
     job: str
     schedule: Schedule
-    fresh: bool = True
-    looked: datetime | None = None
+    first_scan: bool = True
+    accounted_until: datetime | None = None
     idle_since: datetime | None = None
     busy: bool = False
-    suspect: datetime | None = None
+    expired_lease: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ class Claim:
 
     `slot` is the planned instant, or for a run by hand the one when it was first asked for (aware).
     `attempt` counts from 1, `failures` how many of the earlier ones failed. `users` are those that a run by
-    hand is for, all where there are none. `every_failure` says that mails refused for good are tried again.
+    hand is for, all where there are none. With
+    `retry_permanent_failures` mails refused for good are tried again.
     """
 
     job: str
@@ -53,7 +54,7 @@ class Claim:
     attempt: int = 1
     failures: int = 0
     users: tuple[str, ...] = ()
-    every_failure: bool = False
+    retry_permanent_failures: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +66,23 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a look found: a claim, slots missed, and when to look again although no slot comes (aware).
+class ScanResult:
+    """What a scan came to: a claim, slots missed, and when to scan again although no slot comes (aware).
 
-    `busy` says that the job is running, `suspect` that the lease of who runs it has run out. `abandoned` is
-    the slot of a killed process's run that was given up.
+    `busy` says that the job is running, `expired_lease` that the lease of who runs it has run out.
+    `interrupted` is the slot of a killed process's run that was given up.
     """
 
     claim: Claim | None = None
     missed: Missed | None = None
-    again: datetime | None = None
+    next_scan: datetime | None = None
     busy: bool = False
-    suspect: datetime | None = None
-    abandoned: datetime | None = None
+    expired_lease: datetime | None = None
+    interrupted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class RunResult:
     """How an attempt ended; `retry_at` (aware) where a failed one is to be tried again."""
 
     state: State
@@ -91,7 +92,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """A row of the history: a run, or `slots` missed slots from `slot` to `last_slot` (aware instants).
 
     `repeats` counts mails that were sent again because their fate was unknown; a `partial` run is one for

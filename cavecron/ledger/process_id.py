@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 
-def own_name() -> str:
+def process_token() -> str:
     """Return a name for this process that no other one ever has.
 
     Without the modules socket and secrets: they load OpenSSL, which is a tenth of what `health` costs.
@@ -25,7 +25,7 @@ def shown(owner: str) -> str:
     return f"processus {rest.partition(':')[0]} sur {host}"
 
 
-def is_gone(owner: str) -> bool:
+def is_dead(owner: str) -> bool:
     """Return whether the process is known to have ended: it was one of this machine, and is not there."""
     _host, *parts = owner.split(":")
     if len(parts) != 4 or not parts[0].isdecimal() or parts[1] != _machine() or not parts[1]:

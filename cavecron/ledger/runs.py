@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from cavecron.database.timestamps import read_utc, utc_text
 from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
-from cavecron.ledger.models import KILLED, Claim, Ending, Trigger
-from cavecron.ledger.process_id import is_gone, shown
+from cavecron.ledger.models import KILLED, Claim, RunResult, Trigger
+from cavecron.ledger.process_id import is_dead, shown
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE
 
@@ -19,7 +19,7 @@ _COLUMNS = "id, job, slot, trigger, state, attempt, failures, lease_until, retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class RunRow:
     """A run as the ledger has it, whether it still runs or not."""
 
     id: int
@@ -40,12 +40,12 @@ class Running:
         return self.state == "succeeded" or (self.state == "failed" and self.retry_at is None)
 
 
-def running(connection: sqlite3.Connection, job: str) -> list[Running]:
+def running(connection: sqlite3.Connection, job: str) -> list[RunRow]:
     """Return the runs of `job` that nobody has ended: one at most, unless somebody edited the table."""
     return _found(connection, "job = ? AND state = 'running'", job)
 
 
-def latest_slot_run(connection: sqlite3.Connection, job: str, now: datetime) -> Running | None:
+def latest_slot_run(connection: sqlite3.Connection, job: str, now: datetime) -> RunRow | None:
     """Return the run of the latest slot of `job` that ran; slots to come may have run by a wrong clock."""
     where = "job = ? AND state <> 'missed' AND trigger <> 'manual' AND slot <= ? ORDER BY slot DESC LIMIT 1"
     return next(iter(_found(connection, where, job, utc_text(now))), None)
@@ -68,7 +68,7 @@ def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now
     return _insert(connection, ledger, claim, now)
 
 
-def claim_by_hand(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
+def claim_manual(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
     """Claim a run of `job` that a person asks for, whatever its schedule.
 
     One that was cut off or failed less than an hour after its slot is taken up instead: whoever starts it
@@ -82,12 +82,12 @@ def claim_by_hand(ledger: Ledger, job: str, users: Sequence[str], now: datetime)
         _refuse_second(connection, ledger, job, now)
         unfinished = None if users else _unfinished(connection, job, only=" AND users IS NULL")
         if unfinished is not None and timedelta() <= now - unfinished.slot < GRACE:
-            return take_up(connection, ledger, unfinished, now, every_failure=True)
+            return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
         return _insert(connection, ledger, claim, now)
 
 
-def claim_again(ledger: Ledger, job: str, now: datetime) -> Claim:
+def claim_resume(ledger: Ledger, job: str, now: datetime) -> Claim:
     """Claim the latest run of `job` once more, that was cut off or left something undone.
 
     Raises:
@@ -100,10 +100,10 @@ def claim_again(ledger: Ledger, job: str, now: datetime) -> Claim:
         unfinished = _unfinished(connection, job)
         if unfinished is None:
             raise UsageError(f"rien à reprendre : la dernière exécution de {job} est complète")
-        return take_up(connection, ledger, unfinished, now, every_failure=True)
+        return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
 
 
-def _unfinished(connection: sqlite3.Connection, job: str, *, only: str = "") -> Running | None:
+def _unfinished(connection: sqlite3.Connection, job: str, *, only: str = "") -> RunRow | None:
     """Return the latest run that did not succeed, None where a complete one came after it; `only` is SQL.
 
     A run for some users only that succeeded makes no other one complete.
@@ -116,13 +116,13 @@ def _unfinished(connection: sqlite3.Connection, job: str, *, only: str = "") -> 
     return next(iter(_found(connection, where, job)), None)
 
 
-def take_up(
+def resume(
     connection: sqlite3.Connection,
     ledger: Ledger,
-    run: Running,
+    run: RunRow,
     now: datetime,
     *,
-    every_failure: bool = False,
+    retry_permanent_failures: bool = False,
 ) -> Claim:
     """Claim a run that was cut off or failed."""
     connection.execute(
@@ -138,11 +138,11 @@ def take_up(
         attempt=run.attempt + 1,
         failures=run.failures,
         users=run.users,
-        every_failure=every_failure,
+        retry_permanent_failures=retry_permanent_failures,
     )
 
 
-def give_up(connection: sqlite3.Connection, run: Running, now: datetime) -> datetime | None:
+def mark_interrupted(connection: sqlite3.Connection, run: RunRow, now: datetime) -> datetime | None:
     """Leave a run as it is for good; return its slot if it was one of a killed process."""
     if run.state == "running":
         connection.execute(
@@ -170,14 +170,14 @@ def renew(ledger: Ledger, run: int, now: datetime) -> bool:
     return ledger.write(write)
 
 
-def is_held(run: Running, ledger: Ledger, now: datetime) -> bool:
+def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:
     """Return whether somebody executes a run: its lease goes on, and its owner is not known to be gone."""
     lease = run.lease_until
     # Further ahead than any lease reaches: it was taken by a clock that was wrong.
-    return bool(lease and now < lease <= now + 2 * ledger.lease) and not is_gone(run.owner)
+    return bool(lease and now < lease <= now + 2 * ledger.lease) and not is_dead(run.owner)
 
 
-def check_ours(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
+def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
     """Return if this process holds the run.
 
     Raises:
@@ -191,7 +191,7 @@ def check_ours(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None
         raise LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
 
 
-def finish(ledger: Ledger, claim: Claim, ending: Ending, now: datetime) -> None:
+def finish(ledger: Ledger, claim: Claim, ending: RunResult, now: datetime) -> None:
     """Record how an attempt ended, and give the lease back.
 
     Raises:
@@ -202,7 +202,7 @@ def finish(ledger: Ledger, claim: Claim, ending: Ending, now: datetime) -> None:
     failures = claim.failures + (ending.state == "failed")
 
     def write(connection: sqlite3.Connection) -> None:
-        check_ours(connection, ledger, claim.run)
+        require_lease(connection, ledger, claim.run)
         connection.execute(
             "UPDATE cavecron_run SET state = ?, summary = ?, reason = ?, retry_at = ?, failures = ?,"
             " finished = ?, owner = NULL, lease_until = NULL WHERE id = ?",
@@ -214,13 +214,13 @@ def finish(ledger: Ledger, claim: Claim, ending: Ending, now: datetime) -> None:
 
 def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:
     for run in running(connection, job):
-        if is_held(run, ledger, now):
+        if lease_is_valid(run, ledger, now):
             left = (run.lease_until - now).seconds + 1 if run.lease_until else 0
             raise AlreadyRunningError(
                 f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
                 f" dans {left} s"
             )
-        give_up(connection, run, now)
+        mark_interrupted(connection, run, now)
 
 
 def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
@@ -245,10 +245,10 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
     )
 
 
-def _found(connection: sqlite3.Connection, where: str, *values: str) -> list[Running]:
+def _found(connection: sqlite3.Connection, where: str, *values: str) -> list[RunRow]:
     rows = connection.execute(f"SELECT {_COLUMNS} FROM cavecron_run WHERE {where}", values)  # noqa: S608
     return [
-        Running(
+        RunRow(
             id=row[0],
             job=row[1],
             slot=read_utc(row[2]) or datetime(1, 1, 3, tzinfo=UTC),

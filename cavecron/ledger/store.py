@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import CavecronError
-from cavecron.ledger.group_commit import Turn
-from cavecron.ledger.process_id import own_name
+from cavecron.ledger.group_commit import GroupCommit
+from cavecron.ledger.process_id import process_token
 
 _T = TypeVar("_T")
 
@@ -65,9 +65,9 @@ class Ledger:
     """
 
     database: Database
-    owner: str = field(default_factory=own_name)
+    owner: str = field(default_factory=process_token)
     lease: timedelta = timedelta(seconds=60)
-    _turn: Turn = field(default_factory=Turn, init=False, repr=False, compare=False)
+    _commits: GroupCommit = field(default_factory=GroupCommit, init=False, repr=False, compare=False)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -78,12 +78,12 @@ class Ledger:
             CavecronError: the database cannot be written.
 
         """
-        with self.alone(), self._transaction() as connection:
+        with self.write_lock(), self._transaction() as connection:
             yield connection
 
-    def alone(self) -> AbstractContextManager[None]:
+    def write_lock(self) -> AbstractContextManager[None]:
         """Return what lets one thread of this process write at a time."""
-        return self._turn.alone()
+        return self._commits.write_lock()
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Return what `work` returns, done in a transaction that other threads of this process may share.
@@ -95,7 +95,7 @@ class Ledger:
             CavecronError: the database cannot be written, or what `work` raised.
 
         """
-        return self._turn.share(work, self._transaction)
+        return self._commits.submit(work, self._transaction)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -105,13 +105,13 @@ class Ledger:
                 yield connection
 
     @contextmanager
-    def kept(self) -> Iterator["Pen"]:
+    def session(self) -> Iterator["LedgerSession"]:
         """Yield what writes over a connection that stays open: for a thread that is about to write often."""
-        pen = Pen(self)
+        session = LedgerSession(self)
         try:
-            yield pen
+            yield session
         finally:
-            pen.put_down()
+            session.close()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -120,7 +120,7 @@ class Ledger:
             yield connection if _exists(connection) else None
 
 
-class Pen:
+class LedgerSession:
     """A connection that stays open between transactions; one thread has it.
 
     Opening the file and looking at all tables takes longer than a transaction. Here that is done anew where
@@ -137,16 +137,16 @@ class Pen:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection in one short transaction that may write; raises what `Ledger.writing` does."""
-        with self._ledger.alone(), self._ledger.database.told():
+        with self._ledger.write_lock(), self._ledger.database.translate_errors():
             try:
                 connection = self._ready()
                 with transaction(connection):
                     yield connection
             except BaseException:
-                self.put_down()
+                self.close()
                 raise
 
-    def put_down(self) -> None:
+    def close(self) -> None:
         """Close the connection; the next transaction opens another one."""
         if self._connection is not None:
             self._connection.close()
@@ -154,7 +154,7 @@ class Pen:
 
     def _ready(self) -> sqlite3.Connection:
         if self._connection is None or self._identity() != self._file:
-            self.put_down()
+            self.close()
             file = self._identity()
             self._connection = self._ledger.database.connect()
             self._file = file if file == self._identity() else None

@@ -15,7 +15,7 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
 from cavecron.jobs.mail_backend import mail_backend
-from cavecron.ledger.models import Claim, Ending
+from cavecron.ledger.models import Claim, RunResult
 from cavecron.mail.message import check_address, plain_message
 
 _LOG = logging.getLogger("cavecron.notify")
@@ -42,7 +42,7 @@ def ping(url: str, event: Literal["start", "success", "failure"], body: str = ""
         _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, said)
 
 
-def ended(claim: Claim, ending: Ending, *, job: Job, settings: Settings, clock: Clock) -> None:
+def ended(claim: Claim, ending: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:
     """Tell whoever asked to be told that a run is over: succeeded, or failed for good."""
     failed = ending.state == "failed"
     told = "\n".join(text for text in (ending.summary, ending.reason) if text)

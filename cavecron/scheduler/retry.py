@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cavecron.errors import CavecronError, StoppedError
 from cavecron.jobs.job import Outcome
-from cavecron.ledger.models import Claim, Ending
+from cavecron.ledger.models import Claim, RunResult
 from cavecron.schedule import GRACE
 
 #: When a run that failed for a while is tried again, after its first, second and third failure.
@@ -15,14 +15,14 @@ _RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 _MOST_TOLD, _LONGEST = 20, 5_000
 
 
-def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
+def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> RunResult:
     """Return the ending of an attempt that came to its end at `now` (aware)."""
     summary = _written(outcome.summary)
     if not outcome.failures:
-        return Ending(state="succeeded", summary=summary)
+        return RunResult(state="succeeded", summary=summary)
     count = len(outcome.failures)
     told = " ; ".join(outcome.failures[:_MOST_TOLD]) + (" ; …" if count > _MOST_TOLD else "")
-    return Ending(
+    return RunResult(
         state="failed",
         summary=summary,
         reason=_written(f"{count} échec{'s' if count > 1 else ''} : {told}"),
@@ -30,12 +30,12 @@ def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> Ending:
     )
 
 
-def ended_by(error: CavecronError, claim: Claim, now: datetime) -> Ending:
+def ended_by(error: CavecronError, claim: Claim, now: datetime) -> RunResult:
     """Return the ending of an attempt that `error` cut short at `now` (aware)."""
     if isinstance(error, StoppedError):
-        return Ending(state="interrupted", summary=_written(error.summary), reason=_written(str(error)))
+        return RunResult(state="interrupted", summary=_written(error.summary), reason=_written(str(error)))
     retry_at = _retry_at(claim, now) if error.temporary else None
-    return Ending(
+    return RunResult(
         state="failed", summary=_written(error.summary), reason=_written(str(error)), retry_at=retry_at
     )
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cavecron.french import duration, moment
 from cavecron.jobs.job import Job
-from cavecron.ledger.models import Claim, Ending
+from cavecron.ledger.models import Claim, RunResult
 
 _LOG = logging.getLogger("cavecron.runner")
 
@@ -26,7 +26,7 @@ def say_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
         _LOG.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)
 
 
-def say_end(job: Job, ending: Ending, zone: ZoneInfo) -> None:
+def say_end(job: Job, ending: RunResult, zone: ZoneInfo) -> None:
     """Say how a run ended, and whether it is tried again."""
     if ending.state == "succeeded":
         _LOG.info("Job %s exécuté avec succès", job.name)

@@ -21,7 +21,7 @@ from cavecron.errors import CavecronError, LeaseLostError, StoppedError, Tempora
 from cavecron.jobs.invoke import JobCrashedError, call
 from cavecron.jobs.job import Job, Outcome, Run
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.models import Claim, Ending
+from cavecron.ledger.models import Claim, RunResult
 from cavecron.ledger.runs import finish, renew
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE
@@ -212,7 +212,7 @@ class _Attempt:
         if url := self.means.settings.jobs[self.job.name].ping_url:
             self._ping = self._start("ping", lambda: _notify().ping(url, "start"))
 
-    async def end(self, ending: Ending) -> None:
+    async def end(self, ending: RunResult) -> None:
         """Log and record how the attempt ended, and tell who asked to be told."""
         say_end(self.job, ending, self.means.settings.zone)
         if not await self._record(ending):
@@ -240,7 +240,7 @@ class _Attempt:
             await clock.wait(wake, clock.now() + timedelta(seconds=left))
             wake.clear()
 
-    async def _record(self, ending: Ending) -> bool:
+    async def _record(self, ending: RunResult) -> bool:
         """Write the ending into the ledger; return whether that was possible.
 
         A run that came to its end must not be taken for one that was cut off: a scheduler waits for whatever

@@ -19,8 +19,8 @@ from cavecron.errors import CavecronError
 from cavecron.french import moment
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.catch_up import look, register
-from cavecron.ledger.models import Claim, Look, Missed, Watch
+from cavecron.ledger.catch_up import register_jobs, scan
+from cavecron.ledger.models import Claim, JobCursor, Missed, ScanResult
 from cavecron.ledger.store import Ledger, LedgerError
 from cavecron.schedule import describe, next_slot
 from cavecron.scheduler.runner import Control, HungError, Means, Options, carry_out
@@ -41,7 +41,7 @@ class _Desk:
     """One job as the scheduler follows it; `due` is when to look next, None while it runs here."""
 
     job: Job
-    watch: Watch
+    watch: JobCursor
     due: datetime | None = None
 
 
@@ -50,8 +50,8 @@ class Scheduler:
 
     `environ` says where the database is and when the jobs run, as the environment does (`DATABASE_URL`,
     `SCHEDULER_…`); it is read once. `ready` raises a CavecronError as long as the database is not ready.
-    `alone` says that no other scheduler follows other jobs in the same database: what this one does not know
-    is gone. `stop` is for the thread of the loop.
+    `exclusive` says that no other scheduler follows other jobs in the same database: what this one does not
+    know is gone. `stop` is for the thread of the loop.
 
     Raises:
         ConfigurationError: with every problem of `environ`.
@@ -65,14 +65,16 @@ class Scheduler:
         *,
         means: Means | None = None,
         ready: Callable[[], None] = lambda: None,
-        alone: bool = False,
+        exclusive: bool = False,
     ) -> None:
         self._means = means or means_of(load_for(jobs, environ or {}))
         self._ready = ready
-        self._alone = alone
+        self._exclusive = exclusive
         self._jobs = {job.name: job for job in jobs}
         self._desks = [
-            _Desk(job=job, watch=Watch(job=job.name, schedule=self._means.settings.jobs[job.name].schedule))
+            _Desk(
+                job=job, watch=JobCursor(job=job.name, schedule=self._means.settings.jobs[job.name].schedule)
+            )
             for job in jobs
             if self._means.settings.jobs[job.name].enabled
         ]
@@ -120,7 +122,7 @@ class Scheduler:
 
         def note() -> None:
             self._ready()
-            register(self._means.ledger, settings.schedules, clock.now(), others_gone=self._alone)
+            register_jobs(self._means.ledger, settings.schedules, clock.now(), exclusive=self._exclusive)
 
         while not self._stopping:
             if await self._tried("register", note):
@@ -163,35 +165,39 @@ class Scheduler:
         self._bell.set()
 
     async def _look(self, desks: Sequence[_Desk]) -> None:
-        """Look at some jobs in one transaction, and start what was claimed."""
+        """Scan some jobs in one transaction, and start what was claimed."""
         now, ledger = self._means.clock.now(), self._means.ledger
         watches = [desk.watch for desk in desks]
-        found: list[Look] = []
-        if not await self._tried("look", lambda: found.extend(look(ledger, watches, now))):
+        found: list[ScanResult] = []
+        if not await self._tried("look", lambda: found.extend(scan(ledger, watches, now))):
             for desk in desks:
                 self._schedule(desk, now + _PAUSE)
             return
         for desk, seen in zip(desks, found, strict=True):
             self._take(desk, seen, now)
 
-    def _take(self, desk: _Desk, seen: Look, now: datetime) -> None:
+    def _take(self, desk: _Desk, seen: ScanResult, now: datetime) -> None:
         """Act on what a look found."""
         watch = desk.watch
         if seen.missed:
             self._warn(desk.job, seen.missed)
-        if seen.abandoned:
-            slot = self._local(seen.abandoned)
+        if seen.interrupted:
+            slot = self._local(seen.interrupted)
             _LOG.warning("Job %s : créneau coupé net, non repris : %s", desk.job.name, slot)
         if seen.busy:
-            desk.watch = replace(watch, fresh=False, idle_since=None, busy=True, suspect=seen.suspect)
-            self._schedule(desk, seen.again or now + _PAUSE)
+            desk.watch = replace(
+                watch, first_scan=False, idle_since=None, busy=True, expired_lease=seen.expired_lease
+            )
+            self._schedule(desk, seen.next_scan or now + _PAUSE)
             return
-        desk.watch = replace(watch, fresh=False, looked=now, idle_since=now, busy=False, suspect=None)
+        desk.watch = replace(
+            watch, first_scan=False, accounted_until=now, idle_since=now, busy=False, expired_lease=None
+        )
         if seen.claim:
             self._start(desk, seen.claim)
             return
         coming = next_slot(watch.schedule, now)
-        candidates = [instant for instant in (coming, seen.again) if instant]
+        candidates = [instant for instant in (coming, seen.next_scan) if instant]
         if candidates:
             self._schedule(desk, min(candidates))
 

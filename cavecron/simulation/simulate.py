@@ -15,7 +15,7 @@ from cavecron.config.settings import Settings
 from cavecron.french import duration
 from cavecron.jobs.job import Function, Job, Run
 from cavecron.ledger.history import history
-from cavecron.ledger.models import BUSY, Entry
+from cavecron.ledger.models import BUSY, HistoryEntry
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import Schedule, clock_note, next_slot
 from cavecron.scheduler.runner import Means
@@ -217,9 +217,9 @@ def _arrange(world: _World, scenario: Scenario) -> None:
     machine.end_at(scenario.period.end)
 
 
-def _fates(settings: Settings, entries: Sequence[Entry], world: _World, begin: datetime) -> list[Fate]:
+def _fates(settings: Settings, entries: Sequence[HistoryEntry], world: _World, begin: datetime) -> list[Fate]:
     """Return the fate of each slot that the ledger knows, or that passed by the wall clock."""
-    known: dict[tuple[datetime, str], Entry | None] = {}
+    known: dict[tuple[datetime, str], HistoryEntry | None] = {}
     end = world.machine.now()
     for name, job in settings.jobs.items():
         if job.enabled:
@@ -229,7 +229,7 @@ def _fates(settings: Settings, entries: Sequence[Entry], world: _World, begin: d
         slots = _slots(schedule, past.slot - timedelta.resolution, past.last_slot)
         known |= {(slot, past.job): past for slot in slots}
     fates = []
-    previous: dict[str, Entry] = {}
+    previous: dict[str, HistoryEntry] = {}
     for (slot, name), entry in sorted(known.items(), key=itemgetter(0)):
         told = [*_busy(previous.get(name), slot), *world.about(slot, ran=_ran(entry))]
         fates.append(_fate(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *told]))
@@ -238,11 +238,11 @@ def _fates(settings: Settings, entries: Sequence[Entry], world: _World, begin: d
     return fates
 
 
-def _ran(entry: Entry | None) -> bool:
+def _ran(entry: HistoryEntry | None) -> bool:
     return entry is not None and entry.state != "missed"
 
 
-def _busy(previous: Entry | None, slot: datetime) -> Iterator[str]:
+def _busy(previous: HistoryEntry | None, slot: datetime) -> Iterator[str]:
     """Yield that the run before was still going on at this slot, if it was."""
     if previous and previous.started and previous.finished and previous.started < slot <= previous.finished:
         yield BUSY
@@ -255,7 +255,7 @@ def _slots(schedule: Schedule, after: datetime, until: datetime) -> Iterator[dat
         slot = next_slot(schedule, slot)
 
 
-def _fate(slot: datetime, job: str, entry: Entry | None, told: list[str]) -> Fate:
+def _fate(slot: datetime, job: str, entry: HistoryEntry | None, told: list[str]) -> Fate:
     if entry and entry.attempt > 1:
         told.append(f"interrompu et repris : {entry.attempt} tentatives")
     if entry and entry.reason:

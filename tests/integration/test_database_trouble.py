@@ -14,7 +14,7 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import TemporaryError
 from cavecron.jobs.job import WEEKLY_REPORTS
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.runs import claim_by_hand
+from cavecron.ledger.runs import claim_manual
 from cavecron.scheduler.runner import Control, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import CellarFile
@@ -100,7 +100,7 @@ def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, serve
     means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
     impatient = Database(cellar.path, busy_timeout=1.5)
     means = replace(means, database=impatient, ledger=replace(means.ledger, database=impatient))
-    claim = claim_by_hand(means.ledger, "weekly_reports", (), means.clock.now())
+    claim = claim_manual(means.ledger, "weekly_reports", (), means.clock.now())
     run = carry_out(claim, WEEKLY_REPORTS, means, control=Control(), options=Options())
     with pytest.raises(TemporaryError, match=r"base verrouillée par un autre programme depuis 1\.5 s"):
         asyncio.run(run)

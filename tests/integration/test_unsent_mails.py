@@ -75,7 +75,7 @@ def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(household: C
     household.smtp(CLOSED_PORT)
     made = process(household)
     claim = first(made)
-    Deliveries(ledger=made.ledger, run=claim.run).record(now=NOW, begun=["1"])
+    Deliveries(ledger=made.ledger, run=claim.run).record(now=NOW, started=["1"])
     ended = attempt(made, claim)
     assert [row[1:] for row in household.rows(ROWS)] == [
         ("failed", f"envoi coupé net, le message est peut-être arrivé ; la reprise a échoué : {ended}"),

@@ -13,9 +13,9 @@ from cavecron.config.settings import JobDefaults, Settings
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job, Run
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.catch_up import look_once
+from cavecron.ledger.catch_up import scan_once
 from cavecron.ledger.models import Claim
-from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Means, Options, carry_out
 from cavecron.scheduler.scheduler import Scheduler
@@ -92,7 +92,7 @@ class World:
         living = self._process("resume" if resume else "by hand")
 
         def claim(ledger: Ledger, now: datetime) -> list[Claim]:
-            return [claim_again(ledger, job, now) if resume else claim_by_hand(ledger, job, (), now)]
+            return [claim_resume(ledger, job, now) if resume else claim_manual(ledger, job, (), now)]
 
         self._run(living, self._once(living, claim))
 
@@ -102,7 +102,7 @@ class World:
 
         def claim(ledger: Ledger, now: datetime) -> list[Claim]:
             jobs = living.settings.schedules
-            looks = look_once(ledger, jobs, now)
+            looks = scan_once(ledger, jobs, now)
             for name, schedule in jobs.items():
                 self.oracle.register(name, schedule, now)
                 if schedule:

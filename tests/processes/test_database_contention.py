@@ -17,7 +17,7 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.job import WEEKLY_REPORTS
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
-from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
@@ -63,8 +63,8 @@ def _means(cellar: CellarFile) -> Means:
 def _claim(means: Means, attempt: int) -> Claim:
     now = means.clock.now()
     if attempt == 0:
-        return claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), now)
-    return claim_again(means.ledger, WEEKLY_REPORTS.name, now)
+        return claim_manual(means.ledger, WEEKLY_REPORTS.name, (), now)
+    return claim_resume(means.ledger, WEEKLY_REPORTS.name, now)
 
 
 def _mail(means: Means) -> int:

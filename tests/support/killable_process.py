@@ -16,7 +16,7 @@ from cavecron.errors import CavecronError, UsageError
 from cavecron.jobs.job import WEEKLY_REPORTS
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
-from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
@@ -87,6 +87,6 @@ def _mail(path: Path, at: datetime, statement: int) -> None:
 
 def _claim(means: Means) -> Claim:
     try:
-        return claim_again(means.ledger, WEEKLY_REPORTS.name, means.clock.now())
+        return claim_resume(means.ledger, WEEKLY_REPORTS.name, means.clock.now())
     except UsageError:  # killed before there was a run
-        return claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), means.clock.now())
+        return claim_manual(means.ledger, WEEKLY_REPORTS.name, (), means.clock.now())

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cavecron.ledger.catch_up import look
+from cavecron.ledger.catch_up import scan
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Ending, Entry, Look, Watch
+from cavecron.ledger.models import HistoryEntry, JobCursor, RunResult, ScanResult
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 
@@ -13,7 +13,7 @@ from cavecron.schedule import parse
 MONDAYS = parse("0 8 * * mon", ZoneInfo("Europe/Paris"))
 HOURLY = parse("0 * * * *", ZoneInfo("Europe/Paris"))
 MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
-DONE = Ending(state="succeeded", summary="fait")
+DONE = RunResult(state="succeeded", summary="fait")
 
 
 def another(ledger: Ledger) -> Ledger:
@@ -21,10 +21,10 @@ def another(ledger: Ledger) -> Ledger:
     return Ledger(database=ledger.database)
 
 
-def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **watch: object) -> Look:
-    """Look once for Mondays, as a process that has just started unless `watch` says more."""
+def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **watch: object) -> ScanResult:
+    """Scan once for Mondays, as a process that has just started unless `watch` says more."""
     values = {"job": "report", "schedule": MONDAYS, **watch}
-    (found,) = look(ledger, [Watch(**values)], now, eager=eager)  # type: ignore[arg-type]
+    (found,) = scan(ledger, [JobCursor(**values)], now, eager=eager)  # type: ignore[arg-type]
     return found
 
 
@@ -33,6 +33,6 @@ def entries(ledger: Ledger) -> list[tuple[str, datetime, int, str | None]]:
     return [(entry.state, entry.slot, entry.slots, entry.reason) for entry in history(ledger)]
 
 
-def latest(ledger: Ledger) -> Entry:
+def latest(ledger: Ledger) -> HistoryEntry:
     """Return the newest entry of the history."""
     return history(ledger)[0]

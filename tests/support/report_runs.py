@@ -9,7 +9,7 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
-from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
@@ -68,9 +68,9 @@ def attempt(made: Process, claim: Claim, control: Control | None = None) -> Outc
 
 def first(made: Process, *users: str) -> Claim:
     """Claim a new run."""
-    return claim_by_hand(made.ledger, WEEKLY_REPORTS.name, users, made.now)
+    return claim_manual(made.ledger, WEEKLY_REPORTS.name, users, made.now)
 
 
 def again(made: Process, *, by_hand: bool = True) -> Claim:
     """Claim the last run once more, as a person does, or as the scheduler's own retries do."""
-    return replace(claim_again(made.ledger, WEEKLY_REPORTS.name, made.now), every_failure=by_hand)
+    return replace(claim_resume(made.ledger, WEEKLY_REPORTS.name, made.now), retry_permanent_failures=by_hand)

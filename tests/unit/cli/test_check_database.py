@@ -9,7 +9,7 @@ import pytest
 
 from cavecron.cli.preflight import run_checks
 from cavecron.clock import SystemClock
-from cavecron.database.permissions import remedy
+from cavecron.database.permissions import permission_advice
 from tests.support.app_database import CellarFile
 from tests.support.check_helpers import SUBJECTS, bad, findings, settings_of
 from tests.support.commands import cavecron, unprivileged
@@ -61,7 +61,7 @@ def test_a_database_that_cannot_be_written_is_told(ready: CellarFile, place: str
     path.chmod(0o755)
     assert result.code == 1
     wrong = [line for line in result.out.splitlines() if line.startswith("✗")]
-    rights = remedy(ready.path)
+    rights = permission_advice(ready.path)
     assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
     assert wrong[0] == f"✗ Écriture : {ready.path} ne peut être ouverte en écriture : {rights}"
 

@@ -7,8 +7,8 @@ import pytest
 
 from cavecron.config.settings import BUILT_IN, load
 from cavecron.database.timestamps import utc_text
-from cavecron.ledger.catch_up import look, register
-from cavecron.ledger.models import Watch
+from cavecron.ledger.catch_up import register_jobs, scan
+from cavecron.ledger.models import JobCursor
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.in_process import command
@@ -85,7 +85,7 @@ def followed(cellar: CellarFile, since: datetime, **variables: str) -> Ledger:
     """Return a ledger that has followed the jobs as they are configured since then, and looked no more."""
     made = Ledger(database=cellar.database)
     jobs = load(variables, str, BUILT_IN).jobs
-    register(made, {name: job.schedule for name, job in jobs.items()}, since)
+    register_jobs(made, {name: job.schedule for name, job in jobs.items()}, since)
     return made
 
 
@@ -135,7 +135,7 @@ def claimed(cellar: CellarFile) -> Ledger:
     """Return a ledger in which this process has taken the slot of NOW, and its run has begun."""
     ledger = followed(cellar, NOW - MINUTE)
     schedule = load({}, str, BUILT_IN).jobs[REPORTS].schedule
-    (found,) = look(ledger, [Watch(job=REPORTS, schedule=schedule)], NOW)
+    (found,) = scan(ledger, [JobCursor(job=REPORTS, schedule=schedule)], NOW)
     assert found.claim
     return ledger
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from cavecron.config.settings import BUILT_IN, load
-from cavecron.ledger.catch_up import look, register
+from cavecron.ledger.catch_up import register_jobs, scan
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.models import Ending, Watch
-from cavecron.ledger.runs import claim_by_hand, finish
+from cavecron.ledger.models import JobCursor, RunResult
+from cavecron.ledger.runs import claim_manual, finish
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import Result, cavecron
@@ -24,7 +24,7 @@ def ledger(cellar: CellarFile) -> Ledger:
     """Return a ledger that has followed the default schedules for three weeks."""
     made = Ledger(database=cellar.database)
     jobs = load({}, str, BUILT_IN).jobs
-    register(made, {name: job.schedule for name, job in jobs.items()}, NOW - 3 * WEEK + HOUR)
+    register_jobs(made, {name: job.schedule for name, job in jobs.items()}, NOW - 3 * WEEK + HOUR)
     return made
 
 
@@ -37,7 +37,7 @@ def told(cellar: CellarFile, *arguments: str, **variables: str) -> Result:
 def looked(ledger: Ledger, now: datetime) -> None:
     """Look for the reports' slots, as a process that has just started, and leave what is claimed running."""
     schedule = load({}, str, BUILT_IN).jobs[REPORTS].schedule
-    look(ledger, [Watch(job=REPORTS, schedule=schedule)], now)
+    scan(ledger, [JobCursor(job=REPORTS, schedule=schedule)], now)
 
 
 def test_nothing_has_happened_yet(cellar: CellarFile) -> None:
@@ -62,30 +62,30 @@ def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -
     ("ending", "lines"),
     [
         pytest.param(
-            Ending(state="failed", summary="3 envoyés", reason="refus", retry_at=NOW + 5 * MINUTE),
+            RunResult(state="failed", summary="3 envoyés", reason="refus", retry_at=NOW + 5 * MINUTE),
             ["    3 envoyés", "    refus", "    nouvelle tentative à 08:05:00"],
             id="to be tried again",
         ),
         pytest.param(
-            Ending(state="interrupted", reason="arrêt demandé"),
+            RunResult(state="interrupted", reason="arrêt demandé"),
             ["    arrêt demandé", "    reprendre : cavecron run weekly_reports --resume"],
             id="interrupted",
         ),
     ],
 )
 def test_an_end_is_told_with_what_to_do(
-    cellar: CellarFile, ledger: Ledger, ending: Ending, lines: list[str]
+    cellar: CellarFile, ledger: Ledger, ending: RunResult, lines: list[str]
 ) -> None:
     """Below its line."""
-    finish(ledger, claim_by_hand(ledger, REPORTS, (), NOW), ending, NOW + MINUTE)
+    finish(ledger, claim_manual(ledger, REPORTS, (), NOW), ending, NOW + MINUTE)
     assert told(cellar, "history").out.splitlines()[1:] == lines
 
 
 def test_repeated_mails_are_counted(cellar: CellarFile, ledger: Ledger) -> None:
     """A receiver can tell by the Message-ID."""
-    claim = claim_by_hand(ledger, REPORTS, (), NOW)
+    claim = claim_manual(ledger, REPORTS, (), NOW)
     for _ in range(2):
-        Deliveries(ledger=ledger, run=claim.run).record(now=NOW, begun=["1"])
+        Deliveries(ledger=ledger, run=claim.run).record(now=NOW, started=["1"])
     line = "    mails au sort inconnu, envoyés à nouveau sous le même Message-ID : 1"
     assert line in told(cellar, "history").out.splitlines()
 
@@ -121,8 +121,8 @@ def test_a_wrong_number_is_told(cellar: CellarFile, number: str) -> None:
 def test_only_so_many_are_told_newest_first(cellar: CellarFile, ledger: Ledger) -> None:
     """Of one job or of all."""
     for number in range(5):
-        claim = claim_by_hand(ledger, "cleanup", (), NOW + number * HOUR)
-        finish(ledger, claim, Ending(state="succeeded", summary=str(number)), NOW + number * HOUR)
+        claim = claim_manual(ledger, "cleanup", (), NOW + number * HOUR)
+        finish(ledger, claim, RunResult(state="succeeded", summary=str(number)), NOW + number * HOUR)
     entries = json.loads(told(cellar, "history", "cleanup", "-n", "2", "--json").out)
     assert [entry["summary"] for entry in entries] == ["4", "3"]
     assert told(cellar, "history", REPORTS, "--json").out == "[]\n"
@@ -141,8 +141,8 @@ def test_a_container_asks_whether_all_is_well(
 ) -> None:
     """By the exit code; a person reads why."""
     jobs = load({}, str, BUILT_IN).jobs
-    register(ledger, {}, NOW - HOUR)
-    register(ledger, {name: job.schedule for name, job in jobs.items()}, NOW - HOUR)
+    register_jobs(ledger, {}, NOW - HOUR)
+    register_jobs(ledger, {name: job.schedule for name, job in jobs.items()}, NOW - HOUR)
     result = told(cellar, "health", **faked(at))
     assert (result.code, said in result.out + result.err) == (code, True)
 

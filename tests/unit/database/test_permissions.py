@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.database.permissions import remedy
+from cavecron.database.permissions import permission_advice
 
 
 def test_ones_own_files_need_only_their_mode(tmp_path: Path) -> None:
     """A change of owner would help nobody."""
     path = tmp_path / "wine.db"
     path.touch()
-    assert "Faire « chmod -R u+rwX » sur ce dossier" in remedy(path)
+    assert "Faire « chmod -R u+rwX » sur ce dossier" in permission_advice(path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -21,7 +21,7 @@ def test_files_of_a_nas_user_are_best_used_as_that_user(tmp_path: Path) -> None:
     path = tmp_path / "wine.db"
     path.touch()
     os.chown(path, 1026, 100)
-    said = remedy(path)
+    said = permission_advice(path)
     assert "Lancer cavecron comme leur propriétaire (dans compose : « user: 1026:100 »)" in said
     assert "ou faire « chown -R 0 »" in said
 
@@ -30,4 +30,4 @@ def test_files_of_a_nas_user_are_best_used_as_that_user(tmp_path: Path) -> None:
 def test_without_the_file_its_folder_counts(tmp_path: Path) -> None:
     """It is not there yet, and could not be made."""
     os.chown(tmp_path, 1026, 100)
-    assert "« user: 1026:100 »" in remedy(tmp_path / "wine.db")
+    assert "« user: 1026:100 »" in permission_advice(tmp_path / "wine.db")

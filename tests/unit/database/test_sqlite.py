@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.database.permissions import remedy
+from cavecron.database.permissions import permission_advice
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import read_utc, utc_text
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError
@@ -96,7 +96,7 @@ def test_a_file_without_rights_is_told(cellar: CellarFile, mode: int) -> None:
     cellar.path.chmod(mode)
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     assert result.code == 1
-    rights = remedy(cellar.path)
+    rights = permission_advice(cellar.path)
     assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
     assert f"{cellar.path} ne peut être ouverte en écriture : {rights}\n" in result.err
 

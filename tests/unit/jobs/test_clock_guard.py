@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from cavecron.jobs.environment import load_for
 
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import CavecronError
@@ -12,8 +13,8 @@ from cavecron.jobs.clock_guard import require_plausible_clock
 from cavecron.jobs.job import CLEANUP, Outcome
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Claim, Ending
-from cavecron.ledger.runs import claim_again, claim_by_hand, claim_slot, finish
+from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.runs import claim_manual, claim_resume, claim_slot, finish
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
@@ -82,7 +83,7 @@ def by_scheduler(cellar: CellarFile, now: datetime) -> Outcome | str:
 def by_hand(cellar: CellarFile, now: datetime) -> Outcome | str:
     """Clean up as a person asks for it."""
     means = means_for(cellar)
-    return carried_out(means, claim_by_hand(means.ledger, "cleanup", (), now), now)
+    return carried_out(means, claim_manual(means.ledger, "cleanup", (), now), now)
 
 
 def test_the_scheduler_deletes_nothing_by_a_clock_far_ahead(cellar: CellarFile) -> None:
@@ -100,8 +101,8 @@ def test_other_jobs_by_the_same_clock_are_no_witnesses(cellar: CellarFile) -> No
     """A backup just before the cleanup has the same clock."""
     add(cellar, "activity_log", utc_text(NOW))
     means = means_for(cellar)
-    claim = claim_by_hand(means.ledger, "backup", (), FAR)
-    finish(means.ledger, claim, Ending(state="succeeded"), FAR)
+    claim = claim_manual(means.ledger, "backup", (), FAR)
+    finish(means.ledger, claim, RunResult(state="succeeded"), FAR)
     assert "horloge en avance" in str(by_scheduler(cellar, FAR))
 
 
@@ -147,6 +148,6 @@ def test_a_refused_run_that_is_resumed_by_the_right_clock_deletes_by_that(cellar
     add(cellar, "activity_log", utc_text(NOW))
     by_scheduler(cellar, FAR)
     means = means_for(cellar)
-    claim = claim_again(means.ledger, "cleanup", NOW + DAY)
+    claim = claim_resume(means.ledger, "cleanup", NOW + DAY)
     assert isinstance(carried_out(means, claim, NOW + DAY), Outcome)
     assert left(cellar, "activity_log") == [1]

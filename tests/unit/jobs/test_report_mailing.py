@@ -9,10 +9,10 @@ import pytest
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.deliveries import Deliveries, Settled
+from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Claim, Ending
-from cavecron.ledger.runs import claim_again, claim_by_hand, finish
+from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.runs import claim_manual, claim_resume, finish
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import NOW, CellarFile
@@ -33,7 +33,7 @@ def means_for(cellar: CellarFile) -> Means:
 def mailed(cellar: CellarFile, now: datetime, *, again: bool = False) -> Outcome | str:
     """Run the reports by hand at `now`, or take the last run up; return the outcome, or what ended it."""
     means, name = means_for(cellar), WEEKLY_REPORTS.name
-    claim = claim_again(means.ledger, name, now) if again else claim_by_hand(means.ledger, name, (), now)
+    claim = claim_resume(means.ledger, name, now) if again else claim_manual(means.ledger, name, (), now)
     return carried_out(claim, means, now)
 
 
@@ -97,19 +97,19 @@ def test_a_run_for_one_user_closes_no_other(cellar: CellarFile) -> None:
     for name in ("marie", "paul"):
         cellar.user(name)
     means = means_for(cellar)
-    cut = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), NOW)
-    finish(means.ledger, cut, Ending(state="interrupted"), NOW)
-    one = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, ("marie",), NOW + timedelta(minutes=1))
-    finish(means.ledger, one, Ending(state="succeeded"), NOW + timedelta(minutes=1))
-    assert claim_again(means.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == cut.run
+    cut = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
+    finish(means.ledger, cut, RunResult(state="interrupted"), NOW)
+    one = claim_manual(means.ledger, WEEKLY_REPORTS.name, ("marie",), NOW + timedelta(minutes=1))
+    finish(means.ledger, one, RunResult(state="succeeded"), NOW + timedelta(minutes=1))
+    assert claim_resume(means.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == cut.run
 
 
 def test_a_misspelt_user_stands_in_nobodys_way(cellar: CellarFile) -> None:
     """The next run is for everybody, not for the name that does not exist."""
     cellar.user("marie")
     means = means_for(cellar)
-    wrong = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
-    finish(means.ledger, wrong, Ending(state="failed", reason="utilisateur inconnu"), NOW)
+    wrong = claim_manual(means.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
+    finish(means.ledger, wrong, RunResult(state="failed", reason="utilisateur inconnu"), NOW)
     with HostileServer() as server:
         cellar.smtp(server.port)
         mailed(cellar, NOW + timedelta(minutes=1))
@@ -165,8 +165,8 @@ def test_who_was_refused_for_good_is_tried_again_by_hand_only(cellar: CellarFile
         cellar.smtp(server.port)
         mailed(cellar, NOW)
         means, later = means_for(cellar), NOW + timedelta(minutes=5)
-        claim = claim_again(means.ledger, WEEKLY_REPORTS.name, later)
-        carried_out(replace(claim, every_failure=by_hand), means, later)
+        claim = claim_resume(means.ledger, WEEKLY_REPORTS.name, later)
+        carried_out(replace(claim, retry_permanent_failures=by_hand), means, later)
         assert len(server.accepted) == by_hand
     assert cellar.rows("SELECT status FROM email_log") == [("sent" if by_hand else "failed",)]
 
@@ -175,9 +175,9 @@ def test_a_mail_whose_fate_stays_unknown_is_told_in_the_applications_log(cellar:
     """Its run was killed and never taken up again: the next one writes it off."""
     user = cellar.user("marie")
     means = means_for(cellar)
-    claim = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), NOW)
-    Deliveries(ledger=means.ledger, run=claim.run).record(now=NOW, begun=[str(user)])
-    finish(means.ledger, claim, Ending(state="interrupted"), NOW)
+    claim = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
+    Deliveries(ledger=means.ledger, run=claim.run).record(now=NOW, started=[str(user)])
+    finish(means.ledger, claim, RunResult(state="interrupted"), NOW)
     with HostileServer() as server:
         cellar.smtp(server.port)
         mailed(cellar, NOW + WEEK)
@@ -192,7 +192,7 @@ def test_a_lost_lease_ends_the_mailing(cellar: CellarFile) -> None:
     """Another process has taken the run over: it records, this one must not."""
     cellar.user("marie")
     means = means_for(cellar)
-    claim = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), NOW)
+    claim = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
     cellar.execute("UPDATE cavecron_run SET owner = 'somebody else'")
     with HostileServer() as server:
         cellar.smtp(server.port)
@@ -204,9 +204,9 @@ def test_a_lost_lease_ends_the_mailing(cellar: CellarFile) -> None:
 def test_what_is_begun_twice_is_counted_as_repeated(cellar: CellarFile) -> None:
     """The history says how many mails may have arrived twice."""
     means = means_for(cellar)
-    claim = claim_by_hand(means.ledger, WEEKLY_REPORTS.name, (), NOW)
+    claim = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
     deliveries = Deliveries(ledger=means.ledger, run=claim.run)
     for _ in range(3):
-        deliveries.record(now=NOW, begun=["1", "2"])
-    deliveries.record(now=NOW, settled={"1": Settled(state="sent")})
+        deliveries.record(now=NOW, started=["1", "2"])
+    deliveries.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     assert history(means.ledger)[0].repeats == 4

@@ -7,7 +7,7 @@ import pytest
 
 from cavecron import CavecronError, Run, job
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.runs import claim_again, claim_by_hand
+from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
 from tests.support.app_database import NOW, CellarFile
@@ -35,7 +35,7 @@ def means(cellar: CellarFile) -> Means:
 def run(made: Means, *, again: bool = False) -> None:
     """Run the job by hand, or take its last run up again an hour later."""
     now = NOW + HOUR * again
-    claim = claim_again(made.ledger, "alert", now) if again else claim_by_hand(made.ledger, "alert", (), now)
+    claim = claim_resume(made.ledger, "alert", now) if again else claim_manual(made.ledger, "alert", (), now)
     with wall_clock(now):
         asyncio.run(carry_out(claim, alert, made, control=Control(), options=Options()))
 
@@ -90,7 +90,7 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
     with HostileServer() as server:
         cellar.smtp(server.port)
         made = means(cellar)
-        claim = claim_by_hand(made.ledger, "alert", (), NOW)
+        claim = claim_manual(made.ledger, "alert", (), NOW)
         with wall_clock(NOW), pytest.raises(CavecronError, match="une seule adresse"):
             asyncio.run(carry_out(claim, careless, made, control=Control(), options=Options()))
         assert not server.accepted

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cavecron.ledger.catch_up import register
+from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history, overdue
-from cavecron.ledger.models import BUSY, REPLACED, Look
-from cavecron.ledger.runs import claim_by_hand, finish
+from cavecron.ledger.models import BUSY, REPLACED, ScanResult
+from cavecron.ledger.runs import claim_manual, finish
 from cavecron.ledger.store import Ledger, LedgerError
 from cavecron.schedule import parse
 from tests.support.app_database import NOW, CellarFile
@@ -16,7 +16,7 @@ from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, ano
 
 def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
     """Looking starts now, even half an hour after a slot."""
-    assert looked(ledger, NOW + HOUR / 2) == Look()
+    assert looked(ledger, NOW + HOUR / 2) == ScanResult()
     assert entries(ledger) == []
 
 
@@ -31,17 +31,17 @@ def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
 )
 def test_what_is_less_than_an_hour_late_is_made_up_for(ledger: Ledger, late: timedelta, state: str) -> None:
     """And everything else is told as missed, once."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     found = looked(ledger, NOW + late)
     assert (latest(ledger).state, latest(ledger).slot) == (state, NOW)
     assert (found.claim is not None) == (state == "running")
-    assert looked(ledger, NOW + late + MINUTE, fresh=False).missed is None
+    assert looked(ledger, NOW + late + MINUTE, first_scan=False).missed is None
     assert len(history(ledger)) == 1
 
 
 def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
     """First, last, and how many; the latest slot is not an hour old and runs."""
-    register(ledger, {"report": MONDAYS}, NOW - 52 * WEEK)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - 52 * WEEK)
     found = looked(ledger, NOW + MINUTE)
     assert found.claim
     assert found.claim.trigger == "replay"
@@ -61,39 +61,39 @@ def test_a_slot_that_nobody_was_awake_for_is_a_replay(
     ledger: Ledger, idle_since: datetime | None, late: timedelta, trigger: str
 ) -> None:
     """The history tells the one from the other."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
-    found = looked(ledger, NOW + late, idle_since=idle_since, fresh=idle_since is None)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    found = looked(ledger, NOW + late, idle_since=idle_since, first_scan=idle_since is None)
     assert found.claim
     assert found.claim.trigger == trigger
 
 
 def test_a_changed_schedule_has_missed_nothing(ledger: Ledger) -> None:
     """Its slot of ten minutes ago was never waited for."""
-    register(ledger, {"report": parse("0 7 * * *", MONDAYS.zone)}, NOW - 3 * HOUR)
-    register(ledger, {"report": MONDAYS}, NOW + 10 * MINUTE)
-    assert looked(ledger, NOW + 11 * MINUTE) == Look()
+    register_jobs(ledger, {"report": parse("0 7 * * *", MONDAYS.zone)}, NOW - 3 * HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW + 10 * MINUTE)
+    assert looked(ledger, NOW + 11 * MINUTE) == ScanResult()
 
 
 @pytest.mark.parametrize("gone", [{"report": None}, {}], ids=["disabled", "not configured any more"])
 def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, gone: dict[str, None]) -> None:
     """Whether it was disabled or left out of CAVECRON_JOBS."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
-    register(ledger, gone, NOW - MINUTE)
-    register(ledger, {"report": MONDAYS}, NOW + MINUTE)
-    assert looked(ledger, NOW + 2 * MINUTE) == Look()
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, gone, NOW - MINUTE)
+    register_jobs(ledger, {"report": MONDAYS}, NOW + MINUTE)
+    assert looked(ledger, NOW + 2 * MINUTE) == ScanResult()
 
 
 def test_of_two_processes_one_claims(ledger: Ledger) -> None:
     """The other one is told until when to leave it alone."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     assert looked(ledger, NOW).claim
     found = looked(another(ledger), NOW)
-    assert (found.claim, found.busy, found.again) == (None, True, NOW + ledger.lease)
+    assert (found.claim, found.busy, found.next_scan) == (None, True, NOW + ledger.lease)
 
 
 def test_what_ran_never_runs_again(ledger: Ledger) -> None:
     """Not after a restart, and not when the clock is set back before the slot."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
     finish(ledger, claim, DONE, NOW + MINUTE)
@@ -104,22 +104,22 @@ def test_what_ran_never_runs_again(ledger: Ledger) -> None:
 
 def test_what_was_missed_in_the_future_is_taken_back(ledger: Ledger) -> None:
     """A clock that was years ahead said so; once it is right, those slots are still to come."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
     assert [entry.slots for entry in history(ledger)] == [6]
-    looked(ledger, NOW + WEEK + 2 * HOUR, fresh=False)
+    looked(ledger, NOW + WEEK + 2 * HOUR, first_scan=False)
     assert entries(ledger)[0][1:3] == (NOW, 2)
-    assert looked(ledger, NOW + 2 * WEEK, fresh=False).claim
+    assert looked(ledger, NOW + 2 * WEEK, first_scan=False).claim
 
 
 def test_slots_during_a_run_are_told_as_such(ledger: Ledger) -> None:
     """The previous run was still busy: that is the reason, not that somebody slept."""
-    register(ledger, {"report": HOURLY}, NOW - HOUR / 2)
+    register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     claim = looked(ledger, NOW, schedule=HOURLY).claim
     assert claim
     end = NOW + 3 * HOUR + MINUTE
     finish(ledger, claim, DONE, end)
-    found = looked(ledger, end, schedule=HOURLY, looked=NOW, busy=True, fresh=False)
+    found = looked(ledger, end, schedule=HOURLY, accounted_until=NOW, busy=True, first_scan=False)
     assert found.claim
     assert found.claim.slot == NOW + 3 * HOUR
     assert found.missed
@@ -128,7 +128,7 @@ def test_slots_during_a_run_are_told_as_such(ledger: Ledger) -> None:
 
 def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFile) -> None:
     """Its rows may mean something else; exit code 2."""
-    register(ledger, {"report": MONDAYS}, NOW)
+    register_jobs(ledger, {"report": MONDAYS}, NOW)
     cellar.execute("UPDATE cavecron_ledger SET version = 2")
     with pytest.raises(LedgerError, match=r"cavecron plus récent \(version 2, celui-ci connaît la 1\)"):
         looked(ledger, NOW)
@@ -139,15 +139,15 @@ def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFi
 @pytest.mark.parametrize("table", ["cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger"])
 def test_a_table_that_somebody_dropped_is_made_again(ledger: Ledger, cellar: CellarFile, table: str) -> None:
     """What was in it is lost, what comes is not."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     cellar.execute(f"DROP TABLE {table}")
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     assert looked(ledger, NOW).claim
 
 
 def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFile) -> None:
     """With what to do."""
-    register(ledger, {"report": MONDAYS}, NOW)
+    register_jobs(ledger, {"report": MONDAYS}, NOW)
     cellar.execute("ALTER TABLE cavecron_run RENAME COLUMN slot TO creneau")
     with pytest.raises(LedgerError, match=r"la table cavecron_run n'a pas la forme attendue .*DROP TABLE"):
         looked(ledger, NOW)
@@ -167,24 +167,24 @@ def test_health_knows_what_is_overdue(
 ) -> None:
     """The latest slot older than two minutes has to be accounted for."""
     if since is not None:
-        register(ledger, {"report": MONDAYS}, NOW + since)
+        register_jobs(ledger, {"report": MONDAYS}, NOW + since)
     assert len(overdue(ledger, {"report": MONDAYS}, NOW + after)) == overdue_jobs
 
 
 def test_a_job_that_runs_is_not_overdue(ledger: Ledger) -> None:
     """Its slots wait for the end of the run."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
-    claim_by_hand(ledger, "report", (), NOW + 2 * MINUTE)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim_manual(ledger, "report", (), NOW + 2 * MINUTE)
     assert not overdue(ledger, {"report": MONDAYS}, NOW + 3 * MINUTE - timedelta(seconds=1))
     assert overdue(ledger, {"report": MONDAYS}, NOW + 5 * MINUTE)
 
 
 def test_looking_writes_nothing_while_nothing_passes(ledger: Ledger, cellar: CellarFile) -> None:
     """The file does not change by a byte."""
-    register(ledger, {"report": MONDAYS}, NOW)
+    register_jobs(ledger, {"report": MONDAYS}, NOW)
     before = cellar.path.read_bytes()
-    looked(ledger, NOW + HOUR, fresh=False)
-    register(ledger, {"report": MONDAYS}, NOW + HOUR)
+    looked(ledger, NOW + HOUR, first_scan=False)
+    register_jobs(ledger, {"report": MONDAYS}, NOW + HOUR)
     overdue(ledger, {"report": MONDAYS}, NOW + HOUR)
     history(ledger)
     assert cellar.path.read_bytes() == before

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cavecron.errors import CavecronError, LeaseLostError
-from cavecron.ledger.runs import claim_by_hand, finish, renew
+from cavecron.ledger.runs import claim_manual, finish, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE
@@ -20,7 +20,7 @@ def at_once(ledger: Ledger, *calls: Callable[[], object]) -> list[Future[object]
     with ThreadPoolExecutor(len(calls)) as threads, ledger.writing():
         futures = [threads.submit(call) for call in calls]
         limit = time.monotonic() + 20
-        while len(ledger._turn._wishes) < len(calls) and time.monotonic() < limit:
+        while len(ledger._commits._pending) < len(calls) and time.monotonic() < limit:
             time.sleep(0.001)
         assert not [future for future in futures if future.done()]
     return futures
@@ -35,7 +35,7 @@ def test_runs_that_end_at_once_share_a_transaction(cellar: CellarFile) -> None:
     """A commit is what costs: on a slow disk, a thousand of them would take minutes."""
     database = WatchedDatabase(cellar.path)
     ledger = Ledger(database=database)
-    claims = [claim_by_hand(ledger, name, (), NOW) for name in JOBS]
+    claims = [claim_manual(ledger, name, (), NOW) for name in JOBS]
     before = transactions(database)
     ended = at_once(ledger, *(lambda claim=claim: finish(ledger, claim, DONE, NOW) for claim in claims))
     assert [future.exception() for future in ended] == [None] * len(JOBS)
@@ -45,7 +45,7 @@ def test_runs_that_end_at_once_share_a_transaction(cellar: CellarFile) -> None:
 
 def test_whoever_is_refused_does_not_harm_the_others(ledger: Ledger, cellar: CellarFile) -> None:
     """A run that another process has taken over is that thread's affair alone."""
-    mine, lost = (claim_by_hand(ledger, name, (), NOW) for name in JOBS[:2])
+    mine, lost = (claim_manual(ledger, name, (), NOW) for name in JOBS[:2])
     cellar.execute("UPDATE cavecron_run SET owner = 'another' WHERE id = ?", (lost.run,))
     one, two, three = at_once(
         ledger,
@@ -61,7 +61,7 @@ def test_whoever_is_refused_does_not_harm_the_others(ledger: Ledger, cellar: Cel
 
 def test_a_transaction_that_fails_fails_for_all_who_share_it(ledger: Ledger, cellar: CellarFile) -> None:
     """Nobody is told that something was written which was not."""
-    claim = claim_by_hand(ledger, JOBS[0], (), NOW)
+    claim = claim_manual(ledger, JOBS[0], (), NOW)
 
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO cavecron_job VALUES (NULL, NULL, NULL)")

@@ -8,8 +8,8 @@ import pytest
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import LeaseLostError
-from cavecron.ledger.deliveries import Deliveries, Settled
-from cavecron.ledger.runs import claim_by_hand
+from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
+from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger, LedgerError
 from tests.support.app_database import NOW, CellarFile
 
@@ -33,7 +33,7 @@ class CountedDatabase(Database):
 def deliveries(cellar: CellarFile) -> Deliveries:
     """Make a run of which mails can be noted down."""
     ledger = Ledger(database=CountedDatabase(cellar.path))
-    return Deliveries(ledger=ledger, run=claim_by_hand(ledger, "report", (), NOW).run)
+    return Deliveries(ledger=ledger, run=claim_manual(ledger, "report", (), NOW).run)
 
 
 def opened(deliveries: Deliveries) -> list[sqlite3.Connection]:
@@ -46,14 +46,14 @@ def opened(deliveries: Deliveries) -> list[sqlite3.Connection]:
 def test_many_turns_are_noted_down_over_one_connection(deliveries: Deliveries) -> None:
     """Opening the file and looking at its tables takes longer than writing; at the end it is closed."""
     before = len(opened(deliveries))
-    with deliveries.kept() as kept:
+    with deliveries.session() as kept:
         for number in range(10):
-            kept.record(now=NOW, begun=[str(number)])
+            kept.record(now=NOW, started=[str(number)])
         (connection,) = opened(deliveries)[before:]
         assert not connection.in_transaction
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
-    assert len(deliveries.known()) == 10
+    assert len(deliveries.previous()) == 10
 
 
 def test_a_backup_that_is_restored_meanwhile_gets_what_follows(
@@ -61,11 +61,11 @@ def test_a_backup_that_is_restored_meanwhile_gets_what_follows(
 ) -> None:
     """It is a new file under the old name: nothing may go into the one that nobody will ever see again."""
     backup = cellar.path.with_name("backup.db")
-    with deliveries.kept() as kept:
+    with deliveries.session() as kept:
         shutil.copyfile(cellar.path, backup)
-        kept.record(now=NOW, begun=["1"])
+        kept.record(now=NOW, started=["1"])
         backup.replace(cellar.path)
-        kept.record(now=NOW, begun=["2"])
+        kept.record(now=NOW, started=["2"])
     with deliveries.ledger.database.reading() as restored:
         assert restored.execute(DELIVERIES).fetchall() == [("2", "sending")]
 
@@ -74,11 +74,11 @@ def test_a_ledger_of_a_later_version_is_refused_meanwhile_too(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
     """A newer cavecron may have started beside this one."""
-    with deliveries.kept() as kept:
-        kept.record(now=NOW, begun=["1"])
+    with deliveries.session() as kept:
+        kept.record(now=NOW, started=["1"])
         cellar.execute("UPDATE cavecron_ledger SET version = 99")
         with pytest.raises(LedgerError, match="plus récent"):
-            kept.record(now=NOW, begun=["2"])
+            kept.record(now=NOW, started=["2"])
     assert cellar.rows(DELIVERIES) == [("1", "sending")]
 
 
@@ -86,19 +86,19 @@ def test_tables_that_somebody_removes_meanwhile_are_made_anew(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
     """As at the start; the run itself is in another table."""
-    with deliveries.kept() as kept:
-        kept.record(now=NOW, begun=["1"])
+    with deliveries.session() as kept:
+        kept.record(now=NOW, started=["1"])
         cellar.execute("DROP TABLE cavecron_delivery")
-        kept.record(now=NOW, settled={"1": Settled(state="sent")})
+        kept.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     assert cellar.rows(DELIVERIES) == [("1", "sent")]
 
 
 def test_a_lost_lease_is_noticed_and_undoes_nothing_else(deliveries: Deliveries, cellar: CellarFile) -> None:
     """Whether a run is ours is looked at in each transaction; after an error the next one is a new start."""
-    with deliveries.kept() as kept:
+    with deliveries.session() as kept:
         cellar.execute("UPDATE cavecron_run SET owner = 'another'")
         with pytest.raises(LeaseLostError):
-            kept.record(now=NOW, begun=["1"])
+            kept.record(now=NOW, started=["1"])
         cellar.execute("UPDATE cavecron_run SET owner = ?", (deliveries.ledger.owner,))
-        kept.record(now=NOW, begun=["2"])
+        kept.record(now=NOW, started=["2"])
     assert cellar.rows(DELIVERIES) == [("2", "sending")]

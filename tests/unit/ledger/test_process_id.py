@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from cavecron.ledger.process_id import is_gone, own_name, shown
-from cavecron.ledger.runs import claim_by_hand
+from cavecron.ledger.process_id import is_dead, process_token, shown
+from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import environment
 from tests.support.ledgers import MINUTE, looked
 
-_TELL = "from cavecron.ledger.process_id import own_name; print(own_name(), flush=True); input()"
+_TELL = "from cavecron.ledger.process_id import process_token; print(process_token(), flush=True); input()"
 
 
 def test_a_killed_process_is_gone() -> None:
@@ -25,18 +25,18 @@ def test_a_killed_process_is_gone() -> None:
     ) as process:
         assert process.stdout
         name = process.stdout.readline().strip()
-        assert not is_gone(name)
+        assert not is_dead(name)
         process.kill()
         limit = time.monotonic() + 10
-        while not is_gone(name):
+        while not is_dead(name):
             assert time.monotonic() < limit
-    assert is_gone(name)
+    assert is_dead(name)
 
 
 def test_this_process_is_there() -> None:
     """However often it is asked."""
-    assert not is_gone(own_name())
-    assert own_name() != own_name()
+    assert not is_dead(process_token())
+    assert process_token() != process_token()
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_this_process_is_there() -> None:
 )
 def test_who_cannot_be_seen_is_not_known_to_be_gone(parts: Mapping[str, str]) -> None:
     """Then the lease tells."""
-    host, process, machine, started, token = own_name().split(":")
+    host, process, machine, started, token = process_token().split(":")
     told = {"process": process, "machine": machine} | dict(parts)
-    assert not is_gone(f"{host}:{told['process']}:{told['machine']}:{int(started) + 1}:{token}")
+    assert not is_dead(f"{host}:{told['process']}:{told['machine']}:{int(started) + 1}:{token}")
 
 
 @pytest.mark.parametrize("name", ["", "nas", "nas:1", "::::", "nas:1:2:3:4:5"])
 def test_what_somebody_wrote_into_the_table_is_nobody(name: str) -> None:
     """It is shown as it is, and its lease is waited for."""
-    assert not is_gone(name)
+    assert not is_dead(name)
     assert shown(name)
 
 
@@ -67,8 +67,8 @@ def test_a_run_of_a_killed_process_is_taken_up_at_once(cellar: CellarFile) -> No
     host, process, machine, started, token = ledger.owner.split(":")
     dead = Ledger(database=cellar.database, owner=f"{host}:{process}:{machine}:{int(started) - 1}:{token}")
     assert looked(dead, NOW, eager=True).claim
-    taken = looked(ledger, NOW + MINUTE / 10, fresh=False).claim
+    taken = looked(ledger, NOW + MINUTE / 10, first_scan=False).claim
     assert taken
     assert taken.attempt == 2
-    assert claim_by_hand(dead, "another", (), NOW)
-    assert claim_by_hand(ledger, "another", (), NOW)
+    assert claim_manual(dead, "another", (), NOW)
+    assert claim_manual(ledger, "another", (), NOW)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
-from cavecron.ledger.catch_up import register
+from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Ending, Look
-from cavecron.ledger.runs import claim_again, claim_by_hand, finish, renew
+from cavecron.ledger.models import RunResult, ScanResult
+from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
 from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked
@@ -16,7 +16,7 @@ from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, ano
 
 def test_a_killed_run_is_taken_over_when_its_lease_is_over(ledger: Ledger) -> None:
     """By a process that starts: at once. The attempt is counted, the slot stays the same."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     first = looked(ledger, NOW).claim
     assert first
     assert looked(another(ledger), NOW + ledger.lease / 2).busy
@@ -27,49 +27,49 @@ def test_a_killed_run_is_taken_over_when_its_lease_is_over(ledger: Ledger) -> No
 
 def test_a_lease_that_ran_out_in_its_owners_sleep_is_left_alone_for_a_while(ledger: Ledger) -> None:
     """A process that watched all along gives the owner time to wake up and renew it."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
     other, late = another(ledger), NOW + 10 * MINUTE
-    first = looked(other, late, fresh=False)
+    first = looked(other, late, first_scan=False)
     assert first.busy
-    assert first.again
+    assert first.next_scan
     assert renew(ledger, claim.run, late)
-    assert looked(other, first.again, fresh=False, suspect=first.suspect).busy
+    assert looked(other, first.next_scan, first_scan=False, expired_lease=first.expired_lease).busy
     again = late + 5 * MINUTE
-    second = looked(other, again, fresh=False)
-    assert looked(other, again + MINUTE, fresh=False, suspect=second.suspect).claim
+    second = looked(other, again, first_scan=False)
+    assert looked(other, again + MINUTE, first_scan=False, expired_lease=second.expired_lease).claim
 
 
 def test_a_lease_from_the_future_does_not_block_a_job_for_years(ledger: Ledger) -> None:
     """It was taken when the clock was wrong, and its owner was killed."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
-    claim_by_hand(ledger, "report", (), NOW + 100 * WEEK)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim_manual(ledger, "report", (), NOW + 100 * WEEK)
     assert looked(another(ledger), NOW).claim
 
 
 def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) -> None:
     """It is given up, and its slot is named."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW)
     found = looked(another(ledger), NOW + HOUR)
-    assert (found.claim, found.abandoned) == (None, NOW)
+    assert (found.claim, found.interrupted) == (None, NOW)
     assert latest(ledger).state == "interrupted"
 
 
 def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
     """Of all slots the latest counts."""
-    register(ledger, {"report": HOURLY}, NOW - HOUR / 2)
+    register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     looked(ledger, NOW, schedule=HOURLY)
     found = looked(another(ledger), NOW + HOUR, schedule=HOURLY)
     assert found.claim
-    assert (found.claim.slot, found.abandoned) == (NOW + HOUR, NOW)
+    assert (found.claim.slot, found.interrupted) == (NOW + HOUR, NOW)
     assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
 
 
 def test_whoever_lost_the_lease_can_end_nothing(ledger: Ledger) -> None:
     """Neither renew it nor record an end over the new owner's head."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
     assert looked(another(ledger), NOW + 5 * MINUTE).claim
@@ -81,13 +81,13 @@ def test_whoever_lost_the_lease_can_end_nothing(ledger: Ledger) -> None:
 
 def test_a_failed_run_is_tried_again_when_it_is_time(ledger: Ledger) -> None:
     """Not before; and the look says when to come again."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
-    ending = Ending(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
+    ending = RunResult(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
     finish(ledger, claim, ending, NOW + MINUTE)
-    assert looked(ledger, NOW + 2 * MINUTE, fresh=False).again == NOW + 5 * MINUTE
-    retried = looked(ledger, NOW + 5 * MINUTE, fresh=False).claim
+    assert looked(ledger, NOW + 2 * MINUTE, first_scan=False).next_scan == NOW + 5 * MINUTE
+    retried = looked(ledger, NOW + 5 * MINUTE, first_scan=False).claim
     assert retried
     assert (retried.attempt, retried.failures) == (2, 1)
 
@@ -96,59 +96,59 @@ def test_another_scheduler_that_asks_again_does_not_wait(ledger: Ledger) -> None
     """Its own retry is the next try."""
     claim = looked(ledger, NOW, eager=True).claim
     assert claim
-    finish(ledger, claim, Ending(state="failed", retry_at=NOW + 5 * MINUTE), NOW)
+    finish(ledger, claim, RunResult(state="failed", retry_at=NOW + 5 * MINUTE), NOW)
     assert looked(another(ledger), NOW + MINUTE, eager=True).claim
 
 
 def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
     """The failure stays as it is."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
-    finish(ledger, claim, Ending(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
-    assert looked(another(ledger), NOW + 2 * HOUR) == Look()
+    finish(ledger, claim, RunResult(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
+    assert looked(another(ledger), NOW + 2 * HOUR) == ScanResult()
     assert (latest(ledger).state, latest(ledger).retry_at) == ("failed", None)
 
 
 def test_whoever_looks_once_takes_the_latest_slot_of_the_hour(ledger: Ledger) -> None:
     """Although nobody was looking for it; an older one is no miss."""
-    assert looked(ledger, NOW + 2 * HOUR, eager=True) == Look()
+    assert looked(ledger, NOW + 2 * HOUR, eager=True) == ScanResult()
     assert entries(ledger) == []
     assert looked(ledger, NOW + WEEK + MINUTE, eager=True).claim
 
 
 def test_a_second_run_by_hand_is_refused(ledger: Ledger) -> None:
     """With whom has it, and how long to wait if that one was killed."""
-    claim_by_hand(ledger, "report", (), NOW)
+    claim_manual(ledger, "report", (), NOW)
     with pytest.raises(AlreadyRunningError, match=r"report est déjà en cours .+ dans 60 s"):
-        claim_by_hand(another(ledger), "report", (), NOW + timedelta(seconds=1))
-    assert claim_by_hand(another(ledger), "autre", (), NOW)
+        claim_manual(another(ledger), "report", (), NOW + timedelta(seconds=1))
+    assert claim_manual(another(ledger), "autre", (), NOW)
 
 
 def test_a_run_by_hand_keeps_the_slot_waiting(ledger: Ledger) -> None:
     """The slot is made up for when it ends."""
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
-    by_hand = claim_by_hand(ledger, "report", (), NOW - MINUTE)
-    assert looked(ledger, NOW, fresh=False).busy
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    by_hand = claim_manual(ledger, "report", (), NOW - MINUTE)
+    assert looked(ledger, NOW, first_scan=False).busy
     finish(ledger, by_hand, DONE, NOW + MINUTE)
-    found = looked(ledger, NOW + MINUTE, fresh=False, busy=True)
+    found = looked(ledger, NOW + MINUTE, first_scan=False, busy=True)
     assert found.claim
     assert (found.claim.slot, found.claim.trigger) == (NOW, "replay")
 
 
 def test_a_run_is_resumed_by_hand_with_its_users(ledger: Ledger) -> None:
     """However long ago; failures that were final are tried again."""
-    first = claim_by_hand(ledger, "report", ("marie", "l'\nautre"), NOW)
-    finish(ledger, first, Ending(state="interrupted"), NOW)
-    again = claim_again(another(ledger), "report", NOW + WEEK)
+    first = claim_manual(ledger, "report", ("marie", "l'\nautre"), NOW)
+    finish(ledger, first, RunResult(state="interrupted"), NOW)
+    again = claim_resume(another(ledger), "report", NOW + WEEK)
     assert (again.run, again.slot, again.users) == (first.run, NOW, ("marie", "l'\nautre"))
-    assert again.every_failure
+    assert again.retry_permanent_failures
 
 
 @pytest.mark.parametrize("runs", [False, True], ids=["no run", "a run that succeeded"])
 def test_there_may_be_nothing_to_resume(ledger: Ledger, *, runs: bool) -> None:
     """A wrong usage, told as such."""
     if runs:
-        finish(ledger, claim_by_hand(ledger, "report", (), NOW), DONE, NOW)
+        finish(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
     with pytest.raises(UsageError, match="rien à reprendre"):
-        claim_again(ledger, "report", NOW)
+        claim_resume(ledger, "report", NOW)

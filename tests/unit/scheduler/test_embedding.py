@@ -11,7 +11,7 @@ import pytest
 from cavecron import CavecronError, Job, Run, Scheduler, TemporaryError, job
 from cavecron.errors import ConfigurationError
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Entry
+from cavecron.ledger.models import HistoryEntry
 from cavecron.ledger.store import Ledger, LedgerError
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
@@ -39,7 +39,7 @@ async def _until(scheduler: Scheduler, done: Callable[[], bool]) -> None:
         await running
 
 
-def entries(cellar: CellarFile) -> list[Entry]:
+def entries(cellar: CellarFile) -> list[HistoryEntry]:
     """Return the history, newest first."""
     return history(Ledger(database=cellar.database))
 

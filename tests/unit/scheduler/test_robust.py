@@ -14,9 +14,9 @@ from cavecron.database.timestamps import read_utc
 from cavecron.errors import TemporaryError
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.catch_up import register
+from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
-from cavecron.ledger.runs import claim_by_hand
+from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Control, Means, Options, carry_out
 from cavecron.scheduler.scheduler import means_of
@@ -32,7 +32,7 @@ def means(cellar: CellarFile, some: Job) -> Means:
 def run(cellar: CellarFile, some: Job) -> str:
     """Run a job by hand; return the state that the history has of it."""
     made = means(cellar, some)
-    claim = claim_by_hand(made.ledger, some.name, (), made.clock.now())
+    claim = claim_manual(made.ledger, some.name, (), made.clock.now())
     work = carry_out(claim, some, made, control=Control(), options=Options())
     with suppress(CavecronError):
         asyncio.run(asyncio.wait_for(work, 20))
@@ -75,28 +75,28 @@ def test_a_cancelled_coroutine_is_a_failure(cellar: CellarFile) -> None:
 def test_a_scheduler_that_is_embedded_retires_no_other_job(cellar: CellarFile) -> None:
     """Only the process whose jobs are all there are knows which are gone."""
     ledger = Ledger(database=cellar.database)
-    register(ledger, {"report": MONDAYS}, NOW - HOUR)
-    register(another(ledger), {"disk": MONDAYS}, NOW - HOUR / 2, others_gone=False)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    register_jobs(another(ledger), {"disk": MONDAYS}, NOW - HOUR / 2, exclusive=False)
     assert looked(ledger, NOW).claim
 
 
 def test_a_clock_that_nobody_has_set_is_not_believed(cellar: CellarFile) -> None:
     """Neither is history taken back, nor half a century of slots missed when it is right again."""
     ledger = Ledger(database=cellar.database)
-    register(ledger, {"report": MONDAYS}, NOW - 2 * WEEK)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * WEEK)
     assert looked(ledger, NOW - WEEK + 2 * HOUR).missed
     in_1970 = datetime(1970, 1, 1, tzinfo=UTC)
     with pytest.raises(TemporaryError, match="l'horloge n'est pas à l'heure"):
         looked(another(ledger), in_1970)
     with pytest.raises(TemporaryError, match="attendre NTP"):
-        register(another(ledger), {"report": MONDAYS}, in_1970)
+        register_jobs(another(ledger), {"report": MONDAYS}, in_1970)
     assert looked(ledger, NOW).claim
     assert [entry.state for entry in history(ledger)] == ["running", "missed"]
 
 
 def test_a_lock_is_not_taken_for_an_edited_table(cellar: CellarFile) -> None:
     """Whoever would obey that message would throw the ledger away."""
-    register(Ledger(database=cellar.database), {"report": MONDAYS}, NOW)
+    register_jobs(Ledger(database=cellar.database), {"report": MONDAYS}, NOW)
     impatient = Ledger(database=Database(cellar.path, busy_timeout=0.1))
     with closing(sqlite3.connect(cellar.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

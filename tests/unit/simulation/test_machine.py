@@ -11,7 +11,7 @@ from cavecron.config.settings import JobDefaults
 from cavecron.jobs.job import Job, Run
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Entry
+from cavecron.ledger.models import HistoryEntry
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.runner import Means
 from cavecron.scheduler.scheduler import Scheduler
@@ -29,7 +29,7 @@ class Restless(Machine):
         return max(0, min(until - self.now(), LONGEST) // timedelta(microseconds=1))
 
 
-def lived(machine: Machine, seed: int) -> list[Entry]:
+def lived(machine: Machine, seed: int) -> list[HistoryEntry]:
     """Return the history of two days of an hourly job, with sleep and clocks that are set."""
     dice = random.Random(seed)
     at = START
