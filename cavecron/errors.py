@@ -20,6 +20,13 @@ _REASONS: Mapping[int | None, str] = {
     errno.EDQUOT: "quota atteint",
     errno.EROFS: "disque en lecture seule",
     errno.ENAMETOOLONG: "nom trop long",
+    errno.EIO: "erreur de lecture ou d'écriture",
+    errno.ESTALE: "le partage réseau a été démonté ou remplacé",
+    errno.ENOTCONN: "le partage réseau n'est plus connecté",
+    errno.EHOSTDOWN: "l'hôte du partage réseau est arrêté",
+    errno.EHOSTUNREACH: "l'hôte du partage réseau est injoignable",
+    errno.ETIMEDOUT: "le partage réseau ne répond pas",
+    errno.ENOLCK: "le partage réseau n'accorde pas de verrou",
 }
 
 

@@ -1,8 +1,10 @@
-"""Cave à Vin's SQLite file: opening it, short transactions, and its text format of instants.
+"""Cave à Vin's SQLite file: opening it, short transactions, and what its errors mean to a person.
 
 It never creates the file and never changes its journal mode; it knows no table.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,13 +17,24 @@ from cavecron.errors import CavecronError, NotReadyError, TemporaryError, reason
 
 _START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
 #: SQLite's codes (https://www.sqlite.org/rescode.html), and what a person reads after the file's name.
+_NOT_OPENED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 _WORDINGS = {
     ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifier DATABASE_URL",
-    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): "ne peut être ouverte en écriture : {advice}",
-    ("SQLITE_FULL",): "n'a pu être écrite, le disque est plein : faire de la place, puis relancer",
+    _NOT_OPENED: "ne peut être ouverte en écriture : {advice}",
     ("SQLITE_CORRUPT",): "est abîmée : arrêter l'application et restaurer une sauvegarde",
-    ("SQLITE_IOERR",): "ne peut être lue ou écrite : disque ou partage réseau en panne ?",
 }
+_FULL = "n'a pu être écrite, le disque est plein : faire de la place, puis relancer"
+#: What passes by itself once the share is there again, the host is up, or the cable is plugged in.
+_AWAY = frozenset(
+    {
+        *(errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
+        errno.ENOLCK,
+    }
+)
+_SHARE_ADVICE = (
+    "disque ou partage réseau en panne ? Vérifier que l'hôte du partage répond et que le volume est monté,"
+    " puis relancer"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +52,29 @@ class Database:
             CavecronError: it cannot be opened.
 
         """
-        self._find()
+        self._require_file()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         with self.translate_errors():
-            connection = sqlite3.connect(uri, uri=True, timeout=self.busy_timeout, isolation_level=None)
+            connection = sqlite3.connect(
+                uri,
+                uri=True,
+                timeout=self.busy_timeout,
+                isolation_level=None,
+                check_same_thread=False,  # one thread at a time has it, not always the same
+            )
             connection.execute("PRAGMA temp_store = MEMORY")  # a distroless container has no folder for it
         return connection
 
-    def _find(self) -> None:
-        """Return if there is such a file; SQLite's own words for the rest are the same for everything."""
+    def file_identity(self) -> tuple[int, int] | None:
+        """Return device and inode of the file, None where it cannot be seen: a restored backup is another."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _require_file(self) -> None:
+        """Raise a CavecronError unless there is a file; SQLite has one message for all that can be wrong."""
         try:
             mode = self.path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -55,6 +82,8 @@ class Database:
                 f"base introuvable : {self.path} ; le volume est-il monté ? (DATABASE_URL)"
             ) from None
         except OSError as error:
+            if error.errno in _AWAY:
+                raise self._away(error) from error
             raise CavecronError(
                 f"{self.path} ne peut être ouverte ({reason(error)}) : {permission_advice(self.path)}"
             ) from error
@@ -90,7 +119,7 @@ class Database:
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
-        """Turn what SQLite says into what a person can act on."""
+        """Raise what SQLite says as what a person can act on."""
         try:
             yield
         except sqlite3.Error as error:
@@ -98,21 +127,50 @@ class Database:
 
     def as_cavecron_error(self, error: sqlite3.Error) -> CavecronError:
         """Return what SQLite said of this file as an error that a person can act on."""
-        said = str(error)
+        text = str(error)
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return TemporaryError(
                 f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}"
             )
-        if "no such table" in said:
-            table = said.rpartition(": ")[2]
+        if "no such table" in text:
+            table = text.rpartition(": ")[2]
             return NotReadyError(f"table {table} absente de {self.path} : {_START_ONCE}")
-        if "no such column" in said:
-            return CavecronError(f"colonne {said.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
+        if "no such column" in text:
+            return CavecronError(f"colonne {text.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
+        passing = self._passing_trouble(code)
+        if passing is not None:
+            return passing
         for codes, wording in _WORDINGS.items():
             if code.startswith(codes):
                 return CavecronError(f"{self.path} {wording.format(advice=permission_advice(self.path))}")
-        return CavecronError(f"{self.path} : erreur SQLite ({said})")
+        return CavecronError(f"{self.path} : erreur SQLite ({text})")
+
+    def _passing_trouble(self, code: str) -> TemporaryError | None:
+        """Return a full disk or a share that is away as an error, None where it is something else."""
+        if code.startswith("SQLITE_IOERR"):
+            return TemporaryError(f"{self.path} ne peut être lue ou écrite : {_SHARE_ADVICE}")
+        full = code.startswith("SQLITE_FULL")
+        if code.startswith(_NOT_OPENED):  # SQLite does not say why
+            try:
+                self.path.stat()
+                full = _is_full(self.path.absolute().parent)
+            except OSError as error:
+                if error.errno in _AWAY:
+                    return self._away(error)
+        return TemporaryError(f"{self.path} {_FULL}") if full else None
+
+    def _away(self, error: OSError) -> TemporaryError:
+        return TemporaryError(f"{self.path} ne peut être ouverte ({reason(error)}) : {_SHARE_ADVICE}")
+
+
+def _is_full(folder: Path) -> bool:
+    """Return whether a file system has no room for SQLite's journal; False where it does not tell."""
+    if not hasattr(os, "statvfs"):
+        return False
+    status = os.statvfs(folder)
+    no_blocks, no_inodes = status.f_blocks and not status.f_bfree, status.f_files and not status.f_ffree
+    return bool(no_blocks or no_inodes) and not status.f_flag & os.ST_RDONLY
 
 
 @contextmanager

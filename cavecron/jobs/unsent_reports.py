@@ -17,7 +17,7 @@ from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, Stoppe
 from cavecron.jobs.job import Run
 from cavecron.jobs.report_mailing import TEMPLATE
 from cavecron.ledger.deliveries import DeliveryUpdate
-from cavecron.ledger.store import LedgerError
+from cavecron.ledger.tables import LedgerError
 from cavecron.report.message import SUBJECT
 from cavecron.report.model import Recipient
 
@@ -43,9 +43,9 @@ def log_unsent(run: Run, recipients: Sequence[Recipient], error: CavecronError) 
         return
     try:
         owed = _owed(run, recipients, error)
-        with run.deliveries.session() as deliveries:
+        with run.deliveries.session():
             while batch := dict(islice(owed, _BATCH)):
-                deliveries.record(now=run.clock.now(), finished=batch)
+                run.deliveries.record(now=run.clock.now(), finished=batch)
                 halted = run.halt()
                 if halted is not None and _goes_on(halted):
                     return

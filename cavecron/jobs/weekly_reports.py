@@ -4,7 +4,6 @@ A short script over `appdb`, `report` and `mail`; it knows no SQL and no SMTP.
 """
 
 import logging
-from dataclasses import replace
 
 from cavecron.appdb.recipients import RecipientList, recipients
 from cavecron.appdb.tables import MAILING, require
@@ -39,8 +38,8 @@ def weekly_reports(run: Run) -> Outcome:
         return _nothing_sent(audience)  # nor is a mail server asked for
     try:
         backend = mail_backend(run.settings, run.database)
-        with run.deliveries.session() as deliveries:
-            return _mail(Mailing.resumed(replace(run, deliveries=deliveries), audience, backend))
+        with run.deliveries.session():
+            return _mail(Mailing.resumed(run, audience, backend))
     except CavecronError as error:
         log_unsent(run, audience.recipients, error)
         raise

@@ -1,7 +1,7 @@
-"""Looking for slots that have passed, and claiming what is to run now.
+"""Scanning for slots that have passed, and claiming what is to run now.
 
-All of one look happens in one `BEGIN IMMEDIATE` transaction, so that of two processes that look at the
-same slot exactly one claims it. Which slots have passed is `schedule`'s affair.
+All of one scan happens in one `BEGIN IMMEDIATE` transaction, so that of two processes that scan the same slot
+exactly one claims it. Which slots have passed is `schedule`'s affair.
 """
 
 import sqlite3
@@ -10,22 +10,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cavecron.database.timestamps import read_utc, utc_text
+from cavecron.database.timestamps import utc_text
 from cavecron.errors import TemporaryError
 from cavecron.french import duration
-from cavecron.ledger.models import BUSY, REPLACED, TOO_LATE, Claim, JobCursor, Missed, ScanResult, Trigger
-from cavecron.ledger.process_id import is_dead
+from cavecron.ledger.models import (
+    BUSY,
+    REPLACED,
+    TOO_LATE,
+    TRANSITIONS,
+    Claim,
+    CursorState,
+    JobCursor,
+    LeaseState,
+    MissedSlots,
+    ScanResult,
+    Trigger,
+)
+from cavecron.ledger.process_id import is_alive, is_dead
+from cavecron.ledger.rows import RunRow, instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.runs import (
-    RunRow,
     claim_slot,
     latest_slot_run,
-    lease_is_valid,
     mark_interrupted,
     resume,
-    running,
+    running_rows,
     slots_that_ran,
 )
 from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import MISSED
 from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, parse, previous_slot, slots_between
 
 #: By how much a slot that was waited for can be late and still be on time; later it is a replay.
@@ -43,7 +55,8 @@ def register_jobs(
     """Note what this process looks for; None is a disabled job.
 
     A job seen for the first time, one that was disabled, and one whose schedule changed have missed
-    nothing: looking for their slots begins at `now` (promise 4). With `exclusive` there are no other jobs.
+    nothing: looking for their slots begins at `now` (promise 4). `exclusive` says that there are no other
+    jobs.
 
     Raises:
         CavecronError: the ledger cannot be written.
@@ -51,20 +64,20 @@ def register_jobs(
     """
     _require_sane_clock(now)
     with ledger.writing() as connection:
-        known = dict(connection.execute("SELECT name, schedule FROM cavecron_job").fetchall())
+        known = _registered(connection, ledger)
         for name, schedule in jobs.items():
             identity = schedule.fingerprint if schedule else ""
             if known.get(name, "") != identity:
-                _remember(connection, name, identity, now)
-                _retract_missed(connection, name, _schedule_of(known.get(name, "")), now)
+                _store_cursor(connection, name, identity, now)
+                _retract_missed(connection, ledger, name, now, schedule=_parsed(known.get(name, "")))
         for name in known.keys() - jobs.keys():
             if known[name] and exclusive:
-                _remember(connection, name, "", now)
-                _retract_missed(connection, name, _schedule_of(known[name]), now)
+                _store_cursor(connection, name, "", now)
+                _retract_missed(connection, ledger, name, now, schedule=_parsed(known[name]))
 
 
 def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, ScanResult]:
-    """Scan as a process does that looks once and ends; None is a disabled job.
+    """Scan as a process does that scans once and ends; None is a disabled job.
 
     Raises:
         CavecronError: the ledger cannot be written; nothing is claimed then.
@@ -72,16 +85,16 @@ def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime
     """
     register_jobs(ledger, jobs, now, exclusive=False)
     cursors = [JobCursor(job=name, schedule=schedule) for name, schedule in jobs.items() if schedule]
-    looks = scan(ledger, cursors, now, eager=True)
-    return {cursor.job: seen for cursor, seen in zip(cursors, looks, strict=True)}
+    results = scan(ledger, cursors, now, eager=True)
+    return {cursor.job: result for cursor, result in zip(cursors, results, strict=True)}
 
 
 def scan(
     ledger: Ledger, cursors: Sequence[JobCursor], now: datetime, *, eager: bool = False
 ) -> list[ScanResult]:
-    """Record what has passed for each watched job, and claim at most one run of each.
+    """Record what has passed of each job, and claim at most one run of each.
 
-    `eager` is for a process that looks once and ends: the latest slot counts although nobody was looking
+    `eager` is for a process that scans once and ends: the latest slot counts although nobody was looking
     for it, and a failed run is tried again without waiting.
 
     Raises:
@@ -95,7 +108,7 @@ def scan(
 
 @dataclass(frozen=True, slots=True)
 class _JobScan:
-    """One look at one job, within a transaction."""
+    """The scan of one job, within a transaction."""
 
     connection: sqlite3.Connection
     ledger: Ledger
@@ -105,11 +118,16 @@ class _JobScan:
 
     def scan(self) -> ScanResult:
         since = self._since()
-        unfinished = running(self.connection, self.cursor.job)
+        unfinished = running_rows(self.connection, self.ledger, self.cursor.job)
         for run in unfinished:
-            if held := self._held(run):
-                return held
-        latest = latest_slot_run(self.connection, self.cursor.job, self.now)
+            lease = self._lease_state(run)
+            state = TRANSITIONS[self.cursor.state][lease]
+            if state is CursorState.BUSY:
+                return ScanResult(state=state, next_scan=run.lease_until)
+            if state is CursorState.LEASE_EXPIRED:
+                again = self.now + _PATIENCE
+                return ScanResult(state=state, next_scan=again, expired_lease=run.lease_until)
+        latest = latest_slot_run(self.connection, self.ledger, self.cursor.job, self.now)
         for run in unfinished:
             if latest is None or run.id != latest.id:
                 mark_interrupted(self.connection, run, self.now)
@@ -121,45 +139,50 @@ class _JobScan:
         row = self.connection.execute(
             "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
         ).fetchone()
-        stored = read_utc(row[1]) if row and row[0] == schedule.fingerprint else None
+        stored = optional_instant(row[1]) if row and row[0] == schedule.fingerprint else None
         since = max((known for known in (stored, self.cursor.accounted_until) if known), default=self.now)
         if since > self.now:  # the clock went backwards
-            _retract_missed(self.connection, job, schedule, self.now)
+            _retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)
             since = self.now
         if stored is None or stored > self.now:
-            _remember(self.connection, job, schedule.fingerprint, since)
+            _store_cursor(self.connection, job, schedule.fingerprint, since)
         if self.eager:
             slot = previous_slot(schedule, self.now)
             if slot and slot <= since and self.now - slot < GRACE:
                 return slot - _INSTANT
         return since
 
-    def _held(self, run: RunRow) -> ScanResult | None:
-        """Return a look that found the job running, None where whoever ran it was killed."""
+    def _lease_state(self, run: RunRow) -> LeaseState:
+        """Return what the lease says of a run that nobody has ended."""
         lease = run.lease_until
-        if lease_is_valid(run, self.ledger, self.now):
-            return ScanResult(busy=True, next_scan=lease)
-        seen = self.cursor.first_scan or self.cursor.expired_lease == lease
-        if lease and not seen and not is_dead(run.owner):
-            return ScanResult(busy=True, next_scan=self.now + _PATIENCE, expired_lease=lease)
-        return None
+        if lease is None or is_dead(run.owner):
+            return LeaseState.OWNER_DEAD
+        is_sane = lease <= self.now + 2 * self.ledger.lease
+        if self.now < lease and is_sane:
+            return LeaseState.VALID
+        if lease == self.cursor.expired_lease:
+            return LeaseState.STILL_EXPIRED
+        return LeaseState.EXPIRED if is_sane or not is_alive(run.owner) else LeaseState.AHEAD
 
     def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
         """Return what is to run, the job being idle."""
         found = due_and_missed(self.cursor.schedule, since, self.now)
         missed = self._record(found.missed, replaced=found.due is not None)
         if found.due or found.missed:
-            _remember(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
+            _store_cursor(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
         if found.due is None or slots_that_ran(self.connection, self.cursor.job, found.due, found.due):
             return self._resume(latest, missed)
         interrupted = mark_interrupted(self.connection, latest, self.now) if latest else None
-        _retract_missed(self.connection, self.cursor.job, self.cursor.schedule, found.due - _INSTANT)
+        _retract_missed(
+            *(self.connection, self.ledger, self.cursor.job, found.due - _INSTANT),
+            schedule=self.cursor.schedule,
+        )
         claim = Claim(job=self.cursor.job, slot=found.due, trigger=self._trigger(found.due))
         claim = claim_slot(self.connection, self.ledger, claim, self.now)
         return ScanResult(claim=claim, missed=missed, interrupted=interrupted)
 
-    def _resume(self, latest: RunRow | None, missed: Missed | None) -> ScanResult:
-        """Take up the latest run where it was cut off or failed for a while, and its hour is not over."""
+    def _resume(self, latest: RunRow | None, missed: MissedSlots | None) -> ScanResult:
+        """Resume the latest run where it was cut off or failed for a while, and its hour is not over."""
         if latest is None or latest.is_settled:
             return ScanResult(missed=missed)
         if self.now - latest.slot >= GRACE:
@@ -169,15 +192,14 @@ class _JobScan:
         return ScanResult(missed=missed, claim=resume(self.connection, self.ledger, latest, self.now))
 
     def _trigger(self, slot: datetime) -> Trigger:
-        waited = self.cursor.idle_since is not None and self.cursor.idle_since < slot
-        return "slot" if waited and self.now - slot < _ON_TIME else "replay"
+        return "slot" if self.cursor.has_waited_for(slot) and self.now - slot < _ON_TIME else "replay"
 
-    def _record(self, passed_by: SlotRange | None, *, replaced: bool) -> Missed | None:
+    def _record(self, passed_by: SlotRange | None, *, replaced: bool) -> MissedSlots | None:
         parts = list(self._unaccounted(passed_by)) if passed_by else []
         if not parts:
             return None
         missed = SlotRange(first=parts[0].first, last=parts[-1].last, count=sum(part.count for part in parts))
-        if self.cursor.busy:
+        if self.cursor.state in (CursorState.BUSY, CursorState.LEASE_EXPIRED):
             reason = BUSY
         elif replaced:
             reason = REPLACED
@@ -195,7 +217,7 @@ class _JobScan:
                 for part in parts
             ],
         )
-        return Missed(gap=missed, reason=reason)
+        return MissedSlots(slots=missed, reason=reason)
 
     def _unaccounted(self, passed_by: SlotRange) -> Iterator[SlotRange]:
         """Yield the parts of a gap that did not run: a clock that was set back comes by slots twice."""
@@ -208,17 +230,26 @@ class _JobScan:
 
 
 def _require_sane_clock(now: datetime) -> None:
-    """Return if the clock can be right: without a battery it begins in 1970, or in the year of its making.
+    """Raise TemporaryError unless the clock can be right.
 
-    Raises:
-        TemporaryError: nobody has set it yet.
-
+    Without a battery it begins in 1970, or in the year of its making, until somebody sets it.
     """
     if now < _EARLIEST:
         raise TemporaryError(f"l'horloge n'est pas à l'heure ({now:%Y-%m-%d}) : la régler, ou attendre NTP")
 
 
-def _remember(connection: sqlite3.Connection, job: str, identity: str, looked: datetime) -> None:
+def _registered(connection: sqlite3.Connection, ledger: Ledger) -> Mapping[str, str]:
+    """Return the schedules that the ledger looks for, by job; '' for one that is disabled."""
+    rows = connection.execute("SELECT name, schedule, looked_until FROM cavecron_job").fetchall()
+    registered = {}
+    for name, schedule, looked_until in rows:
+        with skip_unreadable(ledger, "cavecron_job", name):
+            instant(looked_until)
+            registered[text(name)] = text(schedule)
+    return registered
+
+
+def _store_cursor(connection: sqlite3.Connection, job: str, identity: str, looked: datetime) -> None:
     connection.execute(
         "INSERT INTO cavecron_job (name, schedule, looked_until) VALUES (?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET"
@@ -227,32 +258,41 @@ def _remember(connection: sqlite3.Connection, job: str, identity: str, looked: d
     )
 
 
-def _schedule_of(identity: str) -> Schedule | None:
+def _parsed(identity: str) -> Schedule | None:
     """Return the schedule that was looked for under this identity, None where it cannot be read."""
     expression, _, zone = identity.rpartition(" ")
     try:
         return parse(expression, ZoneInfo(zone))
-    except (ValueError, ZoneInfoNotFoundError):
+    except (ValueError, OSError, ZoneInfoNotFoundError):
         return None
 
 
 def _retract_missed(
-    connection: sqlite3.Connection, job: str, schedule: Schedule | None, until: datetime
+    connection: sqlite3.Connection,
+    ledger: Ledger,
+    job: str,
+    until: datetime,
+    *,
+    schedule: Schedule | None,
 ) -> None:
     """Take back what was said to be missed after `until`: those slots are still to come, or come again."""
     values = {"job": job, "until": utc_text(until)}
     connection.execute(
-        "DELETE FROM cavecron_run WHERE job = :job AND state = 'missed' AND slot > :until", values
+        f"DELETE FROM cavecron_run WHERE job = :job AND {MISSED} AND last_slot > :until"  # noqa: S608
+        " AND slot > :until",
+        values,
     )
     rows = connection.execute(
-        "SELECT id, slot, slots FROM cavecron_run"
-        " WHERE job = :job AND state = 'missed' AND last_slot > :until",
+        f"SELECT id, slot, slots FROM cavecron_run WHERE job = :job AND {MISSED}"  # noqa: S608
+        " AND last_slot > :until",
         values,
     ).fetchall()
-    for row, stored, slots in rows:
-        # With another schedule than the row was made for, its first slot is all that is known of it.
-        left = slots_between(schedule, (read_utc(stored) or until) - _INSTANT, until) if schedule else None
-        connection.execute(
-            "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",
-            (utc_text(left.last), min(left.count, slots), row) if left else (stored, 1, row),
-        )
+    for row, stored, count in rows:
+        with skip_unreadable(ledger, "cavecron_run", row):
+            first, slots = instant(stored), number(count)
+            # With another schedule than the row was made for, its first slot is all that is known of it.
+            rest = slots_between(schedule, first - _INSTANT, until) if schedule else None
+            connection.execute(
+                "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",
+                (utc_text(rest.last), min(rest.count, slots), row) if rest else (utc_text(first), 1, row),
+            )

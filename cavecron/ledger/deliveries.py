@@ -5,15 +5,18 @@ handed in.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from cavecron.database.timestamps import utc_text
+from cavecron.ledger.rows import UnreadableError, skip_unreadable, text
 from cavecron.ledger.runs import require_lease
-from cavecron.ledger.store import Ledger, LedgerSession
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import IN_FLIGHT
+from cavecron.schedule import GRACE
 
 #: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.
 DeliveryState = Literal["sending", "sent", "failed", "deferred"]
@@ -44,26 +47,27 @@ class Deliveries:
 
     ledger: Ledger
     run: int
-    open_session: LedgerSession | None = None
 
-    @contextmanager
-    def session(self) -> Iterator["Deliveries"]:
-        """Yield them over a connection that stays open, for the thread that notes down what it mails."""
-        with self.ledger.session() as session:
-            yield replace(self, open_session=session)
+    def session(self) -> AbstractContextManager[None]:
+        """Return what keeps the connection open while it is entered: for a job that mails to many."""
+        return self.ledger.session()
 
     def previous(self) -> Mapping[str, PreviousDelivery]:
         """Return what earlier attempts of the run left, by recipient.
 
         Whoever is `sending` there was being written to when the run was cut off.
         """
+        previous = {}
         with self.ledger.reading() as connection:
             if connection is None:
                 return {}
             rows = connection.execute(
-                "SELECT recipient, state, error FROM cavecron_delivery WHERE run = ?", (self.run,)
+                "SELECT rowid, recipient, state, error FROM cavecron_delivery WHERE run = ?", (self.run,)
             )
-            return {recipient: PreviousDelivery(state=state, error=error) for recipient, state, error in rows}
+            for row, recipient, state, error in rows:
+                with skip_unreadable(self.ledger, "cavecron_delivery", row):
+                    previous[text(recipient)] = _previous(state, error)
+        return previous
 
     def record(
         self,
@@ -74,66 +78,85 @@ class Deliveries:
     ) -> None:
         """Note at `now` (aware), in one transaction, who is about to be written to and what became of others.
 
-        Who is started while still `sending` is written to again: that is counted as a repetition.
+        What several threads note at once shares a transaction. Who is started while still `sending` is
+        written to again: that is counted as a repetition.
 
         Raises:
             LeaseLostError: another process has taken the run over; nothing is written.
+            RunMissingError: the ledger does not know the run any more; nothing is written.
 
         """
-        at = utc_text(now)
-        with (self.open_session or self.ledger).writing() as connection:
+        at, starting, updates = utc_text(now), tuple(started), dict(finished or {})
+
+        def write(connection: sqlite3.Connection) -> None:
             require_lease(connection, self.ledger, self.run)
-            for recipient, what in (finished or {}).items():
-                self._settle(connection, recipient, what, at)
+            for recipient, update in updates.items():
+                _update(connection, self.run, recipient, update, at=at)
             connection.executemany(
                 "INSERT INTO cavecron_delivery (run, recipient, state, repeats, at)"
                 " VALUES (?, ?, 'sending', 0, ?)"
                 " ON CONFLICT (run, recipient) DO UPDATE SET repeats = repeats + (state = 'sending'),"
                 " state = 'sending', at = excluded.at",
-                [(self.run, recipient, at) for recipient in started],
+                [(self.run, recipient, at) for recipient in starting],
             )
+
+        self.ledger.write(write)
 
     def in_flight_of_dead_runs(self, *, before: datetime) -> list[tuple[int, str]]:
         """Return run and recipient of mails whose fate will stay unknown.
 
-        Their runs were cut off, stand for an instant `before` (aware) that nobody takes up again by itself,
-        and this job has a newer run: this one.
+        Their runs were cut off and came before this one of the same job in the ledger, and nobody takes them
+        up again by himself: they stand for an instant `before` (aware), or were asked for by a person whose
+        clock was ahead.
         """
+        ahead = before + 2 * GRACE
         with self.ledger.reading() as connection:
             if connection is None:
                 return []
             found = connection.execute(
-                "SELECT old.id, recipient FROM cavecron_run AS old JOIN cavecron_delivery ON run = old.id"
-                " JOIN cavecron_run AS this ON this.id = ? AND this.job = old.job AND this.id <> old.id"
-                " WHERE old.state <> 'running' AND old.slot < ? AND cavecron_delivery.state = 'sending'",
-                (self.run, utc_text(before)),
+                "SELECT old.id, recipient FROM cavecron_delivery JOIN cavecron_run AS old ON old.id = run"  # noqa: S608
+                " JOIN cavecron_run AS this ON this.id = ? AND this.job = old.job AND this.id > old.id"
+                f" WHERE cavecron_delivery.{IN_FLIGHT} AND old.state <> 'running'"
+                " AND (old.slot < ? OR (old.trigger = 'manual' AND old.slot > ?))",
+                (self.run, utc_text(before), utc_text(ahead)),
             )
-            return [(run, recipient) for run, recipient in found]
+            return [(run, str(recipient)) for run, recipient in found]
 
-    def close_abandoned(self, run: int, recipient: str, what: DeliveryUpdate, *, now: datetime) -> None:
-        """Settle what `in_flight_of_dead_runs` has found, at `now` (aware)."""
-        with (self.open_session or self.ledger).writing() as connection:
+    def close_abandoned(self, run: int, recipient: str, update: DeliveryUpdate, *, now: datetime) -> None:
+        """Record at `now` (aware) the fate of what `in_flight_of_dead_runs` has found."""
+
+        def write(connection: sqlite3.Connection) -> None:
             require_lease(connection, self.ledger, self.run)
-            replace(self, run=run)._settle(connection, recipient, what, utc_text(now))
+            _update(connection, run, recipient, update, at=utc_text(now))
 
-    def _settle(self, connection: sqlite3.Connection, recipient: str, what: DeliveryUpdate, at: str) -> None:
-        found = connection.execute(
-            "SELECT mail FROM cavecron_delivery WHERE run = ? AND recipient = ?", (self.run, recipient)
-        ).fetchone()
-        mail = found[0] if found else None
-        if what.log is not None:
-            mail = what.log(connection, mail)
-        connection.execute(
-            "INSERT INTO cavecron_delivery (run, recipient, state, repeats, error, mail, at)"
-            " VALUES (:run, :recipient, :state, 0, :error, :mail, :at)"
-            " ON CONFLICT (run, recipient)"
-            " DO UPDATE SET state = :state, error = :error, mail = :mail, at = :at",
-            {
-                "run": self.run,
-                "recipient": recipient,
-                "state": what.state,
-                "error": what.error,
-                "mail": mail,
-                "at": at,
-            },
-        )
+        self.ledger.write(write)
+
+
+def _previous(state: object, error: object) -> PreviousDelivery:
+    if state not in get_args(DeliveryState):
+        raise UnreadableError(state)
+    return PreviousDelivery(
+        state=state,  # type: ignore[arg-type]
+        error=None if error is None else str(error),
+    )
+
+
+def _update(
+    connection: sqlite3.Connection, run: int, recipient: str, update: DeliveryUpdate, *, at: str
+) -> None:
+    known = connection.execute(
+        "SELECT mail FROM cavecron_delivery WHERE run = ? AND recipient = ?", (run, recipient)
+    ).fetchone()
+    mail = known[0] if known and isinstance(known[0], int) else None
+    if update.log is not None:
+        mail = update.log(connection, mail)
+    connection.execute(
+        "INSERT INTO cavecron_delivery (run, recipient, state, repeats, error, mail, at)"
+        " VALUES (:run, :recipient, :state, 0, :error, :mail, :at)"
+        " ON CONFLICT (run, recipient)"
+        " DO UPDATE SET state = :state, error = :error, mail = :mail, at = :at",
+        {
+            **{"run": run, "recipient": recipient, "state": update.state},
+            **{"error": update.error, "mail": mail, "at": at},
+        },
+    )

@@ -1,37 +1,45 @@
 """What became of past slots, and whether any is overdue: read, never written."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from cavecron.database.timestamps import read_utc, utc_text
+from cavecron.database.timestamps import utc_text
 from cavecron.ledger.models import KILLED, HistoryEntry
 from cavecron.ledger.process_id import is_dead
+from cavecron.ledger.rows import instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import UNFINISHED
 from cavecron.schedule import GRACE, Schedule, previous_slot
 
 #: A slot is overdue when nobody has accounted for it after this time.
 _PATIENCE = timedelta(minutes=2)
 
 _ENTRIES = """
-    SELECT job, slot, last_slot, slots, trigger, state, attempt, started, finished, retry_at, summary, reason,
-           lease_until, owner, users,
+    SELECT id, job, slot, last_slot, slots, trigger, state, attempt, started, finished, retry_at, summary,
+           reason, lease_until, owner, users,
            (SELECT coalesce(sum(repeats), 0) FROM cavecron_delivery WHERE run = cavecron_run.id)
-    FROM cavecron_run WHERE :job IS NULL OR job = :job ORDER BY last_slot DESC, id DESC LIMIT :most"""
+    FROM cavecron_run {of_job} ORDER BY id DESC LIMIT :most"""
 
 
 def history(
     ledger: Ledger, *, job: str | None = None, most: int = 20, now: datetime | None = None
 ) -> list[HistoryEntry]:
-    """Return the latest entries of one job or of all, newest first.
+    """Return the latest entries of one job or of all, newest first: the order in which they were written.
 
     With `now` (aware), a run whose process is dead by then is told as interrupted, although nobody has noted
     that yet.
     """
+    query = _ENTRIES.format(of_job="WHERE job = :job" if job else "")
     with ledger.reading() as connection:
         if connection is None:
             return []
-        rows = connection.execute(_ENTRIES, {"job": job, "most": most}).fetchall()
-    return [_entry(row, now) for row in rows]
+        rows = connection.execute(query, {"job": job, "most": most}).fetchall()
+    entries = []
+    for row in rows:
+        with skip_unreadable(ledger, "cavecron_run", row[0]):
+            entries.append(_entry(row, now))
+    return entries
 
 
 def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[str]:
@@ -41,69 +49,80 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
         CavecronError: the database cannot be read.
 
     """
-    with ledger.reading() as connection:
-        if connection is None:
-            return ["le planificateur n'a pas encore ouvert cette base"]
-        known = {
-            name: (schedule, read_utc(looked))
-            for name, schedule, looked in connection.execute(
-                "SELECT name, schedule, looked_until FROM cavecron_job"
-            )
-        }
-        busy = {
-            name
-            for (name,) in connection.execute(
-                "SELECT job FROM cavecron_run WHERE state = 'running' AND lease_until > ?", (utc_text(now),)
-            )
-        }
-        dead = connection.execute(
-            "SELECT DISTINCT job FROM cavecron_run WHERE state = 'running' AND trigger <> 'manual'"
-            " AND lease_until < ? AND slot > ?",
-            (utc_text(now - _PATIENCE), utc_text(now - GRACE)),
-        ).fetchall()
-    problems = [f"{name} : une exécution coupée net n'est pas reprise" for (name,) in dead if name in jobs]
+    state = _state(ledger, now)
+    if state is None:
+        return ["le planificateur n'a pas encore ouvert cette base"]
+    problems = [f"{name} : une exécution coupée net n'est pas reprise" for name in state.dead if name in jobs]
     for name, schedule in jobs.items():
         slot = previous_slot(schedule, now - _PATIENCE)
-        identity, looked = known.get(name, ("", None))
-        if name in busy or slot is None:
+        identity, accounted_until = state.cursors.get(name, ("", None))
+        if name in state.busy or slot is None:
             continue
-        if identity != schedule.fingerprint or looked is None:
+        if identity != schedule.fingerprint or accounted_until is None:
             problems.append(f"{name} : le planificateur ne suit pas encore ce job avec cette planification")
-        elif looked < slot:
+        elif accounted_until < slot:
             local = slot.astimezone(schedule.zone)
             problems.append(f"{name} : le créneau du {local:%Y-%m-%d %H:%M} n'a pas été pris")
     return problems
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the ledger says at this moment: each job's schedule and until when its slots are accounted for.
+
+    `busy` jobs are running; `dead` ones have a run that was cut off and that somebody should have taken up.
+    """
+
+    cursors: Mapping[object, tuple[object, datetime | None]]
+    busy: frozenset[str]
+    dead: Sequence[str]
+
+
+def _state(ledger: Ledger, now: datetime) -> _State | None:
+    with ledger.reading() as connection:
+        if connection is None:
+            return None
+        jobs = connection.execute("SELECT name, schedule, looked_until FROM cavecron_job").fetchall()
+        busy = connection.execute(
+            f"SELECT job FROM cavecron_run WHERE {UNFINISHED} AND state = 'running'"  # noqa: S608
+            " AND lease_until > ?",
+            (utc_text(now),),
+        ).fetchall()
+        dead = connection.execute(
+            f"SELECT DISTINCT job FROM cavecron_run WHERE {UNFINISHED} AND state = 'running'"  # noqa: S608
+            " AND trigger <> 'manual' AND lease_until < ? AND slot > ?",
+            (utc_text(now - _PATIENCE), utc_text(now - GRACE)),
+        ).fetchall()
+    return _State(
+        cursors={name: (schedule, optional_instant(until)) for name, schedule, until in jobs},
+        busy=frozenset(name for (name,) in busy),
+        dead=[name for (name,) in dead],
+    )
+
+
 def _entry(row: Sequence[object], now: datetime | None) -> HistoryEntry:
-    job, slot, last, slots, trigger, state, attempt, started, finished, retry_at, summary, reason = row[:12]
-    lease_until, owner, users, repeats = row[12:]
-    if now and state == "running" and _is_dead(read_utc(lease_until), str(owner), now):
+    lease_until, owner, users, repeats = row[13:]
+    state, reason = text(row[6]), row[12]
+    if now and state == "running" and _is_dead(optional_instant(lease_until), str(owner), now):
         state, reason = "interrupted", KILLED
     return HistoryEntry(
-        job=str(job),
-        slot=read_utc(slot) or _UNREADABLE,
-        last_slot=read_utc(last) or _UNREADABLE,
-        slots=_number(slots),
-        trigger=str(trigger),
-        state=str(state),
-        attempt=_number(attempt),
-        started=read_utc(started),
-        finished=read_utc(finished),
-        retry_at=read_utc(retry_at),
-        summary=None if summary is None else str(summary),
+        id=number(row[0]),
+        job=text(row[1]),
+        slot=instant(row[2]),
+        last_slot=instant(row[3]),
+        slots=number(row[4]),
+        trigger=text(row[5]),
+        state=state,
+        attempt=number(row[7]),
+        started=optional_instant(row[8]),
+        finished=optional_instant(row[9]),
+        retry_at=optional_instant(row[10]),
+        summary=None if row[11] is None else str(row[11]),
         reason=None if reason is None else str(reason),
-        repeats=_number(repeats),
+        repeats=repeats if isinstance(repeats, int) else 0,
         partial=users is not None,
     )
 
 
 def _is_dead(lease_until: datetime | None, owner: str, now: datetime) -> bool:
     return lease_until is None or lease_until <= now or is_dead(owner)
-
-
-_UNREADABLE = datetime(1, 1, 3, tzinfo=UTC)
-
-
-def _number(stored: object) -> int:
-    return stored if isinstance(stored, int) else 0

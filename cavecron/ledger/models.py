@@ -3,8 +3,10 @@
 Pure: no SQL, no clock.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import Literal
 
 from cavecron.schedule import Schedule, SlotRange
@@ -18,23 +20,86 @@ BUSY = "l'exécution précédente durait encore"
 KILLED = "coupé net : son processus a été tué"
 
 
+class CursorState(Enum):
+    """How a job stood at the last scan of one process."""
+
+    #: This process has not scanned it yet.
+    FIRST_SCAN = auto()
+    #: Nobody ran it: this process waits for its next slot.
+    WAITING = auto()
+    #: It was running, here or elsewhere.
+    BUSY = auto()
+    #: A run had not ended, and its lease had run out: its owner may just have slept, with the whole machine.
+    LEASE_EXPIRED = auto()
+
+
+class LeaseState(Enum):
+    """What the lease of a run says that has not ended."""
+
+    #: It goes on.
+    VALID = auto()
+    #: It has run out; what became of its owner cannot be seen.
+    EXPIRED = auto()
+    #: It has run out, and is the very one that had run out at the last scan.
+    STILL_EXPIRED = auto()
+    #: It ends later than any lease can, by a clock that was wrong, and its owner is known to be there.
+    AHEAD = auto()
+    #: Its owner is known to be dead.
+    OWNER_DEAD = auto()
+
+
+_ALWAYS = {
+    LeaseState.VALID: CursorState.BUSY,
+    LeaseState.AHEAD: CursorState.LEASE_EXPIRED,
+    LeaseState.OWNER_DEAD: CursorState.WAITING,
+}
+#: By the state of a cursor and the lease of a run that has not ended: the cursor's next state. WAITING means
+#: that the run is nobody's any more. A process that just started has no patience with a lease that has run
+#: out: it may be a restarted container, and its own former run.
+TRANSITIONS: Mapping[CursorState, Mapping[LeaseState, CursorState]] = {
+    CursorState.FIRST_SCAN: {**_ALWAYS, LeaseState.EXPIRED: CursorState.WAITING},
+    CursorState.WAITING: {**_ALWAYS, LeaseState.EXPIRED: CursorState.LEASE_EXPIRED},
+    CursorState.BUSY: {**_ALWAYS, LeaseState.EXPIRED: CursorState.LEASE_EXPIRED},
+    CursorState.LEASE_EXPIRED: {
+        **_ALWAYS,
+        LeaseState.EXPIRED: CursorState.LEASE_EXPIRED,  # it was renewed meanwhile
+        LeaseState.STILL_EXPIRED: CursorState.WAITING,
+    },
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCursor:
     """How far one process has followed a job.
 
-    `first_scan` before it has scanned at all. `accounted_until` is until when it has accounted for slots;
-    `idle_since` since when it has been waiting for the next one, None when it just began or the job was
-    running. `busy` says that the job was running at the last scan; `expired_lease` is the lease of another
-    process that had run out by then. All instants are aware.
+    `accounted_until` is until when it has accounted for slots; `expired_lease` the lease that had run out at
+    the last scan, in the state of that name. Instants are aware.
     """
 
     job: str
     schedule: Schedule
-    first_scan: bool = True
+    state: CursorState = CursorState.FIRST_SCAN
     accounted_until: datetime | None = None
-    idle_since: datetime | None = None
-    busy: bool = False
     expired_lease: datetime | None = None
+
+    def after(self, result: "ScanResult", now: datetime) -> "JobCursor":
+        """Return the cursor after a scan at `now` (aware)."""
+        accounted_until = now if result.state is CursorState.WAITING else self.accounted_until
+        return replace(
+            self, state=result.state, accounted_until=accounted_until, expired_lease=result.expired_lease
+        )
+
+    def after_run(self) -> "JobCursor":
+        """Return the cursor after this process has executed a run of the job."""
+        return replace(self, state=CursorState.BUSY, expired_lease=None)
+
+    def has_waited_for(self, slot: datetime) -> bool:
+        """Return whether this process was waiting for `slot` (aware) when it came."""
+        return (
+            self.state is CursorState.WAITING
+            and self.accounted_until is not None
+            and self.accounted_until < slot
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +123,10 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missed:
+class MissedSlots:
     """Slots in a row that did not run, and the French reason."""
 
-    gap: SlotRange
+    slots: SlotRange
     reason: str
 
 
@@ -69,16 +134,21 @@ class Missed:
 class ScanResult:
     """What a scan came to: a claim, slots missed, and when to scan again although no slot comes (aware).
 
-    `busy` says that the job is running, `expired_lease` that the lease of who runs it has run out.
-    `interrupted` is the slot of a killed process's run that was given up.
+    `state` is how the job stands now. `expired_lease` is the lease that has run out, in the state of that
+    name. `interrupted` is the slot of a killed process's run that was given up.
     """
 
+    state: CursorState = CursorState.WAITING
     claim: Claim | None = None
-    missed: Missed | None = None
+    missed: MissedSlots | None = None
     next_scan: datetime | None = None
-    busy: bool = False
     expired_lease: datetime | None = None
     interrupted: datetime | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a run of the job has not ended, which is not this process's to take."""
+        return self.state is not CursorState.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +165,11 @@ class RunResult:
 class HistoryEntry:
     """A row of the history: a run, or `slots` missed slots from `slot` to `last_slot` (aware instants).
 
-    `repeats` counts mails that were sent again because their fate was unknown; a `partial` run is one for
-    some users only.
+    A greater `id` came later in the ledger. `repeats` counts mails that were sent again because their fate
+    was unknown; a `partial` run is one for some users only.
     """
 
+    id: int
     job: str
     slot: datetime
     last_slot: datetime

@@ -16,7 +16,7 @@ def process_token() -> str:
     """
     host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     unique = os.urandom(8).hex()
-    return f"{host.replace(':', '-')}:{os.getpid()}:{_machine()}:{_started(os.getpid())}:{unique}"
+    return f"{host.replace(':', '-')}:{os.getpid()}:{_machine()}:{_start_time(os.getpid()) or ''}:{unique}"
 
 
 def shown(owner: str) -> str:
@@ -26,11 +26,36 @@ def shown(owner: str) -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Return whether the process is known to have ended: it was one of this machine, and is not there."""
-    _host, *parts = owner.split(":")
-    if len(parts) != 4 or not parts[0].isdecimal() or parts[1] != _machine() or not parts[1]:
+    """Return whether the process is known to have ended: it was one of this machine, and is not there.
+
+    Not being able to see it is not knowing: /proc can hide the processes of other users.
+    """
+    process, start = _here(owner)
+    if not start:
         return False
-    return _started(int(parts[0])) != parts[2]
+    try:
+        os.kill(process, 0)  # kill(2): signal 0 only asks, and sees what /proc hides
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass  # it is there, and somebody else's
+    now = _start_time(process)
+    return now is not None and now != start
+
+
+def is_alive(owner: str) -> bool:
+    """Return whether the process is known to be there; neither this nor `is_dead` where it cannot be seen."""
+    process, start = _here(owner)
+    return bool(start) and _start_time(process) == start
+
+
+def _here(owner: str) -> tuple[int, str]:
+    """Return number and start of a process that this one could see; (0, '') where it could not, or is odd."""
+    _host, *parts = owner.split(":")
+    if len(parts) != 4 or not parts[1] or parts[1] != _machine():
+        return 0, ""
+    number = parts[0] if parts[0].isascii() and parts[0].isdecimal() else ""
+    return (int(number), parts[2]) if number and 0 < len(number) < 10 and int(number) else (0, "")
 
 
 @cache
@@ -46,11 +71,11 @@ def _machine() -> str:
         return ""
 
 
-def _started(process: int) -> str:
-    """Return when a process started, in the kernel's own measure; blank where there is no such process."""
+def _start_time(process: int) -> str | None:
+    """Return when a process started, in the kernel's measure: '' for a zombie, None where it is hidden."""
     try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    state, *fields = told.rpartition(")")[2].split()  # proc(5): what follows the name in brackets
-    return "" if state in "ZX" else fields[18]  # a zombie does nothing any more; field 22 is the start
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *fields = status.rpartition(")")[2].split()  # proc(5): what follows the name in brackets
+        return "" if state in "ZX" else fields[18]  # a zombie does nothing any more; field 22 is the start
+    except (OSError, IndexError, ValueError):
+        return None

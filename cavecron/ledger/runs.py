@@ -1,54 +1,37 @@
-"""Claims on runs: taking one, keeping its lease, ending it.
+"""Runs: claiming one, keeping its lease, ending it.
 
-Whoever writes here has read the row in the same transaction. It knows no schedule.
+Whoever writes here has read the row in the same transaction. What came later is told by the order of rows,
+never by stored instants: clocks are wrong now and then. It knows no schedule.
 """
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from cavecron.database.timestamps import read_utc, utc_text
-from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
-from cavecron.ledger.models import KILLED, Claim, RunResult, Trigger
-from cavecron.ledger.process_id import is_dead, shown
+from cavecron.database.timestamps import utc_text
+from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
+from cavecron.ledger.models import KILLED, Claim, RunResult
+from cavecron.ledger.process_id import is_alive, is_dead, shown
+from cavecron.ledger.rows import RunRow, optional_instant, select_runs
 from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
 from cavecron.schedule import GRACE
 
-_COLUMNS = "id, job, slot, trigger, state, attempt, failures, lease_until, retry_at, users, owner"
+
+class RunMissingError(CavecronError):
+    """The ledger does not know a run that this process executes: the file was replaced, or emptied."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """A run as the ledger has it, whether it still runs or not."""
-
-    id: int
-    job: str
-    slot: datetime
-    trigger: Trigger
-    state: str
-    attempt: int
-    failures: int
-    lease_until: datetime | None
-    retry_at: datetime | None
-    users: tuple[str, ...]
-    owner: str
-
-    @property
-    def is_settled(self) -> bool:
-        """Return whether nothing of it is left to be done by itself."""
-        return self.state == "succeeded" or (self.state == "failed" and self.retry_at is None)
-
-
-def running(connection: sqlite3.Connection, job: str) -> list[RunRow]:
+def running_rows(connection: sqlite3.Connection, ledger: Ledger, job: str) -> list[RunRow]:
     """Return the runs of `job` that nobody has ended: one at most, unless somebody edited the table."""
-    return _found(connection, "job = ? AND state = 'running'", job)
+    where = f"job = ? AND {UNFINISHED} AND state = 'running' ORDER BY id"
+    return select_runs(connection, ledger, where, job)
 
 
-def latest_slot_run(connection: sqlite3.Connection, job: str, now: datetime) -> RunRow | None:
+def latest_slot_run(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> RunRow | None:
     """Return the run of the latest slot of `job` that ran; slots to come may have run by a wrong clock."""
-    where = "job = ? AND state <> 'missed' AND trigger <> 'manual' AND slot <= ? ORDER BY slot DESC LIMIT 1"
-    return next(iter(_found(connection, where, job, utc_text(now))), None)
+    where = f"job = ? AND {SLOT_RUN} AND slot <= ? ORDER BY slot DESC LIMIT 1"
+    return next(iter(select_runs(connection, ledger, where, job, utc_text(now))), None)
 
 
 def slots_that_ran(
@@ -56,11 +39,11 @@ def slots_that_ran(
 ) -> list[datetime]:
     """Return the slots from `first` to `last` that have a run, in order."""
     rows = connection.execute(
-        "SELECT slot FROM cavecron_run WHERE job = ? AND slot BETWEEN ? AND ? AND state <> 'missed'"
-        " AND trigger <> 'manual' ORDER BY slot",
+        f"SELECT slot FROM cavecron_run WHERE job = ? AND slot BETWEEN ? AND ? AND {SLOT_RUN}"  # noqa: S608
+        " ORDER BY slot",
         (job, utc_text(first), utc_text(last)),
     )
-    return [slot for (stored,) in rows if (slot := read_utc(stored))]
+    return [slot for (stored,) in rows if (slot := optional_instant(stored))]
 
 
 def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
@@ -71,17 +54,18 @@ def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now
 def claim_manual(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
     """Claim a run of `job` that a person asks for, whatever its schedule.
 
-    One that was cut off or failed less than an hour after its slot is taken up instead: whoever starts it
-    anew after an accident wants it finished, and nobody to be written to twice. With `users` it is new.
+    One that was cut off or failed is resumed instead, within an hour of its slot: whoever starts it anew
+    after an accident wants it finished, and nobody to be written to twice. With `users` it is new.
 
     Raises:
         AlreadyRunningError: another process runs it.
 
     """
     with ledger.writing() as connection:
-        _refuse_second(connection, ledger, job, now)
-        unfinished = None if users else _unfinished(connection, job, only=" AND users IS NULL")
-        if unfinished is not None and timedelta() <= now - unfinished.slot < GRACE:
+        _end_dead_runs(connection, ledger, job, now)
+        unfinished = None if users else _latest_unfinished(connection, ledger, job, complete_only=True)
+        # An hour either way: the clock may have been ahead when the run began.
+        if unfinished is not None and abs(now - unfinished.slot) < GRACE:
             return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
         return _insert(connection, ledger, claim, now)
@@ -96,24 +80,34 @@ def claim_resume(ledger: Ledger, job: str, now: datetime) -> Claim:
 
     """
     with ledger.writing() as connection:
-        _refuse_second(connection, ledger, job, now)
-        unfinished = _unfinished(connection, job)
+        _end_dead_runs(connection, ledger, job, now)
+        unfinished = _latest_unfinished(connection, ledger, job)
         if unfinished is None:
             raise UsageError(f"rien à reprendre : la dernière exécution de {job} est complète")
         return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
 
 
-def _unfinished(connection: sqlite3.Connection, job: str, *, only: str = "") -> RunRow | None:
-    """Return the latest run that did not succeed, None where a complete one came after it; `only` is SQL.
+def _latest_unfinished(
+    connection: sqlite3.Connection, ledger: Ledger, job: str, *, complete_only: bool = False
+) -> RunRow | None:
+    """Return the latest run that did not succeed, None where a complete one came after it.
 
-    A run for some users only that succeeded makes no other one complete.
+    A run for some users only that succeeded makes no other one complete; with `complete_only` none of those
+    is returned.
     """
-    where = (
-        f"job = ? AND state IN ('running', 'interrupted', 'failed'){only} AND started > coalesce("  # noqa: S608 - constants
-        "(SELECT max(started) FROM cavecron_run AS done WHERE done.job = cavecron_run.job"
-        " AND done.state = 'succeeded' AND done.users IS NULL), '') ORDER BY started DESC, id DESC LIMIT 1"
+    only = " AND users IS NULL" if complete_only else ""
+    where = f"job = ? AND {UNFINISHED} AND state = ?{only} ORDER BY id DESC LIMIT 1"
+    states = ("running", "interrupted", "failed")
+    found = [run for state in states for run in select_runs(connection, ledger, where, job, state)]
+    latest = max(found, key=lambda run: run.id, default=None)
+    if latest is None:
+        return None
+    later = connection.execute(
+        "SELECT 1 FROM cavecron_run INDEXED BY cavecron_run_by_job"
+        " WHERE job = ? AND id > ? AND state = 'succeeded' AND users IS NULL LIMIT 1",
+        (job, latest.id),
     )
-    return next(iter(_found(connection, where, job)), None)
+    return latest if later.fetchone() is None else None
 
 
 def resume(
@@ -127,8 +121,8 @@ def resume(
     """Claim a run that was cut off or failed."""
     connection.execute(
         "UPDATE cavecron_run SET state = 'running', owner = ?, lease_until = ?, retry_at = NULL,"
-        " finished = NULL, attempt = attempt + 1, reason = NULL WHERE id = ?",
-        (ledger.owner, utc_text(now + ledger.lease), run.id),
+        " finished = NULL, attempt = ?, reason = NULL WHERE id = ?",
+        (ledger.owner, utc_text(now + ledger.lease), run.attempt + 1, run.id),
     )
     return Claim(
         run=run.id,
@@ -157,68 +151,90 @@ def mark_interrupted(connection: sqlite3.Connection, run: RunRow, now: datetime)
 
 
 def renew(ledger: Ledger, run: int, now: datetime) -> bool:
-    """Renew the lease of a run; return False if another process has taken it over."""
+    """Renew the lease of a run; return False if another process has taken it over.
+
+    Raises:
+        RunMissingError: the ledger does not know the run any more.
+
+    """
     lease = utc_text(now + ledger.lease)
 
     def write(connection: sqlite3.Connection) -> bool:
-        renewed = connection.execute(
-            "UPDATE cavecron_run SET lease_until = ? WHERE id = ? AND state = 'running' AND owner = ?",
-            (lease, run, ledger.owner),
-        )
-        return renewed.rowcount == 1
+        try:
+            require_lease(connection, ledger, run)
+        except LeaseLostError:
+            return False
+        connection.execute("UPDATE cavecron_run SET lease_until = ? WHERE id = ?", (lease, run))
+        return True
 
     return ledger.write(write)
 
 
 def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:
-    """Return whether somebody executes a run: its lease goes on, and its owner is not known to be gone."""
+    """Return whether somebody executes a run: its lease goes on, and its owner is not known to be dead.
+
+    A lease further ahead than any reaches was taken by a clock that was wrong: it says nothing, unless its
+    owner is known to be there, who will renew it.
+    """
     lease = run.lease_until
-    # Further ahead than any lease reaches: it was taken by a clock that was wrong.
-    return bool(lease and now < lease <= now + 2 * ledger.lease) and not is_dead(run.owner)
+    if lease is None or lease <= now or is_dead(run.owner):
+        return False
+    return lease <= now + 2 * ledger.lease or is_alive(run.owner)
 
 
 def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
-    """Return if this process holds the run.
+    """Raise a CavecronError unless this process holds the run.
 
     Raises:
         LeaseLostError: another one has taken it over.
+        RunMissingError: the ledger does not know the run any more.
 
     """
-    held = connection.execute(
-        "SELECT 1 FROM cavecron_run WHERE id = ? AND state = 'running' AND owner = ?", (run, ledger.owner)
-    ).fetchone()
+    held = connection.execute("SELECT state, owner FROM cavecron_run WHERE id = ?", (run,)).fetchone()
     if held is None:
+        raise RunMissingError(
+            f"{ledger.database.path} ne connaît plus cette exécution : la base a été remplacée, ou son"
+            " registre effacé, pendant que le job tournait"
+        )
+    if held != ("running", ledger.owner):
         raise LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
 
 
-def finish(ledger: Ledger, claim: Claim, ending: RunResult, now: datetime) -> None:
+def finish(ledger: Ledger, claim: Claim, result: RunResult, now: datetime) -> None:
     """Record how an attempt ended, and give the lease back.
+
+    A ledger that does not know the run, of a file that somebody put there meanwhile, learns of it.
 
     Raises:
         LeaseLostError: another process has taken the run over, and will record its end.
 
     """
-    retry_at = utc_text(ending.retry_at) if ending.retry_at else None
-    failures = claim.failures + (ending.state == "failed")
+    retry_at = utc_text(result.retry_at) if result.retry_at else None
+    failures = claim.failures + (result.state == "failed")
 
     def write(connection: sqlite3.Connection) -> None:
-        require_lease(connection, ledger, claim.run)
+        run = claim.run
+        try:
+            require_lease(connection, ledger, run)
+        except RunMissingError:
+            run = _insert_unknown(connection, ledger, claim, now)
         connection.execute(
             "UPDATE cavecron_run SET state = ?, summary = ?, reason = ?, retry_at = ?, failures = ?,"
             " finished = ?, owner = NULL, lease_until = NULL WHERE id = ?",
-            (ending.state, ending.summary, ending.reason, retry_at, failures, utc_text(now), claim.run),
+            (result.state, result.summary, result.reason, retry_at, failures, utc_text(now), run),
         )
 
     ledger.write(write)
 
 
-def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:
-    for run in running(connection, job):
+def _end_dead_runs(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:
+    """Raise AlreadyRunningError if somebody executes `job`; what dead processes left is interrupted."""
+    for run in running_rows(connection, ledger, job):
         if lease_is_valid(run, ledger, now):
-            left = (run.lease_until - now).seconds + 1 if run.lease_until else 0
+            left = min(run.lease_until - now, 2 * ledger.lease) if run.lease_until else ledger.lease
             raise AlreadyRunningError(
                 f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
-                f" dans {left} s"
+                f" dans {left.seconds + 1} s"
             )
         mark_interrupted(connection, run, now)
 
@@ -226,15 +242,10 @@ def _refuse_second(connection: sqlite3.Connection, ledger: Ledger, job: str, now
 def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
     cursor = connection.execute(
         "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures, owner,"
-        " lease_until, started, users) VALUES (?, ?, ?, 1, ?, 'running', 1, 0, ?, ?, ?, ?)",
+        " lease_until, started, users) VALUES (?, ?, ?, 1, ?, 'running', ?, ?, ?, ?, ?, ?)",
         (
-            claim.job,
-            utc_text(claim.slot),
-            utc_text(claim.slot),
-            claim.trigger,
-            ledger.owner,
-            utc_text(now + ledger.lease),
-            utc_text(now),
+            *(claim.job, utc_text(claim.slot), utc_text(claim.slot), claim.trigger),
+            *(claim.attempt, claim.failures, ledger.owner, utc_text(now + ledger.lease), utc_text(now)),
             _packed(claim.users),
         ),
     )
@@ -245,24 +256,14 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
     )
 
 
-def _found(connection: sqlite3.Connection, where: str, *values: str) -> list[RunRow]:
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM cavecron_run WHERE {where}", values)  # noqa: S608
-    return [
-        RunRow(
-            id=row[0],
-            job=row[1],
-            slot=read_utc(row[2]) or datetime(1, 1, 3, tzinfo=UTC),
-            trigger=row[3],
-            state=row[4],
-            attempt=row[5],
-            failures=row[6],
-            lease_until=read_utc(row[7]),
-            retry_at=read_utc(row[8]),
-            users=_unpacked(row[9]),
-            owner=row[10] or "",
-        )
-        for row in rows
-    ]
+def _insert_unknown(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> int:
+    """Insert a run that another file had; return its id here."""
+    try:
+        run = _insert(connection, ledger, claim, now).run
+    except sqlite3.IntegrityError as error:
+        raise LeaseLostError("un autre processus a exécuté ce créneau : celui-ci s'arrête") from error
+    connection.execute("UPDATE cavecron_run SET started = NULL WHERE id = ?", (run,))
+    return run
 
 
 def _packed(users: tuple[str, ...]) -> str | None:
@@ -271,11 +272,3 @@ def _packed(users: tuple[str, ...]) -> str | None:
     import json  # noqa: PLC0415 - an idle scheduler does without
 
     return json.dumps(users)
-
-
-def _unpacked(stored: str | None) -> tuple[str, ...]:
-    if not stored:
-        return ()
-    import json  # noqa: PLC0415 - an idle scheduler does without
-
-    return tuple(json.loads(stored))

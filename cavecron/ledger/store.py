@@ -1,60 +1,156 @@
-"""The ledger's tables: made on first use, of a known version and shape, or refused.
+"""Reading and writing the ledger: one transaction at a time, alone or together with other threads.
 
-They lie in the application's own file, so that there is one file to back up, and one transaction for a
-mail's row in `email_log` and its delivery. Nothing is written while nothing happens.
+The ledger lies in the application's own file, so that there is one file to back up, and one transaction for a
+mail's row in `email_log` and its delivery. Nothing is written while nothing happens. It knows no row.
+
+SQLite lets those who wait for a lock look again and again, for up to half a minute; where a thousand runs end
+at once that is not enough. So the threads of one process queue up here, and whoever writes also does what
+others have asked for meanwhile, in the same transaction: their commits become a few.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import CavecronError
-from cavecron.ledger.group_commit import GroupCommit
+from cavecron.ledger import tables
 from cavecron.ledger.process_id import process_token
 
 _T = TypeVar("_T")
 
-VERSION = 1
 
-_COLUMNS: Mapping[str, str] = {
-    # One row a job: what was looked for (expression and zone; '' while disabled), and until when.
-    "cavecron_job": "name TEXT PRIMARY KEY, schedule TEXT NOT NULL, looked_until DATETIME NOT NULL",
-    # One row a run, and one for each row of missed slots: `slots` of them, from `slot` to `last_slot`.
-    # A run by hand has as `slot` the instant when it was asked for.
-    "cavecron_run": (
-        "id INTEGER PRIMARY KEY, job TEXT NOT NULL, slot DATETIME NOT NULL, last_slot DATETIME NOT NULL,"
-        " slots INTEGER NOT NULL, trigger TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
-        " failures INTEGER NOT NULL, owner TEXT, lease_until DATETIME, retry_at DATETIME, started DATETIME,"
-        " finished DATETIME, summary TEXT, reason TEXT, users TEXT"
-    ),
-    # One row a run and recipient; `repeats` counts how often its fate was unknown when it was sent again,
-    # `mail` is its row in the application's log.
-    "cavecron_delivery": (
-        "run INTEGER NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, repeats INTEGER NOT NULL,"
-        " error TEXT, mail INTEGER, at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
-    ),
-}
-_INDICES = (
-    # The guard: no slot runs twice.
-    "CREATE UNIQUE INDEX cavecron_run_slot ON cavecron_run (job, slot)"
-    " WHERE state <> 'missed' AND trigger <> 'manual'",
-    "CREATE INDEX cavecron_run_job ON cavecron_run (job, slot)",
-    "CREATE INDEX cavecron_run_running ON cavecron_run (job) WHERE state = 'running'",
-)
-_SHAPES: Mapping[str, str] = {
-    table: ", ".join(part.split()[0] for part in columns.partition(", PRIMARY")[0].split(", "))
-    for table, columns in _COLUMNS.items()
-}
+class LedgerSession:
+    """The connection of one process that writes; the thread that holds the write lock has it.
+
+    Opening the file and looking at all tables takes longer than a transaction. While somebody holds the
+    session that is done anew only where the file is another one (a backup was restored), where the tables
+    have changed, and after an error.
+    """
+
+    def __init__(self) -> None:
+        self._holders = 0
+        self._connection: sqlite3.Connection | None = None
+        #: Device and inode of the file, and the version of its tables that was looked at.
+        self._file: tuple[int, int] | None = None
+        self._schema: int | None = None
+
+    def hold(self) -> None:
+        """Leave the connection open from now on."""
+        self._holders += 1
+
+    def release(self) -> None:
+        """Close it, once the last one who held it does without."""
+        self._holders -= 1
+        if not self._holders:
+            self.close()
+
+    @contextmanager
+    def transaction(self, database: Database) -> Iterator[sqlite3.Connection]:
+        """Yield the connection in a transaction that may write."""
+        try:
+            connection = self._ready(database)
+            with transaction(connection):
+                yield connection
+        except BaseException:
+            self.close()
+            raise
+        if not self._holders:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next transaction opens another one."""
+        connection, self._connection = self._connection, None
+        self._file = self._schema = None
+        if connection is not None:
+            connection.close()
+
+    def _ready(self, database: Database) -> sqlite3.Connection:
+        if self._connection is None or database.file_identity() != self._file:
+            self.close()
+            file = database.file_identity()
+            self._connection = database.connect()
+            self._connection.text_factory = _text
+            self._file = file if file == database.file_identity() else None
+        ((schema,),) = self._connection.execute("PRAGMA schema_version")
+        if schema == self._schema:
+            tables.check_version(self._connection)
+        else:
+            self._schema = None
+            tables.ensure_tables(self._connection)
+            self._schema = schema
+        return self._connection
 
 
-class LedgerError(CavecronError):
-    """The ledger cannot be used before a person has changed something."""
+class _PendingWrite(Generic[_T]):
+    """What one thread wants to have written, and what became of it."""
 
-    exit_code = 2
+    def __init__(self, work: Callable[[sqlite3.Connection], _T]) -> None:
+        self._work = work
+        self._results: list[_T] = []
+        self.error: BaseException | None = None
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._results.append(self._work(connection))
+        except CavecronError as error:  # refused before anything was written: no affair of the others
+            self.error = error
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self._results) or self.error is not None
+
+    def result(self) -> _T:
+        if self.error is not None:
+            raise self.error
+        return self._results[0]
+
+
+class GroupCommit:
+    """The threads of one process write one after the other, and several of them in one transaction."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pending: deque[_PendingWrite[Any]] = deque()
+
+    @contextmanager
+    def write_lock(self) -> Iterator[None]:
+        """Be the one thread that writes."""
+        with self._lock:
+            yield
+
+    def submit(
+        self,
+        work: Callable[[sqlite3.Connection], _T],
+        begin: Callable[[], AbstractContextManager[sqlite3.Connection]],
+    ) -> _T:
+        """Return what `work` returns, done in a transaction that may be shared and is over by then.
+
+        `work` raises a CavecronError only before it writes. Any other error undoes the whole transaction that
+        `begin` began, and everybody who shared it gets it.
+        """
+        write = _PendingWrite(work)
+        self._pending.append(write)
+        with self._lock:
+            if not write.is_done:
+                self._apply_all(begin)
+        return write.result()
+
+    def _apply_all(self, begin: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+        writes = [self._pending.popleft() for _ in range(len(self._pending))]
+        try:
+            with begin() as connection:
+                for write in writes:
+                    write.apply(connection)
+        except BaseException as error:
+            for write in writes:
+                write.error = error
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +164,9 @@ class Ledger:
     owner: str = field(default_factory=process_token)
     lease: timedelta = timedelta(seconds=60)
     _commits: GroupCommit = field(default_factory=GroupCommit, init=False, repr=False, compare=False)
+    _session: LedgerSession = field(default_factory=LedgerSession, init=False, repr=False, compare=False)
+    #: Rows that could not be read, by table and id: each is named once.
+    _unreadable: set[tuple[str, object]] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -78,12 +177,8 @@ class Ledger:
             CavecronError: the database cannot be written.
 
         """
-        with self.write_lock(), self._transaction() as connection:
+        with self._commits.write_lock(), self._transaction() as connection:
             yield connection
-
-    def write_lock(self) -> AbstractContextManager[None]:
-        """Return what lets one thread of this process write at a time."""
-        return self._commits.write_lock()
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Return what `work` returns, done in a transaction that other threads of this process may share.
@@ -98,131 +193,40 @@ class Ledger:
         return self._commits.submit(work, self._transaction)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self.database.session() as connection:
-            _ensure(connection)
-            with transaction(connection):
-                yield connection
-
-    @contextmanager
-    def session(self) -> Iterator["LedgerSession"]:
-        """Yield what writes over a connection that stays open: for a thread that is about to write often."""
-        session = LedgerSession(self)
+    def session(self) -> Iterator[None]:
+        """Keep the connection open between transactions: for a job that is about to write often."""
+        with self._commits.write_lock():
+            self._session.hold()
         try:
-            yield session
+            yield
         finally:
-            session.close()
+            with self._commits.write_lock():
+                self._session.release()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """Yield a connection that sees one state of the ledger, None where there is no ledger yet."""
         with self.database.reading() as connection:
-            yield connection if _exists(connection) else None
+            connection.text_factory = _text
+            yield connection if tables.exist(connection) else None
 
+    def report_unreadable(self, table: str, row: object) -> None:
+        """Name a row that cannot be read, once: it is skipped."""
+        if (table, row) in self._unreadable:
+            return
+        self._unreadable.add((table, row))
+        import logging  # noqa: PLC0415 - a ledger that nobody has edited does without
 
-class LedgerSession:
-    """A connection that stays open between transactions; one thread has it.
-
-    Opening the file and looking at all tables takes longer than a transaction. Here that is done anew where
-    the file is another one (a backup was restored), where the tables have changed, and after an error.
-    """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._connection: sqlite3.Connection | None = None
-        #: Device and inode of the file, and the version of its tables that was looked at.
-        self._file: tuple[int, int] | None = None
-        self._seen: int | None = None
+        logging.getLogger("cavecron.ledger").warning(
+            "%s, ligne %s illisible, ignorée : la corriger ou la supprimer", table, row
+        )
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection in one short transaction that may write; raises what `Ledger.writing` does."""
-        with self._ledger.write_lock(), self._ledger.database.translate_errors():
-            try:
-                connection = self._ready()
-                with transaction(connection):
-                    yield connection
-            except BaseException:
-                self.close()
-                raise
-
-    def close(self) -> None:
-        """Close the connection; the next transaction opens another one."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._file = self._seen = None
-
-    def _ready(self) -> sqlite3.Connection:
-        if self._connection is None or self._identity() != self._file:
-            self.close()
-            file = self._identity()
-            self._connection = self._ledger.database.connect()
-            self._file = file if file == self._identity() else None
-        ((schema,),) = self._connection.execute("PRAGMA schema_version")
-        if schema == self._seen:
-            _check_version(self._connection)
-        else:
-            self._seen = None
-            _ensure(self._connection)
-            self._seen = schema
-        return self._connection
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = self._ledger.database.path.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self.database.translate_errors(), self._session.transaction(self.database) as connection:
+            yield connection
 
 
-def _ensure(connection: sqlite3.Connection) -> None:
-    if _exists(connection):
-        return
-    with transaction(connection):
-        if _exists(connection):  # another process was faster
-            return
-        connection.execute("CREATE TABLE IF NOT EXISTS cavecron_ledger (version INTEGER NOT NULL)")
-        connection.execute("DELETE FROM cavecron_ledger")
-        connection.execute("INSERT INTO cavecron_ledger VALUES (?)", (VERSION,))
-        for table, columns in _COLUMNS.items():
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-        for index in _INDICES:
-            connection.execute(index.replace("INDEX ", "INDEX IF NOT EXISTS ", 1))
-
-
-def _exists(connection: sqlite3.Connection) -> bool:
-    """Return whether all tables are there, and are ours."""
-    found = {
-        name
-        for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'index') AND name GLOB 'cavecron_*'"
-        )
-    }
-    if "cavecron_ledger" in found:
-        _check_version(connection)
-    for table in _SHAPES:
-        if table in found:
-            _check_shape(connection, table)
-    indices = {index.split(" ON ")[0].split()[-1] for index in _INDICES}
-    return {"cavecron_ledger", *_SHAPES, *indices} <= found
-
-
-def _check_version(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("SELECT max(version) FROM cavecron_ledger").fetchone()
-    if isinstance(version, int) and version > VERSION:
-        raise LedgerError(
-            f"le registre de cette base a été écrit par un cavecron plus récent (version {version}, celui-ci"
-            f" connaît la {VERSION}) : mettre cavecron à jour"
-        )
-
-
-def _check_shape(connection: sqlite3.Connection, table: str) -> None:
-    try:
-        connection.execute(f"SELECT {_SHAPES[table]} FROM {table} LIMIT 0")  # noqa: S608 - constants
-    except sqlite3.OperationalError as error:
-        if "no such column" not in str(error):
-            raise
-        raise LedgerError(
-            f"la table {table} n'a pas la forme attendue ({error}) : quelqu'un l'a modifiée ; la supprimer"
-            f" (DROP TABLE {table}), cavecron la refera vide"
-        ) from error
+def _text(stored: bytes) -> str:
+    """Return stored text; one that somebody wrote and that is no UTF-8 ends no scheduler."""
+    return stored.decode("utf-8", "replace")

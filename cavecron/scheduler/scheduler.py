@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -20,8 +20,9 @@ from cavecron.french import moment
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.catch_up import register_jobs, scan
-from cavecron.ledger.models import Claim, JobCursor, Missed, ScanResult
-from cavecron.ledger.store import Ledger, LedgerError
+from cavecron.ledger.models import Claim, JobCursor, MissedSlots, ScanResult
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import describe, next_slot
 from cavecron.scheduler.runner import Control, HungError, Means, Options, carry_out
 from cavecron.scheduler.threads import DaemonThreads
@@ -41,7 +42,7 @@ class _Desk:
     """One job as the scheduler follows it; `due` is when to look next, None while it runs here."""
 
     job: Job
-    watch: JobCursor
+    cursor: JobCursor
     due: datetime | None = None
 
 
@@ -73,7 +74,7 @@ class Scheduler:
         self._jobs = {job.name: job for job in jobs}
         self._desks = [
             _Desk(
-                job=job, watch=JobCursor(job=job.name, schedule=self._means.settings.jobs[job.name].schedule)
+                job=job, cursor=JobCursor(job=job.name, schedule=self._means.settings.jobs[job.name].schedule)
             )
             for job in jobs
             if self._means.settings.jobs[job.name].enabled
@@ -167,9 +168,9 @@ class Scheduler:
     async def _look(self, desks: Sequence[_Desk]) -> None:
         """Scan some jobs in one transaction, and start what was claimed."""
         now, ledger = self._means.clock.now(), self._means.ledger
-        watches = [desk.watch for desk in desks]
+        cursors = [desk.cursor for desk in desks]
         found: list[ScanResult] = []
-        if not await self._tried("look", lambda: found.extend(scan(ledger, watches, now))):
+        if not await self._tried("look", lambda: found.extend(scan(ledger, cursors, now))):
             for desk in desks:
                 self._schedule(desk, now + _PAUSE)
             return
@@ -178,25 +179,19 @@ class Scheduler:
 
     def _take(self, desk: _Desk, seen: ScanResult, now: datetime) -> None:
         """Act on what a look found."""
-        watch = desk.watch
+        desk.cursor = desk.cursor.after(seen, now)
         if seen.missed:
             self._warn(desk.job, seen.missed)
         if seen.interrupted:
             slot = self._local(seen.interrupted)
             _LOG.warning("Job %s : créneau coupé net, non repris : %s", desk.job.name, slot)
         if seen.busy:
-            desk.watch = replace(
-                watch, first_scan=False, idle_since=None, busy=True, expired_lease=seen.expired_lease
-            )
             self._schedule(desk, seen.next_scan or now + _PAUSE)
             return
-        desk.watch = replace(
-            watch, first_scan=False, accounted_until=now, idle_since=now, busy=False, expired_lease=None
-        )
         if seen.claim:
             self._start(desk, seen.claim)
             return
-        coming = next_slot(watch.schedule, now)
+        coming = next_slot(desk.cursor.schedule, now)
         candidates = [instant for instant in (coming, seen.next_scan) if instant]
         if candidates:
             self._schedule(desk, min(candidates))
@@ -220,7 +215,7 @@ class Scheduler:
                 await control.wake.wait()
         except CavecronError:
             pass  # logged and in the ledger
-        desk.watch = replace(desk.watch, idle_since=None, busy=True)
+        desk.cursor = desk.cursor.after_run()
         self._schedule(desk, self._means.clock.now())
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
@@ -257,14 +252,16 @@ class Scheduler:
             words = describe(configured.schedule)
             _LOG.info("Job %s (%s) : %s ; prochain créneau : %s", name, job.title, words, when)
 
-    def _warn(self, job: Job, missed: Missed) -> None:
-        gap = missed.gap
-        if gap.count == 1:
-            _LOG.warning("Job %s : créneau manqué : %s (%s)", job.name, self._local(gap.last), missed.reason)
+    def _warn(self, job: Job, missed: MissedSlots) -> None:
+        slots = missed.slots
+        if slots.count == 1:
+            _LOG.warning(
+                "Job %s : créneau manqué : %s (%s)", job.name, self._local(slots.last), missed.reason
+            )
         else:
             _LOG.warning(
                 "Job %s : %d créneaux manqués, du %s au %s (%s)",
-                *(job.name, gap.count, self._local(gap.first), self._local(gap.last), missed.reason),
+                *(job.name, slots.count, self._local(slots.first), self._local(slots.last), missed.reason),
             )
 
     def _local(self, instant: datetime) -> str:

@@ -43,11 +43,12 @@ class Lock:
 
 
 class Filler:
-    """A policy that fills the disk at a mail, to the last octet."""
+    """A policy that fills the disk at a mail, to the last octet, for so many seconds."""
 
-    def __init__(self, disk: Path, mail: int) -> None:
+    def __init__(self, disk: Path, mail: int, seconds: float = 1e6) -> None:
         self.file = disk / "filler"
         self._left = mail
+        self._seconds = seconds
 
     def __call__(self, visit: Visit) -> Fault | None:
         """Write until nothing more goes."""
@@ -59,6 +60,8 @@ class Filler:
                         pass
                 except OSError:
                     pass
+            if self._seconds < 1e6:
+                Timer(self._seconds, self.file.unlink).start()
         return None
 
 
@@ -149,13 +152,12 @@ def test_a_disk_that_fills_up_during_the_run_stops_it(
     disk = small_disk(1000)
     cellar = CellarFile(disk / "wine.db")
     _fill(cellar, server)
-    filler = Filler(disk, mail)
-    server.policies.append(filler)
+    server.policies.append(Filler(disk, mail, 3))
     result = _run(cellar)
     assert result.code == 1
     assert "le disque est plein : faire de la place, puis relancer" in json.loads(result.out)["error"]
     assert "Traceback" not in result.err
-    filler.file.unlink()
+    assert cellar.rows("SELECT state FROM cavecron_run") == [("failed",)]
     _resumed(cellar, server)
     cellar.close()
 

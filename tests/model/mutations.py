@@ -18,7 +18,8 @@ from tests.support.commands import ROOT
 _LIVES = 600
 
 _DAEMON, _RUNNER, _SLOTS = "scheduler/scheduler.py", "scheduler/runner.py", "schedule/slots.py"
-_LOOKING, _CLAIMS, _STORE = "ledger/catch_up.py", "ledger/runs.py", "ledger/store.py"
+_SCAN, _RUNS, _TABLES = "ledger/catch_up.py", "ledger/runs.py", "ledger/tables.py"
+_MODELS = "ledger/models.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ MUTATIONS = (
     _broken(
         1,
         "what passed is noted",
-        _LOOKING,
+        _SCAN,
         "parts = list(self._unaccounted(passed_by)) if passed_by else []",
         "parts: list[SlotRange] = []",
     ),
@@ -56,21 +57,21 @@ MUTATIONS = (
     _broken(
         1,
         "looking goes on where it ended",
-        _LOOKING,
+        _SCAN,
         "since = max((known for known in (stored, self.cursor.accounted_until) if known), default=self.now)",
         "since = self.now",
     ),
     _broken(
         20,
         "a slot waits for its own run, not for one by a clock that was ahead",
-        _LOOKING,
+        _SCAN,
         "slots_that_ran(self.connection, self.cursor.job, found.due, found.due)",
         "slots_that_ran(self.connection, self.cursor.job, found.due, found.due + 9999 * GRACE)",
     ),
     _broken(
         20,
         "what ran is not told as missed",
-        _LOOKING,
+        _SCAN,
         "ran = slots_that_ran(self.connection, self.cursor.job, passed_by.first, passed_by.last)",
         "ran: list[datetime] = []",
     ),
@@ -95,17 +96,17 @@ MUTATIONS = (
     _broken(
         1,
         "a slot that ran is not claimed again: the index",
-        _LOOKING,
+        _SCAN,
         "if found.due is None or slots_that_ran(self.connection, self.cursor.job, found.due, found.due):",
         "if found.due is None:",
-        _STORE,
-        "CREATE UNIQUE INDEX",
-        "CREATE INDEX",
+        _TABLES,
+        "UNIQUE INDEX {{}}",
+        "INDEX {{}}",
     ),
     _broken(
         1,
         "what is settled is not taken up",
-        _LOOKING,
+        _SCAN,
         "if latest is None or latest.is_settled:",
         "if latest is None:",
     ),
@@ -119,14 +120,14 @@ MUTATIONS = (
     _broken(
         4,
         "one run of a job at a time",
-        _LOOKING,
-        "if lease_is_valid(run, self.ledger, self.now):",
-        "if False:",
+        _MODELS,
+        "LeaseState.VALID: CursorState.BUSY,",
+        "LeaseState.VALID: CursorState.WAITING,",
     ),
     _broken(
         82,
         "a run by hand is refused beside another one",
-        _CLAIMS,
+        _RUNS,
         "if lease_is_valid(run, ledger, now):",
         "if False:",
     ),
@@ -136,7 +137,7 @@ MUTATIONS = (
     _broken(
         41,
         "a lease that has run out is left alone for a while",
-        _LOOKING,
+        _SCAN,
         "_PATIENCE = timedelta(seconds=15)",
         "_PATIENCE = timedelta()",
     ),
@@ -154,7 +155,7 @@ MUTATIONS = (
     _broken(
         3,
         "after an hour nothing is taken up",
-        _LOOKING,
+        _SCAN,
         "if self.now - latest.slot >= GRACE:",
         "if self.now - latest.slot >= 24 * GRACE:",
     ),
@@ -162,39 +163,39 @@ MUTATIONS = (
     _broken(
         11,
         "a job seen for the first time has missed nothing",
-        _LOOKING,
-        "                _remember(connection, name, identity, now)\n",
-        "                _remember(connection, name, identity, now - GRACE)\n",
+        _SCAN,
+        "                _store_cursor(connection, name, identity, now)\n",
+        "                _store_cursor(connection, name, identity, now - GRACE)\n",
     ),
     _broken(
         132,
         "a changed schedule has missed nothing",
-        _LOOKING,
+        _SCAN,
         'if known.get(name, "") != identity:',
         "if name not in known:",
     ),
     _broken(
         132,
         "a disabled job misses nothing",
-        _LOOKING,
+        _SCAN,
         'if known.get(name, "") != identity:',
         'if schedule and known.get(name, "") != identity:',
     ),
     _broken(
         20,
         "a clock that went back starts looking from now",
-        _LOOKING,
+        _SCAN,
         "if since > self.now:  # the clock went backwards",
         "if False:",
     ),
     _broken(
         77,
         "what comes again is not missed yet",
-        _LOOKING,
-        "            _retract_missed(self.connection, job, schedule, self.now)\n",
+        _SCAN,
+        "            _retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)\n",
         "",
     ),
-    _broken(9, "a clock of 1970 is not believed", _LOOKING, "if now < _EARLIEST:", "if False:"),
+    _broken(9, "a clock of 1970 is not believed", _SCAN, "if now < _EARLIEST:", "if False:"),
 )
 
 

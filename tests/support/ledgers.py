@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from cavecron.ledger.catch_up import scan
 from cavecron.ledger.history import history
-from cavecron.ledger.models import HistoryEntry, JobCursor, RunResult, ScanResult
+from cavecron.ledger.models import CursorState, HistoryEntry, JobCursor, RunResult, ScanResult
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 
@@ -13,6 +13,7 @@ from cavecron.schedule import parse
 MONDAYS = parse("0 8 * * mon", ZoneInfo("Europe/Paris"))
 HOURLY = parse("0 * * * *", ZoneInfo("Europe/Paris"))
 MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
+WAITING, BUSY_BEFORE, SUSPECTED = CursorState.WAITING, CursorState.BUSY, CursorState.LEASE_EXPIRED
 DONE = RunResult(state="succeeded", summary="fait")
 
 
@@ -21,9 +22,9 @@ def another(ledger: Ledger) -> Ledger:
     return Ledger(database=ledger.database)
 
 
-def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **watch: object) -> ScanResult:
-    """Scan once for Mondays, as a process that has just started unless `watch` says more."""
-    values = {"job": "report", "schedule": MONDAYS, **watch}
+def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **cursor: object) -> ScanResult:
+    """Scan once for Mondays, as a process that has just started unless `cursor` says more."""
+    values = {"job": "report", "schedule": MONDAYS, **cursor}
     (found,) = scan(ledger, [JobCursor(**values)], now, eager=eager)  # type: ignore[arg-type]
     return found
 

@@ -6,12 +6,26 @@ import pytest
 
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history, overdue
-from cavecron.ledger.models import BUSY, REPLACED, ScanResult
+from cavecron.ledger.models import BUSY, REPLACED, CursorState, ScanResult
 from cavecron.ledger.runs import claim_manual, finish
-from cavecron.ledger.store import Ledger, LedgerError
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import parse
 from tests.support.app_database import NOW, CellarFile
-from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked
+from tests.support.ledgers import (
+    BUSY_BEFORE,
+    DONE,
+    HOUR,
+    HOURLY,
+    MINUTE,
+    MONDAYS,
+    WAITING,
+    WEEK,
+    another,
+    entries,
+    latest,
+    looked,
+)
 
 
 def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
@@ -35,7 +49,7 @@ def test_what_is_less_than_an_hour_late_is_made_up_for(ledger: Ledger, late: tim
     found = looked(ledger, NOW + late)
     assert (latest(ledger).state, latest(ledger).slot) == (state, NOW)
     assert (found.claim is not None) == (state == "running")
-    assert looked(ledger, NOW + late + MINUTE, first_scan=False).missed is None
+    assert looked(ledger, NOW + late + MINUTE, state=WAITING).missed is None
     assert len(history(ledger)) == 1
 
 
@@ -50,7 +64,7 @@ def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    ("idle_since", "late", "trigger"),
+    ("waiting_since", "late", "trigger"),
     [
         pytest.param(NOW - MINUTE, timedelta(seconds=1), "slot", id="waited for"),
         pytest.param(NOW - MINUTE, 2 * MINUTE, "replay", id="waited for, but the machine slept"),
@@ -58,11 +72,12 @@ def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
     ],
 )
 def test_a_slot_that_nobody_was_awake_for_is_a_replay(
-    ledger: Ledger, idle_since: datetime | None, late: timedelta, trigger: str
+    ledger: Ledger, waiting_since: datetime | None, late: timedelta, trigger: str
 ) -> None:
     """The history tells the one from the other."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    found = looked(ledger, NOW + late, idle_since=idle_since, first_scan=idle_since is None)
+    state = WAITING if waiting_since else CursorState.FIRST_SCAN
+    found = looked(ledger, NOW + late, state=state, accounted_until=waiting_since)
     assert found.claim
     assert found.claim.trigger == trigger
 
@@ -107,9 +122,9 @@ def test_what_was_missed_in_the_future_is_taken_back(ledger: Ledger) -> None:
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
     assert [entry.slots for entry in history(ledger)] == [6]
-    looked(ledger, NOW + WEEK + 2 * HOUR, first_scan=False)
+    looked(ledger, NOW + WEEK + 2 * HOUR, state=WAITING)
     assert entries(ledger)[0][1:3] == (NOW, 2)
-    assert looked(ledger, NOW + 2 * WEEK, first_scan=False).claim
+    assert looked(ledger, NOW + 2 * WEEK, state=WAITING).claim
 
 
 def test_slots_during_a_run_are_told_as_such(ledger: Ledger) -> None:
@@ -119,11 +134,11 @@ def test_slots_during_a_run_are_told_as_such(ledger: Ledger) -> None:
     assert claim
     end = NOW + 3 * HOUR + MINUTE
     finish(ledger, claim, DONE, end)
-    found = looked(ledger, end, schedule=HOURLY, accounted_until=NOW, busy=True, first_scan=False)
+    found = looked(ledger, end, schedule=HOURLY, accounted_until=NOW, state=BUSY_BEFORE)
     assert found.claim
     assert found.claim.slot == NOW + 3 * HOUR
     assert found.missed
-    assert (found.missed.gap.count, found.missed.reason) == (2, BUSY)
+    assert (found.missed.slots.count, found.missed.reason) == (2, BUSY)
 
 
 def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFile) -> None:
@@ -183,7 +198,7 @@ def test_looking_writes_nothing_while_nothing_passes(ledger: Ledger, cellar: Cel
     """The file does not change by a byte."""
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     before = cellar.path.read_bytes()
-    looked(ledger, NOW + HOUR, first_scan=False)
+    looked(ledger, NOW + HOUR, state=WAITING)
     register_jobs(ledger, {"report": MONDAYS}, NOW + HOUR)
     overdue(ledger, {"report": MONDAYS}, NOW + HOUR)
     history(ledger)

@@ -10,7 +10,8 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import LeaseLostError
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.runs import claim_manual
-from cavecron.ledger.store import Ledger, LedgerError
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import LedgerError
 from tests.support.app_database import NOW, CellarFile
 
 DELIVERIES = "SELECT recipient, state FROM cavecron_delivery ORDER BY recipient"
@@ -46,9 +47,9 @@ def opened(deliveries: Deliveries) -> list[sqlite3.Connection]:
 def test_many_turns_are_noted_down_over_one_connection(deliveries: Deliveries) -> None:
     """Opening the file and looking at its tables takes longer than writing; at the end it is closed."""
     before = len(opened(deliveries))
-    with deliveries.session() as kept:
+    with deliveries.session():
         for number in range(10):
-            kept.record(now=NOW, started=[str(number)])
+            deliveries.record(now=NOW, started=[str(number)])
         (connection,) = opened(deliveries)[before:]
         assert not connection.in_transaction
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
@@ -61,11 +62,11 @@ def test_a_backup_that_is_restored_meanwhile_gets_what_follows(
 ) -> None:
     """It is a new file under the old name: nothing may go into the one that nobody will ever see again."""
     backup = cellar.path.with_name("backup.db")
-    with deliveries.session() as kept:
+    with deliveries.session():
         shutil.copyfile(cellar.path, backup)
-        kept.record(now=NOW, started=["1"])
+        deliveries.record(now=NOW, started=["1"])
         backup.replace(cellar.path)
-        kept.record(now=NOW, started=["2"])
+        deliveries.record(now=NOW, started=["2"])
     with deliveries.ledger.database.reading() as restored:
         assert restored.execute(DELIVERIES).fetchall() == [("2", "sending")]
 
@@ -74,11 +75,11 @@ def test_a_ledger_of_a_later_version_is_refused_meanwhile_too(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
     """A newer cavecron may have started beside this one."""
-    with deliveries.session() as kept:
-        kept.record(now=NOW, started=["1"])
+    with deliveries.session():
+        deliveries.record(now=NOW, started=["1"])
         cellar.execute("UPDATE cavecron_ledger SET version = 99")
         with pytest.raises(LedgerError, match="plus récent"):
-            kept.record(now=NOW, started=["2"])
+            deliveries.record(now=NOW, started=["2"])
     assert cellar.rows(DELIVERIES) == [("1", "sending")]
 
 
@@ -86,19 +87,19 @@ def test_tables_that_somebody_removes_meanwhile_are_made_anew(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
     """As at the start; the run itself is in another table."""
-    with deliveries.session() as kept:
-        kept.record(now=NOW, started=["1"])
+    with deliveries.session():
+        deliveries.record(now=NOW, started=["1"])
         cellar.execute("DROP TABLE cavecron_delivery")
-        kept.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
+        deliveries.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     assert cellar.rows(DELIVERIES) == [("1", "sent")]
 
 
 def test_a_lost_lease_is_noticed_and_undoes_nothing_else(deliveries: Deliveries, cellar: CellarFile) -> None:
     """Whether a run is ours is looked at in each transaction; after an error the next one is a new start."""
-    with deliveries.session() as kept:
+    with deliveries.session():
         cellar.execute("UPDATE cavecron_run SET owner = 'another'")
         with pytest.raises(LeaseLostError):
-            kept.record(now=NOW, started=["1"])
+            deliveries.record(now=NOW, started=["1"])
         cellar.execute("UPDATE cavecron_run SET owner = ?", (deliveries.ledger.owner,))
-        kept.record(now=NOW, started=["2"])
+        deliveries.record(now=NOW, started=["2"])
     assert cellar.rows(DELIVERIES) == [("2", "sending")]

@@ -12,7 +12,7 @@ from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import environment
-from tests.support.ledgers import MINUTE, looked
+from tests.support.ledgers import MINUTE, WAITING, looked
 
 _TELL = "from cavecron.ledger.process_id import process_token; print(process_token(), flush=True); input()"
 
@@ -67,7 +67,7 @@ def test_a_run_of_a_killed_process_is_taken_up_at_once(cellar: CellarFile) -> No
     host, process, machine, started, token = ledger.owner.split(":")
     dead = Ledger(database=cellar.database, owner=f"{host}:{process}:{machine}:{int(started) - 1}:{token}")
     assert looked(dead, NOW, eager=True).claim
-    taken = looked(ledger, NOW + MINUTE / 10, first_scan=False).claim
+    taken = looked(ledger, NOW + MINUTE / 10, state=WAITING).claim
     assert taken
     assert taken.attempt == 2
     assert claim_manual(dead, "another", (), NOW)

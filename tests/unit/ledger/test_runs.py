@@ -1,5 +1,6 @@
 """Claims and leases in the ledger: who may run, take over, try again and resume."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,21 @@ from cavecron.ledger.models import RunResult, ScanResult
 from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
-from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked
+from tests.support.ledgers import (
+    BUSY_BEFORE,
+    DONE,
+    HOUR,
+    HOURLY,
+    MINUTE,
+    MONDAYS,
+    SUSPECTED,
+    WAITING,
+    WEEK,
+    another,
+    entries,
+    latest,
+    looked,
+)
 
 
 def test_a_killed_run_is_taken_over_when_its_lease_is_over(ledger: Ledger) -> None:
@@ -31,21 +46,35 @@ def test_a_lease_that_ran_out_in_its_owners_sleep_is_left_alone_for_a_while(ledg
     claim = looked(ledger, NOW).claim
     assert claim
     other, late = another(ledger), NOW + 10 * MINUTE
-    first = looked(other, late, first_scan=False)
+    first = looked(other, late, state=WAITING)
     assert first.busy
     assert first.next_scan
     assert renew(ledger, claim.run, late)
-    assert looked(other, first.next_scan, first_scan=False, expired_lease=first.expired_lease).busy
+    assert looked(other, first.next_scan, state=SUSPECTED, expired_lease=first.expired_lease).busy
     again = late + 5 * MINUTE
-    second = looked(other, again, first_scan=False)
-    assert looked(other, again + MINUTE, first_scan=False, expired_lease=second.expired_lease).claim
+    second = looked(other, again, state=WAITING)
+    assert looked(other, again + MINUTE, state=SUSPECTED, expired_lease=second.expired_lease).claim
 
 
 def test_a_lease_from_the_future_does_not_block_a_job_for_years(ledger: Ledger) -> None:
-    """It was taken when the clock was wrong, and its owner was killed."""
+    """It was taken when the clock was wrong, and its owner was killed, in another container perhaps."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    claim_manual(ledger, "report", (), NOW + 100 * WEEK)
+    claim_manual(replace(ledger, owner="nas:1:another:2:3"), "report", (), NOW + 100 * WEEK)
     assert looked(another(ledger), NOW).claim
+
+
+def test_a_lease_from_the_future_whose_owner_is_there_is_left_alone_for_a_while(ledger: Ledger) -> None:
+    """The clock was set back beside a live run: its owner renews the lease, unless it hangs."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = claim_manual(ledger, "report", (), NOW + HOUR)
+    other = another(ledger)
+    first = looked(other, NOW)
+    assert (first.busy, first.next_scan) == (True, NOW + 15 * timedelta(seconds=1))
+    with pytest.raises(AlreadyRunningError, match="dans 121 s"):
+        claim_manual(other, "report", (), NOW)
+    hung = looked(other, NOW + MINUTE, state=SUSPECTED, expired_lease=first.expired_lease)
+    assert hung.claim
+    assert renew(ledger, claim.run, NOW) is False
 
 
 def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) -> None:
@@ -86,8 +115,8 @@ def test_a_failed_run_is_tried_again_when_it_is_time(ledger: Ledger) -> None:
     assert claim
     ending = RunResult(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
     finish(ledger, claim, ending, NOW + MINUTE)
-    assert looked(ledger, NOW + 2 * MINUTE, first_scan=False).next_scan == NOW + 5 * MINUTE
-    retried = looked(ledger, NOW + 5 * MINUTE, first_scan=False).claim
+    assert looked(ledger, NOW + 2 * MINUTE, state=WAITING).next_scan == NOW + 5 * MINUTE
+    retried = looked(ledger, NOW + 5 * MINUTE, state=WAITING).claim
     assert retried
     assert (retried.attempt, retried.failures) == (2, 1)
 
@@ -129,9 +158,9 @@ def test_a_run_by_hand_keeps_the_slot_waiting(ledger: Ledger) -> None:
     """The slot is made up for when it ends."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     by_hand = claim_manual(ledger, "report", (), NOW - MINUTE)
-    assert looked(ledger, NOW, first_scan=False).busy
+    assert looked(ledger, NOW, state=WAITING).busy
     finish(ledger, by_hand, DONE, NOW + MINUTE)
-    found = looked(ledger, NOW + MINUTE, first_scan=False, busy=True)
+    found = looked(ledger, NOW + MINUTE, state=BUSY_BEFORE)
     assert found.claim
     assert (found.claim.slot, found.claim.trigger) == (NOW, "replay")
 

@@ -11,17 +11,30 @@ from cavecron.ledger.models import TOO_LATE
 from cavecron.ledger.runs import claim_manual, finish, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
-from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WEEK, another, entries, latest, looked
+from tests.support.ledgers import (
+    BUSY_BEFORE,
+    DONE,
+    HOUR,
+    HOURLY,
+    MINUTE,
+    MONDAYS,
+    WAITING,
+    WEEK,
+    another,
+    entries,
+    latest,
+    looked,
+)
 
 
 def test_a_run_of_the_future_keeps_no_earlier_slot_from_running(ledger: Ledger) -> None:
     """A clock that was a year ahead at a slot had it run; once it is right, all slots until then come."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    ahead = looked(ledger, NOW + 52 * WEEK, first_scan=False).claim
+    ahead = looked(ledger, NOW + 52 * WEEK, state=WAITING).claim
     assert ahead
     finish(ledger, ahead, DONE, NOW + 52 * WEEK)
-    looked(ledger, NOW - MINUTE, first_scan=False)
-    claim = looked(ledger, NOW, first_scan=False).claim
+    looked(ledger, NOW - MINUTE, state=WAITING)
+    claim = looked(ledger, NOW, state=WAITING).claim
     assert claim
     assert claim.slot == NOW
 
@@ -32,16 +45,20 @@ def test_what_ran_is_not_told_as_missed_when_it_comes_again(ledger: Ledger) -> N
     claim = looked(ledger, NOW + HOUR, schedule=HOURLY).claim
     assert claim
     finish(ledger, claim, DONE, NOW + HOUR)
-    looked(ledger, NOW - HOUR / 2, schedule=HOURLY, first_scan=False)
-    found = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY, first_scan=False)
+    looked(ledger, NOW - HOUR / 2, schedule=HOURLY, state=WAITING)
+    found = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY, state=WAITING)
     assert found.missed
-    assert (found.missed.gap.first, found.missed.gap.last, found.missed.gap.count) == (NOW, NOW + 3 * HOUR, 3)
+    assert (found.missed.slots.first, found.missed.slots.last, found.missed.slots.count) == (
+        NOW,
+        NOW + 3 * HOUR,
+        3,
+    )
     told = [(entry.state, entry.slot, entry.slots) for entry in history(ledger)]
     assert told == [
         ("running", NOW + 4 * HOUR, 1),
         ("missed", NOW + 2 * HOUR, 2),
-        ("succeeded", NOW + HOUR, 1),
         ("missed", NOW, 1),
+        ("succeeded", NOW + HOUR, 1),
     ]
 
 
@@ -66,11 +83,11 @@ def test_a_job_that_is_away_misses_nothing_in_the_future(ledger: Ledger, changed
 def test_the_last_of_several_missed_slots_can_still_be_taken(ledger: Ledger) -> None:
     """Who looks once takes it out of their row."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
-    looked(ledger, NOW + 3 * HOUR, schedule=HOURLY, busy=True)
+    looked(ledger, NOW + 3 * HOUR, schedule=HOURLY, state=BUSY_BEFORE)
     claim = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY).claim
     assert claim
     finish(ledger, claim, DONE, NOW + 4 * HOUR)
-    looked(ledger, NOW + 2 * HOUR + MINUTE, schedule=HOURLY, first_scan=False)
+    looked(ledger, NOW + 2 * HOUR + MINUTE, schedule=HOURLY, state=WAITING)
     found = scan_once(another(ledger), {"report": HOURLY}, NOW + 2 * HOUR + MINUTE)["report"].claim
     assert found
     assert found.slot == NOW + 2 * HOUR
@@ -88,7 +105,7 @@ def test_a_clock_that_nobody_has_set_is_not_believed(ledger: Ledger) -> None:
     assert entries(ledger) == before
     assert before[0][3] is not None
     assert before[0][3].startswith(TOO_LATE)
-    assert looked(ledger, NOW, first_scan=False).claim
+    assert looked(ledger, NOW, state=WAITING).claim
 
 
 def test_who_is_overtaken_by_a_run_by_hand_learns_of_it(ledger: Ledger) -> None:

@@ -12,7 +12,8 @@ from cavecron import CavecronError, Job, Run, Scheduler, TemporaryError, job
 from cavecron.errors import ConfigurationError
 from cavecron.ledger.history import history
 from cavecron.ledger.models import HistoryEntry
-from cavecron.ledger.store import Ledger, LedgerError
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import LedgerError
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
 
@@ -165,7 +166,7 @@ def test_a_claim_that_cannot_be_written_loses_no_slot(
     def mine(run: Run) -> None: ...
 
     def registered() -> bool:
-        return bool(cellar.rows("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run_running'"))
+        return bool(cellar.rows("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run_unfinished'"))
 
     lived(cellar, mine, before=timedelta(minutes=9), until=registered)
     cellar.execute("CREATE TRIGGER full BEFORE INSERT ON cavecron_run BEGIN SELECT raise(ABORT, 'full'); END")

@@ -1,0 +1,143 @@
+"""The ledger's tables: made on first use, of a known version and shape, or refused.
+
+It knows neither what the rows mean nor who writes them.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+
+from cavecron.database.sqlite import transaction
+from cavecron.errors import CavecronError
+
+VERSION = 1
+
+_COLUMNS: Mapping[str, str] = {
+    # One row a job: what is looked for (expression and zone; '' while disabled), and until when.
+    "cavecron_job": "name TEXT PRIMARY KEY, schedule TEXT NOT NULL, looked_until DATETIME NOT NULL",
+    # One row a run, and one for each row of missed slots: `slots` of them, from `slot` to `last_slot`.
+    # A run by hand has as `slot` the instant when it was asked for. A greater id came later.
+    "cavecron_run": (
+        "id INTEGER PRIMARY KEY, job TEXT NOT NULL, slot DATETIME NOT NULL, last_slot DATETIME NOT NULL,"
+        " slots INTEGER NOT NULL, trigger TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
+        " failures INTEGER NOT NULL, owner TEXT, lease_until DATETIME, retry_at DATETIME, started DATETIME,"
+        " finished DATETIME, summary TEXT, reason TEXT, users TEXT"
+    ),
+    # One row a run and recipient; `repeats` counts how often its fate was unknown when it was sent again,
+    # `mail` is its row in the application's log.
+    "cavecron_delivery": (
+        "run INTEGER NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, repeats INTEGER NOT NULL,"
+        " error TEXT, mail INTEGER, at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
+    ),
+}
+
+#: Conditions of partial indices: SQLite uses one only for a query that says its condition word by word.
+SLOT_RUN = "state <> 'missed' AND trigger <> 'manual'"
+MANUAL_RUN = "trigger = 'manual'"
+MISSED = "state = 'missed'"
+UNFINISHED = "state IN ('running', 'interrupted', 'failed')"
+IN_FLIGHT = "state = 'sending'"
+
+#: Small on purpose: of a job of every minute there are half a million rows a year.
+_INDICES: Mapping[str, str] = {
+    # The guard: no slot runs twice.
+    "cavecron_run_slot": f"UNIQUE INDEX {{}} ON cavecron_run (job, slot) WHERE {SLOT_RUN}",
+    # By job, and in it by id: an index ends with the row's id.
+    "cavecron_run_by_job": "INDEX {} ON cavecron_run (job)",
+    "cavecron_run_unfinished": f"INDEX {{}} ON cavecron_run (job, state) WHERE {UNFINISHED}",
+    "cavecron_run_missed": f"INDEX {{}} ON cavecron_run (job, last_slot) WHERE {MISSED}",
+    "cavecron_run_manual": f"INDEX {{}} ON cavecron_run (job, slot) WHERE {MANUAL_RUN}",
+    "cavecron_delivery_in_flight": f"INDEX {{}} ON cavecron_delivery (run) WHERE {IN_FLIGHT}",
+}
+#: What earlier releases had instead.
+_FORMER_INDICES = ("cavecron_run_job", "cavecron_run_running")
+
+_SHAPES: Mapping[str, str] = {
+    table: ", ".join(part.split()[0] for part in columns.partition(", PRIMARY")[0].split(", "))
+    for table, columns in _COLUMNS.items()
+}
+
+
+class LedgerError(CavecronError):
+    """The ledger cannot be used before a person has changed something."""
+
+    exit_code = 2
+
+
+def ensure_tables(connection: sqlite3.Connection) -> None:
+    """Make what is missing of the tables and their indices, in one transaction.
+
+    Raises:
+        LedgerError: the tables are of a later version, or somebody has changed them.
+
+    """
+    if are_complete(connection):
+        return
+    with transaction(connection):
+        if are_complete(connection):  # another process was faster
+            return
+        connection.execute("CREATE TABLE IF NOT EXISTS cavecron_ledger (version INTEGER NOT NULL)")
+        connection.execute("DELETE FROM cavecron_ledger")
+        connection.execute("INSERT INTO cavecron_ledger VALUES (?)", (VERSION,))
+        for table, columns in _COLUMNS.items():
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+        for name, definition in _INDICES.items():
+            connection.execute(f"CREATE {definition.format(f'IF NOT EXISTS {name}')}")
+        for name in _FORMER_INDICES:
+            connection.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def exist(connection: sqlite3.Connection) -> bool:
+    """Return whether the tables can be read: with or without the indices that make it fast.
+
+    Raises:
+        LedgerError: they are of a later version, or somebody has changed them.
+
+    """
+    return _present(connection) >= {"cavecron_ledger", *_SHAPES}
+
+
+def are_complete(connection: sqlite3.Connection) -> bool:
+    """Return whether all tables and indices are there.
+
+    Raises:
+        LedgerError: they are of a later version, or somebody has changed them.
+
+    """
+    return _present(connection) >= {"cavecron_ledger", *_SHAPES, *_INDICES}
+
+
+def check_version(connection: sqlite3.Connection) -> None:
+    """Raise LedgerError where a later version of cavecron has written the tables."""
+    (version,) = connection.execute("SELECT max(version) FROM cavecron_ledger").fetchone()
+    if isinstance(version, int) and version > VERSION:
+        raise LedgerError(
+            f"le registre de cette base a été écrit par un cavecron plus récent (version {version}, celui-ci"
+            f" connaît la {VERSION}) : mettre cavecron à jour"
+        )
+
+
+def _present(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of cavecron's tables and indices that are there, after a check of their version."""
+    present = {
+        name
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'index') AND name GLOB 'cavecron_*'"
+        )
+    }
+    if "cavecron_ledger" in present:
+        check_version(connection)
+    for table in present & _SHAPES.keys():
+        _check_shape(connection, table)
+    return present
+
+
+def _check_shape(connection: sqlite3.Connection, table: str) -> None:
+    try:
+        connection.execute(f"SELECT {_SHAPES[table]} FROM {table} LIMIT 0")  # noqa: S608 - constants
+    except sqlite3.OperationalError as error:
+        if "no such column" not in str(error):
+            raise
+        raise LedgerError(
+            f"la table {table} n'a pas la forme attendue ({error}) : quelqu'un l'a modifiée ; la supprimer"
+            f" (DROP TABLE {table}), cavecron la refera vide"
+        ) from error
