@@ -110,11 +110,12 @@ _CRON = Variable(name="CRON", default="", parse=partial(_expression, zone=UTC))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How many days rows of the three log tables are kept."""
+    """How many days rows of the three log tables are kept, and those of cavecron's own past runs."""
 
     email_log_days: int = setting("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", _days)
     activity_log_days: int = setting("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", _days)
     api_usage_days: int = setting("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", _days)
+    ledger_days: int = setting("SCHEDULER_CLEANUP_LEDGER_DAYS", "400", _days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""The cleanup: old rows of the application's three log tables go.
+"""The cleanup: old rows of the application's three log tables go, and those of cavecron's own past.
 
-It knows no SQL: which rows, and how gently, is `appdb.cleanup`'s affair.
+It knows no SQL: which rows, and how gently, is the affair of `appdb.cleanup` and `ledger.retention`.
 """
 
 import logging
@@ -11,9 +11,11 @@ from cavecron.appdb.last_written import last_written
 from cavecron.appdb.tables import LOGS, require
 from cavecron.jobs.clock_guard import require_plausible_clock
 from cavecron.jobs.job import Outcome, Run
+from cavecron.ledger import retention
 from cavecron.ledger.history import history
 
 _LOG = logging.getLogger(__name__)
+_OWN_TABLE = "cavecron_run"
 
 #: Of the job itself, in which one that succeeded is looked for.
 _PAST_RUNS = 100
@@ -22,13 +24,18 @@ _PAST_RUNS = 100
 def cleanup(run: Run) -> Outcome:
     """Delete the rows that are older than their retention; with `run.dry_run` only count them."""
     require(run.database, LOGS)
+    ledger, days = run.deliveries.ledger, run.settings.retention.ledger_days
     if run.dry_run:
         counts = count_old(run.database, run.settings.retention, now=run.planned, check=run.check)
+        own = retention.count_old(ledger, days=days, now=run.planned)
+        counts |= {_OWN_TABLE: own} if own else {}
         return _outcome("Essai à blanc, lignes à supprimer", counts)
     _check_clock(run)
     # A slot taken by a clock that was ahead stays ahead when the run is taken up by the right one.
     now = min(run.planned, run.clock.now())
     counts = prune(run.database, run.settings.retention, now=now, check=run.check)
+    own = retention.prune(ledger, days=days, now=now, check=run.check)
+    counts |= {_OWN_TABLE: own} if own else {}
     outcome = _outcome("Nettoyage, lignes supprimées", counts)
     for table, count in counts.items():
         plural = "s" if count > 1 else ""

@@ -150,24 +150,21 @@ def mark_interrupted(connection: sqlite3.Connection, run: RunRow, now: datetime)
     return None
 
 
-def renew(ledger: Ledger, run: int, now: datetime) -> bool:
-    """Renew the lease of a run; return False if another process has taken it over.
+def renew(ledger: Ledger, run: int, now: datetime) -> None:
+    """Renew the lease of a run.
 
     Raises:
+        LeaseLostError: another process has taken it over.
         RunMissingError: the ledger does not know the run any more.
 
     """
     lease = utc_text(now + ledger.lease)
 
-    def write(connection: sqlite3.Connection) -> bool:
-        try:
-            require_lease(connection, ledger, run)
-        except LeaseLostError:
-            return False
+    def write(connection: sqlite3.Connection) -> None:
+        require_lease(connection, ledger, run)
         connection.execute("UPDATE cavecron_run SET lease_until = ? WHERE id = ?", (lease, run))
-        return True
 
-    return ledger.write(write)
+    ledger.write(write)
 
 
 def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:

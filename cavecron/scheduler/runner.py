@@ -22,7 +22,7 @@ from cavecron.jobs.invoke import JobCrashedError, call
 from cavecron.jobs.job import Job, Outcome, Run
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import Claim, RunResult
-from cavecron.ledger.runs import finish, renew
+from cavecron.ledger.runs import RunMissingError, finish, renew
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE
 from cavecron.scheduler.retry import ended_by, ended_with
@@ -79,26 +79,22 @@ class Control:
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: Event = field(default_factory=Event)
-    _lost: Event = field(default_factory=Event)
+    #: Why the run is not this process's any more.
+    loss: CavecronError | None = None
 
     def stop(self) -> None:
         """Ask the job to stop; called in the thread of the loop."""
         self._stop.set()
         self.wake.set()
 
-    def lose(self) -> None:
-        """Say that another process has taken the run over."""
-        self._lost.set()
+    def lose(self, error: CavecronError) -> None:
+        """Say why the run is not this process's any more."""
+        self.loss = error
 
     @property
     def stopping(self) -> bool:
         """Return whether the job was asked to stop."""
         return self._stop.is_set()
-
-    @property
-    def lost(self) -> bool:
-        """Return whether another process has the run."""
-        return self._lost.is_set()
 
 
 async def carry_out(claim: Claim, job: Job, means: Means, *, control: Control, options: Options) -> Outcome:
@@ -152,7 +148,7 @@ class _Attempt:
     options: Options
     _ping: "asyncio.Future[None] | None" = None
     _renewed: float = 0.0
-    _renewal: "asyncio.Future[bool] | None" = None
+    _renewal: "asyncio.Future[None] | None" = None
 
     def run(self) -> Run:
         """Return what the job's function is given."""
@@ -174,8 +170,8 @@ class _Attempt:
 
     def _halted(self, deadline: float) -> CavecronError | None:
         """Return why the job has to stop; called in its thread."""
-        if self.control.lost:
-            return LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
+        if self.control.loss:
+            return self.control.loss
         if self.control.stopping:
             return StoppedError("arrêt demandé, le job s'est interrompu")
         if self.means.clock.monotonic() > deadline:
@@ -278,10 +274,11 @@ class _Attempt:
             self._renewal = self._start("lease", lambda: renew(ledger, self.claim.run, clock.now()))
         return max(0.01, self._renewed + term - now)
 
-    def _finish_renewal(self, renewal: "asyncio.Future[bool]") -> None:
+    def _finish_renewal(self, renewal: "asyncio.Future[None]") -> None:
         try:
-            if not renewal.result():
-                self.control.lose()
+            renewal.result()
+        except (LeaseLostError, RunMissingError) as error:
+            self.control.lose(error)
         except CavecronError as error:
             _LOG.warning("Job %s : bail non renouvelé, %s", self.job.name, error)
 

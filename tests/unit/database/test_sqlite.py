@@ -1,7 +1,11 @@
 """The application's file: what a person reads when it cannot be used, and that it is left as it was."""
 
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +17,7 @@ from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import read_utc, utc_text
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError
 from tests.support.app_database import CellarFile
-from tests.support.commands import cavecron, unprivileged
+from tests.support.commands import cavecron, environment, unprivileged
 
 
 def _explained(path: Path, query: str = "SELECT 1 FROM wine") -> CavecronError:
@@ -77,15 +81,6 @@ def test_a_lock_is_waited_for_and_then_told(cellar: CellarFile) -> None:
     error = _explained(cellar.path)
     assert isinstance(error, TemporaryError)
     assert "base verrouillée par un autre programme depuis 0.05 s" in str(error)
-
-
-def test_a_full_disk_is_told(cellar: CellarFile) -> None:
-    """SQLite's own limit of pages says what a full disk says."""
-    query = "CREATE TABLE big AS SELECT randomblob(10000)"
-    full = pytest.raises(CavecronError, match="le disque est plein : faire de la place")
-    with full, cellar.database.writing() as connection:
-        connection.execute("PRAGMA max_page_count = 1")
-        connection.execute(query)
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o000], ids=["read-only", "unreadable"])
@@ -172,3 +167,54 @@ def test_instants_are_stored_as_the_application_does() -> None:
 def test_stored_instants_are_read_with_lenience(stored: object, read: datetime | None) -> None:
     """What cannot be read is None, never an error."""
     assert read_utc(stored) == read
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace makes system calls fail")
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        ("newfstatat", "ESTALE", "le partage réseau a été démonté ou remplacé"),
+        ("newfstatat", "EIO", "erreur de lecture ou d'écriture"),
+        ("newfstatat", "ENOTCONN", "le partage réseau n'est plus connecté"),
+        ("newfstatat", "EHOSTDOWN", "l'hôte du partage réseau est arrêté"),
+        ("newfstatat", "ETIMEDOUT", "le partage réseau ne répond pas"),
+        ("newfstatat", "ENOLCK", "le partage réseau n'accorde pas de verrou"),
+        ("pread64", "EIO", "ne peut être lue ou écrite"),
+        ("pread64", "ESTALE", "ne peut être lue ou écrite"),
+    ],
+)
+def test_a_share_that_is_away_is_temporary(cellar: CellarFile, call: str, error: str, words: str) -> None:
+    """What passes is tried again; a person reads what to look at."""
+    program = (
+        "import sys; from pathlib import Path; from cavecron.database.sqlite import Database;"
+        " from cavecron.errors import TemporaryError\n"
+        "try:\n    with Database(Path(sys.argv[1])).writing() as c: c.execute('SELECT 1 FROM wine')\n"
+        "except TemporaryError as e: print(e)"
+    )
+    injected = ("-e", f"trace={call}", "-e", f"inject={call}:error={error}", "-P", str(cellar.path))
+    command = ["strace", "-f", "-o", "/dev/null", *injected, sys.executable, "-c", program, str(cellar.path)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if "ptrace" in done.stderr:
+        pytest.skip(done.stderr)
+    assert words in done.stdout, done.stderr
+    assert "Vérifier que l'hôte du partage répond et que le volume est monté" in done.stdout
+
+
+def test_a_full_disk_is_temporary(cellar: CellarFile) -> None:
+    """Somebody makes room. SQLite's own limit of pages says what a full disk says."""
+    full = pytest.raises(TemporaryError, match="le disque est plein : faire de la place, puis relancer")
+    with full, cellar.database.writing() as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        connection.execute("CREATE TABLE big AS SELECT randomblob(10000)")
+
+
+def test_a_disk_without_room_for_a_journal_is_told_as_full(
+    small_disk: Callable[[int], Path],
+) -> None:
+    """SQLite only says that it cannot open something."""
+    disk = small_disk(1000)
+    cellar = CellarFile(disk / "wine.db")
+    subprocess.run(["mount", "-o", "remount,nr_inodes=2", str(disk)], check=True)
+    with pytest.raises(TemporaryError, match="le disque est plein"), cellar.database.writing() as connection:
+        connection.execute("DELETE FROM cellar_category")
+    cellar.close()

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -103,3 +104,20 @@ def test_a_lost_lease_is_noticed_and_undoes_nothing_else(deliveries: Deliveries,
         cellar.execute("UPDATE cavecron_run SET owner = ?", (deliveries.ledger.owner,))
         deliveries.record(now=NOW, started=["2"])
     assert cellar.rows(DELIVERIES) == [("2", "sending")]
+
+
+def test_several_threads_share_the_open_connection(deliveries: Deliveries, cellar: CellarFile) -> None:
+    """One opens it, all write over it, and it is closed when the last one does without."""
+    before = len(opened(deliveries))
+
+    def mail(number: int) -> None:
+        with deliveries.session():
+            for turn in range(5):
+                deliveries.record(now=NOW, started=[f"{number}-{turn}"])
+
+    with deliveries.session(), ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(mail, range(8))) == [None] * 8
+        assert len(opened(deliveries)) == before + 1
+    assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(40,)]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened(deliveries)[-1].execute("SELECT 1")

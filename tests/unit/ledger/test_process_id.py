@@ -1,5 +1,7 @@
 """Who holds a run: a process that was killed is known to be gone, and nobody else ever is."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -7,7 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cavecron.ledger.process_id import is_dead, process_token, shown
+from cavecron.ledger.process_id import is_alive, is_dead, process_token, shown
 from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
@@ -72,3 +74,43 @@ def test_a_run_of_a_killed_process_is_taken_up_at_once(cellar: CellarFile) -> No
     assert taken.attempt == 2
     assert claim_manual(dead, "another", (), NOW)
     assert claim_manual(ledger, "another", (), NOW)
+
+
+_LOOK = (
+    "import sys; from cavecron.ledger.process_id import is_alive, is_dead;"
+    " print(is_dead(sys.argv[1]), is_alive(sys.argv[1]))"
+)
+
+
+def seen_by_another_user(name: str, options: str) -> str:
+    """Return what another user, with a /proc mounted with `options`, says of a process: is it dead, is it alive."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("mounting needs root")
+    user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+    script = f'mount -t proc -o {options} proc /proc && exec {user} "$@"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", _LOOK, name]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if "mount:" in done.stderr:
+        pytest.skip(f"/proc cannot be mounted here: {done.stderr}")
+    return done.stdout.strip() or done.stderr
+
+
+@pytest.mark.parametrize("options", ["hidepid=1", "hidepid=2", "subset=pid", "hidepid=2,subset=pid"])
+def test_a_process_that_proc_hides_is_neither_dead_nor_alive(options: str) -> None:
+    """Another user's run must not be taken for dead because it cannot be seen; a lease tells."""
+    assert seen_by_another_user(process_token(), options) == "False False"
+
+
+def test_a_process_that_has_ended_is_known_to_be_dead_although_proc_hides_others() -> None:
+    """The kernel says so to whoever asks."""
+    command = [sys.executable, "-c", _TELL]
+    done = subprocess.run(command, env=environment(), input="\n", capture_output=True, text=True, check=True)
+    assert seen_by_another_user(done.stdout.strip(), "hidepid=2") == "True False"
+
+
+def test_a_process_that_runs_is_known_to_be_alive() -> None:
+    """And a number that another process has got since is not it."""
+    host, process, machine, started, token = process_token().split(":")
+    assert is_alive(process_token())
+    assert not is_alive(f"{host}:{process}:{machine}:{int(started) + 1}:{token}")
+    assert not is_alive("nas:1:another:2:3")

@@ -49,7 +49,7 @@ def test_a_lease_that_ran_out_in_its_owners_sleep_is_left_alone_for_a_while(ledg
     first = looked(other, late, state=WAITING)
     assert first.busy
     assert first.next_scan
-    assert renew(ledger, claim.run, late)
+    renew(ledger, claim.run, late)
     assert looked(other, first.next_scan, state=SUSPECTED, expired_lease=first.expired_lease).busy
     again = late + 5 * MINUTE
     second = looked(other, again, state=WAITING)
@@ -74,7 +74,8 @@ def test_a_lease_from_the_future_whose_owner_is_there_is_left_alone_for_a_while(
         claim_manual(other, "report", (), NOW)
     hung = looked(other, NOW + MINUTE, state=SUSPECTED, expired_lease=first.expired_lease)
     assert hung.claim
-    assert renew(ledger, claim.run, NOW) is False
+    with pytest.raises(LeaseLostError):
+        renew(ledger, claim.run, NOW)
 
 
 def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) -> None:
@@ -102,7 +103,8 @@ def test_whoever_lost_the_lease_can_end_nothing(ledger: Ledger) -> None:
     claim = looked(ledger, NOW).claim
     assert claim
     assert looked(another(ledger), NOW + 5 * MINUTE).claim
-    assert not renew(ledger, claim.run, NOW + 5 * MINUTE)
+    with pytest.raises(LeaseLostError):
+        renew(ledger, claim.run, NOW + 5 * MINUTE)
     with pytest.raises(LeaseLostError):
         finish(ledger, claim, DONE, NOW + 6 * MINUTE)
     assert latest(ledger).state == "running"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cavecron.errors import TemporaryError
+from cavecron.errors import LeaseLostError, TemporaryError
 from cavecron.ledger.catch_up import register_jobs, scan_once
 from cavecron.ledger.history import history
 from cavecron.ledger.models import TOO_LATE
@@ -114,7 +114,8 @@ def test_who_is_overtaken_by_a_run_by_hand_learns_of_it(ledger: Ledger) -> None:
     claim = looked(ledger, NOW).claim
     assert claim
     assert claim_manual(another(ledger), "report", ("marie",), NOW + 2 * HOUR)
-    assert not renew(ledger, claim.run, NOW + 2 * HOUR)
+    with pytest.raises(LeaseLostError):
+        renew(ledger, claim.run, NOW + 2 * HOUR)
     assert latest(ledger).state == "running"
     assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
 

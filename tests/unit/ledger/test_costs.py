@@ -1,0 +1,194 @@
+"""What a large ledger costs: every statement that keeps others from writing goes by an index."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from cavecron.database.timestamps import utc_text
+from cavecron.ledger.catch_up import register_jobs, scan_once
+from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
+from cavecron.ledger.models import RunResult
+from cavecron.ledger.retention import count_old, prune
+from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
+from cavecron.ledger.store import Ledger
+from cavecron.schedule import parse
+from tests.support.app_database import NOW, CellarFile
+from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, looked
+from tests.support.traced_database import WatchedDatabase
+
+DAY = timedelta(days=1)
+EVERY_MINUTE = parse("* * * * *", MONDAYS.zone)
+#: Small ones, that are read as a whole: which jobs are gone, and what tables there are.
+_WHOLE_TABLES = ("cavecron_job", "cavecron_ledger", "sqlite_master")
+
+
+def fill(cellar: CellarFile, job: str, rows: int, *, failed_every: int = 10**9) -> None:
+    """Fill the ledger with the past of a job of every minute, up to NOW."""
+    cellar.execute("BEGIN")
+    cellar.execute(
+        "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures, started,"
+        " finished, summary) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)"
+        " SELECT :job, at, at, 1, 'slot', CASE WHEN i % :every THEN 'succeeded' ELSE 'failed' END, 1, 0, at,"
+        " at, 'fait' FROM (SELECT i, strftime('%Y-%m-%d %H:%M:%S.000000', :now, (i - :rows) || ' minutes')"
+        " AS at FROM n)",
+        {"job": job, "rows": rows, "every": failed_every, "now": utc_text(NOW)[:19]},
+    )
+    cellar.execute("COMMIT")
+
+
+def written(database: WatchedDatabase) -> Iterator[str]:
+    """Yield what was executed while nobody else could write."""
+    alone = False
+    for statement in database.statements:
+        if statement == "BEGIN IMMEDIATE":
+            alone = True
+        elif statement in ("COMMIT", "ROLLBACK"):
+            alone = False
+        elif alone and re.match("SELECT|UPDATE|DELETE|INSERT|WITH", statement):
+            yield statement
+
+
+def claim_seconds(ledger: Ledger) -> float:
+    """Return how long one of eleven claims took at best."""
+    times = []
+    for number in range(1, 12):
+        at = NOW + number * MINUTE
+        started = time.perf_counter()
+        claim = looked(ledger, at, job="minute", schedule=EVERY_MINUTE, accounted_until=at - MINUTE).claim
+        times.append(time.perf_counter() - started)
+        assert claim
+        finish(ledger, claim, DONE, at)
+    return min(times)
+
+
+def test_every_statement_of_a_transaction_goes_by_an_index(cellar: CellarFile) -> None:
+    """Told by SQLite's own plan of each; a ledger grows for years."""
+    database = WatchedDatabase(cellar.path)
+    ledger = Ledger(database=database)
+    register_jobs(ledger, {"report": HOURLY, "old": HOURLY}, NOW - 5 * HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - 4 * HOUR)
+    register_jobs(ledger, {"report": HOURLY}, NOW - 3 * HOUR)
+    claim = looked(ledger, NOW, schedule=HOURLY).claim
+    assert claim
+    mails = Deliveries(ledger=ledger, run=claim.run)
+    mails.record(now=NOW, started=["1", "2"])
+    mails.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
+    renew(ledger, claim.run, NOW)
+    finish(ledger, claim, RunResult(state="failed", retry_at=NOW + MINUTE), NOW)
+    looked(ledger, NOW - HOUR, schedule=HOURLY, state=WAITING)
+    scan_once(ledger, {"report": HOURLY}, NOW + 2 * MINUTE)
+    resumed = claim_resume(another(ledger), "report", NOW + 9 * MINUTE)
+    finish(replace_owner(ledger, cellar), resumed, DONE, NOW + 9 * MINUTE)
+    finish(ledger, claim_manual(ledger, "report", ("marie",), NOW + HOUR), DONE, NOW + HOUR)
+    mine = Deliveries(ledger=ledger, run=claim_manual(ledger, "report", (), NOW + 9 * HOUR).run)
+    mine.close_abandoned(claim.run, "2", DeliveryUpdate(state="failed"), now=NOW + 9 * HOUR)
+    prune(ledger, days=1, now=NOW + 9 * DAY, check=lambda: None, sleep=lambda _seconds: None)
+    statements = set(written(database))
+    assert len(statements) > 30
+    with closing(sqlite3.connect(cellar.path)) as connection:
+        for statement in statements:
+            for *_ids, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                scanned = re.match(r"SCAN (?!\d|CONSTANT)(\w+)", step)
+                assert not scanned or scanned[1] in _WHOLE_TABLES, (statement, step)
+
+
+def replace_owner(ledger: Ledger, cellar: CellarFile) -> Ledger:
+    """Return the ledger, to which the run that is running now belongs."""
+    cellar.execute("UPDATE cavecron_run SET owner = ? WHERE state = 'running'", (ledger.owner,))
+    return ledger
+
+
+def test_a_run_by_hand_is_claimed_fast_after_many_failures(ledger: Ledger, cellar: CellarFile) -> None:
+    """20,000 runs, one in ten failed: it held the write lock for 25 s."""
+    register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
+    fill(cellar, "minute", 20_000, failed_every=10)
+    started = time.perf_counter()
+    claim = claim_manual(ledger, "minute", (), NOW + MINUTE)
+    assert time.perf_counter() - started < 1.0
+    assert claim.attempt == 2  # of NOW's own run, which failed
+
+
+@pytest.mark.slow
+def test_a_year_of_a_job_of_every_minute(ledger: Ledger, cellar: CellarFile) -> None:
+    """A claim takes 10 ms at most; with its weekly cleanup the file stays within 60 MB."""
+    register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
+    fill(cellar, "minute", 525_600)
+    empty = CellarFile(cellar.path.with_name("empty.db"))
+    alike = claim_seconds(Ledger(database=empty.database))
+    empty.close()
+    assert claim_seconds(ledger) < max(0.010, 2 * alike)  # a busy machine makes both slow
+    deleted = prune(ledger, days=400, now=NOW + HOUR, check=lambda: None, sleep=lambda _seconds: None)
+    ((rows,),) = cellar.rows("SELECT count(*) FROM cavecron_run")
+    assert isinstance(rows, int)
+    assert 200_000 < rows == 525_600 + 11 - deleted < 202_000
+    cellar.execute("VACUUM")  # what it would never have grown beyond, had the cleanup run each week
+    assert cellar.path.stat().st_size < 60_000_000
+
+
+def test_old_runs_go_and_the_last_of_each_job_stay(ledger: Ledger, cellar: CellarFile) -> None:
+    """With their deliveries; a seasonal job keeps what it has, however old."""
+    register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
+    fill(cellar, "minute", 3000)
+    for number in range(19):
+        claim = claim_manual(ledger, "yearly", (), NOW - 3000 * DAY + number * HOUR)
+        Deliveries(ledger=ledger, run=claim.run).record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
+        finish(ledger, claim, DONE, NOW)
+    assert count_old(ledger, days=1, now=NOW) == 3000 - 1441
+    waits: list[float] = []
+    assert prune(ledger, days=1, now=NOW, check=lambda: None, sleep=waits.append) == 3000 - 1441
+    assert len(waits) == 4  # batches
+    assert cellar.rows("SELECT job, count(*) FROM cavecron_run GROUP BY job") == [
+        ("minute", 1441),
+        ("yearly", 19),
+    ]
+    assert prune(ledger, days=1, now=NOW + 99 * DAY, check=lambda: None, sleep=waits.append) == 1421
+    assert cellar.rows("SELECT count(*) FROM cavecron_run WHERE job = 'minute'") == [(20,)]
+    assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(19,)]
+    for number in range(20):
+        finish(ledger, claim_manual(ledger, "yearly", (), NOW + number * HOUR), DONE, NOW)
+    assert prune(ledger, days=1, now=NOW + DAY, check=lambda: None, sleep=waits.append) == 19
+    assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(0,)]
+
+
+def test_what_guards_something_is_never_pruned(ledger: Ledger, cellar: CellarFile) -> None:
+    """A slot of the last hour, one to come by a clock that was ahead, a run that runs, a mail in doubt."""
+    register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
+    fill(cellar, "minute", 100)
+    cellar.execute("UPDATE cavecron_run SET slot = '2031-01-01 00:00:00.000000' WHERE id = 1")
+    cellar.execute(
+        "UPDATE cavecron_run SET slot = '2020-01-01 00:00:0' || id || '.000000' WHERE id IN (2, 3, 4)"
+    )
+    cellar.execute("UPDATE cavecron_run SET state = 'running' WHERE id = 2")
+    cellar.execute("INSERT INTO cavecron_delivery VALUES (3, '1', 'sending', 0, NULL, NULL, '')")
+    assert prune(ledger, days=1, now=NOW, check=lambda: None, sleep=lambda _seconds: None) == 1
+    assert cellar.rows("SELECT id FROM cavecron_run WHERE id < 6") == [(1,), (2,), (3,), (5,)]
+
+
+def test_old_missed_slots_go_too(ledger: Ledger, cellar: CellarFile) -> None:
+    """They are no runs that would be kept."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - 40 * DAY)
+    looked(ledger, NOW - 30 * DAY)
+    assert prune(ledger, days=10, now=NOW, check=lambda: None, sleep=lambda _seconds: None) == 1
+    assert cellar.rows("SELECT 1 FROM cavecron_run") == []
+
+
+def test_a_ledger_of_an_earlier_release_gets_its_indices(ledger: Ledger, cellar: CellarFile) -> None:
+    """In one transaction, and nothing of its rows is lost."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    finish(ledger, claim_manual(ledger, "report", (), NOW - HOUR), DONE, NOW - HOUR)
+    for (name,) in cellar.rows("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX %cavecron%'"):
+        cellar.execute(f"DROP INDEX {name}")
+    cellar.execute("CREATE INDEX cavecron_run_job ON cavecron_run (job, slot)")
+    cellar.execute("CREATE INDEX cavecron_run_running ON cavecron_run (job) WHERE state = 'running'")
+    database = WatchedDatabase(cellar.path)
+    assert looked(Ledger(database=database), NOW).claim
+    assert database.statements.count("BEGIN IMMEDIATE") == 2
+    names = {name for (name,) in cellar.rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    assert "cavecron_run_unfinished" in names
+    assert not names & {"cavecron_run_job", "cavecron_run_running"}
+    assert cellar.rows("SELECT state FROM cavecron_run ORDER BY id") == [("succeeded",), ("running",)]

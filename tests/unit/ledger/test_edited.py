@@ -1,0 +1,134 @@
+"""A ledger that somebody has edited: a row that cannot be read is skipped and named, and ends nothing."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from cavecron.ledger.catch_up import register_jobs, scan_once
+from cavecron.ledger.deliveries import Deliveries
+from cavecron.ledger.history import history, overdue
+from cavecron.ledger.retention import count_old, prune
+from cavecron.ledger.runs import claim_manual, claim_resume, finish
+from cavecron.ledger.store import Ledger
+from tests.support.app_database import NOW, CellarFile
+from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, looked
+
+#: What people, and programs, leave in a column.
+ODD = {
+    "text": "'beaucoup'",
+    "blob": "x'00ff'",
+    "text that is no UTF-8": "CAST(x'ff41' AS TEXT)",
+    "year 1": "'0001-01-01 00:00:00.000000'",
+    "year 9999": "'9999-12-31 23:59:59.999999'",
+    "huge": "9223372036854775807",
+    "negative": "-1",
+    "a number as text": "'5'",
+    "JSON of something else": """'{"a": 1}'""",
+    "deep JSON": f"'{'[' * 20000}'",
+    "NULL": "NULL",
+}
+COLUMNS = (
+    *("slot", "last_slot", "slots", "trigger", "state", "attempt", "failures", "owner", "lease_until"),
+    *("retry_at", "started", "finished", "summary", "reason", "users", "job"),
+)
+
+
+def edit(cellar: CellarFile, table: str, column: str, value: str) -> None:
+    """Edit a column of every row, whatever the table says of it."""
+    cellar.execute("PRAGMA writable_schema = ON")
+    cellar.execute(f"UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = '{table}'")
+    cellar.execute("PRAGMA writable_schema = RESET")
+    cellar.execute(f"UPDATE OR IGNORE {table} SET {column} = {value}")
+
+
+def use(ledger: Ledger) -> None:
+    """Do all that the scheduler and the commands do."""
+    register_jobs(ledger, {"report": HOURLY}, NOW + 10 * HOUR)
+    register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * HOUR)
+    looked(ledger, NOW - HOUR)
+    looked(ledger, NOW + MINUTE, state=WAITING)
+    scan_once(ledger, {"report": MONDAYS}, NOW + 2 * MINUTE)
+    history(ledger, now=NOW)
+    history(ledger, job="report", now=NOW)
+    overdue(ledger, {"report": MONDAYS}, NOW + HOUR)
+    other = claim_manual(ledger, "other", (), NOW + 3 * HOUR)
+    finish(ledger, other, DONE, NOW + 3 * HOUR)
+    mails = Deliveries(ledger=ledger, run=other.run)
+    mails.previous()
+    mails.in_flight_of_dead_runs(before=NOW)
+    count_old(ledger, days=1, now=NOW + 1000 * HOUR)
+    prune(ledger, days=1, now=NOW + 1000 * HOUR, check=lambda: None, sleep=lambda _seconds: None)
+
+
+@pytest.mark.parametrize("state", ["running", "failed"])
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("column", COLUMNS)
+def test_no_edited_run_ends_the_scheduler(
+    ledger: Ledger, cellar: CellarFile, column: str, *, value: str, state: str
+) -> None:
+    """Whatever is done with the ledger."""
+    register_jobs(ledger, {"report": HOURLY}, NOW - HOUR)
+    finish(ledger, claim_manual(ledger, "report", (), NOW - 3 * HOUR), DONE, NOW)
+    looked(ledger, NOW + MINUTE, schedule=HOURLY)
+    looked(ledger, NOW + 20 * HOUR, schedule=HOURLY)
+    cellar.execute("UPDATE cavecron_run SET state = ? WHERE id > 1 AND state <> 'missed'", (state,))
+    edit(cellar, "cavecron_run", column, value)
+    use(another(ledger))
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("column", ["name", "schedule", "looked_until"])
+def test_an_edited_job_is_followed_anew(ledger: Ledger, cellar: CellarFile, column: str, value: str) -> None:
+    """It has missed nothing, and its next slot comes."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    edit(cellar, "cavecron_job", column, value)
+    use(another(ledger))
+    register_jobs(another(ledger), {"report": MONDAYS}, NOW + MINUTE)
+    week = timedelta(days=7)
+    assert looked(another(ledger), NOW + week, accounted_until=NOW + week - MINUTE).claim
+    assert not overdue(another(ledger), {"report": MONDAYS}, NOW + week + MINUTE)
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("column", ["recipient", "state", "repeats", "error", "mail", "at"])
+def test_an_edited_delivery_ends_nothing(ledger: Ledger, cellar: CellarFile, column: str, value: str) -> None:
+    """Who is known by what can be read of it stays known."""
+    claim = claim_manual(ledger, "report", (), NOW)
+    mails = Deliveries(ledger=ledger, run=claim.run)
+    mails.record(now=NOW, started=["1"])
+    edit(cellar, "cavecron_delivery", column, value)
+    mails.previous()
+    mails.record(now=NOW, started=["1", "2"])
+    assert mails.previous()["2"].state == "sending"
+    finish(ledger, claim, DONE, NOW)
+    use(another(ledger))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("slots", "'beaucoup'"), ("slot", "x'00'"), ("last_slot", "'0001-01-01 00:00:00'")],
+)
+def test_a_row_that_cannot_be_read_is_named_once(
+    ledger: Ledger, cellar: CellarFile, caplog: pytest.LogCaptureFixture, *, column: str, value: str
+) -> None:
+    """With its table and id, and what to do; the others are told as ever."""
+    for job in ("first", "second"):
+        finish(ledger, claim_manual(ledger, job, (), NOW), DONE, NOW)
+    cellar.execute(f"UPDATE cavecron_run SET {column} = {value} WHERE id = 1")
+    with caplog.at_level(logging.WARNING, logger="cavecron.ledger"):
+        for _ in range(3):
+            assert [entry.job for entry in history(ledger)] == ["second"]
+    assert caplog.messages == ["cavecron_run, ligne 1 illisible, ignorée : la corriger ou la supprimer"]
+
+
+def test_users_that_cannot_be_read_are_nobody_to_resume_for(
+    ledger: Ledger, cellar: CellarFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run is skipped: it must not become one for all."""
+    finish(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
+    claim_manual(ledger, "report", ("marie",), NOW)
+    cellar.execute("UPDATE cavecron_run SET state = 'interrupted', users = '5' WHERE id = 2")
+    with pytest.raises(Exception, match="rien à reprendre"):
+        claim_resume(ledger, "report", NOW)
+    assert "cavecron_run, ligne 2 illisible" in caplog.text

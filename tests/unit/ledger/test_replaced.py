@@ -1,0 +1,106 @@
+"""A database that is replaced, deleted or loses its ledger while a job runs is told as what it is."""
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cavecron.jobs.environment import load_for
+
+from cavecron import CavecronError, Run, job
+from cavecron.errors import LeaseLostError, NotReadyError
+from cavecron.ledger.deliveries import Deliveries
+from cavecron.ledger.history import history
+from cavecron.ledger.models import RunResult
+from cavecron.ledger.runs import RunMissingError, claim_manual, finish, renew
+from cavecron.ledger.store import Ledger
+from cavecron.scheduler.runner import Control, Options, carry_out
+from cavecron.scheduler.scheduler import means_of
+from tests.support.app_database import NOW, CellarFile
+from tests.support.ledgers import DONE, HOUR, another, looked
+
+_DROPS = ("cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger")
+
+
+def drop(path: Path, cellar: CellarFile) -> None:
+    """Drop the ledger."""
+    for table in _DROPS:
+        cellar.execute(f"DROP TABLE {table}")
+
+
+def restore(path: Path, cellar: CellarFile) -> None:
+    """Put the backup there."""
+    path.with_name("backup.db").replace(path)
+
+
+@pytest.mark.parametrize("harm", [drop, restore])
+def test_a_run_that_the_ledger_does_not_know_any_more_is_told_as_such(
+    ledger: Ledger, cellar: CellarFile, harm: object
+) -> None:
+    """Not as another process that has taken it over; its end has a row all the same."""
+    shutil.copyfile(cellar.path, cellar.path.with_name("backup.db"))
+    claim = looked(ledger, NOW, eager=True).claim
+    assert claim
+    assert callable(harm)
+    harm(cellar.path, cellar)
+    with pytest.raises(RunMissingError, match="la base a été remplacée, ou son registre effacé"):
+        renew(ledger, claim.run, NOW)
+    with pytest.raises(RunMissingError):
+        Deliveries(ledger=ledger, run=claim.run).record(now=NOW, started=["1"])
+    finish(ledger, claim, RunResult(state="failed", reason="remplacée"), NOW)
+    (entry,) = history(ledger)
+    assert (entry.slot, entry.state, entry.reason) == (NOW, "failed", "remplacée")
+    assert looked(another(ledger), NOW, eager=True).claim is None
+
+
+def test_a_slot_that_somebody_else_ran_in_the_new_file_stays_theirs(
+    ledger: Ledger, cellar: CellarFile
+) -> None:
+    """The unique index refuses a second row."""
+    claim = looked(ledger, NOW, eager=True).claim
+    assert claim
+    drop(cellar.path, cellar)
+    finish(ledger, claim_manual(ledger, "other", (), NOW - HOUR), DONE, NOW)  # has the number of the lost run
+    theirs = looked(another(ledger), NOW, eager=True).claim
+    assert theirs
+    with pytest.raises(LeaseLostError):
+        finish(ledger, claim, DONE, NOW)
+
+
+def test_a_deleted_database_is_told_as_such(ledger: Ledger, cellar: CellarFile) -> None:
+    """It may come back: that is temporary."""
+    claim = looked(ledger, NOW, eager=True).claim
+    assert claim
+    with ledger.session():
+        renew(ledger, claim.run, NOW)
+        cellar.path.unlink()
+        with pytest.raises(NotReadyError, match="base introuvable"):
+            renew(ledger, claim.run, NOW)
+
+
+def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarFile) -> None:
+    """At its next safe point after its lease was to be renewed."""
+    made = means_of(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    ledger = Ledger(database=made.database, lease=timedelta(seconds=1))
+
+    @job("long")
+    def long(run: Run) -> None:
+        with closing(sqlite3.connect(cellar.path)) as connection:
+            for table in _DROPS:
+                connection.execute(f"DROP TABLE {table}")
+        end = run.clock.monotonic() + 20
+        while run.clock.monotonic() < end:
+            run.check()
+
+    settings = load_for([long], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
+    means = replace(made, ledger=ledger, settings=settings)
+    claim = claim_manual(ledger, "long", (), means.clock.now())
+    with pytest.raises(CavecronError, match="ne connaît plus cette exécution"):
+        asyncio.run(carry_out(claim, long, means, control=Control(), options=Options()))
+    (entry,) = history(ledger)
+    assert entry.state == "failed"
+    assert "la base a été remplacée" in (entry.reason or "")
