@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from cavecron.jobs.environment import load_for
 
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import CavecronError

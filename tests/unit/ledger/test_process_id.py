@@ -83,7 +83,7 @@ _LOOK = (
 
 
 def seen_by_another_user(name: str, options: str) -> str:
-    """Return what another user, with a /proc mounted with `options`, says of a process: is it dead, is it alive."""
+    """Return what another user, with a /proc mounted with `options`, says: is it dead, is it alive."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("mounting needs root")
     user = "setpriv --reuid 65534 --regid 65534 --clear-groups"

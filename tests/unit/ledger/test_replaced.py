@@ -9,10 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cavecron.jobs.environment import load_for
 
 from cavecron import CavecronError, Run, job
 from cavecron.errors import LeaseLostError, NotReadyError
+from cavecron.jobs.loader import load_for
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.history import history
 from cavecron.ledger.models import RunResult
