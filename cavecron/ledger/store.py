@@ -71,6 +71,11 @@ class LedgerSession:
             connection.close()
 
     def _ready(self, database: Database) -> sqlite3.Connection:
+        if not self._holders:  # for one transaction: nothing to compare with, nor to keep
+            self._connection = database.connect()
+            self._connection.text_factory = _text
+            tables.ensure_tables(self._connection)
+            return self._connection
         if self._connection is None or database.file_identity() != self._file:
             self.close()
             file = database.file_identity()

@@ -4,7 +4,7 @@ It knows neither what the rows mean nor who writes them.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cavecron.database.sqlite import transaction
 from cavecron.errors import CavecronError
@@ -126,17 +126,20 @@ def _present(connection: sqlite3.Connection) -> set[str]:
     }
     if "cavecron_ledger" in present:
         check_version(connection)
-    for table in present & _SHAPES.keys():
-        _check_shape(connection, table)
+    _check_shapes(connection, sorted(present & _SHAPES.keys()))
     return present
 
 
-def _check_shape(connection: sqlite3.Connection, table: str) -> None:
+def _check_shapes(connection: sqlite3.Connection, present: Sequence[str]) -> None:
+    if not present:
+        return
+    columns = ", ".join(f"{table}.{name}" for table in present for name in _SHAPES[table].split(", "))
     try:
-        connection.execute(f"SELECT {_SHAPES[table]} FROM {table} LIMIT 0")  # noqa: S608 - constants
+        connection.execute(f"SELECT {columns} FROM {', '.join(present)} LIMIT 0")  # noqa: S608 - constants
     except sqlite3.OperationalError as error:
         if "no such column" not in str(error):
             raise
+        table, _, _column = str(error).rpartition(": ")[2].partition(".")
         raise LedgerError(
             f"la table {table} n'a pas la forme attendue ({error}) : quelqu'un l'a modifiée ; la supprimer"
             f" (DROP TABLE {table}), cavecron la refera vide"

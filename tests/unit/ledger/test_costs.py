@@ -18,6 +18,7 @@ from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 from tests.support.app_database import NOW, CellarFile
+from tests.support.commands import cavecron
 from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, looked
 from tests.support.traced_database import WatchedDatabase
 
@@ -192,3 +193,16 @@ def test_a_ledger_of_an_earlier_release_gets_its_indices(ledger: Ledger, cellar:
     assert "cavecron_run_unfinished" in names
     assert not names & {"cavecron_run_job", "cavecron_run_running"}
     assert cellar.rows("SELECT state FROM cavecron_run ORDER BY id") == [("succeeded",), ("running",)]
+
+
+def test_the_cleanup_prunes_the_past_of_cavecron_itself(ledger: Ledger, cellar: CellarFile) -> None:
+    """It says how many rows went, and a dry run how many would; old is what the setting says."""
+    for number in range(30):
+        at = NOW - 3000 * DAY + number * HOUR
+        finish(ledger, claim_manual(ledger, "report", (), at), DONE, at)
+    database = f"sqlite:///{cellar.path}"
+    assert "cavecron_run 10" in cavecron("run", "cleanup", "--dry-run", DATABASE_URL=database).out
+    kept = cavecron("run", "cleanup", DATABASE_URL=database, SCHEDULER_CLEANUP_LEDGER_DAYS="36500")
+    assert (kept.code, "cavecron_run" in kept.out) == (0, False)
+    assert "cavecron_run 10" in cavecron("run", "cleanup", DATABASE_URL=database).out
+    assert cellar.rows("SELECT count(*) FROM cavecron_run WHERE job = 'report'") == [(20,)]
