@@ -1,5 +1,6 @@
 """What became of past slots, and whether any is overdue: read, never written."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +10,8 @@ from cavecron.ledger.models import KILLED, HistoryEntry
 from cavecron.ledger.process_id import is_dead
 from cavecron.ledger.rows import instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.tables import UNFINISHED
-from cavecron.schedule import GRACE, Schedule, previous_slot
+from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
+from cavecron.schedule import GRACE, Schedule, none_follows, previous_slot
 
 #: A slot is overdue when nobody has accounted for it after this time.
 _PATIENCE = timedelta(minutes=2)
@@ -54,16 +55,28 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
         return ["le planificateur n'a pas encore ouvert cette base"]
     problems = [f"{name} : une exécution coupée net n'est pas reprise" for name in state.dead if name in jobs]
     for name, schedule in jobs.items():
-        slot = previous_slot(schedule, now - _PATIENCE)
-        identity, accounted_until = state.cursors.get(name, ("", None))
-        if name in state.busy or slot is None:
+        fingerprint, accounted_until = state.cursors.get(name, ("", None))
+        if name in state.busy:
             continue
-        if identity != schedule.fingerprint or accounted_until is None:
+        if fingerprint != schedule.fingerprint or accounted_until is None:
             problems.append(f"{name} : le planificateur ne suit pas encore ce job avec cette planification")
-        elif accounted_until < slot:
+        elif slot := _unaccounted_slot(schedule, state.latest.get(name), accounted_until, now - _PATIENCE):
             local = slot.astimezone(schedule.zone)
             problems.append(f"{name} : le créneau du {local:%Y-%m-%d %H:%M} n'a pas été pris")
     return problems
+
+
+def _unaccounted_slot(
+    schedule: Schedule, latest: datetime | None, accounted_until: datetime, until: datetime
+) -> datetime | None:
+    """Return the last slot up to `until` if nobody has accounted for it; `latest` is the last one that ran.
+
+    Nearly always none can have passed, and nothing has to be computed to know it.
+    """
+    if accounted_until >= until or (latest is not None and none_follows(schedule, latest, until)):
+        return None
+    slot = previous_slot(schedule, until)
+    return slot if slot is not None and slot > accounted_until else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +84,13 @@ class _State:
     """What the ledger says at this moment: each job's schedule and until when its slots are accounted for.
 
     `busy` jobs are running; `dead` ones have a run that was cut off and that somebody should have taken up.
+    `latest` is each job's last slot by now that ran.
     """
 
     cursors: Mapping[object, tuple[object, datetime | None]]
     busy: frozenset[str]
     dead: Sequence[str]
+    latest: Mapping[object, datetime | None]
 
 
 def _state(ledger: Ledger, now: datetime) -> _State | None:
@@ -93,11 +108,21 @@ def _state(ledger: Ledger, now: datetime) -> _State | None:
             " AND trigger <> 'manual' AND lease_until < ? AND slot > ?",
             (utc_text(now - _PATIENCE), utc_text(now - GRACE)),
         ).fetchall()
+        latest = {name: _latest_slot(connection, name, now) for name, _schedule, _until in jobs}
     return _State(
         cursors={name: (schedule, optional_instant(until)) for name, schedule, until in jobs},
         busy=frozenset(name for (name,) in busy),
         dead=[name for (name,) in dead],
+        latest=latest,
     )
+
+
+def _latest_slot(connection: sqlite3.Connection, job: object, now: datetime) -> datetime | None:
+    (slot,) = connection.execute(
+        f"SELECT max(slot) FROM cavecron_run WHERE job = ? AND {SLOT_RUN} AND slot <= ?",  # noqa: S608
+        (job, utc_text(now)),
+    ).fetchone()
+    return optional_instant(slot)
 
 
 def _entry(row: Sequence[object], now: datetime | None) -> HistoryEntry:

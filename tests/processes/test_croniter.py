@@ -2,12 +2,19 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cavecron.ledger.catch_up import register_jobs
+from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.runs import claim_slot, finish
+from cavecron.ledger.store import Ledger
+from cavecron.schedule import parse
 from tests.support.app_database import CellarFile
 from tests.support.commands import ROOT, Result, cavecron
+from tests.support.oracle import UTC_ZONE
 
 #: Stand before the installed croniter: one that is not there, and one whose times are half an hour off.
 _TAKEN_AWAY = "raise ImportError('no croniter here')"
@@ -68,6 +75,27 @@ def test_what_computes_none_does_without_croniter(
     done = with_croniter(_TAKEN_AWAY, tmp_path, *command, DATABASE_URL=f"sqlite:///{cellar.path}")
     assert "croniter" not in done.err
     assert done.out
+
+
+def test_the_health_of_a_quiet_hour_needs_no_croniter(cellar: CellarFile, tmp_path: Path) -> None:
+    """The weekly job ran two days ago, and is next due in five: no slot has to be computed."""
+    day = datetime.now(UTC) - timedelta(days=2)
+    schedule = parse(f"0 8 * * {day.isoweekday() % 7}", UTC_ZONE)
+    slot = day.replace(hour=8, minute=0, second=0, microsecond=0)
+    ledger = Ledger(database=cellar.database)
+    register_jobs(ledger, {"weekly_reports": schedule}, slot)
+    with ledger.writing() as connection:
+        due = Claim(job="weekly_reports", slot=slot, trigger="slot")
+        claim = claim_slot(connection, ledger, due, slot)
+    finish(ledger, claim, RunResult(state="succeeded"), slot)
+    variables = {
+        "DATABASE_URL": f"sqlite:///{cellar.path}",
+        "SCHEDULER_TIMEZONE": "UTC",
+        "SCHEDULER_CLEANUP_ENABLED": "0",
+        "SCHEDULER_WEEKLY_REPORT_CRON": schedule.expression,
+    }
+    done = with_croniter(_TAKEN_AWAY, tmp_path, "health", **variables)
+    assert (done.code, done.out) == (0, "En bonne santé : aucun créneau en souffrance\n"), done.err
 
 
 def test_a_slot_is_what_croniter_says(tmp_path: Path) -> None:
