@@ -9,8 +9,13 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from cavecron.errors import CavecronError
+
+#: Seconds that threads get which are about to end, when the process ends.
+_LAST_BREATH = 0.2
 
 
 def entry() -> None:
@@ -22,7 +27,24 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no ✓ must not end the program
-    sys.exit(main(sys.argv[1:], os.environ))
+    _leave(main(sys.argv[1:], os.environ))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process: at once where a thread still works, for the interpreter's own end would wait for it.
+
+    That is a job that hangs, in a thread of ours or of its own.
+    """
+    threading = sys.modules.get("threading")  # who has not imported it has no threads
+    others = threading.enumerate()[1:] if threading else []  # the first one is this
+    for thread in others:
+        thread.join(_LAST_BREATH / len(others))
+    if any(thread.is_alive() for thread in others):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:

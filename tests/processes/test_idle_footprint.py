@@ -46,7 +46,7 @@ def test_an_idle_scheduler_has_imported_nothing_that_only_a_job_needs(cellar: Ce
     variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": str(jobs)}
     # coverage imports much itself
     with daemon({**variables, "COVERAGE_PROCESS_START": ""}) as running:
-        cellar.wait_for("SELECT 1 FROM cavecron_job")
+        running.wait_for("prochain créneau")
         assert running.stop()[0] == 0
         imported = set(running.wait_for("^modules:").split())
     assert {"cavecron.scheduler.scheduler", "cavecron.ledger.catch_up"} <= imported

@@ -25,7 +25,8 @@ class Daemon:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self.lines: list[str] = []
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def wait_for(self, pattern: str, *, times: int = 1) -> str:
         """Return the line that matches, the `times`-th of them; fail where none comes."""
@@ -42,7 +43,9 @@ class Daemon:
         started = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(_PATIENCE)
-        return code, time.monotonic() - started
+        seconds = time.monotonic() - started
+        self._reader.join(_PATIENCE)  # what it said at its end has been read, too
+        return code, seconds
 
     def kill(self) -> None:
         """End it as a power cut does."""
