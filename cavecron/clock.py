@@ -55,9 +55,10 @@ class SystemClock:
 
         seconds = None if until is None else _nap((until - self.now()).total_seconds())
         with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
 
-def _nap(left: float) -> float:
-    """Return how long to sleep, in seconds, where so many are left."""
-    return min(LONGEST_SLEEP, left - _LAST_NAP if left > 2 * _LAST_NAP else max(0.0, left))
+def _nap(remaining: float) -> float:
+    """Return how long to sleep, in seconds, where so many remain."""
+    return min(LONGEST_SLEEP, remaining - _LAST_NAP if remaining > 2 * _LAST_NAP else max(0.0, remaining))

@@ -14,7 +14,7 @@ from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
 from cavecron.ledger.models import HistoryEntry
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import system_context
 
 _STATES = {
     "running": "en cours",
@@ -34,8 +34,8 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     most = int_in_range(arguments.number, 1, _MOST)
     if most is None:
         raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
-    means = means_of(settings)
-    entries = history(means.ledger, job=job, most=most, now=means.clock.now())
+    context = system_context(settings)
+    entries = history(context.ledger, job=job, most=most, now=context.clock.now())
     if arguments.json:
         print(json.dumps([_as_json(entry) for entry in entries], ensure_ascii=False, indent=2))
     elif entries:

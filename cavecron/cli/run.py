@@ -5,21 +5,22 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from cavecron.appdb.tables import require
 from cavecron.cli import log
+from cavecron.cli.run_due import DueRuns
 from cavecron.clock import Clock
-from cavecron.errors import AlreadyRunningError, CavecronError, UsageError
-from cavecron.french import moment
+from cavecron.errors import CavecronError, StoppedError, UsageError
 from cavecron.jobs.job import Job, Outcome, named_job
 from cavecron.jobs.loader import load
-from cavecron.ledger.catch_up import scan_once
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume
-from cavecron.schedule import next_slot
-from cavecron.scheduler.runner import Control, Means, Options, carry_out, rehearse
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import dry_run, execute_run
 from cavecron.scheduler.signals import on_stop
+
+_T = TypeVar("_T")
 
 #: Seconds after which a run on a terminal says how far it is.
 _PROGRESS_AFTER = 2.0
@@ -36,15 +37,23 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         stream=sys.stderr if arguments.json else sys.stdout,
     )
     log.warn(settings.warnings)
-    means = means_of(settings)
-    options = Options(dry_run=arguments.dry_run, users=tuple(arguments.user), progress=_progress(means.clock))
+    context = system_context(settings)
+    options = Options(
+        dry_run=arguments.dry_run, users=tuple(arguments.user), progress=_progress(context.clock)
+    )
     if arguments.dry_run:
-        return _shown(chosen[0], rehearse(chosen[0], means, options), dry_run=True, as_json=arguments.json)
-    return asyncio.run(_run(chosen, arguments, means, options))
+        outcome = dry_run(chosen[0], context, options)
+        return _show(chosen[0], outcome, as_json=arguments.json, is_dry=True)
+    try:
+        return asyncio.run(_run(chosen, arguments, context, options))
+    except CavecronError as error:
+        if arguments.json:
+            _print_json(arguments.job, ok=False, error=str(error))
+        raise
 
 
 def _chosen(arguments: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[Job]:
-    """Return the jobs that the command line means.
+    """Return the jobs that the command line names.
 
     Raises:
         UsageError: it contradicts itself.
@@ -66,96 +75,83 @@ def _chosen(arguments: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[Job]
     return [job]
 
 
-async def _run(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means, options: Options) -> int:
-    controls = {job.name: Control() for job in jobs}
-
-    def stop() -> None:
-        for control in controls.values():
-            control.stop()
-
-    on_stop(stop)
-    try:
-        claims = await means.threads.start("claim", lambda: _claims(jobs, arguments, means))
-    except CavecronError as error:
-        if arguments.json:
-            _print_json(jobs[0], ok=False, error=str(error))
-        raise
-    named = {job.name: job for job in jobs}
-    # All at once, as the scheduler does: a claim that waited for its turn would lose its lease.
-    codes = await asyncio.gather(
-        *(
-            _carried_out(
-                *(claim, named[claim.job], means),
-                control=controls[claim.job],
-                options=options,
-                as_json=arguments.json,
-            )
-            for claim in claims
-        )
-    )
-    return max(codes, default=0)
-
-
-async def _carried_out(
-    claim: Claim, job: Job, means: Means, *, control: Control, options: Options, as_json: bool
+async def _run(
+    jobs: Sequence[Job], arguments: argparse.Namespace, context: RunContext, options: Options
 ) -> int:
-    try:
-        outcome = await carry_out(claim, job, means, control=control, options=options)
-    except CavecronError as error:  # the log has said why
-        if as_json:
-            _print_json(job, ok=False, error=str(error))
-        return error.exit_code
-    return _shown(job, outcome, as_json=as_json)
+    """Claim and execute what was asked for; return the exit code."""
+    stop = StopSignal()
+    on_stop(stop.stop)
+    # Before the ledger is written: this may be some other program's file.
+    await _unless_stopped(stop, context, lambda: require(context.database))
+
+    async def execute(claim: Claim, job: Job) -> int:
+        return await _execute(claim, job, context, stop=stop, options=options, as_json=arguments.json)
+
+    if arguments.due:
+        return await DueRuns(context, stop, execute, as_json=arguments.json).run(jobs)
+    (job,) = jobs
+
+    def claim() -> Claim:
+        now = context.clock.now()
+        if arguments.resume:
+            return claim_resume(context.ledger, job.name, now)
+        return claim_manual(context.ledger, job.name, arguments.user, now)
+
+    return await execute(await _unless_stopped(stop, context, claim), job)
 
 
-def _claims(jobs: Sequence[Job], arguments: argparse.Namespace, means: Means) -> list[Claim]:
-    """Claim what the command line asks for.
+async def _unless_stopped(stop: StopSignal, context: RunContext, call: Callable[[], _T]) -> _T:
+    """Return what a call returns that may wait for a lock; a stop is not held up by it.
 
     Raises:
-        AlreadyRunningError: another process has it.
-        CavecronError: the database is not there, or cannot be written.
+        StoppedError: the stop was asked for meanwhile.
 
     """
-    now = means.clock.now()
-    require(means.database)  # before the ledger is written: this may be some other program's file
-    if arguments.due:
-        return _due(jobs, means)
-    if arguments.resume:
-        return [claim_resume(means.ledger, jobs[0].name, now)]
-    return [claim_manual(means.ledger, jobs[0].name, arguments.user, now)]
+    calling = context.threads.start("claim", call)
+    if not await stop.wait_for(calling):
+        raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
+    return calling.result()
 
 
-def _due(jobs: Sequence[Job], means: Means) -> list[Claim]:
-    """Claim what the scheduler would run now, of enabled jobs; say so where there is nothing."""
-    now = means.clock.now()
-    configured = means.settings.schedules
-    schedules = {job.name: configured[job.name] for job in jobs}
-    looks = scan_once(means.ledger, schedules, now)
-    claims = [seen.claim for seen in looks.values() if seen.claim]
-    busy = [name for name, seen in looks.items() if seen.busy]
-    if busy and not claims:
-        raise AlreadyRunningError(f"{', '.join(busy)} : déjà en cours dans un autre processus")
-    if not claims:
-        slots = [slot for schedule in schedules.values() if schedule and (slot := next_slot(schedule, now))]
-        coming = moment(min(slots).astimezone(means.settings.zone)) if slots else "aucun"
-        print(f"Rien à exécuter maintenant ; prochain créneau : {coming}", file=sys.stderr)
-    return claims
+async def _execute(
+    claim: Claim, job: Job, context: RunContext, *, stop: StopSignal, options: Options, as_json: bool
+) -> int:
+    """Execute a claimed run and print what came of it; return the exit code."""
+    try:
+        outcome = await execute_run(claim, job, context, stop=stop, options=options)
+    except CavecronError as error:  # the log has said why
+        if as_json:
+            _print_json(job.name, ok=False, error=str(error))
+        elif _can_be_resumed(job, error):
+            _say_how_to_finish(job)
+        return error.exit_code
+    return _show(job, outcome, as_json=as_json)
 
 
-def _shown(job: Job, outcome: Outcome, *, as_json: bool, dry_run: bool = False) -> int:
+def _show(job: Job, outcome: Outcome, *, as_json: bool, is_dry: bool = False) -> int:
     """Print what a run did beyond its log; return the exit code."""
     ok = not outcome.failures
     if as_json:
-        _print_json(job, ok=ok, dry_run=dry_run, summary=outcome.summary, **outcome.details)
-    elif dry_run or outcome.lines:
+        _print_json(job.name, ok=ok, dry_run=is_dry, summary=outcome.summary, **outcome.details)
+    elif is_dry or outcome.lines:
         print(outcome.summary, *map(log.one_line, outcome.lines), sep="\n  ")
     elif not ok:
         print("Rapports non remis :", *map(log.one_line, outcome.failures), sep="\n  ")
+        _say_how_to_finish(job)
     return 0 if ok else 1
 
 
-def _print_json(job: Job, **result: object) -> None:
-    print(json.dumps({"job": job.name, **result}, ensure_ascii=False))
+def _can_be_resumed(job: Job, error: CavecronError) -> bool:
+    """Return whether somebody may have been left without mail by a run that `error` ended."""
+    return "users" in job.options and error.exit_code == 1
+
+
+def _say_how_to_finish(job: Job) -> None:
+    print(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", file=sys.stderr)
+
+
+def _print_json(job: str | None, **result: object) -> None:
+    print(json.dumps({"job": job, **result}, ensure_ascii=False))
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:

@@ -18,7 +18,7 @@ from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
 from cavecron.jobs.loader import load
-from cavecron.simulation.simulate import Fate, Period, Scenario, Step, simulate
+from cavecron.simulation.simulate import ClockChange, Scenario, SlotOutcome, TimeRange, simulate
 
 _MOST_DAYS = 366
 _FIRST_YEAR, _LAST_YEAR = 2020, 2200
@@ -26,7 +26,7 @@ _DAYS = ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim.")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "j": "days", "d": "days"}
 _SPAN = re.compile(r"(?:[0-9]{1,6}(?:s|min|m|h|j|d))+")
 #: What became of a slot, of one and of several.
-_OUTCOMES = {
+_KINDS = {
     "succeeded": ("à l'heure", "à l'heure"),
     "made up": ("rattrapé", "rattrapés"),
     "missed": ("manqué", "manqués"),
@@ -38,17 +38,23 @@ _OUTCOMES = {
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print the fate of each slot; exit code 0."""
+    """Print the outcome of each slot; exit code 0."""
     settings, jobs = load(environ)
     scenario = _scenario(arguments, settings.zone)
     for warning in settings.warnings:
         print(f"cavecron : {warning}", file=sys.stderr)
     with log.silence():
-        fates = simulate(settings, jobs, scenario)
+        outcomes = simulate(settings, jobs, scenario)
     if arguments.json:
-        print(json.dumps([_as_json(fate, settings.zone) for fate in fates], ensure_ascii=False, indent=2))
+        print(
+            json.dumps(
+                [_as_json(outcome, settings.zone) for outcome in outcomes], ensure_ascii=False, indent=2
+            )
+        )
     else:
-        print("\n".join([*_heading(settings, scenario), "", *_lines(fates, settings.zone), _sum(fates)]))
+        print(
+            "\n".join([*_heading(settings, scenario), "", *_lines(outcomes, settings.zone), _sum(outcomes)])
+        )
     return 0
 
 
@@ -64,7 +70,7 @@ def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
         raise UsageError(f"--days {arguments.days!r} : un nombre de 1 à {_MOST_DAYS} est attendu")
     given = arguments.begin
     begin = SystemClock().now().replace(microsecond=0) if given is None else _instant("--from", given, zone)
-    period = Period(begin=begin, end=_later(begin, days, zone))
+    period = TimeRange(begin=begin, end=_later(begin, days, zone))
     scenario = Scenario(
         period=period,
         down=[_period("--down", text, zone) for text in arguments.down],
@@ -89,24 +95,24 @@ def _instant(option: str, text: str, zone: ZoneInfo) -> datetime:
     return found
 
 
-def _period(option: str, text: str, zone: ZoneInfo) -> Period:
+def _period(option: str, text: str, zone: ZoneInfo) -> TimeRange:
     begin, slash, end = text.partition("/")
     if not slash:
         raise UsageError(
             f"{option} {text!r} : DÉBUT/FIN est attendu, comme '2026-10-25 02:40/2026-10-25 03:20'"
         )
-    period = Period(begin=_instant(option, begin, zone), end=_instant(option, end, zone))
+    period = TimeRange(begin=_instant(option, begin, zone), end=_instant(option, end, zone))
     if period.begin >= period.end:
         raise UsageError(f"{option} {text!r} : la fin doit suivre le début")
     return period
 
 
-def _step(text: str, zone: ZoneInfo) -> Step:
+def _step(text: str, zone: ZoneInfo) -> ClockChange:
     at, _blank, by = text.strip().rpartition(" ")
     if not at or by[0] not in "+-":
         raise UsageError(f"--clock {text!r} : INSTANT et écart sont attendus, comme '2026-10-25 02:40 +2h'")
     span = _span("--clock", by[1:])
-    return Step(at=_instant("--clock", at, zone), by=span if by[0] == "+" else -span)
+    return ClockChange(at=_instant("--clock", at, zone), by=span if by[0] == "+" else -span)
 
 
 def _span(option: str, text: str) -> timedelta:
@@ -121,16 +127,16 @@ def _span(option: str, text: str) -> timedelta:
 
 
 def _check(scenario: Scenario) -> None:
-    """Return if everything happens in the period, and no two absences at once."""
+    """Raise UsageError unless everything happens in the period, and no two downtimes at once."""
     instants = [step.at for step in scenario.steps]
-    absences = sorted((*scenario.down, *scenario.asleep), key=lambda period: (period.begin, period.end))
-    for absence in absences:
-        instants += absence.begin, absence.end
+    downtimes = sorted((*scenario.down, *scenario.asleep), key=lambda period: (period.begin, period.end))
+    for downtime in downtimes:
+        instants += downtime.begin, downtime.end
     if instants and not scenario.period.begin <= min(instants) <= max(instants) <= scenario.period.end:
         raise UsageError(
             "--down, --suspend et --clock doivent tomber dans la période simulée (--from, --days)"
         )
-    for one, other in pairwise(absences):
+    for one, other in pairwise(downtimes):
         if other.begin < one.end:
             raise UsageError("deux périodes de --down et --suspend se chevauchent")
 
@@ -151,35 +157,35 @@ def _heading(settings: Settings, scenario: Scenario) -> list[str]:
     return lines
 
 
-def _lines(fates: Sequence[Fate], zone: ZoneInfo) -> list[str]:
-    width = max((len(fate.job) for fate in fates), default=0)
+def _lines(outcomes: Sequence[SlotOutcome], zone: ZoneInfo) -> list[str]:
+    width = max((len(outcome.job) for outcome in outcomes), default=0)
     lines = []
-    for fate in fates:
-        lines.append(f"{_local(fate.slot, zone)}  {fate.job:<{width}}  {_outcome(fate, zone)}")
-        lines += [f"    {log.one_line(reason)}" for reason in fate.reasons]
+    for outcome in outcomes:
+        lines.append(f"{_local(outcome.slot, zone)}  {outcome.job:<{width}}  {_words(outcome, zone)}")
+        lines += [f"    {log.one_line(reason)}" for reason in outcome.reasons]
     return lines
 
 
-def _kind(fate: Fate) -> str:
-    return "made up" if (fate.state, fate.trigger) == ("succeeded", "replay") else fate.state
+def _kind(outcome: SlotOutcome) -> str:
+    return "made up" if (outcome.state, outcome.trigger) == ("succeeded", "replay") else outcome.state
 
 
-def _outcome(fate: Fate, zone: ZoneInfo) -> str:
-    kind = _kind(fate)
-    if kind == "made up" and fate.started:
-        return f"rattrapé à {fate.started.astimezone(zone):%H:%M:%S}, {duration(fate.late)} de retard"
-    return _OUTCOMES[kind][0]
+def _words(outcome: SlotOutcome, zone: ZoneInfo) -> str:
+    kind = _kind(outcome)
+    if kind == "made up" and outcome.started:
+        return f"rattrapé à {outcome.started.astimezone(zone):%H:%M:%S}, {duration(outcome.late)} de retard"
+    return _KINDS[kind][0]
 
 
-def _sum(fates: Sequence[Fate]) -> str:
-    if not fates:
+def _sum(outcomes: Sequence[SlotOutcome]) -> str:
+    if not outcomes:
         return "Aucun créneau dans cette période."
-    kinds = Counter(map(_kind, fates))
-    told = ", ".join(f"{number} {_OUTCOMES[kind][number > 1]}" for kind, number in kinds.items())
-    return f"\n{len(fates)} {'créneaux' if len(fates) > 1 else 'créneau'} : {told}"
+    kinds = Counter(map(_kind, outcomes))
+    told = ", ".join(f"{number} {_KINDS[kind][number > 1]}" for kind, number in kinds.items())
+    return f"\n{len(outcomes)} {'créneaux' if len(outcomes) > 1 else 'créneau'} : {told}"
 
 
-def _between(period: Period, zone: ZoneInfo) -> str:
+def _between(period: TimeRange, zone: ZoneInfo) -> str:
     span = duration(period.end - period.begin)
     return f"{_local(period.begin, zone)} → {_local(period.end, zone)} ({span})"
 
@@ -189,14 +195,14 @@ def _local(instant: datetime, zone: ZoneInfo) -> str:
     return f"{_DAYS[local.weekday()]} {local.isoformat(' ', 'minutes' if not local.second else 'seconds')}"
 
 
-def _as_json(fate: Fate, zone: ZoneInfo) -> dict[str, object]:
+def _as_json(outcome: SlotOutcome, zone: ZoneInfo) -> dict[str, object]:
     return {
-        "job": fate.job,
-        "slot": fate.slot.isoformat(),
-        "local": fate.slot.astimezone(zone).isoformat(),
-        "state": fate.state,
-        "trigger": fate.trigger,
-        "started": fate.started.isoformat() if fate.started else None,
-        "late": fate.late.total_seconds(),
-        "reasons": list(fate.reasons),
+        "job": outcome.job,
+        "slot": outcome.slot.isoformat(),
+        "local": outcome.slot.astimezone(zone).isoformat(),
+        "state": outcome.state,
+        "trigger": outcome.trigger,
+        "started": outcome.started.isoformat() if outcome.started else None,
+        "late": outcome.late.total_seconds(),
+        "reasons": list(outcome.reasons),
     }

@@ -25,7 +25,7 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 #: A century of days, and a day of seconds: beyond these a number is a slip of the finger.
 _MOST_DAYS = 36_500
 _MOST_SECONDS = 86_400
-_MOST_CONNECTIONS, _MOST_MESSAGES = 20, 100_000
+_MOST_CONNECTIONS, _MOST_MESSAGES, _MOST_RUNNING = 20, 100_000, 1_000
 
 
 def _days(text: str) -> int:
@@ -38,6 +38,10 @@ def _seconds(text: str) -> int:
 
 def _connections(text: str) -> int:
     return parsing.whole_number(text, "connexions", most=_MOST_CONNECTIONS)
+
+
+def _jobs(text: str) -> int:
+    return parsing.whole_number(text, "jobs", most=_MOST_RUNNING)
 
 
 def _messages(text: str) -> int:
@@ -132,7 +136,7 @@ class Settings:
     """What the environment says; `jobs` by name, `stop_grace` in seconds, `report_exclude` names or ids.
 
     Each `setting` here and in the classes above is one row of the table of variables. `maildir` is None
-    where mails are sent. Paths are as they are written; whoever loads the settings makes them absolute.
+    where mails are sent, `max_running` is how many jobs run at a time. Paths are as they are written; whoever loads the settings makes them absolute.
     """
 
     zone: ZoneInfo
@@ -147,6 +151,7 @@ class Settings:
     report_exclude: tuple[str, ...] = setting("SCHEDULER_WEEKLY_REPORT_EXCLUDE", "", parsing.names)
     job_sources: tuple[str, ...] = setting("CAVECRON_JOBS", "", parsing.names)
     alert_to: str | None = setting("CAVECRON_ALERT_TO", "", parsing.address)
+    max_running: int = setting("CAVECRON_MAX_RUNNING", "16", _jobs)
     stop_grace: int = setting("CAVECRON_STOP_GRACE", "8", _seconds)
     log_level: str = setting("CAVECRON_LOG_LEVEL", "INFO", _log_level)
     log_format: LogFormat = setting("CAVECRON_LOG_FORMAT", "text", _log_format)

@@ -6,6 +6,7 @@ What goes wrong here is a warning, nothing more. It decides nothing about the ru
 import logging
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from http.client import HTTPException
 from typing import Literal
 
@@ -42,30 +43,72 @@ def ping(url: str, event: Literal["start", "success", "failure"], body: str = ""
         _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, said)
 
 
-def ended(claim: Claim, ending: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:
+def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:
     """Tell whoever asked to be told that a run is over: succeeded, or failed for good."""
-    failed = ending.state == "failed"
-    told = "\n".join(text for text in (ending.summary, ending.reason) if text)
+    failed = result.state == "failed"
+    text = "\n".join(part for part in (result.summary, result.reason) if part)
     if url := settings.jobs[job.name].ping_url:
-        ping(url, "failure" if failed else "success", told)
+        ping(url, "failure" if failed else "success", text)
     if failed and settings.alert_to is not None:
-        _alert(settings.alert_to, claim, told, job=job, settings=settings, clock=clock)
+        slot = f"{claim.slot.astimezone(settings.zone):%Y-%m-%d %H:%M}"
+        _alert(
+            f"échec du job {job.name}",
+            f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n{_advice(job)}",
+            key=f"{job.name}.{slot}.{claim.run}.{claim.attempt}",
+            settings=settings,
+            clock=clock,
+        )
 
 
-def _alert(to: str, claim: Claim, told: str, *, job: Job, settings: Settings, clock: Clock) -> None:
-    """Mail the operator, where mail itself works."""
-    slot = f"{claim.slot.astimezone(settings.zone):%Y-%m-%d %H:%M}"
+def notify_losses(sentences: Sequence[str], *, job: Job, settings: Settings, clock: Clock) -> None:
+    """Tell whoever asked to be told of slots of a job that nobody will run any more, in French sentences."""
+    text = "\n".join(sentences)
+    if url := settings.jobs[job.name].ping_url:
+        ping(url, "failure", text)
+    if settings.alert_to is not None:
+        _alert(
+            f"créneau manqué du job {job.name}",
+            f"Le job {job.name} ({job.title}) n'a pas tourné comme prévu.\n\n{text}\n\n"
+            f"{_advice(job)}L'exécuter maintenant : cavecron run {job.name}\n",
+            key=f"{job.name}.{clock.now():%Y%m%dT%H%M%S.%f}",
+            settings=settings,
+            clock=clock,
+        )
+
+
+def notify_absence(reason: str, settings: Settings, clock: Clock) -> None:
+    """Tell whoever asked to be told that the database has been away for an hour, and why.
+
+    A mail needs what is in the database: the log has to do where it cannot go out.
+    """
+    text = f"Le planificateur attend sa base depuis une heure, aucun job ne tourne.\n\n{reason}\n"
+    for job in settings.jobs.values():
+        if job.enabled and job.ping_url:
+            ping(job.ping_url, "failure", text)
+    if settings.alert_to is not None:
+        key = f"database.{clock.now():%Y%m%dT%H%M%S.%f}"
+        _alert("le planificateur attend sa base", text, key=key, settings=settings, clock=clock)
+
+
+def _advice(job: Job) -> str:
+    return (
+        f"Ce qui s'est passé : cavecron history {job.name}\n"
+        f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n"
+    )
+
+
+def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> None:
+    """Mail the operator, where mail itself works; `key` tells this alert from every other one."""
+    to = settings.alert_to or ""
     try:
         backend = mail_backend(settings, Database(settings.database))
         message = plain_message(
-            f"Cave à Vin : échec du job {job.name}",
-            f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{told}\n\n"
-            f"Ce qui s'est passé : cavecron history {job.name}\n"
-            f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n",
+            f"Cave à Vin : {subject}",
+            text,
             recipient=check_address(to),
             sender=backend.sender,
             at=clock.now().astimezone(settings.zone),
-            message_id=backend.message_id(f"alert.{job.name}.{slot}.{claim.run}.{claim.attempt}", to),
+            message_id=backend.message_id(f"alert.{key}", to),
         )
         backend.send(message, to)
     except CavecronError as error:

@@ -1,6 +1,6 @@
 """How an attempt at a run ended, and whether and when it is tried again.
 
-Pure: outcomes and errors in, endings out; the instant is an argument.
+Pure: outcomes and errors in, results out; the instant is an argument.
 """
 
 from datetime import datetime, timedelta
@@ -12,35 +12,35 @@ from cavecron.schedule import GRACE
 
 #: When a run that failed for a while is tried again, after its first, second and third failure.
 _RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
-_MOST_TOLD, _LONGEST = 20, 5_000
+_MOST_FAILURES, _LONGEST = 20, 5_000
 
 
-def ended_with(outcome: Outcome, claim: Claim, now: datetime) -> RunResult:
-    """Return the ending of an attempt that came to its end at `now` (aware)."""
-    summary = _written(outcome.summary)
+def result_of_outcome(outcome: Outcome, claim: Claim, now: datetime) -> RunResult:
+    """Return the result of an attempt that came to its end at `now` (aware)."""
+    summary = _storable(outcome.summary)
     if not outcome.failures:
         return RunResult(state="succeeded", summary=summary)
     count = len(outcome.failures)
-    told = " ; ".join(outcome.failures[:_MOST_TOLD]) + (" ; …" if count > _MOST_TOLD else "")
+    listed = " ; ".join(outcome.failures[:_MOST_FAILURES]) + (" ; …" if count > _MOST_FAILURES else "")
     return RunResult(
         state="failed",
         summary=summary,
-        reason=_written(f"{count} échec{'s' if count > 1 else ''} : {told}"),
+        reason=_storable(f"{count} échec{'s' if count > 1 else ''} : {listed}"),
         retry_at=_retry_at(claim, now) if outcome.temporary else None,
     )
 
 
-def ended_by(error: CavecronError, claim: Claim, now: datetime) -> RunResult:
-    """Return the ending of an attempt that `error` cut short at `now` (aware)."""
+def result_of_error(error: CavecronError, claim: Claim, now: datetime) -> RunResult:
+    """Return the result of an attempt that `error` cut short at `now` (aware)."""
     if isinstance(error, StoppedError):
-        return RunResult(state="interrupted", summary=_written(error.summary), reason=_written(str(error)))
+        return RunResult(state="interrupted", summary=_storable(error.summary), reason=_storable(str(error)))
     retry_at = _retry_at(claim, now) if error.temporary else None
     return RunResult(
-        state="failed", summary=_written(error.summary), reason=_written(str(error)), retry_at=retry_at
+        state="failed", summary=_storable(error.summary), reason=_storable(str(error)), retry_at=retry_at
     )
 
 
-def _written(text: str | None) -> str | None:
+def _storable(text: str | None) -> str | None:
     """Return the text as it can be stored: encodable, and not endless."""
     if text is None:
         return None

@@ -1,38 +1,79 @@
-"""What the log says of a run, at its start and at its end: sentences that people grep for.
+"""What the log says of slots and runs: sentences that people grep for.
 
-They are the runner's: it is its name that stands before them.
+They are the runner's and the scheduler's: it is their names that stand before them.
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cavecron.config.settings import Settings
 from cavecron.french import duration, moment
 from cavecron.jobs.job import Job
-from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.models import Claim, MissedSlots, RunResult, ScanResult
+from cavecron.schedule import describe, next_slot
 
-_LOG = logging.getLogger("cavecron.runner")
+_RUNNER = logging.getLogger("cavecron.runner")
+_DAEMON = logging.getLogger("cavecron.daemon")
 
 
-def say_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
+def log_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
     """Say that a run begins at `now` (aware), and why now."""
-    _LOG.info("Démarrage du job: %s", job.title)
+    _RUNNER.info("Démarrage du job: %s", job.title)
     when = moment(claim.slot.astimezone(zone))
     if claim.attempt > 1:
         what = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
-        _LOG.info("Job %s : reprise %s du %s, tentative %d", job.name, what, when, claim.attempt)
+        _RUNNER.info("Job %s : reprise %s du %s, tentative %d", job.name, what, when, claim.attempt)
     elif claim.trigger == "replay":
         late = duration(now - claim.slot)
-        _LOG.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)
+        _RUNNER.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)
 
 
-def say_end(job: Job, ending: RunResult, zone: ZoneInfo) -> None:
+def log_end(job: Job, result: RunResult, zone: ZoneInfo) -> None:
     """Say how a run ended, and whether it is tried again."""
-    if ending.state == "succeeded":
-        _LOG.info("Job %s exécuté avec succès", job.name)
+    if result.state == "succeeded":
+        _RUNNER.info("Job %s exécuté avec succès", job.name)
         return
     level, words = (
-        (logging.WARNING, "interrompu") if ending.state == "interrupted" else (logging.ERROR, "en échec")
+        (logging.WARNING, "interrompu") if result.state == "interrupted" else (logging.ERROR, "en échec")
     )
-    again = f" ; nouvelle tentative à {ending.retry_at.astimezone(zone):%H:%M:%S}" if ending.retry_at else ""
-    _LOG.log(level, "Job %s %s : %s%s", job.name, words, ending.reason, again)
+    again = f" ; nouvelle tentative à {result.retry_at.astimezone(zone):%H:%M:%S}" if result.retry_at else ""
+    _RUNNER.log(level, "Job %s %s : %s%s", job.name, words, result.reason, again)
+
+
+def log_scan(job: str, result: ScanResult, zone: ZoneInfo) -> None:
+    """Warn of what a scan noted as missed, or gave up."""
+    for sentence in losses(result, zone):
+        _DAEMON.warning("Job %s : %s", job, sentence)
+
+
+def losses(result: ScanResult, zone: ZoneInfo) -> Iterable[str]:
+    """Return in French what a scan noted as missed, and what it gave up."""
+    sentences = []
+    if result.missed:
+        sentences.append(_missed(result.missed, zone))
+    if result.interrupted:
+        sentences.append(f"créneau coupé net, non repris : {moment(result.interrupted.astimezone(zone))}")
+    return sentences
+
+
+def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:
+    slots = missed.slots
+    first, last = (moment(slot.astimezone(zone)) for slot in (slots.first, slots.last))
+    if slots.count == 1:
+        return f"créneau manqué : {last} ({missed.reason})"
+    return f"{slots.count} créneaux manqués, du {first} au {last} ({missed.reason})"
+
+
+def log_next_slots(jobs: Iterable[Job], settings: Settings, now: datetime) -> None:
+    """Say of each job when it comes next after `now` (aware)."""
+    for job in jobs:
+        configured = settings.jobs[job.name]
+        if not configured.enabled:
+            _DAEMON.info("Job %s : désactivé (SCHEDULER_%s_ENABLED)", job.name, configured.prefix)
+            continue
+        coming = next_slot(configured.schedule, now)
+        when = moment(coming.astimezone(configured.schedule.zone)) if coming else "jamais"
+        words = describe(configured.schedule)
+        _DAEMON.info("Job %s (%s) : %s ; prochain créneau : %s", job.name, job.title, words, when)

@@ -5,45 +5,32 @@ It decides nothing: what has passed and what may run is `ledger.catch_up`'s affa
 """
 
 import asyncio
-import heapq
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import count
 
-from cavecron.clock import SystemClock
-from cavecron.config.settings import Settings
-from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.french import moment
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
-from cavecron.ledger.catch_up import register_jobs, scan
-from cavecron.ledger.models import Claim, JobCursor, MissedSlots, ScanResult
-from cavecron.ledger.store import Ledger
+from cavecron.ledger.models import Claim, JobCursor, ScanResult
+from cavecron.ledger.runs import RunMissingError
 from cavecron.ledger.tables import LedgerError
-from cavecron.schedule import describe, next_slot
-from cavecron.scheduler.runner import Control, HungError, Means, Options, carry_out
-from cavecron.scheduler.threads import DaemonThreads
+from cavecron.schedule import next_slot
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.finish import notifications, tell
+from cavecron.scheduler.plan import ClockWatch, JobState, Plan
+from cavecron.scheduler.registration import Registration
+from cavecron.scheduler.run_log import log_next_slots, log_scan, losses
+from cavecron.scheduler.runner import HungError, execute_run
 
 _LOG = logging.getLogger("cavecron.daemon")
 
 #: After a database that cannot be read or written, how long until the next try.
 _PAUSE = timedelta(seconds=30)
-#: A step back of the clock that is more than a correction.
-_STEP_BACK = timedelta(seconds=1)
-#: Jobs that one transaction looks at: it stays short however many share a minute.
+#: Jobs that one transaction scans: it stays short however many share a minute.
 _AT_ONCE = 100
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Desk:
-    """One job as the scheduler follows it; `due` is when to look next, None while it runs here."""
-
-    job: Job
-    cursor: JobCursor
-    due: datetime | None = None
+#: How long a database can be away before a person is told.
+_LONG_AWAY = 3600.0
 
 
 class Scheduler:
@@ -64,37 +51,36 @@ class Scheduler:
         jobs: Sequence[Job],
         environ: Mapping[str, str] | None = None,
         *,
-        means: Means | None = None,
+        context: RunContext | None = None,
         ready: Callable[[], None] = lambda: None,
         exclusive: bool = False,
     ) -> None:
-        self._means = means or means_of(load_for(jobs, environ or {}))
-        self._ready = ready
-        self._exclusive = exclusive
-        self._jobs = {job.name: job for job in jobs}
-        self._desks = [
-            _Desk(
-                job=job, cursor=JobCursor(job=job.name, schedule=self._means.settings.jobs[job.name].schedule)
-            )
+        self._context = context or system_context(load_for(jobs, environ or {}))
+        settings = self._context.settings
+        self._jobs = jobs
+        self._plan = Plan(
+            JobState(job=job, cursor=JobCursor(job=job.name, schedule=settings.jobs[job.name].schedule))
             for job in jobs
-            if self._means.settings.jobs[job.name].enabled
-        ]
-        self._plan: list[tuple[datetime, int, _Desk]] = []
-        self._numbers = count()
-        self._running: dict[asyncio.Task[None], Control] = {}
-        self._bell = asyncio.Event()
-        self._stopping = False
-        self._said = ""
+            if settings.jobs[job.name].enabled
+        )
+        self._registration = Registration(
+            self._context, followed=self._cursors, ready=ready, exclusive=exclusive
+        )
+        self._running: dict[asyncio.Task[None], StopSignal] = {}
+        self._wakeup = asyncio.Event()
+        self._stop = StopSignal()
+        self._last_error = ""
+        self._away_since: float | None = None
 
     def stop(self) -> None:
         """Start nothing new, and have running jobs stop at their next safe point; `run` then returns."""
-        self._stopping = True
-        self._bell.set()
+        self._stop.stop()
+        self._wakeup.set()
         if self._running:
-            grace = self._means.settings.stop_grace
+            grace = self._context.settings.stop_grace
             _LOG.info("Arrêt demandé : les jobs en cours ont %d s pour s'interrompre", grace)
-        for control in self._running.values():
-            control.stop()
+        for signal in self._running.values():
+            signal.stop()
 
     async def run(self) -> None:
         """Follow all slots until `stop` is called.
@@ -103,178 +89,179 @@ class Scheduler:
             LedgerError: the ledger is of a later version, or somebody changed it.
 
         """
-        await self._begin()
-        seen = self._means.clock.now()
-        while not self._stopping:
-            await self._means.clock.wait(self._bell, self._plan[0][0] if self._plan else None)
-            self._bell.clear()
-            now = self._means.clock.now()
-            due = self._everything() if now < seen - _STEP_BACK else self._due(now)
-            seen = now
-            for first in range(0, len(due), _AT_ONCE):
-                if not self._stopping:
-                    await self._look(due[first : first + _AT_ONCE])
+        try:
+            await self._begin()
+            await self._follow()
+        except asyncio.CancelledError:
+            for task in self._running:
+                task.cancel()
+            raise
+        except LedgerError:
+            self.stop()
+            await self._wait_for_runs()
+            raise
+        await self._wait_for_runs()
+
+    async def _wait_for_runs(self) -> None:
         if self._running:
             await asyncio.wait(self._running)
 
     async def _begin(self) -> None:
         """Note what is followed; wait for the database as long as it takes (promise 10)."""
-        settings, clock = self._means.settings, self._means.clock
-
-        def note() -> None:
-            self._ready()
-            register_jobs(self._means.ledger, settings.schedules, clock.now(), exclusive=self._exclusive)
-
-        while not self._stopping:
-            if await self._tried("register", note):
-                for desk in self._desks:
-                    self._schedule(desk, clock.now())
+        settings, clock = self._context.settings, self._context.clock
+        while not self._stop.stopping:
+            if await self._call_database("register", self._registration.register):
+                for state in self._plan.states:
+                    self._plan.add(state, clock.now())
                 _LOG.info("cavecron démarré : %s, fuseau %s", settings.database, settings.zone.key)
-                self._announce()
+                log_next_slots(self._jobs, settings, clock.now())
                 return
-            await clock.wait(self._bell, clock.now() + _PAUSE)
+            await clock.wait(self._wakeup, clock.now() + _PAUSE)
 
-    async def _tried(self, name: str, call: Callable[[], None]) -> bool:
+    async def _follow(self) -> None:
+        clock = self._context.clock
+        watch = ClockWatch(clock.now(), clock.monotonic())
+        while not self._stop.stopping:
+            await clock.wait(self._wakeup, self._next_look())
+            self._wakeup.clear()
+            now, looked = clock.now(), watch.monotonic
+            if watch.look(now, clock.monotonic()):
+                self._plan.scan_all(now, clock_unsure_since=looked)
+            due = self._plan.take_due(now, min(self._places, _AT_ONCE))
+            for states in self._by_certainty(due, now, looked):
+                await self._scan(states)
+
+    def _by_certainty(
+        self, due: Sequence[JobState], now: datetime, looked: float
+    ) -> Iterator[Sequence[JobState]]:
+        """Yield jobs whose instants can be trusted, and those that were scanned by a clock that was ahead.
+
+        `looked` is when the clock was looked at before, in seconds of the clock that nobody sets.
+        """
+        for state in due:
+            ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
+            if ahead and state.clock_unsure_since is None:
+                state.clock_unsure_since = looked
+        sure = [state for state in due if state.clock_unsure_since is None]
+        yield from filter(None, (sure, [state for state in due if state.clock_unsure_since is not None]))
+
+    def _cursors(self) -> list[JobCursor]:
+        return [state.cursor for state in self._plan.states]
+
+    @property
+    def _places(self) -> int:
+        """Return how many further jobs may run."""
+        return self._context.settings.max_running - len(self._running)
+
+    def _next_look(self) -> datetime | None:
+        """Return when a job is to be scanned; while no further one may run, only the clock is looked at."""
+        if self._places <= 0:
+            return self._context.clock.now() + _PAUSE
+        return self._plan.first
+
+    async def _call_database(self, name: str, call: Callable[[], None]) -> bool:
         """Return whether the call went well; tell each different trouble once.
 
         A call that waits for a lock does not hold up a stop: it is left behind.
         """
-        calling = self._means.threads.start(name, call)
-        calling.add_done_callback(self._called)
-        while not (calling.done() or self._stopping):
-            self._bell.clear()
-            await self._bell.wait()
-        self._bell.set()  # whatever else has rung meanwhile is seen to in the next turn
-        if not calling.done():
+        calling = self._context.threads.start(name, call)
+        if not await self._stop.wait_for(calling):
             return False
-        try:
-            calling.result()
-        except LedgerError:
-            raise
-        except CavecronError as error:
-            if str(error) != self._said:
-                _LOG.warning("%s ; nouvel essai toutes les %d s", error, _PAUSE.seconds)
-            self._said = str(error)
-            return False
-        if self._said:
-            _LOG.info("La base répond à nouveau")
-        self._said = ""
-        return True
+        error = calling.exception()
+        if error is None:
+            if self._last_error:
+                _LOG.info("La base répond à nouveau")
+            self._last_error, self._away_since = "", None
+            return True
+        if isinstance(error, LedgerError):
+            raise error
+        if not isinstance(error, CavecronError):
+            _LOG.error("Erreur interne ; nouvel essai toutes les %d s", _PAUSE.seconds, exc_info=error)
+        elif str(error) != self._last_error:
+            _LOG.warning("%s ; nouvel essai toutes les %d s", error, _PAUSE.seconds)
+        self._last_error = str(error)
+        self._tell_long_absence(self._last_error)
+        return False
 
-    def _called(self, calling: "asyncio.Future[None]") -> None:
-        calling.exception()  # looked at here, so that one left behind is no surprise to the loop
-        self._bell.set()
-
-    async def _look(self, desks: Sequence[_Desk]) -> None:
+    async def _scan(self, states: Sequence[JobState]) -> None:
         """Scan some jobs in one transaction, and start what was claimed."""
-        now, ledger = self._means.clock.now(), self._means.ledger
-        cursors = [desk.cursor for desk in desks]
-        found: list[ScanResult] = []
-        if not await self._tried("look", lambda: found.extend(scan(ledger, cursors, now))):
-            for desk in desks:
-                self._schedule(desk, now + _PAUSE)
-            return
-        for desk, seen in zip(desks, found, strict=True):
-            self._take(desk, seen, now)
+        clock = self._context.clock
+        now, monotonic = clock.now(), clock.monotonic()
+        since = min(
+            (state.clock_unsure_since for state in states if state.clock_unsure_since is not None),
+            default=monotonic,
+        )
+        unseen = timedelta(seconds=monotonic - since)
+        cursors = [state.cursor for state in states]
+        results: list[ScanResult] = []
 
-    def _take(self, desk: _Desk, seen: ScanResult, now: datetime) -> None:
-        """Act on what a look found."""
-        desk.cursor = desk.cursor.after(seen, now)
-        if seen.missed:
-            self._warn(desk.job, seen.missed)
-        if seen.interrupted:
-            slot = self._local(seen.interrupted)
-            _LOG.warning("Job %s : créneau coupé net, non repris : %s", desk.job.name, slot)
-        if seen.busy:
-            self._schedule(desk, seen.next_scan or now + _PAUSE)
-            return
-        if seen.claim:
-            self._start(desk, seen.claim)
-            return
-        coming = next_slot(desk.cursor.schedule, now)
-        candidates = [instant for instant in (coming, seen.next_scan) if instant]
-        if candidates:
-            self._schedule(desk, min(candidates))
+        def scan() -> None:
+            results.extend(self._registration.scan(cursors, now, unseen))
 
-    def _start(self, desk: _Desk, claim: Claim) -> None:
-        """Have a claimed run executed; the job is looked at again as soon as it ends."""
-        desk.due = None
-        control = Control()
-        if self._stopping:
-            control.stop()
-        task = asyncio.get_running_loop().create_task(self._execute(desk, claim, control))
-        self._running[task] = control
-        task.add_done_callback(self._ended)
+        if self._stop.stopping or not await self._call_database("scan", scan):
+            for state in states:
+                self._plan.add(state, now + _PAUSE)
+            return
+        for state, result in zip(states, results, strict=True):
+            state.clock_unsure_since = None
+            self._apply(state, result, now)
 
-    async def _execute(self, desk: _Desk, claim: Claim, control: Control) -> None:
+    def _apply(self, state: JobState, result: ScanResult, now: datetime) -> None:
+        """Act on what a scan came to."""
+        state.cursor = state.cursor.after(result, now)
+        log_scan(state.job.name, result, self._context.settings.zone)
+        self._tell_losses(state.job, result)
+        if result.busy:
+            self._plan.add(state, result.next_scan or now + _PAUSE)
+        elif result.claim:
+            self._start(state, result.claim)
+        else:
+            coming = next_slot(state.cursor.schedule, now)
+            candidates = [instant for instant in (coming, result.next_scan) if instant]
+            if candidates:
+                self._plan.add(state, min(candidates))
+
+    def _start(self, state: JobState, claim: Claim) -> None:
+        """Have a claimed run executed; the job is scanned again as soon as it ends."""
+        stop = StopSignal()
+        if self._stop.stopping:
+            stop.stop()
+        task = asyncio.get_running_loop().create_task(self._execute(state, claim, stop))
+        self._running[task] = stop
+        task.add_done_callback(self._finish)
+
+    async def _execute(self, state: JobState, claim: Claim, stop: StopSignal) -> None:
+        options = Options(wait_for_database=True)
         try:
-            await carry_out(claim, desk.job, self._means, control=control, options=Options(patient=True))
+            await execute_run(claim, state.job, self._context, stop=stop, options=options)
         except HungError as error:  # never two of a job at a time, not even where one does not stop
-            while not (error.work.done() or control.stopping):
-                control.wake.clear()
-                await control.wake.wait()
+            await stop.wait_for(error.work)
+        except RunMissingError:
+            self._registration.forget()
         except CavecronError:
             pass  # logged and in the ledger
-        desk.cursor = desk.cursor.after_run()
-        self._schedule(desk, self._means.clock.now())
+        except Exception:  # the job is followed on, whatever it was
+            _LOG.exception("Job %s : erreur interne", claim.job)
+        state.cursor = state.cursor.after_run()
+        self._plan.add(state, self._context.clock.now())
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _finish(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]
-        self._bell.set()
+        self._wakeup.set()
 
-    def _schedule(self, desk: _Desk, at: datetime) -> None:
-        desk.due = at
-        heapq.heappush(self._plan, (at, next(self._numbers), desk))
+    def _tell_losses(self, job: Job, result: ScanResult) -> None:
+        """Tell who asked to be told of slots that are missed for good, and of runs that are given up."""
+        settings = self._context.settings
+        sentences = list(losses(result, settings.zone))
+        if sentences and (settings.jobs[job.name].ping_url or settings.alert_to):
+            known = {"job": job, "settings": settings, "clock": self._context.clock}
+            tell(self._context, lambda: notifications().notify_losses(sentences, **known))
 
-    def _due(self, now: datetime) -> list[_Desk]:
-        """Take the jobs off the plan that are to be looked at; entries that were replaced fall out here."""
-        due = []
-        while self._plan and (self._plan[0][0] <= now or self._plan[0][2].due != self._plan[0][0]):
-            at, _number, desk = heapq.heappop(self._plan)
-            if desk.due == at:
-                due.append(desk)
-        return due
-
-    def _everything(self) -> list[_Desk]:
-        self._plan.clear()
-        return [desk for desk in self._desks if desk.due]
-
-    def _announce(self) -> None:
-        """Say of each job when it comes next."""
-        now = self._means.clock.now()
-        for name, job in self._jobs.items():
-            configured = self._means.settings.jobs[name]
-            if not configured.enabled:
-                _LOG.info("Job %s : désactivé (SCHEDULER_%s_ENABLED)", name, configured.prefix)
-                continue
-            coming = next_slot(configured.schedule, now)
-            when = moment(coming.astimezone(configured.schedule.zone)) if coming else "jamais"
-            words = describe(configured.schedule)
-            _LOG.info("Job %s (%s) : %s ; prochain créneau : %s", name, job.title, words, when)
-
-    def _warn(self, job: Job, missed: MissedSlots) -> None:
-        slots = missed.slots
-        if slots.count == 1:
-            _LOG.warning(
-                "Job %s : créneau manqué : %s (%s)", job.name, self._local(slots.last), missed.reason
-            )
-        else:
-            _LOG.warning(
-                "Job %s : %d créneaux manqués, du %s au %s (%s)",
-                *(job.name, slots.count, self._local(slots.first), self._local(slots.last), missed.reason),
-            )
-
-    def _local(self, instant: datetime) -> str:
-        return moment(instant.astimezone(self._means.settings.zone))
-
-
-def means_of(settings: Settings) -> Means:
-    """Return what runs are executed with on a real machine."""
-    database = Database(settings.database)
-    return Means(
-        settings=settings,
-        database=database,
-        ledger=Ledger(database=database),
-        clock=SystemClock(),
-        threads=DaemonThreads(),
-    )
+    def _tell_long_absence(self, reason: str) -> None:
+        """Tell who asked to be told, once, of a database that has been away for an hour."""
+        settings, seconds = self._context.settings, self._context.clock.monotonic()
+        if self._away_since is None:
+            self._away_since = seconds
+        elif seconds - self._away_since >= _LONG_AWAY:
+            self._away_since = float("inf")
+            tell(self._context, lambda: notifications().notify_absence(reason, settings, self._context.clock))

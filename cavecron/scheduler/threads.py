@@ -9,7 +9,13 @@ from contextlib import suppress
 from threading import Thread
 from typing import Protocol, TypeVar
 
+from cavecron.errors import TemporaryError
+
 _T = TypeVar("_T")
+
+
+class NoThreadError(TemporaryError):
+    """The system grants no further thread."""
 
 
 class Threads(Protocol):
@@ -24,9 +30,13 @@ class DaemonThreads:
     """A new thread for each call; nobody ever joins it."""
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Begin `call` in a thread called `name`; the future gets what it returns or raises."""
+        """Begin `call` in a thread called `name`; the future gets what it returns or raises.
+
+        Where there is no thread to be had, it gets a NoThreadError.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
+        future.add_done_callback(retrieve)
 
         def work() -> None:
             try:
@@ -37,8 +47,23 @@ class DaemonThreads:
             else:
                 _tell(loop, _succeed, future, result)
 
-        Thread(target=work, name=f"cavecron-{name}", daemon=True).start()
+        try:
+            Thread(target=work, name=f"cavecron-{name}", daemon=True).start()
+        except (RuntimeError, MemoryError):  # "can't start new thread"
+            _fail(
+                future,
+                NoThreadError(
+                    "le système n'accorde plus de thread : relever la limite de processus (pids_limit du"
+                    " conteneur, ulimit -u), ou baisser CAVECRON_MAX_RUNNING"
+                ),
+            )
         return future
+
+
+def retrieve(future: "asyncio.Future[_T]") -> None:
+    """Look at a future's error, so that a call that was left behind is no surprise to the loop."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *arguments: object) -> None:

@@ -9,7 +9,7 @@ import heapq
 import selectors
 import sqlite3
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from cavecron.clock import LONGEST_SLEEP
 from cavecron.database.sqlite import Database
+from cavecron.scheduler.threads import retrieve
 
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,19 +35,7 @@ class StillWorkingError(BaseException):
         super().__init__(after)
 
 
-@dataclass(slots=True, eq=False)
-class Timer:
-    """Something that will happen, unless it is cancelled."""
-
-    callback: Callable[[], object]
-    cancelled: bool = False
-
-    def cancel(self) -> None:
-        """Have it not happen."""
-        self.cancelled = True
-
-
-class Machine:
+class SimulatedMachine:
     """True time goes on; awake time stands still while the machine sleeps; the wall clock can be set.
 
     All three in microseconds: true time and the wall clock since 1970, awake time since some moment.
@@ -57,8 +46,7 @@ class Machine:
         self._awake = 0
         self._ahead = 0
         self._asleep = False
-        self._events: list[tuple[int, int, Timer]] = []
-        self._timers: list[tuple[int, int, Timer]] = []
+        self._events: list[tuple[int, int, Callable[[], object]]] = []
         self._numbers = count()
         self._jolts: list[int] = []
         self._end: int | None = None
@@ -81,19 +69,12 @@ class Machine:
         """Return the seconds that the machine has been awake."""
         return self._awake / 1_000_000
 
-    def at(self, instant: datetime, callback: Callable[[], object], *, jolt: bool = False) -> Timer:
+    def at(self, instant: datetime, callback: Callable[[], object], *, jolt: bool = False) -> None:
         """Call back at a true instant; a `jolt` is one at which sleep or the wall clock changes."""
-        moment, timer = (instant - _EPOCH) // _MICROSECOND, Timer(callback)
-        heapq.heappush(self._events, (moment, next(self._numbers), timer))
+        moment = (instant - _EPOCH) // _MICROSECOND
+        heapq.heappush(self._events, (moment, next(self._numbers), callback))
         if jolt:
             insort(self._jolts, moment)
-        return timer
-
-    def after(self, microseconds: int, callback: Callable[[], object]) -> Timer:
-        """Call back when the machine has been awake for so long."""
-        timer = Timer(callback)
-        heapq.heappush(self._timers, (self._awake + microseconds, next(self._numbers), timer))
-        return timer
 
     def end_at(self, instant: datetime) -> None:
         """Let nothing happen after a true instant."""
@@ -111,44 +92,39 @@ class Machine:
         """Resume it."""
         self._asleep = False
 
-    def nap(self, until: datetime) -> int:
-        """Return after how many microseconds a wait for `until` ends that looks up every half minute.
+    def nap(self, until: datetime) -> float:
+        """Return after how many seconds a wait for `until` ends that looks up every half minute.
 
         Looking up while nothing jolts the machine changes nothing: that is left out.
         """
         span = (until - self.now()) // _MICROSECOND
         if span <= _NAP:
-            return max(0, span)
+            return max(0, span) / 1_000_000
         place = bisect_left(self._jolts, self._true)
         quiet = self._jolts[place] - self._true if place < len(self._jolts) else span
-        return span if quiet >= span else max(_NAP, quiet // _NAP * _NAP)
+        return (span if quiet >= span else max(_NAP, quiet // _NAP * _NAP)) / 1_000_000
 
-    def advance(self) -> bool:
-        """Go on to whatever comes next and let it happen; return False where nothing comes."""
-        while True:
-            by_timer = bool(self._timers) and not self._asleep and not self._event_is_next()
-            queue = self._timers if by_timer else self._events
-            if not queue:
-                return False
-            at, _number, timer = heapq.heappop(queue)
-            if timer.cancelled:
-                continue
-            span = at - (self._awake if by_timer else self._true)
-            if self._end is not None and self._true + span > self._end:
-                return False
-            self._true += span
-            self._awake += 0 if self._asleep else span
-            timer.callback()
-            return True
+    def advance(self, seconds: float | None) -> bool:
+        """Go on to the next event and let it happen, or by so many seconds of awake time if they end first.
 
-    def _event_is_next(self) -> bool:
-        return bool(self._events) and self._events[0][0] - self._true < self._timers[0][0] - self._awake
+        With None there is nothing to wait for but events. Return False where nothing more comes.
+        """
+        most = None if seconds is None or self._asleep else max(1, round(seconds * 1_000_000))
+        due = self._events[0][0] - self._true if self._events else None
+        span = min((span for span in (most, due) if span is not None), default=None)
+        if span is None or (self._end is not None and self._true + span > self._end):
+            return False
+        self._true += span
+        self._awake += 0 if self._asleep else span
+        if span == due and span != most:  # at one instant, those who wait come first
+            heapq.heappop(self._events)[2]()
+        return True
 
 
 class _Idle(selectors.BaseSelector):
     """Where the loop would wait for the world, the machine's time goes on instead."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: SimulatedMachine) -> None:
         self._machine = machine
         self._keys: dict[Any, selectors.SelectorKey] = {}
         self.out_of_events: Callable[[], None] = lambda: None
@@ -163,7 +139,8 @@ class _Idle(selectors.BaseSelector):
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None and not self._machine.advance():
+        """Let time go on; with a `timeout` of 0 there is work to do at once."""
+        if timeout != 0 and not self._machine.advance(timeout):
             self.out_of_events()
         return []
 
@@ -171,14 +148,26 @@ class _Idle(selectors.BaseSelector):
         return self._keys
 
 
+class _SimulatedLoop(asyncio.SelectorEventLoop):
+    """A loop whose time is the machine's awake time, to the microsecond."""
+
+    def __init__(self, machine: SimulatedMachine, idle: _Idle) -> None:
+        self._machine = machine
+        super().__init__(idle)
+        self._clock_resolution = 1e-6
+
+    def time(self) -> float:
+        return self._machine.monotonic()
+
+
 @contextmanager
-def loop_of(machine: Machine) -> Iterator[asyncio.AbstractEventLoop]:
+def loop_of(machine: SimulatedMachine) -> Iterator[asyncio.AbstractEventLoop]:
     """Yield a loop that lives in the machine's time; `run_forever` returns where nothing more comes.
 
     Tasks may be left behind; what went wrong in one that nobody waits for is in `machine.troubles`.
     """
     idle = _Idle(machine)
-    loop = asyncio.SelectorEventLoop(idle)
+    loop = _SimulatedLoop(machine, idle)
     idle.out_of_events = loop.stop
     loop.set_exception_handler(lambda _loop, context: machine.note(context))
     try:
@@ -191,9 +180,22 @@ def loop_of(machine: Machine) -> Iterator[asyncio.AbstractEventLoop]:
 class Process:
     """A process on the machine: the clock and the threads of the scheduler in it."""
 
-    machine: Machine
+    machine: SimulatedMachine
     loop: asyncio.AbstractEventLoop
     alive: bool = field(default=True, init=False)
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list, init=False)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Return a task of this process: it ends with it."""
+        task = self.loop.create_task(work)
+        self.tasks.append(task)
+        return task
+
+    def kill(self) -> None:
+        """End the process: nothing of it goes on."""
+        self.alive = False
+        for task in self.tasks:
+            task.cancel()
 
     def now(self) -> datetime:
         """Return what the wall clock says (aware, UTC)."""
@@ -204,31 +206,27 @@ class Process:
         return self.machine.monotonic()
 
     async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
-        """Return when `event` is set, when it is `until` (aware), or earlier; never in a dead process."""
-        waiting = self.loop.create_task(event.wait())
-        timer = None if until is None else self.machine.after(self.machine.nap(until), waiting.cancel)
-        with suppress(asyncio.CancelledError):
-            await waiting
-        if timer:
-            timer.cancel()
-        if not self.alive:
-            await self.loop.create_future()
+        """Return when `event` is set, when it is `until` (aware), or earlier."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if until is None else self.machine.nap(until)):
+                await event.wait()
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
         """Make a blocking call in place; it takes no time unless it raises StillWorkingError."""
         del name
         future: asyncio.Future[_T] = self.loop.create_future()
+        future.add_done_callback(retrieve)
         self.make(call, future)
         return future
 
     def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
         """Make a call, once or again, and settle its future; a dead process makes none."""
-        if not self.alive:
+        if not self.alive or future.cancelled():
             return
         try:
             result = call()
         except StillWorkingError as working:
-            self.machine.after(working.after // _MICROSECOND, lambda: self.make(call, future))
+            self.loop.call_later(working.after.total_seconds(), self.make, call, future)
         except Exception as error:  # handed over, and raised where the future is awaited
             future.set_exception(error)
         else:

@@ -18,12 +18,12 @@ from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, HistoryEntry
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import Schedule, clock_note, next_slot
-from cavecron.scheduler.runner import Means
+from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import (
     KeptDatabase,
-    Machine,
     Process,
+    SimulatedMachine,
     StillWorkingError,
     loop_of,
     memory_database,
@@ -35,7 +35,7 @@ _ALL = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class TimeRange:
     """From `begin` until `end`, aware instants of true time."""
 
     begin: datetime
@@ -43,7 +43,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ClockChange:
     """The wall clock is set `by` so much at an instant of true time (aware)."""
 
     at: datetime
@@ -54,15 +54,15 @@ class Step:
 class Scenario:
     """What happens to the machine, and how long each run lasts."""
 
-    period: Period
-    down: Sequence[Period] = ()
-    asleep: Sequence[Period] = ()
-    steps: Sequence[Step] = ()
+    period: TimeRange
+    down: Sequence[TimeRange] = ()
+    asleep: Sequence[TimeRange] = ()
+    steps: Sequence[ClockChange] = ()
     lasting: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class SlotOutcome:
     """What became of one slot; `state` is the ledger's, or 'pending'.
 
     Instants are aware, as the wall clock had them.
@@ -82,7 +82,7 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Absence:
+class _Downtime:
     """Wall-clock time in which no slot can be on time, or that comes a second time."""
 
     begin: datetime
@@ -97,88 +97,88 @@ class _Absence:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _World:
+class _Simulation:
     """The machine, and the scheduler on it while it is up."""
 
     settings: Settings
     jobs: Sequence[Job]
     database: KeptDatabase
-    machine: Machine
+    machine: SimulatedMachine
     loop: asyncio.AbstractEventLoop
-    absences: list[_Absence] = field(default_factory=list)
-    repeats: list[_Absence] = field(default_factory=list)
+    downtimes: list[_Downtime] = field(default_factory=list)
+    repeats: list[_Downtime] = field(default_factory=list)
     _scheduler: Scheduler | None = None
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
-    _gone: datetime | None = None
+    _down_since: datetime | None = None
 
     def start(self) -> None:
         process = Process(machine=self.machine, loop=self.loop)
-        means = Means(
+        context = RunContext(
             settings=self.settings,
             database=self.database,
             ledger=Ledger(database=self.database, owner=f"simulation:{len(self._tasks)}"),
             clock=process,
             threads=process,
         )
-        self._scheduler = Scheduler(self.jobs, means=means)
-        self._tasks.append(self.loop.create_task(self._scheduler.run()))
-        self._back("cavecron était arrêté")
+        self._scheduler = Scheduler(self.jobs, context=context)
+        self._tasks.append(process.run(self._scheduler.run()))
+        self._resume("cavecron était arrêté")
 
     def stop(self) -> None:
         if self._scheduler:
             self._scheduler.stop()
-        self._scheduler, self._gone = None, self.machine.now()
+        self._scheduler, self._down_since = None, self.machine.now()
 
     def sleep(self) -> None:
         self.machine.sleep()
-        self._gone = self.machine.now()
+        self._down_since = self.machine.now()
 
     def wake(self) -> None:
         self.machine.wake()
-        self._back("la machine dormait")
+        self._resume("la machine dormait")
 
     def set_clock(self, by: timedelta) -> None:
         before = self.machine.now()
         self.machine.set_clock(by)
         after = self.machine.now()
         if by > timedelta():
-            self.absences.append(_Absence(begin=before, end=after, why=f"l'horloge a sauté {duration(by)}"))
+            self.downtimes.append(_Downtime(begin=before, end=after, why=f"l'horloge a sauté {duration(by)}"))
         else:
             self.repeats.append(
-                _Absence(begin=after, end=before, why=f"l'horloge a reculé de {duration(-by)}")
+                _Downtime(begin=after, end=before, why=f"l'horloge a reculé de {duration(-by)}")
             )
 
     def finish(self) -> None:
         """Note who is still away; raise what went wrong in the scheduler."""
-        self._back("cavecron est encore arrêté" if self._scheduler is None else "la machine dort encore")
+        self._resume("cavecron est encore arrêté" if self._scheduler is None else "la machine dort encore")
         failed = [error for task in self._tasks if task.done() and (error := task.exception())]
         for error in (*failed, *self.machine.troubles):
             raise error
 
     def about(self, slot: datetime, *, ran: bool) -> Iterator[str]:
         """Yield why a slot could not be on time, and that it came twice but ran once."""
-        for absence in (*self.absences, *(self.repeats if ran else ())):
-            yield from absence.about(slot, self.settings.zone)
+        for downtime in (*self.downtimes, *(self.repeats if ran else ())):
+            yield from downtime.about(slot, self.settings.zone)
 
-    def _back(self, why: str) -> None:
-        if self._gone:
-            self.absences.append(_Absence(begin=self._gone, end=self.machine.now(), why=why))
-        self._gone = None
+    def _resume(self, why: str) -> None:
+        if self._down_since:
+            self.downtimes.append(_Downtime(begin=self._down_since, end=self.machine.now(), why=why))
+        self._down_since = None
 
 
-def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> list[Fate]:
-    """Return the fate of each slot of the period, in order, with the jobs and schedules of `settings`."""
-    machine = Machine(scenario.period.begin)
+def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> list[SlotOutcome]:
+    """Return the outcome of each slot of the period, in order, with the jobs and schedules of `settings`."""
+    machine = SimulatedMachine(scenario.period.begin)
     lasting = [replace(job, function=_lasting(scenario.lasting)) for job in jobs]
     with loop_of(machine) as loop:
-        world = _World(
+        simulation = _Simulation(
             settings=_silent(settings), jobs=lasting, database=memory_database(), machine=machine, loop=loop
         )
-        _arrange(world, scenario)
+        _arrange(simulation, scenario)
         loop.run_forever()
-        world.finish()
-        entries = history(Ledger(database=world.database), most=_ALL)
-        return _fates(settings, entries, world, scenario.period.begin)
+        simulation.finish()
+        entries = history(Ledger(database=simulation.database), most=_ALL)
+        return _outcomes(settings, entries, simulation, scenario.period.begin)
 
 
 def _silent(settings: Settings) -> Settings:
@@ -202,25 +202,27 @@ def _lasting(span: timedelta) -> Function:
     return function
 
 
-def _arrange(world: _World, scenario: Scenario) -> None:
+def _arrange(simulation: _Simulation, scenario: Scenario) -> None:
     """Have everything happen at its time."""
-    machine = world.machine
-    machine.at(scenario.period.begin, world.start)
+    machine = simulation.machine
+    machine.at(scenario.period.begin, simulation.start)
     for period in scenario.down:
-        machine.at(period.begin, world.stop, jolt=True)
-        machine.at(period.end, world.start, jolt=True)
+        machine.at(period.begin, simulation.stop, jolt=True)
+        machine.at(period.end, simulation.start, jolt=True)
     for period in scenario.asleep:
-        machine.at(period.begin, world.sleep, jolt=True)
-        machine.at(period.end, world.wake, jolt=True)
+        machine.at(period.begin, simulation.sleep, jolt=True)
+        machine.at(period.end, simulation.wake, jolt=True)
     for step in scenario.steps:
-        machine.at(step.at, partial(world.set_clock, step.by), jolt=True)
+        machine.at(step.at, partial(simulation.set_clock, step.by), jolt=True)
     machine.end_at(scenario.period.end)
 
 
-def _fates(settings: Settings, entries: Sequence[HistoryEntry], world: _World, begin: datetime) -> list[Fate]:
-    """Return the fate of each slot that the ledger knows, or that passed by the wall clock."""
+def _outcomes(
+    settings: Settings, entries: Sequence[HistoryEntry], simulation: _Simulation, begin: datetime
+) -> list[SlotOutcome]:
+    """Return the outcome of each slot that the ledger knows, or that passed by the wall clock."""
     known: dict[tuple[datetime, str], HistoryEntry | None] = {}
-    end = world.machine.now()
+    end = simulation.machine.now()
     for name, job in settings.jobs.items():
         if job.enabled:
             known |= {(slot, name): None for slot in _slots(job.schedule, begin, end)}
@@ -228,14 +230,14 @@ def _fates(settings: Settings, entries: Sequence[HistoryEntry], world: _World, b
         schedule = settings.jobs[past.job].schedule
         slots = _slots(schedule, past.slot - timedelta.resolution, past.last_slot)
         known |= {(slot, past.job): past for slot in slots}
-    fates = []
+    outcomes = []
     previous: dict[str, HistoryEntry] = {}
     for (slot, name), entry in sorted(known.items(), key=itemgetter(0)):
-        told = [*_busy(previous.get(name), slot), *world.about(slot, ran=_ran(entry))]
-        fates.append(_fate(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *told]))
+        told = [*_busy(previous.get(name), slot), *simulation.about(slot, ran=_ran(entry))]
+        outcomes.append(_outcome(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *told]))
         if entry and _ran(entry):
             previous[name] = entry
-    return fates
+    return outcomes
 
 
 def _ran(entry: HistoryEntry | None) -> bool:
@@ -255,15 +257,15 @@ def _slots(schedule: Schedule, after: datetime, until: datetime) -> Iterator[dat
         slot = next_slot(schedule, slot)
 
 
-def _fate(slot: datetime, job: str, entry: HistoryEntry | None, told: list[str]) -> Fate:
+def _outcome(slot: datetime, job: str, entry: HistoryEntry | None, told: list[str]) -> SlotOutcome:
     if entry and entry.attempt > 1:
         told.append(f"interrompu et repris : {entry.attempt} tentatives")
     if entry and entry.reason:
         told.append(entry.reason)
     reasons = tuple(text for text in dict.fromkeys(told) if text)
     if entry is None:
-        return Fate(job=job, slot=slot, state="pending", trigger="slot", reasons=reasons)
-    return Fate(
+        return SlotOutcome(job=job, slot=slot, state="pending", trigger="slot", reasons=reasons)
+    return SlotOutcome(
         job=job,
         slot=slot,
         state=entry.state,

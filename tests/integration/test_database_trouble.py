@@ -15,8 +15,8 @@ from cavecron.errors import TemporaryError
 from cavecron.jobs.job import WEEKLY_REPORTS
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_manual
-from cavecron.scheduler.runner import Control, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import CellarFile
 from tests.support.commands import Result, cavecron
 from tests.support.fake_smtp.faults import Fault, Step, Visit
@@ -100,11 +100,11 @@ def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, serve
     """All that was sent is recorded in the end, but not everybody was written to: that is no success."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 2.5))
-    means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    context = system_context(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
     impatient = Database(cellar.path, busy_timeout=1.5)
-    means = replace(means, database=impatient, ledger=replace(means.ledger, database=impatient))
-    claim = claim_manual(means.ledger, "weekly_reports", (), means.clock.now())
-    run = carry_out(claim, WEEKLY_REPORTS, means, control=Control(), options=Options())
+    context = replace(context, database=impatient, ledger=replace(context.ledger, database=impatient))
+    claim = claim_manual(context.ledger, "weekly_reports", (), context.clock.now())
+    run = execute_run(claim, WEEKLY_REPORTS, context, stop=StopSignal(), options=Options())
     with pytest.raises(TemporaryError, match=r"base verrouillée par un autre programme depuis 1\.5 s"):
         asyncio.run(run)
     sent = {mail.recipient for mail in server.accepted}

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from cavecron.cli import main as cli
 from cavecron.database.timestamps import utc_text
 from cavecron.jobs.job import Outcome
-from cavecron.scheduler.runner import Control
+from cavecron.scheduler.context import StopSignal
 from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import KEY, locked
 from tests.support.fake_smtp.faults import Step, Trap, close, delay, reply
@@ -201,7 +201,7 @@ def test_a_dry_run_leaves_no_rows(household: CellarFile) -> None:
 def test_a_run_that_was_stopped_leaves_no_rows(household: CellarFile) -> None:
     """It goes on after the restart."""
     household.smtp(CLOSED_PORT)
-    made, control = process(household), Control()
+    made, control = process(household), StopSignal()
     control.stop()
     assert attempt(made, first(made), control) == "arrêt demandé, le job s'est interrompu"
     assert household.rows(ROWS) == []

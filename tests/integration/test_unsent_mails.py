@@ -12,7 +12,8 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import WEEKLY_REPORTS
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.scheduler.runner import Control, Options, carry_out
+from cavecron.scheduler.context import Options, StopSignal
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.report_runs import CLOSED_PORT, again, attempt, first, household_of, process
@@ -40,8 +41,8 @@ def test_a_database_that_cannot_be_written_is_not_written_to(
         household.smtp(server.port)
         other.execute("BEGIN IMMEDIATE")
         caplog.set_level(logging.WARNING, "cavecron")
-        stop = Control()
-        work = carry_out(claim, WEEKLY_REPORTS, made.means, control=stop, options=Options())
+        stop = StopSignal()
+        work = execute_run(claim, WEEKLY_REPORTS, made.context, stop=stop, options=Options())
 
         async def limited() -> None:
             asyncio.get_running_loop().call_later(1.0, stop.stop)

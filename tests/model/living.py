@@ -9,9 +9,9 @@ from cavecron.config.settings import Settings
 from cavecron.database.timestamps import read_utc
 from cavecron.errors import CavecronError, TemporaryError
 from cavecron.ledger.models import Claim
-from cavecron.scheduler.runner import Control
+from cavecron.scheduler.context import StopSignal
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import Machine
+from cavecron.simulation.machine import SimulatedMachine
 from tests.model.oracle import Execution, Row
 from tests.model.processes import Mortal
 
@@ -59,7 +59,7 @@ class Living:
     process: Mortal
     settings: Settings
     scheduler: Scheduler | None = None
-    controls: dict[str, Control] = field(default_factory=dict)
+    controls: dict[str, StopSignal] = field(default_factory=dict)
     registered: bool = False
     work: dict[tuple[int, int], tuple[Execution, Behaviour]] = field(default_factory=dict)
 
@@ -70,12 +70,12 @@ class Living:
         for control in self.controls.values():
             control.stop()
 
-    def control_of(self, job: str) -> Control:
+    def control_of(self, job: str) -> StopSignal:
         """Return what stops the run of a job."""
-        return self.controls.setdefault(job, Control())
+        return self.controls.setdefault(job, StopSignal())
 
 
-def begun(claim: Claim, process: Mortal, machine: Machine) -> Execution:
+def begun(claim: Claim, process: Mortal, machine: SimulatedMachine) -> Execution:
     """Return an execution that begins now."""
     return Execution(
         job=claim.job,

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cavecron.errors import NotReadyError, TemporaryError
+from cavecron.scheduler.threads import retrieve
 from cavecron.simulation.machine import KeptConnection, KeptDatabase, Process
 
 _T = TypeVar("_T")
 #: The names of the calls that write the ledger.
-LEDGER_CALLS = frozenset({"register", "look", "end", "lease", "claim"})
+LEDGER_CALLS = frozenset({"register", "scan", "end", "lease", "claim"})
 
 
 class KilledError(BaseException):
@@ -108,11 +109,12 @@ class Mortal(Process):
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
         """Make a call, after what the weather makes it wait."""
         future: asyncio.Future[_T] = self.loop.create_future()
+        future.add_done_callback(retrieve)
         self.asked[name] = self.now()
         if name in LEDGER_CALLS:
             future.add_done_callback(lambda done: self._tell(name, done))
             if wait := self.database.weather.delay():
-                self.machine.after(wait // timedelta(microseconds=1), lambda: self.make(call, future))
+                self.loop.call_later(wait.total_seconds(), self.make, call, future)
                 return future
         self.make(call, future)
         return future
@@ -131,12 +133,12 @@ class Mortal(Process):
     def kill(self) -> None:
         """End the process as `kill -9` does."""
         if self.alive:
-            self.alive = False
+            Process.kill(self)
             self._connection.drop()
             self.died(self)
 
     def _tell(self, name: str, done: "asyncio.Future[Any]") -> None:
-        if self.alive and not done.exception():
+        if self.alive and not done.cancelled() and not done.exception():
             self.heard(self, name)
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cavecron.cli import log
 from cavecron.schedule import next_slot
-from cavecron.simulation.machine import Machine, loop_of
+from cavecron.simulation.machine import SimulatedMachine, loop_of
 from tests.model.living import Living
 from tests.model.world import QUIET, World
 
@@ -272,7 +272,7 @@ def live(seed: int, trace: Callable[[str], None] | None = None) -> Life:
     start = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(
         days=dice.randrange(3000), seconds=dice.randrange(86400)
     )
-    machine = Machine(start)
+    machine = SimulatedMachine(start)
     with tempfile.TemporaryDirectory(dir=_folder()) as folder, log.silence(), loop_of(machine) as loop:
         world = World(dice, machine, Path(folder) / "wine.db")
         if trace:

@@ -17,9 +17,10 @@ from cavecron.ledger.catch_up import scan_once
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Means, Options, carry_out
+from cavecron.scheduler.context import Options, RunContext
+from cavecron.scheduler.runner import execute_run
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import Machine, StillWorkingError
+from cavecron.simulation.machine import SimulatedMachine, StillWorkingError
 from tests.model.living import ROWS, Behaviour, Living, begun, row
 from tests.model.oracle import BrokenPromiseError, Execution, Oracle, Row
 from tests.model.processes import Mortal, Weather, open_database
@@ -33,7 +34,7 @@ LINGER = 300.0
 class World:
     """All that there is; `settings` is what processes that start are configured by."""
 
-    def __init__(self, dice: random.Random, machine: Machine, path: Path) -> None:
+    def __init__(self, dice: random.Random, machine: SimulatedMachine, path: Path) -> None:
         self.dice, self.machine, self._path = dice, machine, path
         self.weather = Weather(dice)
         self.oracle = Oracle()
@@ -48,7 +49,6 @@ class World:
         self._jobs: Sequence[Job] = ()
         self._settings: Settings | None = None
         self._numbers = 0
-        self._tasks: list[asyncio.Task[None]] = []
         path.touch()
         self._observer = sqlite3.connect(path, isolation_level=None)
         self._version = -1
@@ -84,7 +84,7 @@ class World:
     def start_daemon(self) -> None:
         """Start a scheduler."""
         living = self._process("daemon")
-        living.scheduler = Scheduler(self._jobs, means=self._means(living))
+        living.scheduler = Scheduler(self._jobs, context=self._context(living))
         self._run(living, living.scheduler.run())
 
     def run_by_hand(self, job: str, *, resume: bool) -> None:
@@ -112,17 +112,17 @@ class World:
         self._run(living, self._once(living, claim))
 
     async def _once(self, living: Living, claim: Callable[[Ledger, datetime], list[Claim]]) -> None:
-        means, process = self._means(living), living.process
+        context, process = self._context(living), living.process
         try:
-            claims = await process.start("claim", lambda: claim(means.ledger, process.now()))
+            claims = await process.start("claim", lambda: claim(context.ledger, process.now()))
         except CavecronError as error:
             self.trace(f"{process.name}: {error}")
             return
         named = {job.name: job for job in self._jobs}
         await asyncio.gather(
             *(
-                carry_out(
-                    claim, named[claim.job], means, control=living.control_of(claim.job), options=Options()
+                execute_run(
+                    claim, named[claim.job], context, stop=living.control_of(claim.job), options=Options()
                 )
                 for claim in claims
             ),
@@ -144,9 +144,9 @@ class World:
         self.trace(f"start {process.name}")
         return self.living[process]
 
-    def _means(self, living: Living) -> Means:
+    def _context(self, living: Living) -> RunContext:
         process = living.process
-        return Means(
+        return RunContext(
             settings=living.settings,
             database=process.database,
             ledger=Ledger(database=process.database, owner=process.name),
@@ -155,13 +155,10 @@ class World:
         )
 
     def _run(self, living: Living, work: Coroutine[Any, Any, None]) -> None:
-        assert self._loop
-        task = self._loop.create_task(work)
-        task.add_done_callback(lambda done: self._ended(living, done))
-        self._tasks.append(task)
+        living.process.run(work).add_done_callback(lambda done: self._ended(living, done))
 
     def _ended(self, living: Living, done: "asyncio.Task[None]") -> None:
-        if error := done.exception():
+        if not done.cancelled() and (error := done.exception()):
             self.machine.troubles.append(error)
         living.process.kill()
 
@@ -185,7 +182,7 @@ class World:
                 self.oracle.register(
                     job, configured.schedule if configured.enabled else None, self.machine.now()
                 )
-        if name in ("register", "look") or process.name.startswith("due"):
+        if name in ("register", "scan") or process.name.startswith("due"):
             self.oracle.see(self.machine.now())
         if name == "end":
             self._settle(living)
@@ -287,7 +284,7 @@ class World:
         claim = run.claim
         execution = begun(claim, process, self.machine)
         self.trace(f"{process.name}: {claim.job} {claim.slot} {claim.trigger} attempt {claim.attempt}")
-        looked = process.asked["claim" if "claim" in process.asked else "look"]
+        looked = process.asked["claim" if "claim" in process.asked else "scan"]
         schedule = self.living[process].settings.jobs[claim.job].schedule
         self.signs[claim.job] = self.machine.monotonic()
         with self.judging():

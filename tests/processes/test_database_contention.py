@@ -19,8 +19,8 @@ from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import CellarFile
 from tests.support.fake_smtp.server import HostileServer
 
@@ -54,25 +54,25 @@ def _neighbour(path: Path, seed: int, done: Event, answer: Connection) -> None:
     answer.send((max(waits), len(locks)))
 
 
-def _means(cellar: CellarFile) -> Means:
-    means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+def _means(cellar: CellarFile) -> RunContext:
+    context = system_context(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
     database = Database(cellar.path, busy_timeout=_PATIENCE)
-    return replace(means, database=database, ledger=Ledger(database=database))
+    return replace(context, database=database, ledger=Ledger(database=database))
 
 
-def _claim(means: Means, attempt: int) -> Claim:
-    now = means.clock.now()
+def _claim(context: RunContext, attempt: int) -> Claim:
+    now = context.clock.now()
     if attempt == 0:
-        return claim_manual(means.ledger, WEEKLY_REPORTS.name, (), now)
-    return claim_resume(means.ledger, WEEKLY_REPORTS.name, now)
+        return claim_manual(context.ledger, WEEKLY_REPORTS.name, (), now)
+    return claim_resume(context.ledger, WEEKLY_REPORTS.name, now)
 
 
-def _mail(means: Means) -> int:
+def _mail(context: RunContext) -> int:
     """Mail until everybody has been written to, as the retries of a failed run do; return the attempts."""
     for attempt in range(_MOST_ATTEMPTS):
         try:
-            claim = _claim(means, attempt)
-            work = carry_out(claim, WEEKLY_REPORTS, means, control=Control(), options=Options())
+            claim = _claim(context, attempt)
+            work = execute_run(claim, WEEKLY_REPORTS, context, stop=StopSignal(), options=Options())
             asyncio.run(work)
         except CavecronError as error:
             assert error.temporary, error  # noqa: PT017 - a lock is all that may go wrong

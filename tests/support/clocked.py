@@ -15,9 +15,10 @@ from cavecron.cli import log
 from cavecron.clock import Clock
 from cavecron.database.sqlite import Database
 from cavecron.jobs.loader import load
-from cavecron.scheduler.scheduler import Scheduler, means_of
+from cavecron.scheduler.context import system_context
+from cavecron.scheduler.scheduler import Scheduler
 from cavecron.scheduler.signals import on_stop
-from tests.support.clocks import FastClock
+from tests.support.clocks import FastClock, FastLoop
 
 
 def program(at: datetime, *, since: datetime, speed: float = 1.0) -> tuple[str, ...]:
@@ -25,13 +26,15 @@ def program(at: datetime, *, since: datetime, speed: float = 1.0) -> tuple[str, 
     return "tests.support.clocked", at.isoformat(), since.isoformat(), str(speed)
 
 
-def main(clock: Clock, environ: Mapping[str, str]) -> None:
+def main(clock: Clock, speed: float, environ: Mapping[str, str]) -> None:
     """Do what `cavecron` does, by the other clock."""
     settings, jobs = load(environ)
     log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
     database = Database(settings.database)
-    means = replace(means_of(settings), clock=clock)
-    asyncio.run(_until_told(Scheduler(jobs, means=means, ready=lambda: require(database))))
+    context = replace(system_context(settings), clock=clock)
+    scheduler = Scheduler(jobs, context=context, ready=lambda: require(database))
+    with asyncio.Runner(loop_factory=lambda: FastLoop(speed)) as runner:
+        runner.run(_until_told(scheduler))
 
 
 async def _until_told(scheduler: Scheduler) -> None:
@@ -41,4 +44,5 @@ async def _until_told(scheduler: Scheduler) -> None:
 
 if __name__ == "__main__":
     at, since = (datetime.fromisoformat(text) for text in sys.argv[1:3])
-    main(FastClock(at, since=since, speed=float(sys.argv[3])), os.environ)
+    speed = float(sys.argv[3])
+    main(FastClock(at, since=since, speed=speed), speed, os.environ)

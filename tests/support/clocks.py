@@ -5,6 +5,7 @@ freezegun is configured here and nowhere else: whoever sets the clock of the tes
 """
 
 import asyncio
+import selectors
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -34,7 +35,10 @@ def wall_clock(
 
 
 class FastClock(SystemClock):
-    """A clock that shows `at` (aware) when the system's shows `since`, and goes `speed` times as fast."""
+    """A clock that shows `at` (aware) when the system's shows `since`, and goes `speed` times as fast.
+
+    Who waits by it lives in a `FastLoop` of the same speed.
+    """
 
     def __init__(self, at: datetime, *, since: datetime, speed: float) -> None:
         self._at, self._since, self._speed = at, since, speed
@@ -48,11 +52,28 @@ class FastClock(SystemClock):
         """Return its seconds."""
         return self._real.monotonic() * self._speed
 
-    async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
-        """Wait in its time."""
-        if until is not None:
-            until = self._real.now() + (until - self.now()) / self._speed
-        await self._real.wait(event, until)
+
+class _FastSelector(selectors.DefaultSelector):
+    """A selector to whom a second is shorter."""
+
+    speed = 1.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return super().select(timeout / self.speed if timeout and timeout > 0 else timeout)
+
+
+class FastLoop(asyncio.SelectorEventLoop):
+    """A loop whose time goes `speed` times as fast as usual."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        selector = _FastSelector()
+        selector.speed = speed
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Return the seconds of its time."""
+        return super().time() * self._speed
 
 
 def _with_fold(moment: datetime) -> api.FakeDatetime:

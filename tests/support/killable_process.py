@@ -18,8 +18,8 @@ from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.clocks import wall_clock
 
 _CONTEXT = get_context("forkserver")
@@ -72,21 +72,21 @@ def victim(path: Path, *, at: datetime, statement: int = 0) -> BaseProcess:
 
 def _mail(path: Path, at: datetime, statement: int) -> None:
     logging.getLogger("cavecron").setLevel(logging.CRITICAL)
-    means = means_of(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{path}"}))
+    context = system_context(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{path}"}))
     database = MinedDatabase(path=path, fuse=Fuse(statement))
-    means = replace(means, database=database, ledger=Ledger(database=database))
+    context = replace(context, database=database, ledger=Ledger(database=database))
     with wall_clock(at, tick=True):
         try:
             outcome = asyncio.run(
-                carry_out(_claim(means), WEEKLY_REPORTS, means, control=Control(), options=Options())
+                execute_run(_claim(context), WEEKLY_REPORTS, context, stop=StopSignal(), options=Options())
             )
         except CavecronError:
             os._exit(FAILED)
         os._exit(FAILED if outcome.failures else DONE)
 
 
-def _claim(means: Means) -> Claim:
+def _claim(context: RunContext) -> Claim:
     try:
-        return claim_resume(means.ledger, WEEKLY_REPORTS.name, means.clock.now())
+        return claim_resume(context.ledger, WEEKLY_REPORTS.name, context.clock.now())
     except UsageError:  # killed before there was a run
-        return claim_manual(means.ledger, WEEKLY_REPORTS.name, (), means.clock.now())
+        return claim_manual(context.ledger, WEEKLY_REPORTS.name, (), context.clock.now())

@@ -11,8 +11,8 @@ from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
 
@@ -33,17 +33,19 @@ def household_of(cellar: CellarFile) -> CellarFile:
 class Process:
     """What a process executes runs with, and the instant (aware) that its clock shows."""
 
-    means: Means
+    context: RunContext
     now: datetime
 
     @property
     def ledger(self) -> Ledger:
         """Return the ledger that it writes."""
-        return self.means.ledger
+        return self.context.ledger
 
     def on(self, database: Database) -> "Process":
         """Return the same process over another connection to the file."""
-        return replace(self, means=replace(self.means, database=database, ledger=Ledger(database=database)))
+        return replace(
+            self, context=replace(self.context, database=database, ledger=Ledger(database=database))
+        )
 
 
 def process(cellar: CellarFile, now: datetime = NOW, **variables: str) -> Process:
@@ -53,12 +55,12 @@ def process(cellar: CellarFile, now: datetime = NOW, **variables: str) -> Proces
         "SCHEDULER_WEEKLY_REPORT_CONNECTIONS": "1",
         **variables,
     }
-    return Process(means=means_of(load_for([WEEKLY_REPORTS], environ)), now=now)
+    return Process(context=system_context(load_for([WEEKLY_REPORTS], environ)), now=now)
 
 
-def attempt(made: Process, claim: Claim, control: Control | None = None) -> Outcome | str:
+def attempt(made: Process, claim: Claim, control: StopSignal | None = None) -> Outcome | str:
     """Execute a claimed run; return its outcome, or what ended it."""
-    work = carry_out(claim, WEEKLY_REPORTS, made.means, control=control or Control(), options=Options())
+    work = execute_run(claim, WEEKLY_REPORTS, made.context, stop=control or StopSignal(), options=Options())
     with wall_clock(made.now, tick=True):
         try:
             return asyncio.run(work)

@@ -41,7 +41,10 @@ IMPURE_IMPORTS = frozenset(
 )
 #: The clock, and the shell around the core.
 ASYNC = frozenset(
-    {"clock", "scheduler.runner", "scheduler.scheduler", "simulation.machine", "cli.run", "cli.scheduler"}
+    {
+        *("clock", "simulation.machine", "cli.run", "cli.run_due", "cli.scheduler"),
+        *(f"scheduler.{name}" for name in ("context", "finish", "lease", "runner", "scheduler")),
+    }
 )
 #: Cave à Vin's tables are known here, and made here for the demonstration.
 KNOWS_TABLES = ("appdb.", "demo.")
@@ -122,7 +125,7 @@ def asynchronous(module: Module) -> Iterator[str]:
         (
             imports_from_below,
             "config.settings",
-            "def f():\n    from cavecron.scheduler.runner import carry_out",
+            "def f():\n    from cavecron.scheduler.runner import execute_run",
         ),
         (imports_from_below, "database.sqlite", "from cavecron.mail.message import Sender"),
         (imports_from_below, "report.maturity", "from cavecron.report.nowhere import x"),

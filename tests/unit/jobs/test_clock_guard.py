@@ -15,8 +15,8 @@ from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.ledger.runs import claim_manual, claim_resume, claim_slot, finish
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
 from tests.support.log_rows import add, left
@@ -56,14 +56,14 @@ def test_the_message_names_both_instants_and_the_way_out() -> None:
         assert part in str(caught.value)
 
 
-def means_for(cellar: CellarFile) -> Means:
+def means_for(cellar: CellarFile) -> RunContext:
     """Return what a process runs jobs with."""
-    return means_of(load_for([CLEANUP], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    return system_context(load_for([CLEANUP], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
 
 
-def carried_out(means: Means, claim: Claim, now: datetime) -> Outcome | str:
+def carried_out(context: RunContext, claim: Claim, now: datetime) -> Outcome | str:
     """Execute a claimed cleanup while the clock says `now`; return its outcome, or what ended it."""
-    work = carry_out(claim, CLEANUP, means, control=Control(), options=Options())
+    work = execute_run(claim, CLEANUP, context, stop=StopSignal(), options=Options())
     with wall_clock(now):
         try:
             return asyncio.run(work)
@@ -73,16 +73,16 @@ def carried_out(means: Means, claim: Claim, now: datetime) -> Outcome | str:
 
 def by_scheduler(cellar: CellarFile, now: datetime) -> Outcome | str:
     """Clean up for the slot `now`."""
-    means = means_for(cellar)
-    with means.ledger.writing() as connection:
-        claim = claim_slot(connection, means.ledger, Claim(job="cleanup", slot=now, trigger="slot"), now)
-    return carried_out(means, claim, now)
+    context = means_for(cellar)
+    with context.ledger.writing() as connection:
+        claim = claim_slot(connection, context.ledger, Claim(job="cleanup", slot=now, trigger="slot"), now)
+    return carried_out(context, claim, now)
 
 
 def by_hand(cellar: CellarFile, now: datetime) -> Outcome | str:
     """Clean up as a person asks for it."""
-    means = means_for(cellar)
-    return carried_out(means, claim_manual(means.ledger, "cleanup", (), now), now)
+    context = means_for(cellar)
+    return carried_out(context, claim_manual(context.ledger, "cleanup", (), now), now)
 
 
 def test_the_scheduler_deletes_nothing_by_a_clock_far_ahead(cellar: CellarFile) -> None:
@@ -99,9 +99,9 @@ def test_the_scheduler_deletes_nothing_by_a_clock_far_ahead(cellar: CellarFile) 
 def test_other_jobs_by_the_same_clock_are_no_witnesses(cellar: CellarFile) -> None:
     """A backup just before the cleanup has the same clock."""
     add(cellar, "activity_log", utc_text(NOW))
-    means = means_for(cellar)
-    claim = claim_manual(means.ledger, "backup", (), FAR)
-    finish(means.ledger, claim, RunResult(state="succeeded"), FAR)
+    context = means_for(cellar)
+    claim = claim_manual(context.ledger, "backup", (), FAR)
+    finish(context.ledger, claim, RunResult(state="succeeded"), FAR)
     assert "horloge en avance" in str(by_scheduler(cellar, FAR))
 
 
@@ -146,7 +146,7 @@ def test_a_refused_run_that_is_resumed_by_the_right_clock_deletes_by_that(cellar
     """Its slot lies years ahead, and would make every row an old one."""
     add(cellar, "activity_log", utc_text(NOW))
     by_scheduler(cellar, FAR)
-    means = means_for(cellar)
-    claim = claim_resume(means.ledger, "cleanup", NOW + DAY)
-    assert isinstance(carried_out(means, claim, NOW + DAY), Outcome)
+    context = means_for(cellar)
+    claim = claim_resume(context.ledger, "cleanup", NOW + DAY)
+    assert isinstance(carried_out(context, claim, NOW + DAY), Outcome)
     assert left(cellar, "activity_log") == [1]

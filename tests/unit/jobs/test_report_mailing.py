@@ -13,8 +13,8 @@ from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.ledger.runs import claim_manual, claim_resume, finish
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
 from tests.support.fake_smtp.faults import Step, Trap, close, reply
@@ -24,22 +24,22 @@ WEEK = timedelta(days=7)
 LOG = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 
 
-def means_for(cellar: CellarFile) -> Means:
+def means_for(cellar: CellarFile) -> RunContext:
     """Return the means of a process that mails over one connection."""
     environ = {"DATABASE_URL": f"sqlite:///{cellar.path}", "SCHEDULER_WEEKLY_REPORT_CONNECTIONS": "1"}
-    return means_of(load_for([WEEKLY_REPORTS], environ))
+    return system_context(load_for([WEEKLY_REPORTS], environ))
 
 
 def mailed(cellar: CellarFile, now: datetime, *, again: bool = False) -> Outcome | str:
     """Run the reports by hand at `now`, or take the last run up; return the outcome, or what ended it."""
-    means, name = means_for(cellar), WEEKLY_REPORTS.name
-    claim = claim_resume(means.ledger, name, now) if again else claim_manual(means.ledger, name, (), now)
-    return carried_out(claim, means, now)
+    context, name = means_for(cellar), WEEKLY_REPORTS.name
+    claim = claim_resume(context.ledger, name, now) if again else claim_manual(context.ledger, name, (), now)
+    return carried_out(claim, context, now)
 
 
-def carried_out(claim: Claim, means: Means, now: datetime) -> Outcome | str:
+def carried_out(claim: Claim, context: RunContext, now: datetime) -> Outcome | str:
     """Execute a claimed run while the clock says `now`."""
-    work = carry_out(claim, WEEKLY_REPORTS, means, control=Control(), options=Options())
+    work = execute_run(claim, WEEKLY_REPORTS, context, stop=StopSignal(), options=Options())
     with wall_clock(now):
         try:
             return asyncio.run(work)
@@ -96,20 +96,20 @@ def test_a_run_for_one_user_closes_no_other(cellar: CellarFile) -> None:
     """What an accident left is still there to be resumed."""
     for name in ("marie", "paul"):
         cellar.user(name)
-    means = means_for(cellar)
-    cut = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
-    finish(means.ledger, cut, RunResult(state="interrupted"), NOW)
-    one = claim_manual(means.ledger, WEEKLY_REPORTS.name, ("marie",), NOW + timedelta(minutes=1))
-    finish(means.ledger, one, RunResult(state="succeeded"), NOW + timedelta(minutes=1))
-    assert claim_resume(means.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == cut.run
+    context = means_for(cellar)
+    cut = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
+    finish(context.ledger, cut, RunResult(state="interrupted"), NOW)
+    one = claim_manual(context.ledger, WEEKLY_REPORTS.name, ("marie",), NOW + timedelta(minutes=1))
+    finish(context.ledger, one, RunResult(state="succeeded"), NOW + timedelta(minutes=1))
+    assert claim_resume(context.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == cut.run
 
 
 def test_a_misspelt_user_stands_in_nobodys_way(cellar: CellarFile) -> None:
     """The next run is for everybody, not for the name that does not exist."""
     cellar.user("marie")
-    means = means_for(cellar)
-    wrong = claim_manual(means.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
-    finish(means.ledger, wrong, RunResult(state="failed", reason="utilisateur inconnu"), NOW)
+    context = means_for(cellar)
+    wrong = claim_manual(context.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
+    finish(context.ledger, wrong, RunResult(state="failed", reason="utilisateur inconnu"), NOW)
     with HostileServer() as server:
         cellar.smtp(server.port)
         mailed(cellar, NOW + timedelta(minutes=1))
@@ -164,9 +164,9 @@ def test_who_was_refused_for_good_is_tried_again_by_hand_only(cellar: CellarFile
     with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnue"))) as server:
         cellar.smtp(server.port)
         mailed(cellar, NOW)
-        means, later = means_for(cellar), NOW + timedelta(minutes=5)
-        claim = claim_resume(means.ledger, WEEKLY_REPORTS.name, later)
-        carried_out(replace(claim, retry_permanent_failures=by_hand), means, later)
+        context, later = means_for(cellar), NOW + timedelta(minutes=5)
+        claim = claim_resume(context.ledger, WEEKLY_REPORTS.name, later)
+        carried_out(replace(claim, retry_permanent_failures=by_hand), context, later)
         assert len(server.accepted) == by_hand
     assert cellar.rows("SELECT status FROM email_log") == [("sent" if by_hand else "failed",)]
 
@@ -174,10 +174,10 @@ def test_who_was_refused_for_good_is_tried_again_by_hand_only(cellar: CellarFile
 def test_a_mail_whose_fate_stays_unknown_is_told_in_the_applications_log(cellar: CellarFile) -> None:
     """Its run was killed and never taken up again: the next one writes it off."""
     user = cellar.user("marie")
-    means = means_for(cellar)
-    claim = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
-    Deliveries(ledger=means.ledger, run=claim.run).record(now=NOW, started=[str(user)])
-    finish(means.ledger, claim, RunResult(state="interrupted"), NOW)
+    context = means_for(cellar)
+    claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
+    Deliveries(ledger=context.ledger, run=claim.run).record(now=NOW, started=[str(user)])
+    finish(context.ledger, claim, RunResult(state="interrupted"), NOW)
     with HostileServer() as server:
         cellar.smtp(server.port)
         mailed(cellar, NOW + WEEK)
@@ -191,22 +191,22 @@ def test_a_mail_whose_fate_stays_unknown_is_told_in_the_applications_log(cellar:
 def test_a_lost_lease_ends_the_mailing(cellar: CellarFile) -> None:
     """Another process has taken the run over: it records, this one must not."""
     cellar.user("marie")
-    means = means_for(cellar)
-    claim = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
+    context = means_for(cellar)
+    claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
     cellar.execute("UPDATE cavecron_run SET owner = 'somebody else'")
     with HostileServer() as server:
         cellar.smtp(server.port)
-        assert "un autre processus a repris cette exécution" in str(carried_out(claim, means, NOW))
+        assert "un autre processus a repris cette exécution" in str(carried_out(claim, context, NOW))
         assert not server.accepted
-    assert history(means.ledger)[0].state == "running"
+    assert history(context.ledger)[0].state == "running"
 
 
 def test_what_is_begun_twice_is_counted_as_repeated(cellar: CellarFile) -> None:
     """The history says how many mails may have arrived twice."""
-    means = means_for(cellar)
-    claim = claim_manual(means.ledger, WEEKLY_REPORTS.name, (), NOW)
-    deliveries = Deliveries(ledger=means.ledger, run=claim.run)
+    context = means_for(cellar)
+    claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
+    deliveries = Deliveries(ledger=context.ledger, run=claim.run)
     for _ in range(3):
         deliveries.record(now=NOW, started=["1", "2"])
     deliveries.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
-    assert history(means.ledger)[0].repeats == 4
+    assert history(context.ledger)[0].repeats == 4

@@ -8,8 +8,8 @@ import pytest
 from cavecron import CavecronError, Run, job
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_manual, claim_resume
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
 from tests.support.fake_smtp.faults import Fault, Step, Trap, close, reply
@@ -27,24 +27,24 @@ def alert(run: Run) -> str:
     return "deux mails"
 
 
-def means(cellar: CellarFile) -> Means:
+def context(cellar: CellarFile) -> RunContext:
     """Return the means of a process that has this job."""
-    return means_of(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    return system_context(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
 
 
-def run(made: Means, *, again: bool = False) -> None:
+def run(made: RunContext, *, again: bool = False) -> None:
     """Run the job by hand, or take its last run up again an hour later."""
     now = NOW + HOUR * again
     claim = claim_resume(made.ledger, "alert", now) if again else claim_manual(made.ledger, "alert", (), now)
     with wall_clock(now):
-        asyncio.run(carry_out(claim, alert, made, control=Control(), options=Options()))
+        asyncio.run(execute_run(claim, alert, made, stop=StopSignal(), options=Options()))
 
 
 def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> None:
     """Under the job's name; a line break in a subject is none in the mail."""
     with HostileServer() as server:
         cellar.smtp(server.port)
-        run(means(cellar))
+        run(context(cellar))
         assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
     assert cellar.rows(LOG) == [
         (f"{name}@example.org", "Stock bas", "alert", "sent") for name in ("marie", "paul")
@@ -67,7 +67,7 @@ def test_a_run_that_is_taken_up_again_sends_only_what_is_left(
     trap = Trap(step, fault, recipient="paul@example.org", times=None)
     with HostileServer(trap) as server:
         cellar.smtp(server.port)
-        made = means(cellar)
+        made = context(cellar)
         with pytest.raises(CavecronError) as raised:
             run(made)
         assert raised.value.temporary == temporary
@@ -89,10 +89,10 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
 
     with HostileServer() as server:
         cellar.smtp(server.port)
-        made = means(cellar)
+        made = context(cellar)
         claim = claim_manual(made.ledger, "alert", (), NOW)
         with wall_clock(NOW), pytest.raises(CavecronError, match="une seule adresse"):
-            asyncio.run(carry_out(claim, careless, made, control=Control(), options=Options()))
+            asyncio.run(execute_run(claim, careless, made, stop=StopSignal(), options=Options()))
         assert not server.accepted
 
 
@@ -103,6 +103,6 @@ def test_each_mail_is_told_at_debug(cellar: CellarFile, caplog: pytest.LogCaptur
     with HostileServer(trap) as server:
         cellar.smtp(server.port)
         with pytest.raises(CavecronError):
-            run(means(cellar))
+            run(context(cellar))
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
     assert [text for text in told if "envoyé" in text] == ["Mail envoyé à marie@example.org"]

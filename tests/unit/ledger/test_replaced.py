@@ -18,8 +18,8 @@ from cavecron.ledger.history import history
 from cavecron.ledger.models import RunResult
 from cavecron.ledger.runs import RunMissingError, claim_manual, finish, renew
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Control, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, another, looked
 
@@ -84,7 +84,7 @@ def test_a_deleted_database_is_told_as_such(ledger: Ledger, cellar: CellarFile) 
 
 def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarFile) -> None:
     """At its next safe point after its lease was to be renewed."""
-    made = means_of(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    made = system_context(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
     ledger = Ledger(database=made.database, lease=timedelta(seconds=1))
 
     @job("long")
@@ -97,10 +97,10 @@ def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarF
             run.check()
 
     settings = load_for([long], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
-    means = replace(made, ledger=ledger, settings=settings)
-    claim = claim_manual(ledger, "long", (), means.clock.now())
+    context = replace(made, ledger=ledger, settings=settings)
+    claim = claim_manual(ledger, "long", (), context.clock.now())
     with pytest.raises(CavecronError, match="ne connaît plus cette exécution"):
-        asyncio.run(carry_out(claim, long, means, control=Control(), options=Options()))
+        asyncio.run(execute_run(claim, long, context, stop=StopSignal(), options=Options()))
     (entry,) = history(ledger)
     assert entry.state == "failed"
     assert "la base a été remplacée" in (entry.reason or "")

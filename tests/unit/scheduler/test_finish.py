@@ -15,9 +15,9 @@ from cavecron.jobs.job import Job, Run
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Means
+from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import KeptDatabase, Machine, Process, loop_of, memory_database
+from cavecron.simulation.machine import KeptDatabase, Process, SimulatedMachine, loop_of, memory_database
 from tests.support.app_database import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -39,7 +39,7 @@ class Flaky(KeptDatabase):
 class Life:
     """A scheduler with one job, on a machine whose time is made up."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: SimulatedMachine) -> None:
         self.machine = machine
         memory = memory_database()
         self.database = Flaky(path=memory.path, connection=memory.connection)
@@ -62,17 +62,17 @@ class Life:
         )
         settings = load_for([job], {"SCHEDULER_REPORT_CRON": "0 8 * * mon"})
         ledger = Ledger(database=self.database, owner="us")
-        means = Means(
+        context = RunContext(
             settings=settings, database=self.database, ledger=ledger, clock=process, threads=process
         )
-        self.scheduler = Scheduler([job], means=means)
-        self.task = process.loop.create_task(self.scheduler.run())
+        self.scheduler = Scheduler([job], context=context)
+        self.task = process.run(self.scheduler.run())
 
 
 @contextmanager
 def life() -> Iterator[Life]:
     """Yield a scheduler that starts a minute before its slot, and live it for three hours at the end."""
-    machine = Machine(NOW - MINUTE)
+    machine = SimulatedMachine(NOW - MINUTE)
     with log.silence(), loop_of(machine) as loop:
         lived = Life(machine)
         lived.start(Process(machine=machine, loop=loop))

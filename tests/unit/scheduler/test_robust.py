@@ -18,22 +18,22 @@ from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
 from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Control, Means, Options, carry_out
-from cavecron.scheduler.scheduler import means_of
+from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import HOUR, MONDAYS, WEEK, another, looked
 
 
-def means(cellar: CellarFile, some: Job) -> Means:
+def context(cellar: CellarFile, some: Job) -> RunContext:
     """Return what a run of this job is executed with."""
-    return means_of(load_for([some], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    return system_context(load_for([some], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
 
 
 def run(cellar: CellarFile, some: Job) -> str:
     """Run a job by hand; return the state that the history has of it."""
-    made = means(cellar, some)
+    made = context(cellar, some)
     claim = claim_manual(made.ledger, some.name, (), made.clock.now())
-    work = carry_out(claim, some, made, control=Control(), options=Options())
+    work = execute_run(claim, some, made, stop=StopSignal(), options=Options())
     with suppress(CavecronError):
         asyncio.run(asyncio.wait_for(work, 20))
     return history(made.ledger)[0].state
@@ -58,7 +58,7 @@ def test_whatever_a_job_says_can_be_noted_down(cellar: CellarFile, result: Any, 
         return str(result)
 
     assert run(cellar, odd) == state
-    told = history(means(cellar, odd).ledger)[0]
+    told = history(context(cellar, odd).ledger)[0]
     assert len((told.summary or "") + (told.reason or "")) < 6_000
 
 

@@ -13,23 +13,23 @@ from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.models import HistoryEntry
 from cavecron.ledger.store import Ledger
-from cavecron.scheduler.runner import Means
+from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import Machine, Process, StillWorkingError, loop_of, memory_database
+from cavecron.simulation.machine import Process, SimulatedMachine, StillWorkingError, loop_of, memory_database
 
 START = datetime(2026, 11, 22, 23, 12, 7, 250_000, tzinfo=UTC)
 LONGEST = timedelta(seconds=30)
 
 
-class Restless(Machine):
+class Restless(SimulatedMachine):
     """A machine that looks up every half minute, as a real one does."""
 
-    def nap(self, until: datetime) -> int:
-        """Return after how many microseconds a wait for `until` ends."""
-        return max(0, min(until - self.now(), LONGEST) // timedelta(microseconds=1))
+    def nap(self, until: datetime) -> float:
+        """Return after how many seconds a wait for `until` ends."""
+        return max(0.0, min(until - self.now(), LONGEST).total_seconds())
 
 
-def lived(machine: Machine, seed: int) -> list[HistoryEntry]:
+def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
     """Return the history of two days of an hourly job, with sleep and clocks that are set."""
     dice = random.Random(seed)
     at = START
@@ -56,8 +56,10 @@ def lived(machine: Machine, seed: int) -> list[HistoryEntry]:
     ledger = Ledger(database=database, owner="us")
     with log.silence(), loop_of(machine) as loop:
         process = Process(machine=machine, loop=loop)
-        means = Means(settings=settings, database=database, ledger=ledger, clock=process, threads=process)
-        task = loop.create_task(Scheduler([job], means=means).run())
+        context = RunContext(
+            settings=settings, database=database, ledger=ledger, clock=process, threads=process
+        )
+        task = process.run(Scheduler([job], context=context).run())
         loop.run_forever()
         assert not task.done()
     assert not machine.troubles
@@ -67,6 +69,6 @@ def lived(machine: Machine, seed: int) -> list[HistoryEntry]:
 @pytest.mark.parametrize("seed", range(6))
 def test_leaving_out_what_changes_nothing_changes_nothing(seed: int) -> None:
     """The same rows, to the microsecond, as on a machine that looks up every half minute."""
-    found = lived(Machine(START), seed)
+    found = lived(SimulatedMachine(START), seed)
     assert found == lived(Restless(START), seed)
     assert len(found) > 5

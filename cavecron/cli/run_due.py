@@ -1,0 +1,140 @@
+"""`cavecron run --due`: what the scheduler would run at this moment, for another scheduler to call.
+
+Each job by itself: it is scanned when there is a place for it, so that no claim waits for its turn.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+from cavecron.errors import AlreadyRunningError, StoppedError
+from cavecron.french import moment
+from cavecron.jobs.job import Job
+from cavecron.ledger.catch_up import scan_once
+from cavecron.ledger.history import history
+from cavecron.ledger.models import Claim, HistoryEntry, ScanResult
+from cavecron.schedule import GRACE, next_slot
+from cavecron.scheduler.context import RunContext, StopSignal
+from cavecron.scheduler.run_log import log_scan
+
+#: A slot that comes so soon is waited for: other schedulers' clocks and timers are early now and then.
+_SOON = timedelta(seconds=30)
+#: Entries of the history among which the latest run of a job is looked for.
+_RECENT = 20
+
+
+class DueRuns:
+    """The runs that are due at one moment; `execute` carries a claimed one out and returns its exit code."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        stop: StopSignal,
+        execute: Callable[[Claim, Job], Awaitable[int]],
+        *,
+        as_json: bool,
+    ) -> None:
+        self._context, self._stop, self._execute, self._as_json = context, stop, execute, as_json
+        self._places = asyncio.Semaphore(context.settings.max_running)
+        self._busy: list[str] = []
+
+    async def run(self, jobs: Sequence[Job]) -> int:
+        """Run what is due of `jobs`; return the exit code, 0 where nothing is.
+
+        Raises:
+            AlreadyRunningError: what is due runs in another process.
+            CavecronError: the ledger cannot be read or written.
+
+        """
+        # Each is carried to its end, whatever becomes of the others.
+        ends = await asyncio.gather(*map(self._run_one, jobs), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+        ran = [code for code in ends if isinstance(code, int)]
+        if ran:
+            return max(ran)
+        if self._busy:
+            raise AlreadyRunningError(f"{', '.join(self._busy)} : déjà en cours dans un autre processus")
+        self._say_nothing_is_due(jobs)
+        return 0
+
+    async def _run_one(self, job: Job) -> int | None:
+        """Run a job if it is due, or will be in a moment; return None where it is not."""
+        async with self._places:
+            result = await self._scan(job)
+            wait = self._time_to_slot(job)
+            if not (result.claim or result.busy) and wait and wait <= _SOON:
+                await self._stop.sleep(wait.total_seconds())
+                result = await self._scan(job)
+            if result.claim:
+                return await self._execute(result.claim, job)
+        if result.busy:
+            self._busy.append(job.name)
+            return None
+        return await self._code_of_failure(job)
+
+    async def _scan(self, job: Job) -> ScanResult:
+        """Return what a scan of the job came to; a disabled one comes to nothing."""
+        context, configured = self._context, self._context.settings.jobs[job.name]
+        schedules = {job.name: configured.schedule if configured.enabled else None}
+
+        def scan() -> ScanResult:
+            results = scan_once(context.ledger, schedules, context.clock.now())
+            return results.get(job.name, ScanResult())
+
+        result = await self._call(scan)
+        log_scan(job.name, result, context.settings.zone)
+        return result
+
+    async def _call(self, call: Callable[[], ScanResult]) -> ScanResult:
+        calling = self._context.threads.start("claim", call)
+        if self._stop.stopping or not await self._stop.wait_for(calling):
+            raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
+        return calling.result()
+
+    def _time_to_slot(self, job: Job) -> timedelta | None:
+        """Return how long it is to the next slot of an enabled job."""
+        configured, now = self._context.settings.jobs[job.name], self._context.clock.now()
+        slot = next_slot(configured.schedule, now) if configured.enabled else None
+        return slot - now if slot else None
+
+    async def _code_of_failure(self, job: Job) -> int | None:
+        """Say that the present slot's run has failed for good, and return 1; None where it has not.
+
+        Whoever calls again after a failure must not take "nothing to do" for a success.
+        """
+        if not self._context.settings.jobs[job.name].enabled:
+            return None
+        entry = await self._context.threads.start("history", lambda: self._latest_run(job))
+        now = self._context.clock.now()
+        if entry is None or entry.state != "failed" or entry.retry_at or now - entry.slot >= GRACE:
+            return None
+        slot = moment(entry.slot.astimezone(self._context.settings.zone))
+        print(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", file=sys.stderr)
+        print(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", file=sys.stderr)
+        if self._as_json:
+            self._print_json(job.name, ok=False, error=entry.reason)
+        return 1
+
+    def _latest_run(self, job: Job) -> HistoryEntry | None:
+        """Return the latest run of the job for everybody, be it for a slot or by hand."""
+        entries = history(self._context.ledger, job=job.name, most=_RECENT)
+        return next((entry for entry in entries if entry.state != "missed" and not entry.partial), None)
+
+    def _say_nothing_is_due(self, jobs: Sequence[Job]) -> None:
+        settings, now = self._context.settings, self._context.clock.now()
+        schedules = [settings.jobs[job.name].schedule for job in jobs if settings.jobs[job.name].enabled]
+        slots = [slot for schedule in schedules if (slot := next_slot(schedule, now))]
+        coming: datetime | None = min(slots, default=None)
+        when = moment(coming.astimezone(settings.zone)) if coming else "aucun"
+        print(f"Rien à exécuter maintenant ; prochain créneau : {when}", file=sys.stderr)
+        if self._as_json:
+            name = jobs[0].name if len(jobs) == 1 else None
+            following = coming.astimezone(settings.zone).isoformat() if coming else None
+            self._print_json(name, ok=True, due=False, next=following)
+
+    def _print_json(self, job: str | None, **result: object) -> None:
+        print(json.dumps({"job": job, **result}, ensure_ascii=False))

@@ -1,0 +1,101 @@
+"""The end of a run: logged, written into the ledger, and told to who asked to be told."""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable
+from types import ModuleType
+
+from cavecron.errors import CavecronError, LeaseLostError, TemporaryError
+from cavecron.jobs.job import Job
+from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.runs import finish
+from cavecron.schedule import GRACE
+from cavecron.scheduler.context import Options, RunContext, StopSignal
+from cavecron.scheduler.run_log import log_end
+
+_LOG = logging.getLogger("cavecron.runner")
+
+#: Seconds that the ledger gets to record an end while the process is being stopped.
+_LAST_WRITE = 1.0
+#: Seconds that it gets otherwise where somebody waits for it: more than a lock is waited for.
+_LONGEST_WRITE = 60.0
+#: Seconds that a dead-man service and an alert get.
+_LAST_WORD = 60.0
+#: Seconds between two tries to record an end: fewer than others have patience with a lease that has run out.
+_PAUSE = 10.0
+
+
+async def finish_run(
+    claim: Claim,
+    job: Job,
+    context: RunContext,
+    *,
+    result: RunResult,
+    stop: StopSignal,
+    options: Options,
+    start_told: "asyncio.Future[None] | None",
+) -> None:
+    """Log and record how an attempt at a run ended, and tell who asked to be told.
+
+    What is told of the start, in `start_told`, comes first: a start after the end would be one without end.
+    """
+    log_end(job, result, context.settings.zone)
+    if not await _record(claim, context, result=result, stop=stop, options=options):
+        return
+    settings = context.settings
+    asked = settings.jobs[job.name].ping_url or settings.alert_to
+    if asked and result.state != "interrupted" and not result.retry_at:
+        if start_told is not None:
+            await stop.wait_for(start_told, seconds=_LAST_WORD, grace=_LAST_WRITE)
+        known = {"job": job, "settings": settings, "clock": context.clock}
+        telling = tell(context, lambda: notifications().notify_finished(claim, result, **known))
+        await stop.wait_for(telling, seconds=_LAST_WORD, grace=_LAST_WRITE)
+
+
+def notifications() -> ModuleType:
+    """Return `scheduler.notifications`: only who has something to tell pays for its modules."""
+    return importlib.import_module("cavecron.scheduler.notifications")
+
+
+def tell(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
+    """Begin to tell somebody something; what goes wrong is logged, and raised nowhere."""
+    telling = context.threads.start("notify", call)
+    telling.add_done_callback(_log_failure)
+    return telling
+
+
+def _log_failure(telling: "asyncio.Future[None]") -> None:
+    error = None if telling.cancelled() else telling.exception()
+    if isinstance(error, CavecronError):
+        _LOG.warning("Personne n'a pu être prévenu : %s", error)
+    elif error:
+        _LOG.error("Personne n'a pu être prévenu : erreur interne", exc_info=error)
+
+
+async def _record(
+    claim: Claim, context: RunContext, *, result: RunResult, stop: StopSignal, options: Options
+) -> bool:
+    """Write the result into the ledger; return whether that was possible.
+
+    A run that came to its end must not be taken for one that was cut off: a scheduler waits for whatever
+    keeps the database from being written as long as the slot could run again, but not while stopping.
+    Who runs a job by hand is kept waiting for a lock only, and not for long.
+    """
+    clock, told, patient = context.clock, "", options.wait_for_database
+    limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
+    while True:
+        writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
+        await stop.wait_for(writing, seconds=max(0.0, limit - clock.monotonic()), grace=_LAST_WRITE)
+        trouble = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
+        if trouble is None:
+            return True
+        over = stop.stopping or clock.monotonic() >= limit
+        passing = isinstance(trouble, CavecronError) and (patient or trouble.temporary)
+        if over or not passing or isinstance(trouble, LeaseLostError):
+            _LOG.error("Job %s : sa fin n'a pu être notée, %s", claim.job, trouble)
+            return False
+        if str(trouble) != told:
+            _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", claim.job, trouble)
+        told = str(trouble)
+        await stop.sleep(_PAUSE)

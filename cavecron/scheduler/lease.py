@@ -1,0 +1,46 @@
+"""Keeping the lease of a run while its job works.
+
+It decides nothing about the run: whoever executes it learns from the stop signal that the lease is lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cavecron.errors import CavecronError, LeaseLostError
+from cavecron.ledger.models import Claim
+from cavecron.ledger.runs import RunMissingError, renew
+from cavecron.scheduler.context import RunContext, StopSignal
+
+_LOG = logging.getLogger("cavecron.runner")
+
+#: Renewals in the time of one lease.
+_RENEWALS = 4
+
+
+@asynccontextmanager
+async def kept_lease(claim: Claim, context: RunContext, stop: StopSignal) -> AsyncIterator[None]:
+    """Renew the lease of a claimed run as long as this lasts; `stop` is told when it is lost."""
+    keeping = asyncio.create_task(_keep(claim, context, stop))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+
+
+async def _keep(claim: Claim, context: RunContext, stop: StopSignal) -> None:
+    loop, ledger = asyncio.get_running_loop(), context.ledger
+    term = ledger.lease.total_seconds() / _RENEWALS
+    renewed = loop.time()
+    while stop.lease_lost is None:
+        await asyncio.sleep(renewed + term - loop.time())
+        renewed = loop.time()
+        try:
+            await context.threads.start("lease", lambda: renew(ledger, claim.run, context.clock.now()))
+        except (LeaseLostError, RunMissingError) as error:
+            stop.lease_lost = error
+        except CavecronError as error:
+            _LOG.warning("Job %s : bail non renouvelé, %s", claim.job, error)
+        except Exception:  # the run goes on, and so do its renewals
+            _LOG.exception("Job %s : bail non renouvelé, erreur interne", claim.job)

@@ -1,0 +1,84 @@
+"""The jobs that a scheduler follows, noted in the ledger, and noted anew in a file that was put in its place.
+
+Its calls block: the scheduler makes them in a thread.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cavecron.ledger.catch_up import register_jobs, scan
+from cavecron.ledger.cursors import store_cursors
+from cavecron.ledger.models import JobCursor, ScanResult
+from cavecron.scheduler.context import RunContext
+
+_LOG = logging.getLogger("cavecron.daemon")
+
+
+class Registration:
+    """What one scheduler has noted in the ledger, and in which file."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        *,
+        followed: Callable[[], Sequence[JobCursor]],
+        ready: Callable[[], None],
+        exclusive: bool,
+    ) -> None:
+        self._context, self._followed = context, followed
+        self._ready, self._exclusive = ready, exclusive
+        self._known = False
+        self._file: tuple[int, int] | None = None
+
+    def register(self) -> None:
+        """Note what is followed, and how far it has been followed.
+
+        Raises:
+            CavecronError: the database is not ready, or cannot be written.
+
+        """
+        self._ready()
+        ledger, now = self._context.ledger, self._context.clock.now()
+        file = self._context.database.file_identity()
+        register_jobs(ledger, self._context.settings.schedules, now, exclusive=self._exclusive)
+        store_cursors(ledger, self._followed(), now)
+        self._known, self._file = True, file
+
+    def forget(self) -> None:
+        """Have everything noted anew at the next scan: the ledger knows nothing of it any more."""
+        self._known = False
+
+    def scan(self, cursors: Sequence[JobCursor], now: datetime, unseen: timedelta) -> list[ScanResult]:
+        """Scan jobs at `now` (aware), and note all of them anew where the file is another one.
+
+        `unseen` is for how long at most the clock has gone on since it was set back, before anybody saw that:
+        the jobs are scanned as if it had been looked at right then, and again now.
+
+        Raises:
+            CavecronError: the database is not ready, or cannot be written.
+
+        """
+        ledger, file = self._context.ledger, self._context.database.file_identity()
+        if not self._known or (file is not None and file != self._file):
+            self.register()
+            _LOG.warning("La base a été remplacée, ou son registre effacé : les jobs y sont notés à nouveau")
+        if not unseen:
+            return scan(ledger, cursors, now)
+        results = scan(ledger, cursors, now - unseen)
+        idle = [
+            cursor.after(result, now - unseen)
+            for cursor, result in zip(cursors, results, strict=True)
+            if not (result.claim or result.busy)
+        ]
+        second = iter(scan(ledger, idle, now))
+        return [result if result.claim or result.busy else _both(result, next(second)) for result in results]
+
+
+def _both(first: ScanResult, second: ScanResult) -> ScanResult:
+    return replace(
+        second,
+        missed=second.missed or first.missed,
+        interrupted=second.interrupted or first.interrupted,
+    )
