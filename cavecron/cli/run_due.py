@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from cavecron.errors import AlreadyRunningError, StoppedError
 from cavecron.french import moment
 from cavecron.jobs.job import Job
-from cavecron.ledger.catch_up import scan_once
+from cavecron.ledger.catch_up import scan, scan_once
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Claim, HistoryEntry, ScanResult
+from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
 from cavecron.scheduler.run_log import log_scan
@@ -64,11 +64,13 @@ class DueRuns:
     async def _run_one(self, job: Job) -> int | None:
         """Run a job if it is due, or will be in a moment; return None where it is not."""
         async with self._places:
-            result = await self._scan(job)
+            scanned_at = self._context.clock.now()
+            result = await self._scan(job, self._scan_first)
             wait = self._time_to_slot(job)
             if not (result.claim or result.busy) and wait and wait <= _SOON:
                 await self._stop.sleep(wait.total_seconds())
-                result = await self._scan(job)
+                waiting = self._cursor(job).after(result, scanned_at)
+                result = await self._scan(job, lambda _job: self._scan_again(waiting))
             if result.claim:
                 return await self._execute(result.claim, job)
         if result.busy:
@@ -76,24 +78,28 @@ class DueRuns:
             return None
         return await self._code_of_failure(job)
 
-    async def _scan(self, job: Job) -> ScanResult:
-        """Return what a scan of the job came to; a disabled one comes to nothing."""
-        context, configured = self._context, self._context.settings.jobs[job.name]
-        schedules = {job.name: configured.schedule if configured.enabled else None}
-
-        def scan() -> ScanResult:
-            results = scan_once(context.ledger, schedules, context.clock.now())
-            return results.get(job.name, ScanResult())
-
-        result = await self._call(scan)
-        log_scan(job.name, result, context.settings.zone)
-        return result
-
-    async def _call(self, call: Callable[[], ScanResult]) -> ScanResult:
-        calling = self._context.threads.start("claim", call)
+    async def _scan(self, job: Job, scan: Callable[[Job], ScanResult]) -> ScanResult:
+        """Return what a scan of the job came to, and log what is lost."""
+        calling = self._context.threads.start("claim", lambda: scan(job))
         if self._stop.stopping or not await self._stop.wait_for(calling):
             raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
-        return calling.result()
+        result = calling.result()
+        log_scan(job.name, result, self._context.settings.zone)
+        return result
+
+    def _scan_first(self, job: Job) -> ScanResult:
+        """Scan the job; a disabled one comes to nothing."""
+        context, configured = self._context, self._context.settings.jobs[job.name]
+        schedules = {job.name: configured.schedule if configured.enabled else None}
+        results = scan_once(context.ledger, schedules, context.clock.now())
+        return results.get(job.name, ScanResult())
+
+    def _scan_again(self, cursor: JobCursor) -> ScanResult:
+        """Scan a job whose slot was waited for."""
+        return scan(self._context.ledger, [cursor], self._context.clock.now(), eager=True)[0]
+
+    def _cursor(self, job: Job) -> JobCursor:
+        return JobCursor(job=job.name, schedule=self._context.settings.jobs[job.name].schedule)
 
     def _time_to_slot(self, job: Job) -> timedelta | None:
         """Return how long it is to the next slot of an enabled job."""

@@ -26,6 +26,8 @@ def store_cursors(ledger: Ledger, cursors: Sequence[JobCursor], now: datetime) -
         return
     with ledger.writing() as connection:
         connection.executemany(
-            "UPDATE cavecron_job SET looked_until = max(looked_until, ?) WHERE name = ? AND schedule = ?",
+            "INSERT INTO cavecron_job (looked_until, name, schedule) VALUES (?, ?, ?) ON CONFLICT (name)"
+            " DO UPDATE SET looked_until = max(looked_until, excluded.looked_until)"
+            " WHERE schedule = excluded.schedule",
             followed,
         )

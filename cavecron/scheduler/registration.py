@@ -42,8 +42,8 @@ class Registration:
         self._ready()
         ledger, now = self._context.ledger, self._context.clock.now()
         file = self._context.database.file_identity()
-        register_jobs(ledger, self._context.settings.schedules, now, exclusive=self._exclusive)
         store_cursors(ledger, self._followed(), now)
+        register_jobs(ledger, self._context.settings.schedules, now, exclusive=self._exclusive)
         self._known, self._file = True, file
 
     def forget(self) -> None:

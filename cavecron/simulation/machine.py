@@ -164,7 +164,8 @@ class _SimulatedLoop(asyncio.SelectorEventLoop):
 def loop_of(machine: SimulatedMachine) -> Iterator[asyncio.AbstractEventLoop]:
     """Yield a loop that lives in the machine's time; `run_forever` returns where nothing more comes.
 
-    Tasks may be left behind; what went wrong in one that nobody waits for is in `machine.troubles`.
+    Tasks that are left behind end with it; what went wrong in one that nobody waits for is in
+    `machine.troubles`.
     """
     idle = _Idle(machine)
     loop = _SimulatedLoop(machine, idle)
@@ -173,6 +174,11 @@ def loop_of(machine: SimulatedMachine) -> Iterator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
+        idle.out_of_events = lambda: None
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.close()
 
 

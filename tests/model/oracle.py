@@ -14,8 +14,6 @@ HOUR = timedelta(hours=1)
 INSTANT = timedelta.resolution
 #: A clock before this is not believed.
 SENSIBLE = datetime(2020, 1, 1, tzinfo=UTC)
-#: How long after a step back the scheduler may take to see it: half a minute, and what a call waits.
-UNSEEN = timedelta(seconds=40)
 
 
 class BrokenPromiseError(AssertionError):
@@ -74,7 +72,6 @@ class Followed:
     mark: datetime | None = None
     due: dict[datetime, Schedule] = field(default_factory=dict)
     maybe: dict[datetime, Schedule] = field(default_factory=dict)
-    unseen: dict[datetime, Schedule] = field(default_factory=dict)
     executions: dict[datetime, list[Execution]] = field(default_factory=dict)
     at_work: list[Execution] = field(default_factory=list)
     missed: dict[int, Schedule] = field(default_factory=dict)
@@ -108,10 +105,7 @@ class Oracle:
             if now < mark:  # promise 4: what comes again counts again
                 again = [slot for slot in followed.due if slot > now]
                 followed.maybe |= {slot: followed.due.pop(slot) for slot in again}
-                followed.unseen = dict.fromkeys(slots(schedule, now, now + UNSEEN), schedule)
-                followed.maybe |= followed.unseen
-            passing = (slot for slot in slots(schedule, mark, now) if slot not in followed.unseen)
-            followed.due |= dict.fromkeys(passing, schedule)
+            followed.due |= dict.fromkeys(slots(schedule, min(mark, now), now), schedule)
             followed.mark = now
 
     def may_take_latest(self, job: str, schedule: Schedule, now: datetime) -> None:

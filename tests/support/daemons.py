@@ -60,15 +60,20 @@ class Daemon:
 
 @contextmanager
 def daemon(
-    variables: Mapping[str, str], *, at: datetime | None = None, program: Sequence[str] = ("cavecron",)
+    variables: Mapping[str, str],
+    *,
+    at: datetime | None = None,
+    program: Sequence[str] = ("cavecron",),
+    prefix: Sequence[str] = (),
 ) -> Iterator[Daemon]:
     """Start `cavecron` with these variables; `at` is what its clock says when it starts.
 
     The time then goes on as usual. Whatever still runs at the end is killed. `program` is another module to
-    start instead, and its arguments.
+    start instead, and its arguments; `prefix` is what starts
+    Python, where that is not the shell itself.
     """
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", *program],
+        [*prefix, sys.executable, "-u", "-m", *program],
         env=environment(**(faked(at) if at else {}), **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

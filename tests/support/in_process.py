@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import datetime
 
@@ -13,8 +13,17 @@ from tests.support.commands import Result
 
 def command(*arguments: str, at: datetime, **variables: str) -> Result:
     """Run one command to its end while the clock stands still at `at` (aware)."""
+    return _run(arguments, variables, at=at, tick=False)
+
+
+def live_command(*arguments: str, at: datetime, **variables: str) -> Result:
+    """Run one command to its end while the clock goes on from `at` (aware)."""
+    return _run(arguments, variables, at=at, tick=True)
+
+
+def _run(arguments: Sequence[str], variables: Mapping[str, str], *, at: datetime, tick: bool) -> Result:
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), same_log(), wall_clock(at):
+    with redirect_stdout(out), redirect_stderr(err), same_log(), wall_clock(at, tick=tick):
         code = cli.main(arguments, variables)
     return Result(code=code, out=out.getvalue(), err=err.getvalue())
 

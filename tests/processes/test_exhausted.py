@@ -1,0 +1,174 @@
+"""A system that grants few threads, and jobs that hang in threads of their own: real processes and limits."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.app_database import NOW, CellarFile
+from tests.support.commands import environment
+from tests.support.daemons import Daemon, daemon
+
+if not sys.platform.startswith("linux"):
+    pytest.skip("threads are limited here by what Linux lets them reserve", allow_module_level=True)
+
+BEFORE = NOW - timedelta(seconds=5)
+#: Each thread reserves this for its stack; the process may reserve so many of them.
+STACK = 256 << 20
+JOBS = '''
+import asyncio, time
+from threading import Event
+from cavecron import job
+
+def work(run):
+    """Lasts for a while."""
+    for _ in range(20):
+        run.check()
+        Event().wait(0.05)
+
+for number in range(100):
+    globals()[f"job{number}"] = job(f"job{number}", cron="0 8 * * mon")(work)
+
+@job("pooled", title="dans un groupe de threads")
+async def pooled(run):
+    """Hangs where nobody can stop it."""
+    print("je dors", flush=True)
+    await asyncio.to_thread(time.sleep, 600)
+'''
+
+
+def variables(cellar: CellarFile, **more: str) -> dict[str, str]:
+    """Return the variables of a hundred jobs that share a minute."""
+    jobs = cellar.path.with_name("jobs_of_mine.py")
+    jobs.write_text(JOBS, encoding="utf-8")
+    return {
+        "DATABASE_URL": f"sqlite:///{cellar.path}",
+        "CAVECRON_JOBS": str(jobs),
+        **{f"SCHEDULER_{name}_ENABLED": "0" for name in ("WEEKLY_REPORT", "CLEANUP", "POOLED")},
+        **more,
+    }
+
+
+def allow_threads(number: int) -> tuple[str, ...]:
+    """Return what starts a process that can have about so many threads."""
+    if shutil.which("prlimit") is None:
+        pytest.skip("prlimit is not installed (apt-get install util-linux)")
+    return ("prlimit", f"--stack={STACK}", f"--as={number * STACK + (1 << 30)}")
+
+
+def states(cellar: CellarFile) -> dict[object, object]:
+    """Return how many runs are in which state."""
+    return dict(cellar.rows("SELECT state, count(*) FROM cavecron_run GROUP BY state"))  # type: ignore[arg-type]
+
+
+def wait_until_all_have_ended(cellar: CellarFile, running: Daemon) -> None:
+    """Return when each of the hundred slots has its row, and none runs any more; fail where that never is."""
+    cellar.wait_for(
+        "SELECT 1 WHERE (SELECT count(*) FROM cavecron_run WHERE state <> 'running') = 100", limit=60.0
+    )
+    assert running.process.poll() is None
+    assert not [line for line in running.lines if "never retrieved" in line or "Traceback" in line], (
+        "\n".join(running.lines)
+    )
+
+
+def test_a_hundred_jobs_in_a_minute_need_few_threads(cellar: CellarFile) -> None:
+    """Sixteen run at a time, and all of them in the end, where a hundred could not."""
+    with daemon(variables(cellar), at=BEFORE, prefix=allow_threads(40)) as running:
+        wait_until_all_have_ended(cellar, running)
+        assert states(cellar) == {"succeeded": 100}
+        assert running.stop()[0] == 0
+
+
+def test_a_system_without_threads_is_told_and_no_slot_is_forgotten(cellar: CellarFile) -> None:
+    """Each job that got none has failed, and is tried again; the scheduler lives, and stops when told to."""
+    few = variables(cellar, CAVECRON_MAX_RUNNING="100")
+    with daemon(few, at=BEFORE, prefix=allow_threads(12)) as running:
+        wait_until_all_have_ended(cellar, running)
+        counted = states(cellar)
+        assert set(counted) == {"succeeded", "failed"}
+        (row,) = cellar.rows("SELECT count(*) FROM cavecron_run WHERE state = 'failed' AND retry_at IS NULL")
+        assert row == (0,)
+        running.wait_for("en échec : le système n'accorde plus de thread : relever la limite de processus")
+        assert running.stop()[0] == 0
+
+
+def start(cellar: CellarFile, **more: str) -> "subprocess.Popen[str]":
+    """Start `cavecron run pooled` and return it once the job hangs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cavecron", "run", "pooled"],
+        env=environment(**variables(cellar, **more)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    while "je dors" not in (line := process.stdout.readline()):
+        assert line
+    return process
+
+
+def ended(process: "subprocess.Popen[str]", within: float) -> tuple[int, str, float]:
+    """Return the exit code, what the process said, and how long it took to end; fail where it hangs."""
+    began = time.monotonic()
+    try:
+        out, _ = process.communicate(timeout=within)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    return process.returncode, out, time.monotonic() - began
+
+
+def test_a_run_that_hangs_in_a_pool_ends_after_its_time_limit(cellar: CellarFile) -> None:
+    """And the grace: with exit code 1, its end in the ledger."""
+    process = start(cellar, SCHEDULER_POOLED_TIMEOUT="1", CAVECRON_STOP_GRACE="1")
+    code, said, _seconds = ended(process, within=20)
+    assert code == 1
+    assert "Job pooled en échec : le job ignore sa durée limite" in said
+    assert states(cellar) == {"failed": 1}
+
+
+def test_a_run_that_hangs_in_a_pool_ends_when_it_is_stopped(cellar: CellarFile) -> None:
+    """Within the grace, and not when the pool has slept its fill."""
+    process = start(cellar, CAVECRON_STOP_GRACE="1")
+    process.send_signal(signal.SIGTERM)
+    code, said, seconds = ended(process, within=20)
+    assert code == 1
+    assert "Job pooled interrompu : le job ignore l'arrêt" in said
+    assert seconds < 6
+    assert states(cellar) == {"interrupted": 1}
+
+
+def listens(process: int) -> bool:
+    """Return whether a process has something of its own to do at SIGTERM, as the kernel tells it."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    caught = next(line for line in status if line.startswith("SigCgt")).split()[1]
+    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
+
+
+def test_a_run_that_waits_for_a_locked_database_ends_when_it_is_stopped(cellar: CellarFile) -> None:
+    """At once, and it claims nothing after all."""
+    arguments = [sys.executable, "-m", "cavecron", "run", "pooled", "--json"]
+    cellar.execute("BEGIN EXCLUSIVE")
+    process = subprocess.Popen(
+        arguments, env=environment(**variables(cellar)), stdout=subprocess.PIPE, text=True
+    )
+    while not listens(process.pid):
+        time.sleep(0.02)
+    time.sleep(0.5)  # and waits for the lock
+    process.send_signal(signal.SIGTERM)
+    code, said, seconds = ended(process, within=20)
+    cellar.execute("ROLLBACK")
+    assert code == 1
+    assert seconds < 3
+    assert json.loads(said)["error"] == "arrêt demandé avant le début : rien n'a été fait"
+    time.sleep(0.5)
+    assert not cellar.rows("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run'")

@@ -1,0 +1,77 @@
+"""A clock that is set back to just before a slot, while the scheduler sleeps and does not see it."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from tests.support.app_database import NOW
+from tests.support.simulated import simulation
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+MONDAYS = {"report": "0 8 * * mon"}
+
+
+@pytest.mark.parametrize("before", [1, 5, 12, 20, 29])
+def test_a_slot_that_was_said_to_be_missed_runs_when_it_comes_again(before: int) -> None:
+    """The clock was ahead by hours for some minutes: the slot is still to come, and it comes."""
+    with simulation(NOW - 10 * MINUTE, until=NOW + HOUR) as simulated:
+        simulated.start(MONDAYS)
+        machine = simulated.machine
+        machine.at(NOW - 8 * MINUTE, partial(machine.set_clock, 2 * HOUR), jolt=True)
+        machine.at(NOW - before * SECOND, partial(machine.set_clock, -2 * HOUR), jolt=True)
+    (entry,) = simulated.history()
+    assert (entry.slot, entry.state) == (NOW, "succeeded")
+    assert entry.started
+    assert entry.started - NOW < 30 * SECOND
+
+
+@pytest.mark.parametrize("before", [1, 5, 12, 20, 29])
+def test_a_slot_before_the_first_start_runs_when_it_comes_again(before: int) -> None:
+    """The clock was ahead when the scheduler started: it has not seen this slot yet."""
+    with simulation(NOW - 2 * MINUTE, until=NOW + HOUR) as simulated:
+        simulated.machine.set_clock(3 * MINUTE)
+        simulated.start(MONDAYS)
+        simulated.machine.at(
+            NOW - before * SECOND, partial(simulated.machine.set_clock, -3 * MINUTE), jolt=True
+        )
+    assert [(entry.slot, entry.state) for entry in simulated.history()] == [(NOW, "succeeded")]
+
+
+@pytest.mark.parametrize("ahead", [5, 15, 25])
+def test_a_step_of_some_seconds_is_seen_too(ahead: int) -> None:
+    """It is less than the scheduler sleeps: the clock shows a later time than at the last look."""
+    with simulation(NOW - ahead * SECOND + SECOND, until=NOW + HOUR) as simulated:
+        simulated.machine.set_clock(ahead * SECOND)
+        simulated.start(MONDAYS)
+        simulated.machine.at(
+            NOW - (ahead - 1.5) * SECOND,
+            partial(simulated.machine.set_clock, -ahead * SECOND),
+            jolt=True,
+        )
+    assert [(entry.slot, entry.state) for entry in simulated.history()] == [(NOW, "succeeded")]
+
+
+def test_a_slot_that_ran_does_not_run_again() -> None:
+    """However often the clock comes by it."""
+    with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
+        simulated.start(MONDAYS)
+        for number in range(1, 9):
+            simulated.machine.at(
+                NOW + number * 20 * SECOND, partial(simulated.machine.set_clock, -25 * SECOND), jolt=True
+            )
+    assert len(simulated.begun) == 1
+    assert [entry.state for entry in simulated.history()] == ["succeeded"]
+
+
+def test_a_clock_that_was_lost_for_a_while_costs_no_slot() -> None:
+    """It was ahead, then it is 1970 at the slot, then somebody sets it to the right time."""
+    with simulation(NOW - 10 * MINUTE, until=NOW + HOUR) as simulated:
+        machine = simulated.machine
+        machine.set_clock(2 * HOUR)
+        simulated.start(MONDAYS)
+        lost = timedelta(days=20_000)
+        machine.at(NOW - 5 * MINUTE, partial(machine.set_clock, -lost), jolt=True)
+        machine.at(NOW + 5 * MINUTE, partial(machine.set_clock, lost - 2 * HOUR), jolt=True)
+    (entry,) = simulated.history()
+    assert (entry.slot, entry.state, entry.trigger) == (NOW, "succeeded", "replay")

@@ -1,0 +1,78 @@
+"""More jobs in one minute than may run at a time, and a system that grants no thread."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from tests.support.app_database import NOW
+from tests.support.simulated import simulation
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+MONDAYS = {"report": "0 8 * * mon"}
+
+
+def test_jobs_wait_their_turn() -> None:
+    """Three at a time, and all of them in the end, in order, each with its row."""
+    names = {f"job{number:02}": "0 8 * * mon" for number in range(10)}
+    with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
+        simulated.start(names, lasting=40 * SECOND, CAVECRON_MAX_RUNNING="3")
+    assert simulated.most_at_work == 3
+    assert [name for name, _at in simulated.begun] == sorted(names)
+    entries = simulated.history()
+    assert [entry.state for entry in entries] == ["succeeded"] * 10
+    assert [entry.trigger for entry in entries[:6]] == ["slot"] * 6
+    assert [entry.trigger for entry in entries[6:]] == ["replay"] * 4
+
+
+def test_a_slot_that_waited_an_hour_is_missed() -> None:
+    """Waiting counts as lateness."""
+    with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
+        simulated.start(
+            {"first": "0 8 * * mon", "second": "0 8 * * mon"},
+            lasting=62 * MINUTE,
+            CAVECRON_MAX_RUNNING="1",
+            SCHEDULER_FIRST_TIMEOUT="86400",
+        )
+    assert [(entry.job, entry.state) for entry in simulated.history()] == [
+        ("first", "succeeded"),
+        ("second", "missed"),
+    ]
+    assert "trop tard : 1 h 02 min de retard" in str(simulated.history()[1].reason)
+
+
+def test_a_stop_lets_nobody_begin_who_waits() -> None:
+    """Their slots are made up for by whoever starts next."""
+    with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
+        simulated.start(
+            {"first": "0 8 * * mon", "second": "0 8 * * mon"},
+            lasting=10 * MINUTE,
+            CAVECRON_MAX_RUNNING="1",
+        )
+        simulated.machine.at(NOW + MINUTE, simulated.stop)
+    assert [(entry.job, entry.state) for entry in simulated.history()] == [("first", "interrupted")]
+    assert simulated.process.tasks[0].done()
+
+
+@pytest.mark.parametrize(
+    ("call", "until"),
+    [("register", -45), ("scan", 95), ("report", 95), ("lease", 95), ("end", 95), ("notify", 95)],
+)
+def test_a_system_without_threads_costs_no_slot(call: str, until: int) -> None:
+    """Whatever it was that got none: the job is followed on, and its slot has its row in the end."""
+    with simulation(NOW - 2 * MINUTE, until=NOW + HOUR) as simulated:
+        simulated.process.exhausted.add(call)
+        simulated.start(MONDAYS, lasting=50 * SECOND, SCHEDULER_REPORT_PING_URL="http://127.0.0.1:1/unheard")
+        simulated.machine.at(NOW + until * SECOND, partial(simulated.process.exhausted.discard, call))
+    (entry,) = simulated.history()
+    assert (entry.slot, entry.state) == (NOW, "succeeded")
+    assert not simulated.process.tasks[0].done()
+
+
+def test_a_system_that_never_grants_a_thread_is_a_failure_in_the_end() -> None:
+    """After the usual tries, with the reason."""
+    with simulation(NOW - 2 * MINUTE, until=NOW + HOUR) as simulated:
+        simulated.process.exhausted.add("report")
+        simulated.start(MONDAYS)
+    (entry,) = simulated.history()
+    assert (entry.state, entry.attempt, entry.reason) == ("failed", 4, "plus de thread")

@@ -1,0 +1,86 @@
+"""The database replaced, deleted or emptied while a scheduler follows its jobs: a restored backup, mostly."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from cavecron.errors import NotReadyError
+from cavecron.ledger.history import overdue
+from cavecron.ledger.store import Ledger
+from cavecron.schedule import Schedule
+from cavecron.simulation.machine import memory_database
+from tests.support.app_database import NOW
+from tests.support.ledgers import HOURLY, MONDAYS
+from tests.support.simulated import Simulation, simulation
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+DAY = 24 * HOUR
+JOBS: dict[str, Schedule] = {"report": MONDAYS, "tick": HOURLY}
+
+
+def restore(simulated: Simulation) -> None:
+    """Put what the file was an hour ago in its place: here, one that knows nothing."""
+    simulated.database.files.append(memory_database())
+
+
+def restore_copy(simulated: Simulation) -> None:
+    """Put a copy of the present file in its place, with the rows of the last runs gone."""
+    present, copy = simulated.database.files[-1], memory_database()
+    present.connection.backup(copy.connection)
+    copy.connection.execute("DELETE FROM cavecron_run")
+    copy.connection.execute("UPDATE cavecron_job SET looked_until = '2026-11-01 00:00:00.000000'")
+    simulated.database.files.append(copy)
+
+
+def drop_ledger(simulated: Simulation) -> None:
+    """Throw the ledger away, the file stays."""
+    for table in ("run", "delivery", "job", "ledger"):
+        simulated.database.files[-1].connection.execute(f"DROP TABLE IF EXISTS cavecron_{table}")
+
+
+@pytest.mark.parametrize("replace", [restore, drop_ledger], ids=lambda replace: replace.__name__)
+def test_a_run_whose_database_is_replaced_is_told_as_that(
+    caplog: pytest.LogCaptureFixture, replace: object
+) -> None:
+    """Within seconds, and the run is in the history of the new file; the slot does not run a second time."""
+    with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
+        logging.getLogger("cavecron").setLevel(logging.INFO)
+        simulated.start({"report": "0 8 * * mon"}, lasting=10 * MINUTE)
+        simulated.machine.at(NOW + 5 * SECOND, lambda: replace(simulated))  # type: ignore[operator]
+        noted: list[int] = []
+        simulated.machine.at(NOW + 25 * SECOND, lambda: noted.append(len(simulated.history())))
+    assert noted == [1]
+    (entry,) = simulated.history()
+    assert (entry.slot, entry.state, entry.attempt) == (NOW, "failed", 1)
+    assert "la base a été remplacée, ou son registre effacé" in str(entry.reason)
+    assert "autre processus" not in str(entry.reason)
+    assert len(simulated.begun) == 1
+
+
+def test_a_run_whose_database_is_deleted_is_noted_in_the_next_one() -> None:
+    """It came to its end while there was none."""
+    with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
+        simulated.start({"report": "0 8 * * mon"}, lasting=10 * SECOND)
+        trouble = simulated.database.trouble
+        simulated.machine.at(NOW + 5 * SECOND, lambda: trouble.append(NotReadyError("introuvable")))
+        simulated.machine.at(NOW + 20 * MINUTE, lambda: restore(simulated))
+        simulated.machine.at(NOW + 20 * MINUTE, trouble.clear)
+    (entry,) = simulated.history()
+    assert (entry.slot, entry.state, entry.summary) == (NOW, "succeeded", "fait")
+
+
+@pytest.mark.parametrize("replace", [restore, restore_copy], ids=lambda replace: replace.__name__)
+def test_a_restored_backup_knows_all_jobs_at_the_next_scan(replace: object) -> None:
+    """Those whose slot is a week away too: nothing is overdue, and nothing that ran runs again."""
+    with simulation(NOW - MINUTE, until=NOW + 3 * HOUR + MINUTE) as simulated:
+        simulated.start({"report": "0 8 * * mon", "tick": "0 * * * *"})
+        simulated.machine.at(NOW + 90 * MINUTE, lambda: replace(simulated))  # type: ignore[operator]
+        problems: list[object] = []
+        ledger = Ledger(database=simulated.database)
+        simulated.machine.at(
+            NOW + 2 * HOUR + MINUTE,
+            lambda: problems.extend(overdue(ledger, JOBS, simulated.machine.now())),
+        )
+    assert problems == []
+    assert [name for name, _at in simulated.begun] == ["report", "tick", "tick", "tick", "tick"]
