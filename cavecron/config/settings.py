@@ -136,7 +136,8 @@ class Settings:
     """What the environment says; `jobs` by name, `stop_grace` in seconds, `report_exclude` names or ids.
 
     Each `setting` here and in the classes above is one row of the table of variables. `maildir` is None
-    where mails are sent, `max_running` is how many jobs run at a time. Paths are as they are written; whoever loads the settings makes them absolute.
+    where mails are sent, `max_running` is how many jobs run at a time. Paths are as they are written;
+    whoever loads the settings makes them absolute.
     """
 
     zone: ZoneInfo

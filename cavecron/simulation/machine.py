@@ -178,7 +178,8 @@ def loop_of(machine: SimulatedMachine) -> Iterator[asyncio.AbstractEventLoop]:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.close()
 
 

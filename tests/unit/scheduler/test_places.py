@@ -51,7 +51,7 @@ def test_a_stop_lets_nobody_begin_who_waits() -> None:
         )
         simulated.machine.at(NOW + MINUTE, simulated.stop)
     assert [(entry.job, entry.state) for entry in simulated.history()] == [("first", "interrupted")]
-    assert simulated.process.tasks[0].done()
+    assert not simulated.process.tasks[0].cancelled()  # it ended by itself
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_system_without_threads_costs_no_slot(call: str, until: int) -> None:
         simulated.machine.at(NOW + until * SECOND, partial(simulated.process.exhausted.discard, call))
     (entry,) = simulated.history()
     assert (entry.slot, entry.state) == (NOW, "succeeded")
-    assert not simulated.process.tasks[0].done()
+    assert simulated.process.tasks[0].cancelled()  # it lived to the end
 
 
 def test_a_system_that_never_grants_a_thread_is_a_failure_in_the_end() -> None:
