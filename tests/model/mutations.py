@@ -4,6 +4,7 @@
 lives lived there. It prints what found each, and exits with 1 if something went unnoticed.
 """
 
+import ast
 import re
 import shutil
 import subprocess
@@ -17,14 +18,16 @@ from tests.support.commands import ROOT
 #: Lives that each broken rule gets, at most.
 _LIVES = 600
 
-_DAEMON, _RUNNER, _SLOTS = "scheduler/scheduler.py", "scheduler/runner.py", "schedule/slots.py"
+_SCHEDULER, _PLAN, _SLOTS = "scheduler/scheduler.py", "scheduler/plan.py", "schedule/slots.py"
+_FINISH, _LEASE = "scheduler/finish.py", "scheduler/lease.py"
 _SCAN, _RUNS, _TABLES = "ledger/catch_up.py", "ledger/runs.py", "ledger/tables.py"
-_MODELS = "ledger/models.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
     """A rule, and how it is broken: in a file below `cavecron`, what is right becomes wrong.
+
+    Both are Python, an expression or a statement: how it is laid out there is no matter.
 
     `first` is the seed to begin with: when this was written it was the first life that found it.
     """
@@ -45,14 +48,14 @@ MUTATIONS = (
         "what passed is noted",
         _SCAN,
         "parts = list(self._unaccounted(passed_by)) if passed_by else []",
-        "parts: list[SlotRange] = []",
+        "parts = []",
     ),
     _broken(
         1,
         "all that passed is noted, not only the latest",
         _SLOTS,
-        "missed=slots_between(schedule, looked, latest - timedelta.resolution)",
-        "missed=None",
+        "slots_between(schedule, looked, latest - timedelta.resolution)",
+        "None",
     ),
     _broken(
         1,
@@ -73,14 +76,21 @@ MUTATIONS = (
         "what ran is not told as missed",
         _SCAN,
         "ran = slots_that_ran(self.connection, self.cursor.job, passed_by.first, passed_by.last)",
-        "ran: list[datetime] = []",
+        "ran = []",
     ),
     _broken(
         20,
         "a step back of the clock is seen",
-        _DAEMON,
-        "due = self._everything() if now < seen - _STEP_BACK else self._due(now)",
-        "due = self._due(now)",
+        _PLAN,
+        "now < expected - _STEP_BACK",
+        "False",
+    ),
+    _broken(
+        1,
+        "what came while nobody saw the step back is made up for",
+        _SCHEDULER,
+        "timedelta(seconds=monotonic - since)",
+        "timedelta()",
     ),
     _broken(
         20, "the clock is looked at twice a minute", "clock.py", "LONGEST_SLEEP = 30.0", "LONGEST_SLEEP = 9e4"
@@ -88,51 +98,55 @@ MUTATIONS = (
     _broken(
         9,
         "a database that was away is tried again",
-        _DAEMON,
-        "                self._schedule(desk, now + _PAUSE)\n            return\n",
-        "                del desk\n            return\n",
+        _SCHEDULER,
+        "self._plan.add(state, now + _PAUSE)",
+        "None",
     ),
     # Promise 2: no slot runs twice.
     _broken(
         1,
         "a slot that ran is not claimed again: the index",
         _SCAN,
-        "if found.due is None or slots_that_ran(self.connection, self.cursor.job, found.due, found.due):",
-        "if found.due is None:",
+        "found.due is None or slots_that_ran(self.connection, self.cursor.job, found.due, found.due)",
+        "found.due is None",
         _TABLES,
-        "UNIQUE INDEX {{}}",
-        "INDEX {{}}",
+        'f"UNIQUE INDEX {{}} ON cavecron_run (job, slot) WHERE {SLOT_RUN}"',
+        'f"INDEX {{}} ON cavecron_run (job, slot) WHERE {SLOT_RUN}"',
     ),
     _broken(
         1,
         "what is settled is not taken up",
         _SCAN,
-        "if latest is None or latest.is_settled:",
-        "if latest is None:",
+        "latest is None or latest.is_settled",
+        "latest is None",
     ),
     _broken(
         22,
         "an end that cannot be noted is noted later",
-        _RUNNER,
-        "            if over or not passing or isinstance(trouble, LeaseLostError):\n",
-        "            if trouble:\n",
+        _FINISH,
+        "over or not passing or isinstance(trouble, LeaseLostError)",
+        "True",
     ),
     _broken(
         4,
         "one run of a job at a time",
-        _MODELS,
-        "LeaseState.VALID: CursorState.BUSY,",
-        "LeaseState.VALID: CursorState.WAITING,",
+        _SCAN,
+        "return LeaseState.VALID",
+        "return LeaseState.OWNER_DEAD",
     ),
     _broken(
         82,
         "a run by hand is refused beside another one",
         _RUNS,
-        "if lease_is_valid(run, ledger, now):",
-        "if False:",
+        "lease_is_valid(run, ledger, now)",
+        "False",
     ),
     _broken(
-        4, "a lease is renewed", _RUNNER, "now - self._renewed >= term:", "now - self._renewed >= 99 * term:"
+        4,
+        "a lease is renewed",
+        _LEASE,
+        "ledger.lease.total_seconds() / _RENEWALS",
+        "ledger.lease.total_seconds() * 99",
     ),
     _broken(
         41,
@@ -142,60 +156,58 @@ MUTATIONS = (
         "_PATIENCE = timedelta()",
     ),
     # Promise 3: what was missed by less than an hour is made up for, once.
-    _broken(
-        1, "an hour late is too late", _SLOTS, "if now - latest >= GRACE:", "if now - latest >= 24 * GRACE:"
-    ),
+    _broken(1, "an hour late is too late", _SLOTS, "now - latest >= GRACE", "now - latest >= 24 * GRACE"),
     _broken(
         4,
         "less than an hour late is made up for",
         _SLOTS,
-        "if now - latest >= GRACE:",
-        "if now - latest >= GRACE / 2:",
+        "now - latest >= GRACE",
+        "now - latest >= GRACE / 2",
     ),
     _broken(
         3,
         "after an hour nothing is taken up",
         _SCAN,
-        "if self.now - latest.slot >= GRACE:",
-        "if self.now - latest.slot >= 24 * GRACE:",
+        "self.now - latest.slot >= GRACE",
+        "self.now - latest.slot >= 24 * GRACE",
     ),
     # Promise 4: only what was really missed.
     _broken(
         11,
         "a job seen for the first time has missed nothing",
         _SCAN,
-        "                _store_cursor(connection, name, identity, now)\n",
-        "                _store_cursor(connection, name, identity, now - GRACE)\n",
+        "_store_cursor(connection, name, identity, now)",
+        "_store_cursor(connection, name, identity, now - GRACE)",
     ),
     _broken(
         132,
         "a changed schedule has missed nothing",
         _SCAN,
-        'if known.get(name, "") != identity:',
-        "if name not in known:",
+        'known.get(name, "") != identity',
+        "name not in known",
     ),
     _broken(
         132,
         "a disabled job misses nothing",
         _SCAN,
-        'if known.get(name, "") != identity:',
-        'if schedule and known.get(name, "") != identity:',
+        'known.get(name, "") != identity',
+        'schedule and known.get(name, "") != identity',
     ),
     _broken(
         20,
         "a clock that went back starts looking from now",
         _SCAN,
-        "if since > self.now:  # the clock went backwards",
-        "if False:",
+        "since > self.now",
+        "False",
     ),
     _broken(
         77,
         "what comes again is not missed yet",
         _SCAN,
-        "            _retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)\n",
-        "",
+        "_retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)",
+        "None",
     ),
-    _broken(9, "a clock of 1970 is not believed", _SCAN, "if now < _EARLIEST:", "if False:"),
+    _broken(9, "a clock of 1970 is not believed", _SCAN, "now < _EARLIEST", "False"),
 )
 
 
@@ -218,8 +230,7 @@ def tried(mutation: Mutation) -> str:
         for file, right, wrong in mutation.edits:
             path = copy / "cavecron" / file
             source = path.read_text(encoding="utf-8")
-            assert source.count(right) == 1, f"{file} does not say once: {right}"
-            path.write_text(source.replace(right, wrong), encoding="utf-8")
+            path.write_text(broken_source(source, right, wrong), encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "tests.model", "--first", f"{mutation.first}-{mutation.first + _LIVES}"],
             cwd=copy,
@@ -232,6 +243,35 @@ def tried(mutation: Mutation) -> str:
         return ""
     assert re.match(r"\d+: ", finding), f"no finding: {done.stdout}{done.stderr}"
     return finding[:120]
+
+
+class _Break(ast.NodeTransformer):
+    """Puts one piece of syntax in the place of another, wherever it stands."""
+
+    def __init__(self, right: str, wrong: str) -> None:
+        self._right, self._wrong = ast.dump(_syntax(right)), _syntax(wrong)
+        self.times = 0
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Replace a node, or look into it."""
+        if ast.dump(node) != self._right:
+            return super().generic_visit(node)
+        self.times += 1
+        return self._wrong
+
+
+def broken_source(source: str, right: str, wrong: str) -> str:
+    """Return the source of a module in which what is right there, once, is wrong."""
+    tree, breaking = ast.parse(source), _Break(right, wrong)
+    tree = breaking.visit(tree)
+    assert breaking.times == 1, f"{breaking.times} times there: {right}"
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _syntax(text: str) -> ast.AST:
+    """Return an expression, or a statement that is more than that."""
+    (statement,) = ast.parse(text).body
+    return statement.value if isinstance(statement, ast.Expr) else statement
 
 
 if __name__ == "__main__":
