@@ -20,7 +20,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
     """Send the log of cavecron to `stream`, standard output where it is not given."""
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = _Handler(stream or sys.stdout)
     handler.setFormatter(_JsonLines(zone) if log_format == "json" else _Lines(zone))
     logger = logging.getLogger("cavecron")
     logger.handlers[:] = [handler]
@@ -38,6 +38,11 @@ def silence() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Go on: nobody reads the log any more, or its disk is full, and there is nobody else to tell."""
 
 
 class _Lines(logging.Formatter):

@@ -3,16 +3,17 @@
 Errors end here: one French message on standard error, and the exit code that the error knows.
 """
 
+import errno
 import gc
 import importlib
 import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import NoReturn
 
-from cavecron.errors import CavecronError
+from cavecron.cli import streams
+from cavecron.errors import CavecronError, reason
 
 #: Seconds that threads get which are about to end, when the process ends.
 _LAST_BREATH = 0.2
@@ -24,10 +25,17 @@ def entry() -> None:
         # What is imported stays: to look for garbage in it takes a fifth of a short command's time. The
         # scheduler looks, and is a little smaller for years.
         gc.disable()
+    streams.open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no ✓ must not end the program
-    _leave(main(sys.argv[1:], os.environ))
+    code = main(sys.argv[1:], os.environ)
+    trouble = streams.flush()
+    # A listing that nobody can read is a failure; a job that was done is none.
+    is_listing = sys.argv[1:2] not in ([], ["run"])
+    if trouble and is_listing and not isinstance(trouble, BrokenPipeError):
+        code = code or _unwritable(trouble)
+    _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
@@ -40,15 +48,31 @@ def _leave(code: int) -> NoReturn:
     for thread in others:
         thread.join(_LAST_BREATH / len(others))
     if any(thread.is_alive() for thread in others):
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
         os._exit(code)
     sys.exit(code)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
+    try:
+        return _run(argv, environ)
+    except CavecronError as error:
+        streams.say(f"cavecron : {error}", sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has left (`cavecron … | head`): nothing more to say to it.
+        streams.flush()
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename:
+            raise
+        return _unwritable(error)
+    except KeyboardInterrupt:
+        streams.say("cavecron : interrompu", sys.stderr)
+        return 130
+
+
+def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     # The scheduler takes no arguments, and would keep what reads them in memory for years.
     arguments = importlib.import_module("cavecron.cli.arguments").parse(argv) if argv else None
     name = arguments.command if arguments and arguments.command else "scheduler"
@@ -56,16 +80,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-    try:
-        code: int = command.main(arguments, environ)
-    except CavecronError as error:
-        print(f"cavecron : {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has left (`cavecron … | head`): nothing more to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("cavecron : interrompu", file=sys.stderr)
-        return 130
+    code: int = command.main(arguments, environ)
     return code
+
+
+def _unwritable(error: OSError) -> int:
+    streams.say(f"cavecron : la sortie n'a pu être écrite : {reason(error)}", sys.stderr)
+    streams.flush()
+    return 1

@@ -5,11 +5,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from cavecron.appdb.tables import require
 from cavecron.cli import log
 from cavecron.cli.run_due import DueRuns
+from cavecron.cli.streams import say
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError, StoppedError, UsageError
 from cavecron.jobs.job import Job, Outcome, named_job
@@ -134,9 +136,9 @@ def _show(job: Job, outcome: Outcome, *, as_json: bool, is_dry: bool = False) ->
     if as_json:
         _print_json(job.name, ok=ok, dry_run=is_dry, summary=outcome.summary, **outcome.details)
     elif is_dry or outcome.lines:
-        print(outcome.summary, *map(log.one_line, outcome.lines), sep="\n  ")
+        say("\n  ".join((outcome.summary, *map(log.one_line, outcome.lines))))
     elif not ok:
-        print("Rapports non remis :", *map(log.one_line, outcome.failures), sep="\n  ")
+        say("\n  ".join(("Rapports non remis :", *map(log.one_line, outcome.failures))))
         _say_how_to_finish(job)
     return 0 if ok else 1
 
@@ -147,11 +149,11 @@ def _can_be_resumed(job: Job, error: CavecronError) -> bool:
 
 
 def _say_how_to_finish(job: Job) -> None:
-    print(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", file=sys.stderr)
+    say(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", sys.stderr)
 
 
 def _print_json(job: str | None, **result: object) -> None:
-    print(json.dumps({"job": job, **result}, ensure_ascii=False))
+    say(json.dumps({"job": job, **result}, ensure_ascii=False))
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:
@@ -163,6 +165,7 @@ def _progress(clock: Clock) -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         if clock.monotonic() - started > _PROGRESS_AFTER:
             # Back to the margin, so that the next line of the log takes its place.
-            print(f"{done}/{total}", end="\r", file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(f"{done}/{total}", end="\r", file=sys.stderr, flush=True)
 
     return tell

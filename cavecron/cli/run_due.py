@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+from cavecron.cli.streams import say
 from cavecron.errors import AlreadyRunningError, StoppedError
 from cavecron.french import moment
 from cavecron.jobs.job import Job
@@ -119,8 +120,8 @@ class DueRuns:
         if entry is None or entry.state != "failed" or entry.retry_at or now - entry.slot >= GRACE:
             return None
         slot = moment(entry.slot.astimezone(self._context.settings.zone))
-        print(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", file=sys.stderr)
-        print(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", file=sys.stderr)
+        say(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", sys.stderr)
+        say(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", sys.stderr)
         if self._as_json:
             self._print_json(job.name, ok=False, error=entry.reason)
         return 1
@@ -136,11 +137,11 @@ class DueRuns:
         slots = [slot for schedule in schedules if (slot := next_slot(schedule, now))]
         coming: datetime | None = min(slots, default=None)
         when = moment(coming.astimezone(settings.zone)) if coming else "aucun"
-        print(f"Rien à exécuter maintenant ; prochain créneau : {when}", file=sys.stderr)
+        say(f"Rien à exécuter maintenant ; prochain créneau : {when}", sys.stderr)
         if self._as_json:
             name = jobs[0].name if len(jobs) == 1 else None
             following = coming.astimezone(settings.zone).isoformat() if coming else None
             self._print_json(name, ok=True, due=False, next=following)
 
     def _print_json(self, job: str | None, **result: object) -> None:
-        print(json.dumps({"job": job, **result}, ensure_ascii=False))
+        say(json.dumps({"job": job, **result}, ensure_ascii=False))

@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT: the first asks to stop, a second one ends the process at once."""
+"""SIGTERM and SIGINT: the first asks to stop, a second one ends the process at once.
+
+SIGHUP asks too, where a terminal is closed; whoever was started by nohup goes on.
+"""
 
 import asyncio
 import os
@@ -19,3 +22,5 @@ def on_stop(ask: Callable[[], None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, receive, number)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, ask)  # shells and kernels send several
