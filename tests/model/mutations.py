@@ -86,13 +86,6 @@ MUTATIONS = (
         "False",
     ),
     _broken(
-        1,
-        "what came while nobody saw the step back is made up for",
-        _SCHEDULER,
-        "timedelta(seconds=monotonic - since)",
-        "timedelta()",
-    ),
-    _broken(
         20, "the clock is looked at twice a minute", "clock.py", "LONGEST_SLEEP = 30.0", "LONGEST_SLEEP = 9e4"
     ),
     _broken(

@@ -144,6 +144,7 @@ def test_whom_the_server_refuses_is_told_with_the_reason(
     assert result.code == 1
     assert f"Rapports non remis :\n  paul : {reason}\n" in result.out
     assert "Rapports hebdomadaires: 2 envoyés, 1 échecs" in result.out
+    assert result.err == "L'achever, une fois la cause corrigée : cavecron run weekly_reports --resume\n"
     assert sorted(household.rows(LOG)) == [
         ("marie@example.org", "sent", None),
         ("paul@example.org", "failed", reason),

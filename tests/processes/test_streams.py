@@ -137,7 +137,7 @@ def test_ctrl_c_while_modules_load_is_no_traceback(cellar: CellarFile) -> None:
     slow = cellar.path.with_name("slow.py")
     slow.write_text("import time\nprint('je charge', flush=True)\ntime.sleep(30)\n", encoding="utf-8")
     with daemon(
-        {**variables(cellar), "CAVECRON_JOBS": "slow", "PYTHONPATH": f"{slow.parent}:{os.getcwd()}"}
+        {**variables(cellar), "CAVECRON_JOBS": "slow", "PYTHONPATH": f"{slow.parent}:{ROOT}"}
     ) as running:
         running.wait_for("je charge")
         code, _seconds = running.stop(signal.SIGINT)
