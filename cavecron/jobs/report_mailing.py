@@ -1,10 +1,11 @@
-"""The mails of one run: who is left to be written to, what became of each, and that it is noted down.
+"""The mails of one run: who is left to be written to, and the record of what became of each.
 
-It knows no SQL and no SMTP. Each turn of `delivery.deliver` is one transaction: what became of letters, with
-their rows in the application's log, and which ones are about to start.
+It knows no SQL and no SMTP. Each call of `record` is one transaction: what became of mails, with their rows
+in the application's log, and which one is about to be sent.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,20 +17,23 @@ from cavecron.jobs.job import Outcome, Run
 from cavecron.jobs.mail_backend import MailBackend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate, PreviousDelivery
 from cavecron.mail.message import message_id
-from cavecron.mail.models import Delivery, Fate, Letter, Turn
+from cavecron.mail.models import DeliveryResult, DeliveryStatus, OutgoingMail
 from cavecron.report.message import SUBJECT, compose
 from cavecron.report.model import Recipient
 from cavecron.schedule import GRACE
 
+_LOG = logging.getLogger("cavecron.jobs.weekly_reports")
+
 #: What the application calls this kind of mail in its log.
 TEMPLATE = "weekly_report"
 _UNKNOWN = "envoi coupé net avant la réponse du serveur de mail : le message est peut-être arrivé"
-#: An unknown fate stays in doubt: the mail goes out again, and that is counted as a repetition.
-_STATES: Mapping[Fate, DeliveryState] = {
-    Fate.DELIVERED: "sent",
-    Fate.REFUSED: "failed",
-    Fate.DEFERRED: "deferred",
-    Fate.UNKNOWN: "sending",
+#: An unknown one stays in doubt: the mail goes out again, and that is counted as a repetition.
+_STATES: Mapping[DeliveryStatus, DeliveryState] = {
+    DeliveryStatus.DELIVERED: "sent",
+    DeliveryStatus.REFUSED: "failed",
+    DeliveryStatus.DEFERRED: "deferred",
+    DeliveryStatus.UNKNOWN: "sending",
+    DeliveryStatus.ABANDONED: "abandoned",
 }
 
 
@@ -46,9 +50,9 @@ class Mailing:
     audience: RecipientList
     backend: MailBackend
     known: dict[int, PreviousDelivery] = field(default_factory=dict)
+    #: What could not be recorded, by user; and what failed and is tried once more in this mailing.
     _unrecorded: dict[str, DeliveryUpdate] = field(default_factory=dict)
-    #: Why nothing can be noted down: the mailing has to end.
-    trouble: CavecronError | None = None
+    _postponed: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def resumed(cls, run: Run, audience: RecipientList, backend: MailBackend) -> "Mailing":
@@ -67,75 +71,78 @@ class Mailing:
         return sum(self._state(user) == "sent" for user in self.audience.recipients)
 
     def left(self) -> list[Recipient]:
-        """Return who is to be written to: not who has the mail, nor, unless asked for, who was refused."""
-        settled = {"sent"} if self.run.claim.retry_permanent_failures else {"sent", "failed"}
+        """Return who is to be written to: not who has the mail, nor, unless asked for, who was refused.
+
+        Nor, whoever asks, who may have it twice already.
+        """
+        settled = (
+            {"sent", "abandoned"}
+            if self.run.claim.retry_permanent_failures
+            else {"sent", "abandoned", "failed"}
+        )
         return [user for user in self.audience.recipients if self._state(user) not in settled]
 
-    def letters(self) -> Iterator[Letter]:
-        """Yield the letter of each who is left; a user to whom none can be written is settled on the way.
+    def mails(self) -> Iterator[OutgoingMail]:
+        """Yield the mail to each who is left; a user for whom none can be composed is recorded as failed.
 
         Who was tried before comes last: mails that break the connection each time hold up nobody else.
         """
         left = self.left()
         tried = [user for user in left if user.id in self.known]
-        yield from self._letters([user for user in left if user.id not in self.known])
-        yield from self._letters(tried)
+        yield from self._composed([user for user in left if user.id not in self.known])
+        yield from self._composed(tried)
 
-    def _letters(self, people: Sequence[Recipient]) -> Iterator[Letter]:
+    def _composed(self, people: Sequence[Recipient]) -> Iterator[OutgoingMail]:
         run = self.run
         domain = self.backend.sender.address.rpartition("@")[2]
         for report in build_reports(run.database, people, at=run.planned, zone=run.settings.zone):
+            user = report.user
             try:
                 message = compose(
                     report,
                     zone=run.settings.zone,
                     generated=run.planned,
                     sender=self.backend.sender,
-                    message_id=message_id(run.key, report.user.id, domain),
+                    message_id=message_id(run.key, user.id, domain),
                 )
             except CavecronError as error:
-                self._settle(
-                    report.user.id, report.user.email, PreviousDelivery(state="failed", error=str(error))
+                self._record({user.id: self._settled(user.id, user.email, "failed", str(error))})
+            else:
+                yield OutgoingMail(
+                    user_id=user.id,
+                    address=user.email,
+                    message=message,
+                    maybe_delivered=self._state(user) == "sending",
                 )
-                continue
-            yield Letter(user_id=report.user.id, address=report.user.email, message=message)
 
     def write_off(self) -> None:
-        """Tell the application's log of mails of earlier runs whose fate nobody will ever know."""
+        """Tell the application's log of mails of earlier runs of which nobody will ever know."""
         people = {str(user.id): user for user in self.audience.recipients}
         now = self.run.clock.now()
         for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):
             if user := people.get(recipient):
-                what = self._settled(user.id, user.email, PreviousDelivery(state="failed", error=_UNKNOWN))
+                what = self._settled(user.id, user.email, "failed", _UNKNOWN)
                 self.run.deliveries.close_abandoned(run, recipient, what, now=now)
 
-    def check(self) -> None:
-        """Return if the mailing may go on; else raise why not, a CavecronError."""
-        if self.trouble is not None:
-            raise self.trouble
-        self.run.check()
-
-    def note(self, turn: Turn) -> None:
-        """Note a turn down; if that is impossible, `check` says so before anything starts."""
-        for delivery in turn.results:
-            self._take(delivery)
-        for letter in turn.put_off:
-            self.known[letter.user_id] = PreviousDelivery(state="deferred", error=None)
-            self._unrecorded[str(letter.user_id)] = DeliveryUpdate(state="deferred")
-        begun = [str(letter.user_id) for letter in turn.starting]
-        if self.trouble is None:
-            try:
-                self._record(begun)
-            except CavecronError as trouble:
-                self.trouble = trouble
+    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
+        """Record results and a start, as `mail.models.DeliveryLog` says; what fails is kept for `finish`."""
+        for result in finished:
+            self._log_result(result)
+        settled = {result.mail.user_id: self._settled_by(result) for result in finished}
+        self._record(settled, [str(started.user_id)] if started else [])
+        self.run.progress(len(self.known), len(self.audience.recipients))
 
     def finish(self) -> None:
-        """Note down what could not be noted before; it was tried once more, so what is raised is final."""
+        """Record what could not be recorded before; it was tried once more, so what is raised is final."""
+        for user, error in self._postponed.items():
+            self._warn(user, error)
+        self._postponed.clear()
         if self._unrecorded:
-            self._record([])
+            self.run.deliveries.record(now=self.run.clock.now(), finished=self._unrecorded)
+            self._unrecorded.clear()
 
     def outcome(self) -> Outcome:
-        """Return the counts of the whole run, earlier attempts included, and each user with the fate."""
+        """Return the counts of the whole run, earlier attempts included, and what became of each mail."""
         told = [
             (user, what)
             for user in self.audience.recipients
@@ -163,28 +170,51 @@ class Mailing:
         known = self.known.get(user.id)
         return known.state if known else None
 
-    def _take(self, delivery: Delivery) -> None:
-        letter = delivery.letter
-        what = PreviousDelivery(state=_STATES[delivery.fate], error=delivery.error)
-        self._settle(letter.user_id, letter.address, what)
+    def _log_result(self, result: DeliveryResult) -> None:
+        user = result.mail.user_id
+        if result.is_final:
+            self._postponed.pop(user, None)
+            if result.error is not None:
+                self._warn(user, result.error)
+            elif _LOG.isEnabledFor(logging.DEBUG):
+                _LOG.debug("Rapport envoyé à %s <%s>", *self._named(user))
+        elif result.error is not None:
+            self._postponed[user] = result.error
 
-    def _settle(self, user: int, email: str, what: PreviousDelivery) -> None:
-        self.known[user] = what
-        self._unrecorded[str(user)] = self._settled(user, email, what)
+    def _warn(self, user: int, error: str) -> None:
+        _LOG.warning("Rapport non remis à %s <%s> : %s", *self._named(user), error)
 
-    def _settled(self, user: int, email: str, what: PreviousDelivery) -> DeliveryUpdate:
+    def _named(self, user_id: int) -> tuple[str, str]:
+        """Return the name and the address of a user."""
+        user = next(user for user in self.audience.recipients if user.id == user_id)
+        return user.username, user.email
+
+    def _settled_by(self, result: DeliveryResult) -> DeliveryUpdate:
+        """Return what a result means for the ledger; one that was not even sent keeps its earlier error."""
+        mail, state = result.mail, _STATES[result.status]
+        if result.error is None and state != "sent":
+            known = self.known.get(mail.user_id)
+            return DeliveryUpdate(state=state, error=known.error if known else None)
+        return self._settled(mail.user_id, mail.address, state, result.error)
+
+    def _settled(self, user: int, email: str, state: DeliveryState, error: str | None) -> DeliveryUpdate:
         row = EmailLogRow(
             smtp_config_id=self.backend.config.id if self.backend.config else None,
             recipient_email=email,
             recipient_user_id=user,
             subject=SUBJECT,
             template_name=TEMPLATE,
-            error_message=what.error,
+            error_message=error,
             at=self.run.clock.now(),
         )
-        log = partial(record_mail, sent=row)
-        return DeliveryUpdate(state=what.state, error=what.error, log=log)
+        return DeliveryUpdate(state=state, error=error, log=partial(record_mail, sent=row))
 
-    def _record(self, begun: list[str]) -> None:
-        self.run.deliveries.record(now=self.run.clock.now(), started=begun, finished=self._unrecorded)
-        self._unrecorded.clear()
+    def _record(self, settled: Mapping[int, DeliveryUpdate], started: Iterable[str] = ()) -> None:
+        for user, what in settled.items():
+            self.known[user] = PreviousDelivery(state=what.state, error=what.error)
+        by_recipient = {str(user): what for user, what in settled.items()}
+        try:
+            self.run.deliveries.record(now=self.run.clock.now(), started=started, finished=by_recipient)
+        except CavecronError:
+            self._unrecorded.update(by_recipient)
+            raise

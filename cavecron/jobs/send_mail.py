@@ -12,7 +12,7 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.job import Run
 from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
-from cavecron.mail.errors import UnknownFateError
+from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import check_address, plain_message
 
 
@@ -62,7 +62,7 @@ def _settle(
     )
     state: DeliveryState = "sent"
     if error is not None:
-        unknown = isinstance(error, UnknownFateError)
+        unknown = isinstance(error, DeliveryUnknownError)
         state = "sending" if unknown else "deferred" if error.temporary else "failed"
     settled = DeliveryUpdate(state=state, error=row.error_message, log=partial(record_mail, sent=row))
     run.deliveries.record(now=row.at, finished={key: settled})

@@ -73,7 +73,7 @@ def _owed(
     reason = f"{_NOT_REACHED} : {error}" if begun else str(error)
     for user in recipients:
         before = known.get(str(user.id))
-        if before is not None and (before.state in ("sent", "failed") or before.error):
+        if before is not None and (before.state in ("sent", "failed", "abandoned") or before.error):
             continue
         in_doubt = before is not None and before.state == "sending"
         row = EmailLogRow(

@@ -13,7 +13,7 @@ from cavecron.jobs.mail_backend import mail_backend
 from cavecron.jobs.report_mailing import Mailing, person
 from cavecron.jobs.unsent_reports import log_unsent
 from cavecron.mail.delivery.deliver import deliver
-from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.message import check_address
 
 _LOG = logging.getLogger(__name__)
@@ -80,9 +80,13 @@ def _mail(mailing: Mailing) -> Outcome:
     if mailing.done:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
     try:
-        _send(mailing, _pace(mailing.run))
-        if mailing.trouble is not None:
-            raise mailing.trouble  # noted down in the end, but not everybody was written to
+        deliver(
+            mailing.mails(),
+            mailing.backend.connect,
+            mailing,
+            policy=_policy(mailing.run),
+            check=mailing.run.check,
+        )
     except CavecronError as error:
         left = len(mailing.left())
         _LOG.warning("Rapports encore à envoyer: %d (cavecron run weekly_reports --resume)", left)
@@ -94,25 +98,12 @@ def _mail(mailing: Mailing) -> Outcome:
     return mailing.outcome()
 
 
-def _send(mailing: Mailing, pace: Pace) -> None:
-    people = {user.id: user for user in mailing.audience.recipients}
-    for turn in deliver(mailing.letters(), mailing.backend.connect, pace=pace, check=mailing.check):
-        for delivery in turn.results:
-            user = people[delivery.letter.user_id]
-            if delivery.error is None:
-                _LOG.debug("Rapport envoyé à %s <%s>", user.username, user.email)
-            else:
-                _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, delivery.error)
-        mailing.note(turn)
-        mailing.run.progress(len(mailing.known), len(people))
-
-
-def _pace(run: Run) -> Pace:
+def _policy(run: Run) -> DeliveryPolicy:
     limits = run.settings.mail_limits
-    return Pace(
+    return DeliveryPolicy(
         connections=limits.connections,
-        per_connection=limits.max_per_connection,
-        per_minute=limits.max_per_minute,
+        max_per_connection=limits.max_per_connection,
+        max_per_minute=limits.max_per_minute,
         grace=max(0.5, run.settings.stop_grace - _RESERVE),
     )
 

@@ -19,7 +19,8 @@ from cavecron.ledger.tables import IN_FLIGHT
 from cavecron.schedule import GRACE
 
 #: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.
-DeliveryState = Literal["sending", "sent", "failed", "deferred"]
+#: `abandoned`: handed over twice, and it is still not known; it is never sent again.
+DeliveryState = Literal["sending", "sent", "failed", "deferred", "abandoned"]
 #: Writes or rewrites the mail's row in the application's log; takes and returns the id of that row.
 LogWriter = Callable[[sqlite3.Connection, int | None], int]
 

@@ -1,4 +1,4 @@
-"""What can go wrong with one mail, and what slows down or ends the mailing.
+"""What can go wrong with one mail, and what slows down or ends the delivery of all.
 
 It knows no SMTP: a transport tells its troubles in these words, and `delivery` acts on them.
 """
@@ -6,45 +6,35 @@ It knows no SMTP: a transport tells its troubles in these words, and `delivery` 
 from cavecron.errors import CavecronError, TemporaryError
 
 
-class RecipientError(CavecronError):
+class RecipientRefusedError(CavecronError):
     """One mail cannot be delivered, now or later; the others can."""
 
 
-class SenderRefusedError(RecipientError):
-    """One mail was refused because of whom it is from: everybody's trouble, where the next one is too."""
+class SenderRefusedError(RecipientRefusedError):
+    """One mail was refused because of whom or through whom it is sent: so may all the others be."""
 
 
 class TemporaryRecipientError(TemporaryError):
     """One mail was not delivered this time; it is worth another try."""
 
 
-class BusyError(TemporaryRecipientError):
+class ServerBusyError(TemporaryRecipientError):
     """One mail was not delivered this time, and the server would like the next ones to come more slowly."""
 
 
-class LostError(TemporaryRecipientError):
-    """The connection was lost before the whole mail was handed over; by a time-out, or at once."""
+class ConnectionLostError(TemporaryRecipientError):
+    """The connection was lost before the whole mail was handed over; `timed_out`, or cut."""
 
     def __init__(self, text: str, *, timed_out: bool) -> None:
         self.timed_out = timed_out
         super().__init__(text)
 
-    @property
-    def at_once(self) -> bool:
-        """Return whether it may be tried again over a new connection without waiting."""
-        return not self.timed_out
 
-
-class UnknownFateError(LostError):
+class DeliveryUnknownError(ConnectionLostError):
     """The connection was lost after the whole mail was handed over: it may have arrived."""
 
-    @property
-    def at_once(self) -> bool:
-        """Return False: whether it may be sent again is not for the connection to say."""
-        return False
 
-
-class ServerError(CavecronError):
+class PermanentServerError(CavecronError):
     """No mail at all can be delivered until a person has changed something."""
 
 
@@ -53,8 +43,8 @@ class ServerUnavailableError(TemporaryError):
 
 
 class ThrottledError(ServerUnavailableError):
-    """The server wants to be left alone for a while; `at_once` where it may only mean this connection."""
+    """The server wants to be left alone for a while; `closing` where it may only mean this connection."""
 
-    def __init__(self, text: str, *, at_once: bool = False) -> None:
-        self.at_once = at_once
+    def __init__(self, text: str, *, closing: bool = False) -> None:
+        self.closing = closing
         super().__init__(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from cavecron.errors import reason
-from cavecron.mail.errors import ServerError
+from cavecron.mail.errors import PermanentServerError
 from cavecron.mail.models import Message
 
 
@@ -25,7 +25,7 @@ class MaildirTransport:
         """Make the folders.
 
         Raises:
-            ServerError: they cannot be made, or nothing can be put into them.
+            PermanentServerError: they cannot be made, or nothing can be put into them.
 
         """
         try:
@@ -40,7 +40,7 @@ class MaildirTransport:
         """Write `message`; the same Message-ID for the same address takes the place of what was there.
 
         Raises:
-            ServerError: it cannot be written.
+            PermanentServerError: it cannot be written.
 
         """
         name = sha256(f"{message['Message-ID']}\0{address}".encode()).hexdigest()[:32] + ".cavecron"
@@ -59,8 +59,8 @@ class MaildirTransport:
     def close(self) -> None:
         """Do nothing: each message is complete once it is in `new`."""
 
-    def _trouble(self, error: OSError) -> ServerError:
-        return ServerError(
+    def _trouble(self, error: OSError) -> PermanentServerError:
+        return PermanentServerError(
             f"CAVECRON_MAIL=maildir:{self._path} : impossible d'y écrire ({reason(error)})"
             " ; choisir un dossier où cavecron a le droit d'écrire"
         )

@@ -15,10 +15,11 @@ from email.message import EmailMessage
 from multiprocessing.connection import Connection
 
 from cavecron.mail.delivery.deliver import deliver
-from cavecron.mail.delivery.limits import Pace
-from cavecron.mail.models import Letter
+from cavecron.mail.delivery.limits import DeliveryPolicy
+from cavecron.mail.models import OutgoingMail
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import connector
+from tests.support.deliveries import ListLog
 from tests.support.fake_smtp.server import HostileServer
 
 _LATENCY = 0.020
@@ -55,13 +56,13 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def _letters(count: int) -> Iterator[Letter]:
+def _mails(count: int) -> Iterator[OutgoingMail]:
     for number in range(count):
         message = EmailMessage()
         message["Subject"] = "Rapport"
         message["Message-ID"] = f"<{number}@cave.example>"
         message.set_content("Bonjour,\n" * 500)
-        yield Letter(user_id=number, address=f"user{number}@example.org", message=message)
+        yield OutgoingMail(user_id=number, address=f"user{number}@example.org", message=message)
 
 
 def _ours(port: int, count: int, connections: int) -> None:
@@ -77,16 +78,16 @@ def _ours(port: int, count: int, connections: int) -> None:
         sender_name="",
         timeout=10.0,
     )
-    pace = Pace(connections=connections)
-    turns = deliver(_letters(count), connector(config, None), pace=pace, check=lambda: None)
-    delivered = [each for turn in turns for each in turn.results if each.error is None]
-    assert len(delivered) == count
+    log = ListLog()
+    policy = DeliveryPolicy(connections=connections)
+    deliver(_mails(count), connector(config, None), log, policy=policy, check=lambda: None)
+    assert [status for _, status, _ in log.results] == ["delivered"] * count
 
 
 def _bare(port: int, count: int) -> None:
     with smtplib.SMTP("127.0.0.1", port) as server:
-        for letter in _letters(count):
-            server.sendmail("cave@example.org", [letter.address], bytes(letter.message))
+        for mail in _mails(count):
+            server.sendmail("cave@example.org", [mail.address], bytes(mail.message))
 
 
 @contextmanager

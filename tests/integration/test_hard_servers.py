@@ -8,11 +8,12 @@ from time import monotonic
 import pytest
 
 from cavecron.mail.delivery.deliver import deliver
-from cavecron.mail.delivery.limits import Pace
+from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.errors import ServerUnavailableError
-from cavecron.mail.models import Delivery, Letter
+from cavecron.mail.models import OutgoingMail
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import connector
+from tests.support.deliveries import ListLog
 from tests.support.fake_smtp.faults import Fault, Greylist, Step, Visit, close, delay, reply, reset
 from tests.support.fake_smtp.server import HostileServer
 
@@ -42,24 +43,27 @@ def _message(number: int) -> EmailMessage:
     return message
 
 
-def _letters(count: int) -> list[Letter]:
+def _mails(count: int) -> list[OutgoingMail]:
     return [
-        Letter(user_id=number, address=f"user{number}@example.org", message=_message(number))
+        OutgoingMail(user_id=number, address=f"user{number}@example.org", message=_message(number))
         for number in range(count)
     ]
 
 
-def _mailed(server: HostileServer, count: int, pace: Pace) -> list[Delivery]:
-    turns = deliver(_letters(count), connector(_config(server.port), None), pace=pace, check=lambda: None)
-    return [delivery for turn in turns for delivery in turn.results]
+def _mailed(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[str]:
+    """Send so many mails; return the last status of each."""
+    log = ListLog()
+    connect = connector(_config(server.port), None, answer_limit=_LIMIT)
+    deliver(_mails(count), connect, log, policy=policy, check=lambda: None)
+    return [status for _, status, _ in log.results]
 
 
 def test_a_greylisting_server_gets_its_second_attempt() -> None:
     """After all others, once its time is over: everybody has the mail once."""
     with HostileServer(Greylist(0.3)) as server:
-        told = _mailed(server, 20, Pace(second_try=0.4))
+        statuses = _mailed(server, 20, DeliveryPolicy(retry_after=0.4))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(20)}
-    assert Counter(delivery.fate.value for delivery in told) == {"delivered": 20}
+    assert Counter(statuses) == {"delivered": 20}
 
 
 def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() -> None:
@@ -75,9 +79,9 @@ def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() 
         return None
 
     with HostileServer(policy) as server:
-        told = _mailed(server, 12, Pace(pauses=(0.05, 0.1, 0.2)))
+        statuses = _mailed(server, 12, DeliveryPolicy(pauses=(0.05, 0.1, 0.2)))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(12)}
-    assert {delivery.fate.value for delivery in told} == {"delivered"}
+    assert set(statuses) == {"delivered"}
 
 
 @pytest.mark.parametrize(
@@ -96,10 +100,10 @@ def test_a_server_that_takes_one_connection_only_gets_all_mails_over_that(
 ) -> None:
     """However it turns the second one away."""
     with server() as running:
-        told = _mailed(running, 20, Pace(connections=3))
+        statuses = _mailed(running, 20, DeliveryPolicy(connections=3))
         assert running.copies() == {f"user{number}@example.org": 1 for number in range(20)}
         assert {mail.connection for mail in running.accepted} == {1}
-    assert {delivery.fate.value for delivery in told} == {"delivered"}
+    assert set(statuses) == {"delivered"}
 
 
 @pytest.mark.parametrize("connections", [1, 2, 8])
@@ -117,7 +121,7 @@ def test_a_server_that_dies_costs_one_time_out_and_one_look_whether_it_is_back(c
 
         server.policies.append(die)
         with pytest.raises(ServerUnavailableError):
-            _mailed(server, 100, Pace(connections=connections))
+            _mailed(server, 100, DeliveryPolicy(connections=connections))
         seconds = monotonic() - started[0]
     # And one more of a second at most: the farewell.
     assert seconds < 2 * _LIMIT + 1 + 1
@@ -136,7 +140,7 @@ def test_no_mail_is_sent_twice_when_the_server_restarts() -> None:
             return None
 
         server.policies.append(restart)
-        told = _mailed(server, 60, Pace(connections=4, second_try=0.2))
+        statuses = _mailed(server, 60, DeliveryPolicy(connections=4, retry_after=0.2))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(60)}
-    assert {delivery.fate.value for delivery in told} == {"delivered"}
+    assert set(statuses) == {"delivered"}
     assert len(cut) == 4

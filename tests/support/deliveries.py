@@ -1,25 +1,65 @@
-"""Letters for tests of a mailing, and what its turns tell of them."""
+"""Mails for tests of a delivery, and a log that keeps what is recorded of them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from email.message import EmailMessage
+from threading import Lock
 
 import pytest
 
 from cavecron.errors import CavecronError
 from cavecron.mail.delivery.deliver import deliver
-from cavecron.mail.delivery.limits import Pace
-from cavecron.mail.models import Delivery, Letter, Turn
+from cavecron.mail.delivery.limits import DeliveryPolicy
+from cavecron.mail.models import DeliveryResult, OutgoingMail
 from tests.support.transports import Recorder
 
-Told = tuple[str, str, str | None]
-ONE = Pace(connections=1, pauses=(0.01, 0.02, 0.03), second_try=0.01, grace=5.0)
-TWO = Pace(connections=2, pauses=(0.01, 0.02, 0.03), second_try=0.01, grace=5.0)
+Result = tuple[str, str, str | None]
+ONE = DeliveryPolicy(connections=1, pauses=(0.01, 0.02, 0.03), retry_after=0.01, grace=5.0)
+TWO = DeliveryPolicy(connections=2, pauses=(0.01, 0.02, 0.03), retry_after=0.01, grace=5.0)
 
 
-def letters(names: str) -> list[Letter]:
-    """Return a letter for each character, whose address it is."""
+class ListLog:
+    """Keeps what is recorded, in order; `in_doubt` are the addresses of mails that are on their way."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.calls: list[tuple[tuple[DeliveryResult, ...], OutgoingMail | None]] = []
+        self.in_doubt: set[str] = set()
+
+    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
+        """Keep it; fail where what is finished was not started before."""
+        with self.lock:
+            self.calls.append((tuple(finished), started))
+            for result in finished:
+                self.in_doubt.remove(result.mail.address)
+            if started:
+                assert started.address not in self.in_doubt
+                self.in_doubt.add(started.address)
+
+    @property
+    def started(self) -> list[str]:
+        """Return whose mails were started, in order."""
+        return [started.address for _, started in self.calls if started]
+
+    @property
+    def all_results(self) -> list[DeliveryResult]:
+        """Return every result, those of first tries that were followed by a second one too."""
+        return [result for finished, _ in self.calls for result in finished]
+
+    @property
+    def results(self) -> list[Result]:
+        """Return the last result of each mail, in the order in which they came."""
+        last = {result.mail.address: result for result in self.all_results}
+        return [
+            (result.mail.address, result.status.value, result.error)
+            for result in self.all_results
+            if last[result.mail.address] is result
+        ]
+
+
+def mails(names: str) -> list[OutgoingMail]:
+    """Return a mail for each character, whose address it is."""
     return [
-        Letter(user_id=number, address=name, message=EmailMessage())
+        OutgoingMail(user_id=number, address=name, message=EmailMessage())
         for number, name in enumerate(names, start=1)
     ]
 
@@ -28,30 +68,19 @@ def go_on() -> None:
     """Never stop."""
 
 
-def told_of(turns: Iterable[Turn]) -> list[Told]:
-    """Return what the turns tell, in order."""
-    return [said(delivery) for turn in turns for delivery in turn.results]
+def delivered(recorder: Recorder, names: str, policy: DeliveryPolicy | None = None) -> list[Result]:
+    """Return the last result of each mail of a delivery that ends well."""
+    log = ListLog()
+    deliver(mails(names), recorder.connect, log, policy=policy, check=go_on)
+    return log.results
 
 
-def tell(told: list[Told], turns: Iterable[Turn]) -> None:
-    """Add what is told of letters, turn by turn: all of it, where the turns end in an error too."""
-    for turn in turns:
-        told += told_of([turn])
-
-
-def said(delivery: Delivery) -> Told:
-    """Return what one result says."""
-    return delivery.letter.address, delivery.fate.value, delivery.error
-
-
-def addresses(some: Iterable[Letter]) -> list[str]:
-    """Return to whom these letters go."""
-    return [letter.address for letter in some]
-
-
-def cut_short(recorder: Recorder, names: str, pace: Pace = ONE) -> tuple[list[Told], CavecronError]:
-    """Return what was told of a mailing that raises, and what it raised."""
-    told: list[Told] = []
+def cut_short(
+    recorder: Recorder, names: str, policy: DeliveryPolicy = ONE
+) -> tuple[list[Result], CavecronError]:
+    """Return the last results of a delivery that raises, and what it raised."""
+    log = ListLog()
     with pytest.raises(CavecronError) as caught:
-        tell(told, deliver(letters(names), recorder.connect, pace=pace, check=go_on))
-    return told, caught.value
+        deliver(mails(names), recorder.connect, log, policy=policy, check=go_on)
+    assert log.in_doubt == set()
+    return log.results, caught.value

@@ -4,6 +4,7 @@ It tells of each fault at each step of the dialogue, for the first, a middle or 
 connection, where a step comes before recipients), once or from then on for everybody.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -13,11 +14,12 @@ from typing import Literal
 
 from cavecron.errors import CavecronError
 from cavecron.mail.delivery.deliver import deliver
-from cavecron.mail.delivery.limits import Pace
-from cavecron.mail.models import Delivery, Fate, Letter
+from cavecron.mail.delivery.limits import DeliveryPolicy
+from cavecron.mail.models import DeliveryStatus, OutgoingMail
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import connector
 from tests.support.authority import Authority
+from tests.support.deliveries import ListLog
 from tests.support.fake_smtp.dialogue import Mail
 from tests.support.fake_smtp.faults import (
     FAULTS,
@@ -38,7 +40,9 @@ STEP_LIMIT, MAILING_LIMIT = 1.0, 15.0
 USERS = tuple(f"user{number}@example.org" for number in range(7))
 _LOGIN = ("cave", "sésame")
 #: A new connection after two mails, so that there are some.
-_PACE = Pace(connections=2, per_connection=2, pauses=(0.05, 0.1, 0.2), second_try=0.2, grace=3.0)
+_POLICY = DeliveryPolicy(
+    connections=2, max_per_connection=2, pauses=(0.05, 0.1, 0.2), retry_after=0.2, grace=3.0
+)
 
 Position = Literal["first", "middle", "last"]
 _PLACES: dict[Position, int] = {"first": 0, "middle": 3, "last": 6}
@@ -106,7 +110,7 @@ def storms() -> Iterator[Storm]:
 class Report:
     """What the mailing said, and what the server has."""
 
-    deliveries: Sequence[Delivery]
+    log: ListLog
     raised: CavecronError | None
     accepted: Sequence[Mail]
     seconds: float
@@ -114,30 +118,28 @@ class Report:
 
 def weather(storm: Storm, ca: Authority) -> Report:
     """Send a mail to each user through the storm."""
-    deliveries: list[Delivery] = []
-    raised = None
+    log, raised = ListLog(), None
     server = HostileServer(*storm.policies(), tls="starttls", context=ca.context(), login=_LOGIN)
     started = monotonic()
     with server:
-        mailing = deliver(
-            _letters(), connector(_config(server.port), ca.ca_file), pace=_PACE, check=lambda: None
-        )
+        connect = connector(_config(server.port), ca.ca_file, answer_limit=STEP_LIMIT)
         try:
-            for turn in mailing:
-                deliveries.extend(turn.results)
+            deliver(_mails(), connect, log, policy=_POLICY, check=lambda: None)
         except CavecronError as error:
             raised = error
         seconds = monotonic() - started
-    return Report(deliveries=deliveries, raised=raised, accepted=server.accepted, seconds=seconds)
+    return Report(log=log, raised=raised, accepted=server.accepted, seconds=seconds)
 
 
 def complaints(storm: Storm, report: Report) -> Iterator[str]:
     """Yield what is not as it should be."""
     if report.seconds > MAILING_LIMIT:
         yield f"it took {report.seconds:.1f} s"
-    told = [delivery.letter.address for delivery in report.deliveries]
-    if len(told) != len(set(told)):
-        yield f"somebody is told twice: {told}"
+    told = [address for address, _, _ in report.log.results]
+    if report.log.in_doubt:
+        yield f"nothing is said of {report.log.in_doubt}"
+    if max(Counter(mail.recipient for mail in report.accepted).values(), default=0) > 2:
+        yield "somebody has a mail three times"
     if report.raised is None and set(told) != set(USERS):
         yield f"it ended well and told of {told} only"
     for user in USERS:
@@ -149,48 +151,51 @@ def complaints(storm: Storm, report: Report) -> Iterator[str]:
 def _lies(user: str, report: Report) -> Iterator[str]:
     """Yield where the report on one user is not what the server has."""
     mails = [mail for mail in report.accepted if mail.recipient == user]
-    delivery = next((each for each in report.deliveries if each.letter.address == user), None)
-    fate = delivery.fate if delivery else None
+    results = [result for result in report.log.all_results if result.mail.address == user]
+    result = results[-1] if results else None
+    status = result.status if result else None
+    unanswered = sum(each.status is DeliveryStatus.UNKNOWN for each in results[:-1])
     if len({mail.message_id for mail in mails}) > 1:
         yield f"{user} has different mails"
     allowed = {
-        Fate.DELIVERED: (1, 2 if delivery and delivery.repeated else 1),
-        Fate.UNKNOWN: (0, 2),
-        Fate.REFUSED: (0, 1 if delivery and delivery.repeated else 0),
+        DeliveryStatus.DELIVERED: (1, 1 + bool(unanswered)),
+        DeliveryStatus.UNKNOWN: (0, 1),
+        DeliveryStatus.ABANDONED: (0, 2),
+        DeliveryStatus.REFUSED: (0, bool(unanswered)),
     }
-    least, most = allowed.get(fate, (0, 0)) if fate else (0, 0)
+    least, most = allowed.get(status, (0, 0)) if status else (0, 0)
     if not least <= len(mails) <= most:
-        yield f"{user} has {len(mails)} mails, and was told as {fate}"
-    if delivery and (delivery.error is None) != (fate is Fate.DELIVERED):
-        yield f"{user}: {fate} with the error {delivery.error!r}"
+        yield f"{user} has {len(mails)} mails, and was told as {status}"
+    if result and (result.error is None) != (status is DeliveryStatus.DELIVERED):
+        yield f"{user}: {status} with the error {result.error!r}"
 
 
 def _collateral(storm: Storm, report: Report) -> Iterator[str]:
     """Yield who has no mail because of what happened once, to somebody else or to a connection."""
-    got = {each.letter.address for each in report.deliveries if each.fate is Fate.DELIVERED}
+    got = {address for address, status, _ in report.log.results if status == "delivered"}
     if report.raised:
-        nobody = not report.deliveries and not report.accepted
+        nobody = not report.log.results and not report.accepted
         if not (storm.by_connection and storm.position == "first" and nobody):
             yield f"it ended with {report.raised}"
         return
     refused = storm.step is Step.RSET or (storm.fault == "5xx" and not storm.by_connection)
     lost = set(USERS) - got
     if storm.step is Step.MAIL and refused:  # whose mail that was is the connections' affair
-        if len(lost) != 1:
+        if len(lost) > 1:
             yield f"without mail: {lost}"
     elif lost != ({storm.victim} if refused else set()):
         yield f"without mail: {lost}"
 
 
-def _letters() -> list[Letter]:
-    letters = []
+def _mails() -> list[OutgoingMail]:
+    mails = []
     for number, user in enumerate(USERS):
         message = EmailMessage()
         message["Message-ID"] = f"<{number}@cave.example>"
         message["To"] = user
         message.set_content("Bonjour\n" * 50)
-        letters.append(Letter(user_id=number, address=user, message=message))
-    return letters
+        mails.append(OutgoingMail(user_id=number, address=user, message=message))
+    return mails
 
 
 def _config(port: int) -> SmtpConfig:

@@ -1,7 +1,8 @@
 """Small transports for tests: they keep what they were given, and fail as they are told to."""
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
+from threading import Event, Lock
+from time import sleep
 
 from cavecron.mail.models import Message
 from cavecron.mail.transport import Transport
@@ -41,6 +42,30 @@ class Recorder:
             trouble = self._troubles[address].pop(0)
             if trouble:
                 raise trouble
+
+
+class SlowRecorder(Recorder):
+    """Takes five milliseconds for each mail, as a server does: so there are always mails that wait."""
+
+    def send(self, address: str) -> None:
+        """Take its time."""
+        sleep(0.005)
+        super().send(address)
+
+
+class Held(Recorder):
+    """Delivers nothing before `released` is set; `sending` is set once it has something to deliver."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sending = Event()
+        self.released = Event()
+
+    def send(self, address: str) -> None:
+        """Wait, then deliver."""
+        self.sending.set()
+        assert self.released.wait(10)
+        super().send(address)
 
 
 class _Line:

@@ -1,4 +1,4 @@
-"""Which letter is next, which waits for a second try, and what an answer makes of one.
+"""Which mail is next, which waits for its second try, and what an answer makes of one.
 
 Pure: instants are seconds on a monotonic clock that the caller reads; it knows neither connections nor
 threads.
@@ -8,180 +8,170 @@ from collections import deque
 from dataclasses import replace
 
 from cavecron.mail.errors import (
-    LostError,
-    RecipientError,
+    ConnectionLostError,
+    DeliveryUnknownError,
+    PermanentServerError,
+    RecipientRefusedError,
     SenderRefusedError,
-    ServerError,
     ServerUnavailableError,
     TemporaryRecipientError,
-    UnknownFateError,
+    ThrottledError,
 )
-from cavecron.mail.models import Attempt, Delivery, Fate, Letter, Turn
+from cavecron.mail.models import DeliveryResult, DeliveryStatus, OutgoingMail, PendingMail
 
-#: Letters that wait for their second try: each is kept in memory. Beyond, they are for a later mailing.
-_MOST_WAITING = 200
-#: Seconds before the second try of a letter whose connection was lost.
+#: Mails that wait for their second try: each is kept in memory. Beyond, they are for a later delivery.
+_MAX_WAITING = 200
+#: Seconds before the second try of a mail whose connection was lost.
 _AFTER_LOSS = 1.0
 #: How many times in a row, with nothing getting through, connections may be lost; by time-outs.
-_MOST_LOSSES, _MOST_TIME_OUTS = 3, 2
+_MAX_LOSSES, _MAX_TIME_OUTS = 3, 2
 
 
-class Sorting:
-    """The letters of a mailing that are not on their way, and what is not told yet of the others."""
+class RetryQueue:
+    """The mails of a delivery: new ones first, then those that are tried a second and last time."""
 
-    def __init__(self, second_try: float) -> None:
-        self._second_try = second_try
-        self._ready: deque[Attempt] = deque()
-        self._later: list[Attempt] = []
-        #: Refused because of their sender, and no other letter got past it since.
-        self._suspects: list[Attempt] = []
-        self._results: list[Delivery] = []
-        self._put_off: list[Letter] = []
-        self._losses, self._losses_in_a_row = 0, 0
-        self._works = False
-        #: What ends the mailing.
-        self.trouble: Exception | None = None
+    def __init__(self, retry_after: float) -> None:
+        self._retry_after = retry_after
+        self._new: deque[PendingMail] = deque()
+        self._retries: list[PendingMail] = []
+        self._in_flight: set[PendingMail] = set()
+        #: Connections that were lost, those that were lost together counted once: in all, and in a row.
+        self.losses, self._losses_in_a_row = 0, 0
+        self._sender_accepted, self._sender_refusals = False, 0
+        #: Whether no more mails are to come.
+        self.closed = False
+        #: What ends the delivery.
+        self.failure: Exception | None = None
 
     @property
     def ready(self) -> int:
-        """Return how many letters wait for their turn, those for a second try not counted."""
-        return len(self._ready)
+        """Return how many mails wait for their first try."""
+        return len(self._new)
 
     @property
-    def waiting(self) -> int:
-        """Return how many letters wait for their second try."""
-        return len(self._later)
+    def retries(self) -> int:
+        """Return how many mails wait for their second try."""
+        return len(self._retries)
 
     @property
-    def shaky(self) -> bool:
-        """Return whether the last thing heard of the server was that a connection was lost."""
+    def in_flight(self) -> int:
+        """Return how many mails were taken and have no result yet."""
+        return len(self._in_flight)
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether nothing is left to be done."""
+        return self.closed and not (self._new or self._retries or self._in_flight)
+
+    @property
+    def is_probing(self) -> bool:
+        """Return whether a connection was lost last, so that one mail at a time shows if the server works."""
         return self._losses_in_a_row > 0
 
     @property
-    def unsaid(self) -> bool:
-        """Return whether there is something to tell."""
-        return bool(self._results or self._put_off)
+    def has_untried(self) -> bool:
+        """Return whether a mail never had its first try."""
+        return not self.closed or any(not pending.started for pending in self._new)
 
-    @property
-    def untried(self) -> bool:
-        """Return whether a letter was never handed over."""
-        return any(not attempt.begun for attempt in self._ready)
-
-    def add(self, letter: Letter) -> None:
-        """Take a new letter, the last of those that are ready."""
-        self._ready.append(Attempt(letter=letter))
+    def put(self, mail: OutgoingMail) -> None:
+        """Add a new mail."""
+        self._new.append(PendingMail(mail=mail, maybe_delivered=mail.maybe_delivered))
 
     def wait(self, now: float) -> float | None:
-        """Return the seconds until `take` has a letter; None where there is none at all."""
-        if self._ready:
+        """Return the seconds until `take` has a mail; None where that depends on what happens before."""
+        if self.is_probing and any(pending.losses == self.losses for pending in self._in_flight):
+            return None
+        if self._new:
             return 0.0
-        return max(0.0, self._later[0].due - now) if self._later else None
+        if not self.closed or not self._retries:  # second tries come after all the others
+            return None
+        return max(0.0, self._retries[0].not_before - now)
 
-    def take(self) -> Attempt:
-        """Return the next letter, to be handed over."""
-        attempt = self._ready.popleft() if self._ready else self._later.pop(0)
-        return replace(attempt, begun=True, losses=self._losses)
+    def take(self) -> PendingMail:
+        """Return the next mail, to be sent now."""
+        waiting = self._new.popleft() if self._new else self._retries.pop(0)
+        pending = replace(waiting, losses=self.losses)
+        self._in_flight.add(pending)
+        return pending
 
-    def take_back(self, attempt: Attempt) -> None:
-        """Tell that a letter was not handed over after all."""
-        if attempt.error:  # it was tried before, and that has a fate to be told
-            self._ready.appendleft(attempt)
-        else:
-            self._put_off.append(attempt.letter)
+    def put_back(self, pending: PendingMail) -> None:
+        """Make a mail that was taken and not sent the next one again."""
+        if pending in self._in_flight:
+            self._in_flight.remove(pending)
+            self._new.appendleft(pending)
 
-    def put_back(self, attempt: Attempt, error: Exception) -> None:
-        """Make a letter the next one again: it was not its fault."""
-        self._ready.appendleft(replace(attempt, error=str(error)))
-        if not attempt.doubtful:
-            self._put_off.append(attempt.letter)
+    def end(self, pending: PendingMail, status: DeliveryStatus, error: str | None) -> DeliveryResult | None:
+        """Return the result of a mail whose answer is not waited for; None where it has one."""
+        if pending not in self._in_flight:
+            return None
+        self._in_flight.remove(pending)
+        return self._result(pending, status, error)
 
-    def settle(self, attempt: Attempt, error: Exception | None, now: float) -> None:
-        """Decide what becomes of a letter that a connection has carried, and of the mailing."""
-        attempt = replace(attempt, error=str(error or ""))
+    def record_result(
+        self, pending: PendingMail, error: Exception | None, now: float
+    ) -> DeliveryResult | None:
+        """Return what `error` makes of a mail that was sent; None where that was decided without it."""
+        if pending not in self._in_flight:
+            return None
+        self._in_flight.remove(pending)
+        pending = replace(pending, started=True)
         if error is None:
-            self._server_works()
-            self._finish(attempt, Fate.DELIVERED)
-        elif isinstance(error, SenderRefusedError):
-            self._suspects.append(attempt)
-            if len(self._suspects) > 1:
-                self.trouble = ServerError(str(error))
-        elif isinstance(error, RecipientError):
-            self._server_works()
-            self._finish(attempt, Fate.REFUSED)
-        elif isinstance(error, TemporaryRecipientError):
-            self._not_now(attempt, error, now)
-        else:
-            self.put_back(attempt, error)
-            self.trouble = error
+            self._got_past_sender()
+            return self._result(pending, DeliveryStatus.DELIVERED, None)
+        if isinstance(error, SenderRefusedError):
+            return self._sender_refused(pending, error, now)
+        if isinstance(error, RecipientRefusedError):
+            self._got_past_sender()
+            return self._result(pending, DeliveryStatus.REFUSED, str(error))
+        if isinstance(error, TemporaryRecipientError):
+            return self._not_now(pending, error, now)
+        if not isinstance(error, ThrottledError):
+            self.failure = self.failure or error
+        self._new.appendleft(pending)
+        return self._result(pending, DeliveryStatus.DEFERRED, str(error), is_final=False)
 
-    def conclude(self) -> None:
-        """Decide about the last suspects: there is no other letter that could clear the sender."""
-        if self._suspects and not self._works:
-            self.trouble = ServerError(self._suspects[-1].error)
-        else:
-            self._server_works()
+    def _result(
+        self, pending: PendingMail, status: DeliveryStatus, error: str | None, *, is_final: bool = True
+    ) -> DeliveryResult:
+        if status is DeliveryStatus.DEFERRED and pending.maybe_delivered:
+            status = DeliveryStatus.UNKNOWN
+        return DeliveryResult(mail=pending.mail, status=status, error=error, is_final=is_final)
 
-    def break_off(self, on_their_way: tuple[Attempt, ...], error: str) -> None:
-        """Tell of every letter that was begun: the mailing ends, nobody waits for those on their way."""
-        for attempt in on_their_way:
-            self._finish(replace(attempt, error=error), Fate.UNKNOWN)
-        for attempt in (*self._suspects, *self._ready, *self._later):
-            if attempt.begun:
-                self._finish(attempt, Fate.DEFERRED)
+    def _sender_refused(self, pending: PendingMail, error: SenderRefusedError, now: float) -> DeliveryResult:
+        """Take it for that mail's trouble where others get past the sender, else for everybody's."""
+        if pending.is_retry and self._sender_accepted:
+            return self._result(pending, DeliveryStatus.REFUSED, str(error))
+        self._sender_refusals += 1
+        if self._sender_refusals > 1:
+            self.failure = self.failure or PermanentServerError(str(error))
+        return self._try_later(pending, error, now + min(self._retry_after, _AFTER_LOSS))
 
-    def turn(self, starting: tuple[Attempt, ...] = ()) -> Turn:
-        """Return what is to be told, once."""
-        turn = Turn(
-            results=tuple(self._results),
-            put_off=tuple(self._put_off),
-            starting=tuple(attempt.letter for attempt in starting),
-        )
-        self._results.clear()
-        self._put_off.clear()
-        return turn
+    def _not_now(self, pending: PendingMail, error: TemporaryRecipientError, now: float) -> DeliveryResult:
+        if not isinstance(error, ConnectionLostError):
+            self._got_past_sender()
+            return self._try_later(pending, error, now + self._retry_after)
+        self._count_loss(pending, error)
+        if isinstance(error, DeliveryUnknownError):
+            if pending.maybe_delivered:
+                return self._result(pending, DeliveryStatus.ABANDONED, str(error))
+            pending = replace(pending, maybe_delivered=True)
+        return self._try_later(pending, error, now + min(self._retry_after, _AFTER_LOSS))
 
-    def _finish(self, attempt: Attempt, fate: Fate) -> None:
-        if fate is Fate.DEFERRED and attempt.doubtful:
-            fate = Fate.UNKNOWN
-        self._put_off = [letter for letter in self._put_off if letter is not attempt.letter]
-        self._results.append(
-            Delivery(
-                letter=attempt.letter,
-                fate=fate,
-                error=None if fate is Fate.DELIVERED else attempt.error,
-                repeated=attempt.doubtful and attempt.second,
-            )
-        )
+    def _try_later(self, pending: PendingMail, error: Exception, not_before: float) -> DeliveryResult:
+        last = pending.is_retry or len(self._retries) >= _MAX_WAITING
+        if not last:
+            self._retries.append(replace(pending, is_retry=True, not_before=not_before))
+            self._retries.sort(key=lambda waiting: waiting.not_before)
+        return self._result(pending, DeliveryStatus.DEFERRED, str(error), is_final=last)
 
-    def _not_now(self, attempt: Attempt, error: TemporaryRecipientError, now: float) -> None:
-        pause = self._second_try
-        if isinstance(error, LostError):
-            pause = min(pause, _AFTER_LOSS)
-            self._lose(attempt, error)
-        else:
-            self._server_works()
-        again = attempt.second
-        attempt = replace(attempt, doubtful=attempt.doubtful or isinstance(error, UnknownFateError))
-        if again or len(self._later) >= _MOST_WAITING:
-            self._finish(attempt, Fate.DEFERRED)
-            return
-        self._later.append(replace(attempt, second=True, due=now + pause))
-        self._later.sort(key=lambda waiting: waiting.due)
-        if not attempt.doubtful:
-            self._put_off.append(attempt.letter)
-
-    def _lose(self, attempt: Attempt, error: LostError) -> None:
+    def _count_loss(self, pending: PendingMail, error: ConnectionLostError) -> None:
         """Count lost connections: those that were lost together, once."""
-        if attempt.losses == self._losses:
-            self._losses += 1
+        if pending.losses == self.losses:
+            self.losses += 1
             self._losses_in_a_row += 1
-        if self._losses_in_a_row >= (_MOST_TIME_OUTS if error.timed_out else _MOST_LOSSES):
-            self.trouble = self.trouble or ServerUnavailableError(str(error))
+        if self._losses_in_a_row >= (_MAX_TIME_OUTS if error.timed_out else _MAX_LOSSES):
+            self.failure = self.failure or ServerUnavailableError(str(error))
 
-    def _server_works(self) -> None:
-        """Note that a letter got past its sender, wherever it ended; so the sender is welcome."""
-        self._works = True
-        self._losses_in_a_row = 0
-        for attempt in self._suspects:
-            self._finish(attempt, Fate.REFUSED)
-        self._suspects.clear()
+    def _got_past_sender(self) -> None:
+        self._sender_accepted = True
+        self._sender_refusals = self._losses_in_a_row = 0

@@ -1,150 +1,159 @@
-"""Connections that carry mails at the same time, each in a thread of its own.
+"""Workers, each a thread with one connection, that take mails from the queue and send them.
 
-It decides nothing: what went wrong is handed over to the thread that asks. Nobody joins these threads for
-ever: a server that hangs cannot hold the process.
+They are daemons that nobody joins for ever: a server that hangs cannot hold the process.
 """
 
-import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from contextlib import suppress
 from threading import Thread
 from time import monotonic
 
-from cavecron.errors import CavecronError
-from cavecron.mail.errors import LostError, ThrottledError
-from cavecron.mail.models import Attempt
+from cavecron.errors import CavecronError, TemporaryError
+from cavecron.mail.delivery.dispatcher import Dispatcher
+from cavecron.mail.errors import ConnectionLostError, ThrottledError
+from cavecron.mail.models import DeliveryLog, DeliveryResult, PendingMail
 from cavecron.mail.transport import Transport
 
-#: Seconds that all connections together get to take leave of the server.
-_FAREWELL = 1.0
+#: Seconds that all workers together get to take leave of the server.
+_LONGEST_GOODBYE = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of a task: of an attempt, or of opening the connection where there is none.
+class MailWorker:
+    """One thread with one connection: take a mail, record its start, send it, record what became of it."""
 
-    `opening` where the error is that it could not be opened.
-    """
+    def __init__(
+        self, dispatcher: Dispatcher, transport: Transport, log: DeliveryLog, check: Callable[[], None]
+    ) -> None:
+        self._dispatcher, self._transport, self._log, self._check = dispatcher, transport, log, check
+        self._finished: list[DeliveryResult] = []
+        #: Mails sent over this connection, and how many others had been lost when it was opened.
+        self._sent, self._losses = 0, 0
+        self._thread = Thread(target=self._run, name="cavecron-mail", daemon=True)
 
-    connection: "Connection"
-    attempt: Attempt | None
-    error: Exception | None = None
-    opening: bool = False
-
-
-class Connection:
-    """A thread with a transport: one task at a time; it is opened anew after `most` mails."""
-
-    def __init__(self, transport: Transport, most: int, answers: SimpleQueue[Answer]) -> None:
-        self._transport = transport
-        self._most, self._carried = most, 0
-        self._tasks: SimpleQueue[Callable[[], Answer] | None] = SimpleQueue()
-        self._answers = answers
-        self._thread = Thread(target=self._work, name="cavecron-mail", daemon=True)
+    def start(self) -> None:
+        """Start the thread; raises RuntimeError where the system has none left."""
         self._thread.start()
-
-    def open(self) -> None:
-        """Connect; the answer tells how it went."""
-        self._tasks.put(lambda: self._tried(None))
-
-    def carry(self, attempt: Attempt) -> None:
-        """Carry `attempt`; the answer tells how it went."""
-        self._tasks.put(lambda: self._carry(attempt))
-
-    def dismiss(self) -> None:
-        """End the thread after what it is doing."""
-        self._tasks.put(None)
 
     def join(self, seconds: float) -> None:
         """Wait for the end of the thread, no longer than that."""
         self._thread.join(seconds)
 
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            self._answers.put(task())
-        with contextlib.suppress(CavecronError):
-            self._transport.close()
-
-    def _carry(self, attempt: Attempt) -> Answer:
-        if self._carried >= self._most:
-            self._transport.close()
-            self._carried = 0
-        self._carried += 1
-        answer = self._tried(attempt)
-        again = isinstance(answer.error, LostError | ThrottledError) and answer.error.at_once
-        # A server may close a connection at any time; that tells nothing of the mail.
-        return self._tried(attempt) if again and not answer.opening else answer
-
-    def _tried(self, attempt: Attempt | None) -> Answer:
-        opening = True
+    def _run(self) -> None:
         try:
+            self._work()
+        except Exception as error:  # raised again where the delivery was asked for
+            self._dispatcher.fail(error)
+        finally:
+            self._dispatcher.settle(self)
+            with suppress(CavecronError):
+                self._transport.close()
+
+    def _work(self) -> None:
+        while True:
+            pending = self._dispatcher.take(wait=not self._finished)
+            if pending is None and not self._finished:
+                return
+            if pending is None or not self._is_connected():
+                self._record_finished()
+            if pending is not None:
+                error = self._connect()
+                if error is None:
+                    self._send(pending)
+                elif not self._dispatcher.not_connected(pending, error):
+                    return
+
+    def _record_finished(self) -> None:
+        if self._finished:
+            self._log.record(self._finished, None)
+            self._finished = []
+            self._dispatcher.settle(self)
+
+    def _is_connected(self) -> bool:
+        """Return whether the connection is to be used: not after many mails, nor after another one was lost.
+
+        What lost one may have lost them all, without a word.
+        """
+        limit = self._dispatcher.policy.max_per_connection
+        return 0 < self._sent < limit and self._losses == self._dispatcher.losses
+
+    def _connect(self) -> Exception | None:
+        """Open the connection where that is not done yet; return what was in the way."""
+        if self._is_connected():
+            return None
+        try:
+            if self._sent or self._losses != self._dispatcher.losses:
+                self._transport.close()
+            self._sent, self._losses = 0, self._dispatcher.losses
             self._transport.open()
-            opening = False
-            if attempt is not None:
-                self._transport.send(attempt.letter.message, attempt.letter.address)
-        except Exception as trouble:  # handed over, and judged in the thread that asked
-            return Answer(connection=self, attempt=attempt, error=trouble, opening=opening)
-        return Answer(connection=self, attempt=attempt)
+        except Exception as error:  # judged by the dispatcher
+            return error
+        self._dispatcher.connected()
+        return None
+
+    def _send(self, pending: PendingMail) -> None:
+        """Record that a mail starts, together with what became of the one before, and send it."""
+        if not self._dispatcher.begin(self, pending):
+            return
+        self._log.record(self._finished, pending.mail)
+        result = self._dispatcher.withdraw(pending) if self._is_stopped() else self._sent_result(pending)
+        self._finished = [result] if result else []
+
+    def _is_stopped(self) -> bool:
+        """Return whether the delivery has ended while the start was recorded."""
+        try:
+            self._check()
+        except CavecronError as error:
+            self._dispatcher.fail(error)
+        return self._dispatcher.failure is not None
+
+    def _sent_result(self, pending: PendingMail) -> DeliveryResult | None:
+        self._sent += 1
+        error: Exception | None = None
+        is_first = self._sent == 1
+        try:
+            self._transport.send(pending.mail.message, pending.mail.address)
+        except Exception as trouble:  # judged by the dispatcher
+            error = trouble
+            if isinstance(error, ConnectionLostError | ThrottledError):
+                self._sent = 0
+        return self._dispatcher.finish(pending, error, is_first=is_first)
 
 
-class Crew:
-    """All connections of a mailing; `idle` are those that wait for a task."""
+class WorkerPool:
+    """The workers of a delivery: one at first, more once its connection has worked."""
 
-    def __init__(self, connect: Callable[[], Transport], most: int) -> None:
-        self._connect = connect
-        self._most = most
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
-        self._members: list[Connection] = []
-        self._left: list[Connection] = []
-        self._under_way: dict[Connection, Attempt] = {}
-        self.idle: list[Connection] = []
-        #: Whether any of them was ever open.
-        self.proven = False
+    def __init__(
+        self,
+        connect: Callable[[], Transport],
+        dispatcher: Dispatcher,
+        log: DeliveryLog,
+        check: Callable[[], None],
+    ) -> None:
+        self._connect, self._dispatcher, self._log, self._check = connect, dispatcher, log, check
+        self._workers: list[MailWorker] = []
 
-    def __len__(self) -> int:
-        return len(self._members)
+    def grow(self) -> None:
+        """Start as many workers as there is work for.
 
-    @property
-    def under_way(self) -> tuple[Attempt, ...]:
-        """Return what is being carried."""
-        return tuple(self._under_way.values())
+        Raises:
+            TemporaryError: the system lets no thread start, and there is no worker yet.
 
-    def hire(self) -> None:
-        """Have one more connection opened; it is idle once its answer is there."""
-        connection = Connection(self._connect(), self._most, self._answers)
-        self._members.append(connection)
-        connection.open()
+        """
+        while self._dispatcher.add_worker():
+            worker = MailWorker(self._dispatcher, self._connect(), self._log, self._check)
+            try:
+                worker.start()
+            except RuntimeError as error:  # can't start new thread
+                if not self._dispatcher.drop_worker():
+                    raise TemporaryError(
+                        "le système ne permet plus de nouveau fil d'exécution : relever pids_limit"
+                        " ou ulimit -u, ou réessayer plus tard"
+                    ) from error
+                return
+            self._workers.append(worker)
 
-    def give(self, connection: Connection, attempt: Attempt) -> None:
-        """Have a connection carry something, that was taken out of `idle`."""
-        self._under_way[connection] = attempt
-        connection.carry(attempt)
-
-    def drop(self, connection: Connection) -> None:
-        """Do without an idle connection."""
-        self.idle.remove(connection)
-        self._members.remove(connection)
-        self._left.append(connection)
-        connection.dismiss()
-
-    def answers(self, seconds: float) -> list[Answer]:
-        """Return all answers that are there, after waiting so long for the first."""
-        found: list[Answer] = []
-        with contextlib.suppress(Empty):
-            found.append(self._answers.get(timeout=seconds) if seconds > 0 else self._answers.get_nowait())
-            while True:
-                found.append(self._answers.get_nowait())
-        for answer in found:
-            self._under_way.pop(answer.connection, None)
-            self.idle.append(answer.connection)
-            self.proven = self.proven or not answer.opening
-        return found
-
-    def dismiss(self) -> None:
-        """End all threads after what they carry; wait a moment for their farewell."""
-        limit = monotonic() + _FAREWELL
-        for connection in self._members:
-            connection.dismiss()
-        for connection in (*self._members, *self._left):
-            connection.join(max(0.0, limit - monotonic()))
+    def shut_down(self) -> None:
+        """Wait a moment for the workers to take leave of the server."""
+        limit = monotonic() + _LONGEST_GOODBYE
+        for worker in self._workers:
+            worker.join(max(0.0, limit - monotonic()))

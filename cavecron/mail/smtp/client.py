@@ -2,7 +2,7 @@
 
 smtplib's own time limit is one for each read: a server that sends a byte a second is never late. Here a
 step (a command and its whole reply) has one deadline. It knows no configuration, no user and no French
-sentence: what goes wrong comes out as a WireError that says at which step.
+sentence: what goes wrong comes out as a SmtpError that says at which step.
 """
 
 import hmac
@@ -15,10 +15,13 @@ from contextlib import suppress
 from enum import Enum, auto
 from time import monotonic
 
-from cavecron.mail.smtp.connect import dial, left
+from cavecron.mail.smtp.connect import connect, remaining
 
 #: Octets of one reply, all its lines together; RFC 5321, 4.5.3.1.5 asks for 512 a line.
 _LONGEST_REPLY = 65_536
+#: Seconds that a server gets to accept a message: content filters take their time, and whoever gives up
+#: earlier sends it again, though it has arrived (RFC 5321, 4.5.3.2.6).
+LONGEST_ANSWER = 600.0
 
 
 class Step(Enum):
@@ -34,12 +37,12 @@ class Step(Enum):
     RECIPIENT = auto()
     CONTENT = auto()
     #: All of the message is out, its final dot too: whether it was accepted is the server's to say.
-    VERDICT = auto()
+    DATA_REPLY = auto()
     RESET = auto()
-    FAREWELL = auto()
+    QUIT = auto()
 
 
-class WireError(Exception):
+class SmtpError(Exception):
     """Something went wrong at a step."""
 
     def __init__(self, step: Step, said: bytes = b"") -> None:
@@ -48,7 +51,7 @@ class WireError(Exception):
         super().__init__(step.name)
 
 
-class RefusedError(WireError):
+class RefusedError(SmtpError):
     """The server answered, and its answer is no: `code` is 400 or more."""
 
     def __init__(self, step: Step, code: int, said: bytes) -> None:
@@ -56,7 +59,7 @@ class RefusedError(WireError):
         super().__init__(step, said)
 
 
-class BrokenError(WireError):
+class BrokenError(SmtpError):
     """The connection is of no more use; `cause` is what the system said."""
 
     def __init__(self, step: Step, cause: OSError) -> None:
@@ -64,11 +67,11 @@ class BrokenError(WireError):
         super().__init__(step)
 
 
-class GarbledError(WireError):
+class GarbledError(SmtpError):
     """What came is no reply of SMTP's, or not one to what was asked."""
 
 
-class MissingError(WireError):
+class MissingError(SmtpError):
     """The server does not offer an extension that is needed; `said` is what it offers instead."""
 
     def __init__(self, step: Step, extension: str, said: bytes = b"") -> None:
@@ -76,21 +79,26 @@ class MissingError(WireError):
         super().__init__(step, said)
 
 
-class Wire(smtplib.SMTP):
-    """A connection to an SMTP server; `limit` in seconds is what each step may last in all."""
+class SmtpClient(smtplib.SMTP):
+    """A connection to an SMTP server; `limit` in seconds is what each step may last in all.
 
-    def __init__(self, limit: float) -> None:
+    But for the answer to a message, which may take `answer_limit`.
+    """
+
+    def __init__(self, limit: float, *, answer_limit: float = LONGEST_ANSWER) -> None:
         super().__init__(local_hostname="[127.0.0.1]")
         self.step = Step.CONNECT
-        self._limit = limit
+        self._limit, self._answer_limit = limit, answer_limit
         self._deadline = monotonic() + limit
         self._received = bytearray()
 
-    def reach(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+    def connect(  # type: ignore[override]  # smtplib's steps, with deadlines and errors of our own
+        self, host: str, port: int, context: ssl.SSLContext | None = None
+    ) -> None:
         """Connect and wait for the greeting; with `context`, TLS from the first byte."""
         self._begin(Step.CONNECT)
         try:
-            self.sock = dial(host, port, self._deadline)
+            self.sock = connect(host, port, self._deadline)
         except OSError as error:
             raise BrokenError(self.step, error) from error
         self.local_hostname = _own_name(self.sock)
@@ -100,7 +108,7 @@ class Wire(smtplib.SMTP):
         self._begin(Step.GREETING)
         self._accepted(self.getreply())
 
-    def greet(self) -> None:
+    def hello(self) -> None:
         """Say EHLO, or HELO to a server of before 1995, and learn what is offered."""
         self.step = Step.HELLO
         code, said = self.ehlo()
@@ -108,7 +116,7 @@ class Wire(smtplib.SMTP):
             code, said = self.helo()
         self._accepted((code, said))
 
-    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Go over to TLS in mid-dialogue; what the server offered before is forgotten (RFC 3207, 4.2)."""
         self.step = Step.STARTTLS
         if not self.has_extn("starttls"):
@@ -118,9 +126,9 @@ class Wire(smtplib.SMTP):
             raise GarbledError(self.step, bytes(self._received))
         self.step = Step.HANDSHAKE
         self._encrypt(context, host)
-        self.greet()
+        self.hello()
 
-    def log_in(self, username: str, password: str) -> None:
+    def login(self, username: str, password: str) -> None:  # type: ignore[override]
         """Log in by each way that both sides know, in turn, until one is accepted."""
         self.step = Step.LOGIN
         offered = self.esmtp_features.get("auth", "").upper().split()
@@ -136,7 +144,7 @@ class Wire(smtplib.SMTP):
             else:
                 return
 
-    def carry(self, content: bytes, sender: str, recipient: str) -> None:
+    def transmit(self, content: bytes, sender: str, recipient: str) -> None:
         """Have the server take responsibility for a message; returns exactly when it said that it did."""
         options = [f"SIZE={len(content)}"] if self.has_extn("size") else []
         self.step = Step.SENDER
@@ -154,10 +162,10 @@ class Wire(smtplib.SMTP):
         except BrokenError:
             self._hear_why()
             raise
-        self.step = Step.VERDICT
+        self._begin(Step.DATA_REPLY, self._answer_limit)
         self._accepted(self.getreply())
 
-    def forget(self, limit: float) -> None:
+    def reset(self, limit: float) -> None:
         """Have the server forget the mail that it refused, within `limit` seconds."""
         self.step = Step.RESET
         usual, self._limit = self._limit, min(limit, self._limit)
@@ -166,12 +174,12 @@ class Wire(smtplib.SMTP):
         finally:
             self._limit = usual
 
-    def take_leave(self, limit: float) -> None:
+    def quit(self, limit: float) -> None:  # type: ignore[override]
         """Say QUIT and close; a server that has nothing to say to it is not waited for beyond `limit`."""
-        self.step, self._limit = Step.FAREWELL, min(limit, self._limit)
+        self.step, self._limit = Step.QUIT, min(limit, self._limit)
         try:
             self.docmd("QUIT")
-        except WireError:
+        except SmtpError:
             pass  # everything is delivered by now
         finally:
             self.close()
@@ -207,15 +215,15 @@ class Wire(smtplib.SMTP):
             if code >= 400:
                 raise RefusedError(self.step, code, said)
 
-    def _begin(self, step: Step) -> None:
+    def _begin(self, step: Step, limit: float | None = None) -> None:
         self.step = step
-        self._deadline = monotonic() + self._limit
+        self._deadline = monotonic() + (self._limit if limit is None else limit)
 
     def _ready(self) -> socket.socket:
         """Return the socket, told how much of the step's time is left."""
         if self.sock is None:
             raise ConnectionAbortedError
-        self.sock.settimeout(left(self._deadline))
+        self.sock.settimeout(remaining(self._deadline))
         return self.sock
 
     def _line(self, room: int) -> bytes:

@@ -9,10 +9,11 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 
-_Address = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+_SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+_Address = tuple[socket.AddressFamily, _SocketAddress]
 
 
-def dial(host: str, port: int, deadline: float) -> socket.socket:
+def connect(host: str, port: int, deadline: float) -> socket.socket:
     """Return a connected socket; `deadline` is on the monotonic clock.
 
     Each address gets its share of the time, so that an IPv6 that leads nowhere leaves some for IPv4.
@@ -20,16 +21,22 @@ def dial(host: str, port: int, deadline: float) -> socket.socket:
     trouble: OSError = socket.gaierror(socket.EAI_NONAME, host)
     addresses = _resolved(host, port, deadline)
     for number, (family, address) in enumerate(addresses):
-        connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection.settimeout(left(deadline) / (len(addresses) - number))
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
+            return _connected(family, address, remaining(deadline) / (len(addresses) - number))
+        except OSError as error:  # a kernel without IPv6 refuses the socket already
             trouble = error
-        else:
-            return connection
     raise trouble
+
+
+def _connected(family: socket.AddressFamily, address: _SocketAddress, seconds: float) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _resolved(host: str, port: int, deadline: float) -> Sequence[_Address]:
@@ -45,7 +52,7 @@ def _resolved(host: str, port: int, deadline: float) -> Sequence[_Address]:
 
     Thread(target=ask, name="cavecron-dns", daemon=True).start()
     try:
-        answer = answers.get(timeout=left(deadline))
+        answer = answers.get(timeout=remaining(deadline))
     except Empty:
         raise socket.gaierror(socket.EAI_AGAIN, host) from None
     if isinstance(answer, OSError):
@@ -53,7 +60,7 @@ def _resolved(host: str, port: int, deadline: float) -> Sequence[_Address]:
     return answer
 
 
-def left(deadline: float) -> float:
+def remaining(deadline: float) -> float:
     """Return the seconds until the deadline; raises TimeoutError where none are left."""
     seconds = deadline - monotonic()
     if seconds <= 0:

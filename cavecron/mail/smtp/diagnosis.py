@@ -1,6 +1,6 @@
 """The mail doctor: what failed in the dialogue with a mail server, in French, with the setting to change.
 
-It opens no connection: where a failure has several meanings it asks `tongue`, which is handed in. What
+It opens no connection: where a failure has several meanings it asks `probe`, which is handed in. What
 Python and OpenSSL call things never reaches a person; nor does a secret.
 """
 
@@ -11,9 +11,9 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cavecron.mail.smtp.client import BrokenError, MissingError, RefusedError, Step, WireError
+from cavecron.mail.smtp.client import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.config import SmtpConfig
-from cavecron.mail.smtp.probe import Tongue
+from cavecron.mail.smtp.probe import Protocol
 
 _WHERE = "dans Cave à Vin, Administration, Configuration SMTP"
 _LONGEST_QUOTE = 200
@@ -45,9 +45,9 @@ _STEPS = {
     Step.SENDER: "à l'expéditeur",
     Step.RECIPIENT: "au destinataire",
     Step.CONTENT: "au message",
-    Step.VERDICT: "après le message",
+    Step.DATA_REPLY: "après le message",
     Step.RESET: "à RSET",
-    Step.FAREWELL: "à l'adieu",
+    Step.QUIT: "à l'adieu",
 }
 
 _EARLY = (Step.CONNECT, Step.HANDSHAKE, Step.GREETING)
@@ -61,13 +61,13 @@ class Diagnosis:
     temporary: bool
 
 
-def explain(error: WireError, config: SmtpConfig, ask: Callable[[], Tongue]) -> Diagnosis:
+def explain(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -> Diagnosis:
     """Return what `error` means and which setting to change; `ask` finds out what the port speaks."""
     text, temporary = _meaning(error, config, ask)
     return Diagnosis(text=f"serveur SMTP {config.host}:{config.port} : {text}", temporary=temporary)
 
 
-def quoted(error: WireError, config: SmtpConfig) -> str:
+def quoted(error: SmtpError, config: SmtpConfig) -> str:
     """Return what the server said: printable, at most 200 characters, without our secrets."""
     words = "".join(
         letter if letter.isprintable() else " " for letter in error.said.decode("utf-8", "replace")
@@ -94,13 +94,13 @@ def _gives_away(word: str, secrets: Sequence[str]) -> bool:
     return any(secret in word or (len(bare) > 3 and bare in secret) for secret in secrets)
 
 
-def _meaning(error: WireError, config: SmtpConfig, ask: Callable[[], Tongue]) -> tuple[str, bool]:
+def _meaning(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -> tuple[str, bool]:
     if isinstance(error, MissingError):
         return _missing(error, config), False
     if isinstance(error, RefusedError):
         return _refusal(error, config), error.code < 500
-    if _speaks_another_tongue(error, config):
-        found = _by_tongue(ask(), config)
+    if _may_be_wrong_port(error, config):
+        found = _by_protocol(ask(), config)
         if found:
             return found, False
     if isinstance(error, BrokenError):
@@ -111,14 +111,14 @@ def _meaning(error: WireError, config: SmtpConfig, ask: Callable[[], Tongue]) ->
     return f"réponse incompréhensible {_STEPS[error.step]} (« {said} ») ; {_TO_NOTHING}", False
 
 
-def _speaks_another_tongue(error: WireError, config: SmtpConfig) -> bool:
+def _may_be_wrong_port(error: SmtpError, config: SmtpConfig) -> bool:
     """Return whether the port may well expect something else than what was spoken to it."""
     if isinstance(error, BrokenError) and isinstance(error.cause, ssl.SSLCertVerificationError):
         return False
     return error.step is (Step.HANDSHAKE if config.security == "tls" else Step.GREETING)
 
 
-def _by_tongue(spoken: Tongue, config: SmtpConfig) -> str:
+def _by_protocol(spoken: Protocol, config: SmtpConfig) -> str:
     """Return what is wrong where the port speaks `spoken`; nothing where that explains nothing."""
     if spoken == "http":
         return f"un serveur web répond sur ce port, pas un serveur de mail ; {_TO_NOTHING}"

@@ -9,9 +9,9 @@ from socket import socket
 from time import monotonic
 from typing import Literal
 
-from cavecron.mail.smtp.connect import dial, left
+from cavecron.mail.smtp.connect import connect, remaining
 
-Tongue = Literal["tls", "smtp", "http", "unknown"]
+Protocol = Literal["tls", "smtp", "http", "unknown"]
 
 #: What a web server answers and a mail server refuses. Asked only of whoever did not greet: "EHLO" would be
 #: an HTTP/0.9 request, which some web servers answer without a status line.
@@ -20,7 +20,7 @@ _QUESTION = b"GET / HTTP/1.0\r\n\r\n"
 _PATIENCE = 3.0
 
 
-def tongue(host: str, port: int, limit: float) -> Tongue:
+def probe(host: str, port: int, limit: float) -> Protocol:
     """Return what answers on the port, after `limit` seconds for each of two attempts at most."""
     limit = min(limit, _PATIENCE)
     said = _reaction(host, port, limit)
@@ -35,7 +35,7 @@ def tongue(host: str, port: int, limit: float) -> Tongue:
 
 def _reaction(host: str, port: int, limit: float) -> bytes:
     """Return the first octets that the port says by itself, or when it is spoken to."""
-    with suppress(OSError), dial(host, port, monotonic() + limit) as connection:
+    with suppress(OSError), connect(host, port, monotonic() + limit) as connection:
         with suppress(TimeoutError):
             return _first(connection, monotonic() + limit / 2)
         connection.sendall(_QUESTION)
@@ -46,7 +46,7 @@ def _reaction(host: str, port: int, limit: float) -> bytes:
 def _first(connection: socket, deadline: float) -> bytes:
     said = b""
     while len(said) < 5:
-        connection.settimeout(left(deadline))
+        connection.settimeout(remaining(deadline))
         more = connection.recv(64)
         if not more:
             break
@@ -58,7 +58,7 @@ def _shakes_hands(host: str, port: int, limit: float) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # nothing is sent: the question is only whether it speaks TLS
     context.verify_mode = ssl.CERT_NONE
-    with suppress(OSError), dial(host, port, monotonic() + limit) as connection:
+    with suppress(OSError), connect(host, port, monotonic() + limit) as connection:
         connection.settimeout(limit)
         context.wrap_socket(connection).close()
         return True

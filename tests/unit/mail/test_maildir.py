@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.mail.errors import ServerError
+from cavecron.mail.errors import PermanentServerError
 from cavecron.mail.maildir import MaildirTransport
 
 
@@ -45,7 +45,7 @@ def test_a_message_that_cannot_be_kept_leaves_no_draft(tmp_path: Path) -> None:
     transport = MaildirTransport(tmp_path)
     transport.open()
     (tmp_path / "new").rmdir()
-    with pytest.raises(ServerError):
+    with pytest.raises(PermanentServerError):
         transport.send(_message("<1@x>"), "a@example.org")
     assert not list((tmp_path / "tmp").iterdir())
 
@@ -59,5 +59,5 @@ def test_an_outbox_that_cannot_be_written_names_the_setting(tmp_path: Path, step
         (tmp_path / "outbox" / "tmp").rmdir()
     else:
         (tmp_path / "outbox").write_text("")
-    with pytest.raises(ServerError, match="CAVECRON_MAIL=maildir:"):
+    with pytest.raises(PermanentServerError, match="CAVECRON_MAIL=maildir:"):
         transport.open() if step == "open" else transport.send(_message("<1@x>"), "a@example.org")

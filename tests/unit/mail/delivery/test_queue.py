@@ -1,86 +1,69 @@
-"""The pure core of a mailing, by random courses of events: nobody is forgotten, nobody is told twice."""
+"""The pure core of a delivery, by random courses of events: nobody is forgotten, or sent three copies."""
 
 from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cavecron.mail.delivery.queue import Sorting
+from cavecron.mail.delivery.queue import RetryQueue
 from cavecron.mail.errors import (
-    BusyError,
-    LostError,
-    RecipientError,
+    ConnectionLostError,
+    DeliveryUnknownError,
+    RecipientRefusedError,
     SenderRefusedError,
+    ServerBusyError,
     ServerUnavailableError,
     TemporaryRecipientError,
     ThrottledError,
-    UnknownFateError,
 )
-from cavecron.mail.models import Attempt, Fate, Turn
-from tests.support.deliveries import letters
+from cavecron.mail.models import DeliveryResult, DeliveryStatus, PendingMail
+from tests.support.deliveries import mails
 
 _ANSWERS = (
     None,
-    RecipientError("non"),
+    RecipientRefusedError("non"),
     SenderRefusedError("pas lui"),
     TemporaryRecipientError("plus tard"),
-    BusyError("moins vite"),
-    LostError("coupé", timed_out=False),
-    LostError("muet", timed_out=True),
-    UnknownFateError("sans verdict", timed_out=False),
+    ServerBusyError("moins vite"),
+    ConnectionLostError("coupé", timed_out=False),
+    ConnectionLostError("muet", timed_out=True),
+    DeliveryUnknownError("sans réponse", timed_out=False),
     ThrottledError("pause"),
     ServerUnavailableError("panne"),
 )
 
 
 class _Course:
-    """A mailing whose server answers as it likes, in any order, and which ends at any moment."""
+    """A delivery whose server answers as it likes, in any order, and which ends at any moment."""
 
     def __init__(self, names: str) -> None:
-        self.sorting = Sorting(second_try=10)
+        self.queue = RetryQueue(retry_after=10)
         self.now = 0.0
-        self.under_way: list[Attempt] = []
-        self.doubt: set[str] = set()
-        self.fates: dict[str, list[Fate]] = {}
-        self.started: Counter[str] = Counter()
-        self.maybe: Counter[str] = Counter()
-        for letter in letters(names):
-            self.sorting.add(letter)
+        self.in_flight: list[PendingMail] = []
+        self.results: list[DeliveryResult] = []
+        self.presented: Counter[str] = Counter()
+        for mail in mails(names):
+            self.queue.put(mail)
+        self.queue.closed = True
 
-    def start(self, *, handed_over: bool) -> None:
-        """Hand the next letter over, or be stopped in between."""
-        wait = self.sorting.wait(self.now)
-        if wait is None:
-            return
-        self.now += wait
-        attempt = self.sorting.take()
-        self.note(self.sorting.turn((attempt,)))
-        if handed_over:
-            self.under_way.append(attempt)
-            self.started[attempt.letter.address] += 1
-        else:
-            self.sorting.take_back(attempt)
+    def start(self) -> None:
+        """Hand the next mail over."""
+        wait = self.queue.wait(self.now)
+        if wait is not None and not self.queue.failure:
+            self.now += wait
+            self.in_flight.append(self.queue.take())
 
     def answer(self, which: int, error: Exception | None) -> None:
-        """Settle one that is under way."""
-        attempt = self.under_way.pop(which % len(self.under_way))
-        self.maybe[attempt.letter.address] += error is None or isinstance(error, UnknownFateError)
-        if isinstance(error, ThrottledError):
-            self.sorting.put_back(attempt, error)
-        else:
-            self.sorting.settle(attempt, error, self.now)
-        if not self.sorting.trouble:  # else its last turn tells of this too
-            self.note(self.sorting.turn())
+        """Record the answer to one that is in flight."""
+        pending = self.in_flight.pop(which % len(self.in_flight))
+        address = pending.mail.address
+        self.presented[address] += error is None or isinstance(error, DeliveryUnknownError)
+        self.keep(self.queue.record_result(pending, error, self.now))
 
-    def note(self, turn: Turn) -> None:
-        """Do what a ledger does."""
-        for delivery in turn.results:
-            self.fates.setdefault(delivery.letter.address, []).append(delivery.fate)
-            self.doubt.discard(delivery.letter.address)  # put off before, perhaps
-        for letter in turn.put_off:
-            assert letter.address not in self.fates
-            self.doubt.remove(letter.address)
-        self.doubt |= {letter.address for letter in turn.starting}
+    def keep(self, result: DeliveryResult | None) -> None:
+        """Keep a result; each mail that was taken has one."""
+        assert result
+        self.results.append(result)
 
 
 @settings(max_examples=300, deadline=None)
@@ -88,30 +71,41 @@ class _Course:
     st.lists(st.tuples(st.sampled_from(["start", "answer"]), st.integers(0, 9), st.sampled_from(_ANSWERS))),
     st.booleans(),
 )
-def test_whoever_was_begun_is_told_once_however_it_ends(
-    events: list[tuple[str, int, Exception | None]], stopped_in_between: bool
+def test_each_try_has_one_result_that_is_possible(
+    events: list[tuple[str, int, Exception | None]], withdrawn: bool
 ) -> None:
-    """And what is told is possible: delivered only what was, unknown only what may have been."""
+    """Delivered only what was, unknown only what may have been; nothing is presented a third time."""
     course = _Course("abcdef")
     for what, which, error in events:
-        if course.sorting.trouble:
-            break
         if what == "start":
-            course.start(handed_over=True)
-        elif course.under_way:
+            course.start()
+        elif course.in_flight:
             course.answer(which, error)
-    if stopped_in_between and not course.sorting.trouble:
-        course.start(handed_over=False)
-    hanging = {attempt.letter.address for attempt in course.under_way}
-    course.sorting.break_off(tuple(course.under_way), "trop tard")
-    course.note(course.sorting.turn())
-    assert course.doubt == set()
-    assert set(course.fates) == set(course.started)
-    for address, fates in course.fates.items():
-        (fate,) = fates
-        if fate is Fate.DEFERRED:
-            assert course.maybe[address] == 0
-        elif fate is Fate.UNKNOWN:
-            assert course.maybe[address] or address in hanging
-        elif fate is Fate.DELIVERED:
-            assert course.maybe[address] >= 1
+    hanging = {pending.mail.address for pending in course.in_flight}
+    for pending in course.in_flight:
+        status = DeliveryStatus.DEFERRED if withdrawn else DeliveryStatus.UNKNOWN
+        course.keep(course.queue.end(pending, status, "trop tard"))
+        assert course.queue.record_result(pending, None, course.now) is None  # too late
+    assert max(course.presented.values(), default=0) <= 2
+    for address, status in {each.mail.address: each.status for each in course.results}.items():
+        if status is DeliveryStatus.DEFERRED:
+            assert course.presented[address] == 0
+        elif status is DeliveryStatus.UNKNOWN:
+            assert course.presented[address] or address in hanging
+        elif status is DeliveryStatus.DELIVERED:
+            assert course.presented[address] >= 1
+        elif status is DeliveryStatus.ABANDONED:
+            assert course.presented[address] == 2
+
+
+def test_after_a_lost_connection_one_mail_at_a_time_is_tried() -> None:
+    """Those on their way since before do not count: one of them may take minutes to be answered."""
+    course = _Course("abcdef")
+    for _ in range(3):
+        course.start()
+    course.answer(0, ConnectionLostError("coupé", timed_out=False))
+    course.start()
+    assert len(course.in_flight) == 3
+    assert course.queue.wait(course.now) is None
+    course.answer(2, None)
+    assert course.queue.wait(course.now) == 0

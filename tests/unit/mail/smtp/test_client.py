@@ -8,7 +8,14 @@ from time import monotonic
 
 import pytest
 
-from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, Wire, WireError
+from cavecron.mail.smtp.client import (
+    BrokenError,
+    GarbledError,
+    MissingError,
+    RefusedError,
+    SmtpClient,
+    SmtpError,
+)
 from tests.support.authority import authority
 from tests.support.fake_smtp.faults import Fault, Step, Trap, delay, dribble, endless, reply
 from tests.support.fake_smtp.server import HostileServer
@@ -17,14 +24,14 @@ _LIMIT = 0.4
 
 
 @contextmanager
-def _greeted(server: HostileServer) -> Iterator[Wire]:
-    wire = Wire(_LIMIT)
-    wire.reach("127.0.0.1", server.port)
-    wire.greet()
+def _greeted(server: HostileServer) -> Iterator[SmtpClient]:
+    client = SmtpClient(_LIMIT, answer_limit=_LIMIT)
+    client.connect("127.0.0.1", server.port)
+    client.hello()
     try:
-        yield wire
+        yield client
     finally:
-        wire.close()
+        client.close()
 
 
 @pytest.mark.parametrize("fault", [delay(), dribble(0.05)], ids=["silence", "a byte now and then"])
@@ -33,8 +40,8 @@ def test_no_step_lasts_longer_than_its_limit(step: Step, fault: Fault) -> None:
     """However much of its reply is there: the limit is for the whole of it."""
     with HostileServer(Trap(step, fault)) as server:
         started = monotonic()
-        with pytest.raises(BrokenError) as caught, _greeted(server) as wire:
-            wire.carry(b"Subject: x\r\n\r\nx\r\n", "a@x", "b@x")
+        with pytest.raises(BrokenError) as caught, _greeted(server) as client:
+            client.transmit(b"Subject: x\r\n\r\nx\r\n", "a@x", "b@x")
         assert isinstance(caught.value.cause, TimeoutError)
         assert _LIMIT <= monotonic() - started < 4 * _LIMIT
 
@@ -42,16 +49,16 @@ def test_no_step_lasts_longer_than_its_limit(step: Step, fault: Fault) -> None:
 def test_a_reply_without_end_is_not_kept() -> None:
     """It is given up after 64 kB, long before its time is over."""
     garbled = pytest.raises(GarbledError)
-    with HostileServer(Trap(Step.MAIL, endless())) as server, _greeted(server) as wire, garbled:
-        wire.carry(b"x\r\n", "a@x", "b@x")
+    with HostileServer(Trap(Step.MAIL, endless())) as server, _greeted(server) as client, garbled:
+        client.transmit(b"x\r\n", "a@x", "b@x")
 
 
 @pytest.mark.parametrize("fault", [delay(), dribble(0.05)], ids=["silence", "a byte now and then"])
 def test_a_farewell_is_not_waited_for(fault: Fault) -> None:
     """Everything is delivered by then."""
-    with HostileServer(Trap(Step.QUIT, fault)) as server, _greeted(server) as wire:
+    with HostileServer(Trap(Step.QUIT, fault)) as server, _greeted(server) as client:
         started = monotonic()
-        wire.take_leave(0.1)
+        client.quit(0.1)
         assert monotonic() - started < 0.35
 
 
@@ -60,12 +67,12 @@ def test_a_farewell_is_not_waited_for(fault: Fault) -> None:
     [(delay(), BrokenError), (reply("421 closing"), RefusedError), (reply("550 no"), RefusedError)],
     ids=["silence", "421", "550"],
 )
-def test_a_refused_reset_means_a_new_connection(fault: Fault, kind: type[WireError]) -> None:
+def test_a_refused_reset_means_a_new_connection(fault: Fault, kind: type[SmtpError]) -> None:
     """Within the limit that it is given, and the connection has its own one again."""
-    with HostileServer(Trap(Step.RSET, fault)) as server, _greeted(server) as wire:
+    with HostileServer(Trap(Step.RSET, fault)) as server, _greeted(server) as client:
         started = monotonic()
         with pytest.raises(kind):
-            wire.forget(0.1)
+            client.reset(0.1)
         assert monotonic() - started < 0.35
 
 
@@ -74,22 +81,25 @@ def test_a_refused_reset_means_a_new_connection(fault: Fault, kind: type[WireErr
 def test_a_login_works_in_each_way_that_both_know(ways: str, password: str) -> None:
     """A password in UTF-8 too; a wrong one is refused in each."""
     right = "secret" if password == "wrong" else password
-    with HostileServer(login=("marie", right), ways=ways) as server, _greeted(server) as wire:
+    with HostileServer(login=("marie", right), ways=ways) as server, _greeted(server) as client:
         if password == right:
-            wire.log_in("marie", password)
-            wire.carry(b"x\r\n", "a@x", "b@x")
+            client.login("marie", password)
+            client.transmit(b"x\r\n", "a@x", "b@x")
             assert server.copies() == {"b@x": 1}
         else:
             with pytest.raises(RefusedError) as caught:
-                wire.log_in("marie", password)
+                client.login("marie", password)
             assert caught.value.code == 535
 
 
 def test_a_login_that_nobody_knows_is_missing() -> None:
     """What the server offers instead is told."""
-    with HostileServer(login=("marie", "secret"), ways="XOAUTH2 GSSAPI") as server, _greeted(server) as wire:
+    with (
+        HostileServer(login=("marie", "secret"), ways="XOAUTH2 GSSAPI") as server,
+        _greeted(server) as client,
+    ):
         with pytest.raises(MissingError) as caught:
-            wire.log_in("marie", "secret")
+            client.login("marie", "secret")
         assert caught.value.said == b"XOAUTH2 GSSAPI"
 
 
@@ -101,25 +111,25 @@ def test_what_is_smuggled_in_before_tls_is_not_believed(tmp_path: Path) -> None:
         HostileServer(trap, tls="starttls", context=made.context()),
         pytest.raises(GarbledError),
     )
-    with running as server, _greeted(server) as wire, garbled:
-        wire.encrypt(ssl.create_default_context(cafile=made.ca_file), "127.0.0.1")
+    with running as server, _greeted(server) as client, garbled:
+        client.start_tls(ssl.create_default_context(cafile=made.ca_file), "127.0.0.1")
 
 
 def test_a_server_without_starttls_is_not_spoken_to_in_clear() -> None:
     """The step is missing; nothing is sent instead."""
     missing = pytest.raises(MissingError, match="STARTTLS")
-    with HostileServer() as server, _greeted(server) as wire, missing:
-        wire.encrypt(ssl.create_default_context(), "127.0.0.1")
+    with HostileServer() as server, _greeted(server) as client, missing:
+        client.start_tls(ssl.create_default_context(), "127.0.0.1")
 
 
 def test_a_server_of_long_ago_is_greeted_with_helo() -> None:
     """It refuses EHLO for good; what it does not offer is not used."""
-    with HostileServer(Trap(Step.EHLO, reply("502 5.5.1 what?"))) as server, _greeted(server) as wire:
-        wire.carry(b"Subject: x\r\n\r\nx\r\n", "a@x", "b@x")
+    with HostileServer(Trap(Step.EHLO, reply("502 5.5.1 what?"))) as server, _greeted(server) as client:
+        client.transmit(b"Subject: x\r\n\r\nx\r\n", "a@x", "b@x")
         assert [command.replace("FROM", "from") for _, command in server.commands][
             1:3
         ] == [  # as smtplib of 3.13
-            f"helo {wire.local_hostname}",
+            f"helo {client.local_hostname}",
             "mail from:<a@x>",
         ]
 
@@ -131,7 +141,7 @@ def test_a_server_of_long_ago_is_greeted_with_helo() -> None:
 )
 def test_a_message_cannot_end_itself(content: bytes) -> None:
     """A dot on a line of its own is part of the message (RFC 5321, 4.5.2)."""
-    with HostileServer() as server, _greeted(server) as wire:
-        wire.carry(content, "a@x", "b@x")
-        wire.carry(b"second\r\n", "a@x", "c@x")
+    with HostileServer() as server, _greeted(server) as client:
+        client.transmit(content, "a@x", "b@x")
+        client.transmit(b"second\r\n", "a@x", "c@x")
         assert [mail.content for mail in server.accepted] == [content.removesuffix(b"\r\n"), b"second"]

@@ -7,10 +7,10 @@ from base64 import b64encode
 
 import pytest
 
-from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, Step, WireError
+from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.config import Security, SmtpConfig
 from cavecron.mail.smtp.diagnosis import explain, quoted
-from cavecron.mail.smtp.probe import Tongue
+from cavecron.mail.smtp.probe import Protocol
 from tests.support.check_helpers import WHERE
 
 PORTS = f"corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
@@ -31,7 +31,7 @@ def _config(security: Security = "starttls", *, password: str | None = None) -> 
     )
 
 
-def _nobody_asked() -> Tongue:
+def _nobody_asked() -> Protocol:
     raise AssertionError("the port was looked at although nothing speaks for a wrong one")
 
 
@@ -103,7 +103,7 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
             id="no answer at all",
         ),
         pytest.param(
-            BrokenError(Step.VERDICT, TimeoutError()),
+            BrokenError(Step.DATA_REPLY, TimeoutError()),
             "plain",
             "pas de réponse après le message en 10 s ; réessayer plus tard",
             True,
@@ -140,7 +140,7 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_a_failure_is_told_with_what_to_do(
-    *, error: WireError, security: Security, said: str, temporary: bool
+    *, error: SmtpError, security: Security, said: str, temporary: bool
 ) -> None:
     """One French sentence that begins with the server; the port is looked at only where that can help."""
     found = explain(error, _config(security), _nobody_asked)
@@ -160,7 +160,7 @@ def test_a_failure_is_told_with_what_to_do(
     ],
     ids=["4xx", "5xx", "silence", "cut", "garbled"],
 )
-def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[WireError]) -> None:
+def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[SmtpError]) -> None:
     """Whatever the server does, and wherever."""
     text = explain(make(step), _config(), lambda: "unknown").text
     assert text.startswith("serveur SMTP mail.example.org:587 : ")
@@ -179,7 +179,7 @@ def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[WireE
         ("plain", Step.GREETING, "unknown", "le chiffrement TLS échoue"),
     ],
 )
-def test_what_the_port_speaks_decides(security: Security, step: Step, spoken: Tongue, said: str) -> None:
+def test_what_the_port_speaks_decides(security: Security, step: Step, spoken: Protocol, said: str) -> None:
     """Where it explains the failure; else the failure speaks for itself."""
     error = BrokenError(step, ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"))
     assert said in explain(error, _config(security), lambda: spoken).text

@@ -1,0 +1,222 @@
+"""Who may send which mail when: the queue and the limits that all workers share, under one lock.
+
+It starts no thread, opens no connection and records nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from threading import Condition, Lock
+from time import monotonic
+
+from cavecron.errors import CavecronError
+from cavecron.mail.delivery.limits import ConnectionLimit, DeliveryPolicy, RateLimiter
+from cavecron.mail.delivery.queue import RetryQueue
+from cavecron.mail.errors import ServerBusyError, ServerUnavailableError, ThrottledError
+from cavecron.mail.models import DeliveryResult, DeliveryStatus, OutgoingMail, PendingMail
+
+_LOG = logging.getLogger(__name__)
+
+
+class DeliveryState:
+    """The queue and the limits, and what each answer of the server means to them; no lock of its own."""
+
+    def __init__(self, policy: DeliveryPolicy) -> None:
+        self.queue = RetryQueue(policy.retry_after)
+        self.limit = ConnectionLimit(policy)
+        self._limiter = RateLimiter(policy)
+
+    def seconds_until_next(self) -> float | None:
+        """Return the seconds until a mail may start; None where that depends on what happens before."""
+        now = monotonic()
+        seconds = self.queue.wait(now)
+        return None if seconds is None else max(seconds, self._limiter.wait(now, self.queue.in_flight))
+
+    def fail(self, error: Exception) -> None:
+        """Keep the first error that ends the delivery."""
+        self.queue.failure = self.queue.failure or error
+
+    def finish(
+        self, pending: PendingMail, error: Exception | None, *, is_first: bool
+    ) -> DeliveryResult | None:
+        """Return what became of a mail, the first over its connection or not."""
+        now = monotonic()
+        self._limiter.count(now)
+        if isinstance(error, ThrottledError):
+            if is_first or not error.closing:  # else the server is only done with that connection
+                self.limit.most = 1
+                self._pause(error)
+        elif isinstance(error, ServerBusyError):
+            self._limiter.slow_down(now)
+        elif error is None:
+            self._limiter.reset_pauses()
+        return self.queue.record_result(pending, error, now)
+
+    def not_connected(self, error: Exception) -> bool:
+        """Return whether a worker that has no connection is to go on: not where there are others."""
+        if not isinstance(error, CavecronError):
+            self.fail(error)
+        elif self.limit.open > 1 and not self.queue.is_probing:
+            left = self.limit.remove()
+            _LOG.info("Le serveur n'accepte pas plus de connexions (%d gardées) : %s", left, error)
+            return False
+        elif isinstance(error, ThrottledError) and self.limit.is_proven:
+            self._pause(error)
+        else:  # what was welcome a moment ago may be so again
+            self.fail(ServerUnavailableError(str(error)) if self.limit.is_proven else error)
+        return True
+
+    def _pause(self, error: ThrottledError) -> None:
+        seconds = self._limiter.pause(monotonic())
+        if seconds is None:
+            self.fail(ServerUnavailableError(str(error)))
+        elif seconds:
+            _LOG.warning("Le serveur demande de ralentir, pause de %g s : %s", seconds, error)
+
+
+class Dispatcher:
+    """The state that the caller and all workers share, under one lock."""
+
+    def __init__(self, policy: DeliveryPolicy) -> None:
+        self.policy = policy
+        self._state = DeliveryState(policy)
+        self._queue, self._limit = self._state.queue, self._state.limit
+        #: Mails of which the ledger says, or is about to say, that they are on their way.
+        self._in_doubt: dict[object, PendingMail] = {}
+        self._lock = Lock()
+        #: Notified when there may be something for a worker, and when there may be something for the caller.
+        self._for_workers, self._for_caller = Condition(self._lock), Condition(self._lock)
+
+    @property
+    def losses(self) -> int:
+        """Return how many times connections were lost."""
+        return self._queue.losses
+
+    @property
+    def failure(self) -> Exception | None:
+        """Return what ends the delivery."""
+        return self._queue.failure
+
+    def put(self, mail: OutgoingMail) -> None:
+        """Add a mail."""
+        with self._lock:
+            self._queue.put(mail)
+            self._for_workers.notify()
+
+    def close(self) -> int:
+        """Say that there are no more mails; return how many wait for their second try."""
+        with self._lock:
+            self._queue.closed = True
+            self._for_workers.notify_all()
+            return self._queue.retries
+
+    def wait_for_room(self, seconds: float) -> bool:
+        """Return whether more mails should be added, after waiting so long at most."""
+        return self._wait(lambda: self._queue.ready < 2 * self.policy.connections, seconds)
+
+    def wait_until_done(self, seconds: float) -> bool:
+        """Return whether every mail has its final result, after waiting so long at most."""
+        return self._wait(lambda: self._queue.is_done and not self._in_doubt, seconds)
+
+    def wait_for_answers(self, seconds: float, error: str) -> list[DeliveryResult]:
+        """Give mails on their way so long; return the results of the others, which `error` explains."""
+        with self._lock:
+            self._for_caller.wait_for(lambda: not self._in_doubt, seconds)
+            unknown = DeliveryStatus.UNKNOWN
+            results = [self._queue.end(pending, unknown, error) for pending in self._in_doubt.values()]
+            return [result for result in results if result]
+
+    def has_tried_everybody(self) -> bool:
+        """Return whether each mail was tried: a server that fails at the last ones is their trouble."""
+        with self._lock:
+            return self._limit.is_proven and not self._queue.has_untried
+
+    def fail(self, error: Exception) -> None:
+        """End the delivery: nothing more starts."""
+        with self._lock:
+            self._state.fail(error)
+            self._notify()
+
+    def add_worker(self) -> bool:
+        """Return whether one more worker is wanted, which is counted then."""
+        with self._lock:
+            return self._queue.ready > 0 and self._limit.add(self._queue.ready + self._queue.in_flight)
+
+    def drop_worker(self) -> int:
+        """Do with one worker fewer; return how many are left."""
+        with self._lock:
+            return self._limit.remove()
+
+    def take(self, *, wait: bool) -> PendingMail | None:
+        """Return the mail that the calling worker is to send; None where there is none.
+
+        With `wait` there will be none for that worker, which has to end.
+        """
+        with self._lock:
+            while not (self._queue.failure or self._queue.is_done):
+                if self._limit.is_exceeded:
+                    if wait:
+                        self._limit.remove()
+                    return None
+                seconds = self._state.seconds_until_next()
+                if seconds is not None and seconds <= 0:
+                    self._for_caller.notify()
+                    return self._queue.take()
+                if not wait:
+                    return None
+                self._for_workers.wait(seconds)
+            return None
+
+    def connected(self) -> None:
+        """Note that a connection is open."""
+        with self._lock:
+            self._limit.is_proven = True
+            self._for_caller.notify()
+
+    def not_connected(self, pending: PendingMail, error: Exception) -> bool:
+        """Put a mail back for which there is no connection; return whether the worker is to go on."""
+        with self._lock:
+            self._queue.put_back(pending)
+            goes_on = self._state.not_connected(error)
+            self._notify()
+            return goes_on
+
+    def begin(self, worker: object, pending: PendingMail) -> bool:
+        """Return whether the start of a mail may be recorded: from now on it is waited for."""
+        with self._lock:
+            if self._queue.failure:
+                self._queue.put_back(pending)
+                return False
+            self._in_doubt[worker] = pending
+            return True
+
+    def withdraw(self, pending: PendingMail) -> DeliveryResult | None:
+        """Return the result of a mail that must not be sent any more; None where it has one already."""
+        with self._lock:
+            return self._queue.end(pending, DeliveryStatus.DEFERRED, None)
+
+    def finish(
+        self, pending: PendingMail, error: Exception | None, *, is_first: bool
+    ) -> DeliveryResult | None:
+        """Return what became of a mail, the first over its connection or not; None where it has a result."""
+        with self._lock:
+            result = self._state.finish(pending, error, is_first=is_first)
+            self._for_workers.notify_all()
+            if self._queue.failure or self._queue.is_done:
+                self._for_caller.notify()
+            return result
+
+    def settle(self, worker: object) -> None:
+        """Note that everything of a worker is recorded."""
+        with self._lock:
+            if self._in_doubt.pop(worker, None):
+                self._for_caller.notify()
+
+    def _notify(self) -> None:
+        self._for_workers.notify_all()
+        self._for_caller.notify()
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        with self._lock:
+            if not condition() and not self._queue.failure:
+                self._for_caller.wait(seconds)
+            return condition()
