@@ -136,8 +136,8 @@ class Settings:
     """What the environment says; `jobs` by name, `stop_grace` in seconds, `report_exclude` names or ids.
 
     Each `setting` here and in the classes above is one row of the table of variables. `maildir` is None
-    where mails are sent, `max_running` is how many jobs run at a time. Paths are as they are written;
-    whoever loads the settings makes them absolute.
+    where mails are sent, `ehlo_name` where a mail server is told this machine's address; `max_running` is how
+    many jobs run at a time. Paths are as they are written; whoever loads the settings makes them absolute.
     """
 
     zone: ZoneInfo
@@ -148,6 +148,7 @@ class Settings:
     database: Path = setting("DATABASE_URL", "sqlite:////data/wine.db", database_path, display=display_url)
     smtp_keys: tuple[str, ...] = setting("SMTP_ENCRYPTION_KEY", "", parsing.names, display=hidden)
     smtp_ca_file: Path | None = setting("SMTP_CA_FILE", "", parsing.optional_path)
+    ehlo_name: str | None = setting("CAVECRON_EHLO_NAME", "", parsing.optional_host)
     maildir: Path | None = setting("CAVECRON_MAIL", "smtp", parsing.maildir)
     report_exclude: tuple[str, ...] = setting("SCHEDULER_WEEKLY_REPORT_EXCLUDE", "", parsing.names)
     job_sources: tuple[str, ...] = setting("CAVECRON_JOBS", "", parsing.names)

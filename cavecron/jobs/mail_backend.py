@@ -81,7 +81,7 @@ def mail_backend(settings: Settings, database: Database) -> MailBackend:
     from cavecron.mail.smtp.transport import connector  # noqa: PLC0415
 
     return MailBackend(
-        connect=connector(config, settings.smtp_ca_file),
+        connect=connector(config, settings.smtp_ca_file, ehlo_name=settings.ehlo_name),
         sender=Sender(address=config.sender_email, name=config.sender_name),
         config=config,
     )

@@ -14,7 +14,7 @@ from cavecron.jobs.report_mailing import Mailing, person
 from cavecron.jobs.unsent_reports import log_unsent
 from cavecron.mail.delivery.deliver import deliver
 from cavecron.mail.delivery.limits import DeliveryPolicy
-from cavecron.mail.message import check_address
+from cavecron.mail.message import check_address, check_sender
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ def _nothing_sent(audience: RecipientList) -> Outcome:
 
 
 def _mail(mailing: Mailing) -> Outcome:
+    check_sender(mailing.backend.sender)  # told once, and not of each user
     mailing.write_off()
     if mailing.done:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)

@@ -266,7 +266,7 @@ NOTHING = "pas de réponse à l'accueil en 0.5 s ; corriger le serveur ou le por
     [
         (delay(), "plain", NOTHING),
         (delay(), "starttls", NOTHING),
-        (delay(), "tls", "ce port ne parle pas TLS et ne répond pas comme un serveur de mail ; corriger"),
+        (delay(), "tls", "pas de réponse au chiffrement TLS en 0.5 s ; corriger le serveur ou le port"),
         (
             reply("SSH-2.0-OpenSSH"),
             "plain",

@@ -5,20 +5,21 @@ step (a command and its whole reply) has one deadline. It knows no configuration
 sentence: what goes wrong comes out as a SmtpError that says at which step.
 """
 
-import hmac
 import smtplib
 import socket
 import ssl
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+from base64 import b64encode
 from contextlib import suppress
 from enum import Enum, auto
 from time import monotonic
 
+from cavecron.mail.smtp.auth import responses, usable_ways
 from cavecron.mail.smtp.connect import connect, remaining
 
 #: Octets of one reply, all its lines together; RFC 5321, 4.5.3.1.5 asks for 512 a line.
 _LONGEST_REPLY = 65_536
+#: Octets of a password in a command line, which holds 512 (RFC 5321, 4.5.3.1.4).
+_LONGEST_INITIAL = 480
 #: Seconds that a server gets to accept a message: content filters take their time, and whoever gives up
 #: earlier sends it again, though it has arrived (RFC 5321, 4.5.3.2.6).
 LONGEST_ANSWER = 600.0
@@ -82,14 +83,18 @@ class MissingError(SmtpError):
 class SmtpClient(smtplib.SMTP):
     """A connection to an SMTP server; `limit` in seconds is what each step may last in all.
 
-    But for the answer to a message, which may take `answer_limit`.
+    But for the answer to a message, which may take `answer_limit`. `ehlo_name` is what this machine calls
+    itself, its address where that is None.
     """
 
-    def __init__(self, limit: float, *, answer_limit: float = LONGEST_ANSWER) -> None:
+    def __init__(
+        self, limit: float, *, answer_limit: float = LONGEST_ANSWER, ehlo_name: str | None = None
+    ) -> None:
         super().__init__(local_hostname="[127.0.0.1]")
         self.step = Step.CONNECT
         self._limit, self._answer_limit = limit, answer_limit
         self._deadline = monotonic() + limit
+        self._ehlo_name = ehlo_name
         self._received = bytearray()
 
     def connect(  # type: ignore[override]  # smtplib's steps, with deadlines and errors of our own
@@ -101,7 +106,7 @@ class SmtpClient(smtplib.SMTP):
             self.sock = connect(host, port, self._deadline)
         except OSError as error:
             raise BrokenError(self.step, error) from error
-        self.local_hostname = _own_name(self.sock)
+        self.local_hostname = self._ehlo_name or _own_name(self.sock)
         if context:
             self._begin(Step.HANDSHAKE)
             self._encrypt(context, host)
@@ -128,21 +133,33 @@ class SmtpClient(smtplib.SMTP):
         self._encrypt(context, host)
         self.hello()
 
-    def login(self, username: str, password: str) -> None:  # type: ignore[override]
-        """Log in by each way that both sides know, in turn, until one is accepted."""
+    def login_ways(self) -> list[str]:
+        """Return the ways to log in that both sides know, in the order in which they are worth a try."""
         self.step = Step.LOGIN
         offered = self.esmtp_features.get("auth", "").upper().split()
-        common = [way for way in ("CRAM-MD5", "PLAIN", "LOGIN") if way in offered]
-        if not common:
+        ways = usable_ways(offered, encrypted=isinstance(self.sock, ssl.SSLSocket))
+        if not ways:
             raise MissingError(self.step, "AUTH", " ".join(offered).encode())
-        for way in common:
+        return ways
+
+    def login(self, way: str, username: str, password: str) -> None:  # type: ignore[override]
+        """Log in by one way."""
+        self.step = Step.LOGIN
+        answers = list(responses(way, username, password))
+        code, said = 501, b""
+        if way == "PLAIN":
+            initial = b64encode(answers[0](b"")).decode()
+            if len(initial) <= _LONGEST_INITIAL:
+                code, said = self.docmd("AUTH", f"{way} {initial}")
+        if code in (500, 501, 504):  # no initial response, or not by this server (RFC 4954, 4)
+            code, said = self.docmd("AUTH", way)
+        while code == 334 and answers:
             try:
-                self._prove(way, _proofs(way, username.encode(), password.encode()))
-            except RefusedError as refusal:
-                if refusal.code < 500 or way == common[-1]:
-                    raise
-            else:
-                return
+                answer = answers.pop(0)(said)
+            except ValueError as error:
+                raise GarbledError(self.step, said) from error
+            code, said = self.docmd(b64encode(answer).decode())
+        self._accepted((code, said))
 
     def transmit(self, content: bytes, sender: str, recipient: str) -> None:
         """Have the server take responsibility for a message; returns exactly when it said that it did."""
@@ -259,32 +276,11 @@ class SmtpClient(smtplib.SMTP):
         self.ehlo_resp = self.helo_resp = None
         self.esmtp_features = {}
 
-    def _prove(self, way: str, proofs: Sequence[Callable[[bytes], bytes]]) -> None:
-        code, said = self.docmd("AUTH", way)
-        for proof in proofs:
-            if code != 334:
-                break
-            try:
-                challenge = b64decode(said)
-            except ValueError as error:
-                raise GarbledError(self.step, said) from error
-            code, said = self.docmd(b64encode(proof(challenge)).decode())
-        self._accepted((code, said))
-
 
 def _own_name(connection: socket.socket) -> str:
     """Return the address literal that EHLO takes where there is no name (RFC 5321, 4.1.4)."""
     address = connection.getsockname()[0].partition("%")[0]
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-
-
-def _proofs(way: str, username: bytes, password: bytes) -> Sequence[Callable[[bytes], bytes]]:
-    """Return what is answered to each challenge of the server; UTF-8 as RFC 4616 has it."""
-    if way == "PLAIN":
-        return (lambda _: b"\0" + username + b"\0" + password,)
-    if way == "LOGIN":
-        return (lambda _: username, lambda _: password)
-    return (lambda challenge: username + b" " + hmac.new(password, challenge, "md5").hexdigest().encode(),)
 
 
 def _dotted(content: bytes) -> bytes:

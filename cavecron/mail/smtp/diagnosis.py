@@ -4,16 +4,16 @@ It opens no connection: where a failure has several meanings it asks `probe`, wh
 Python and OpenSSL call things never reaches a person; nor does a secret.
 """
 
-import re
 import socket
 import ssl
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cavecron.mail.smtp.client import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.probe import Protocol
+from cavecron.mail.smtp.redaction import redacted
+from cavecron.mail.smtp.refusal import is_about_ehlo, is_about_relay, is_about_sender, is_quota
 
 _WHERE = "dans Cave à Vin, Administration, Configuration SMTP"
 _LONGEST_QUOTE = 200
@@ -22,6 +22,7 @@ _LONGEST_QUOTE = 200
 _TO_TLS = f"choisir SSL/TLS {_WHERE}"
 _TO_STARTTLS = f"choisir STARTTLS (TLS) au lieu de SSL {_WHERE}, ou donner le port SSL (souvent 465)"
 _TO_NOTHING = f"corriger le serveur ou le port {_WHERE} (587 avec STARTTLS, 465 en SSL)"
+_TO_NAME = "donner à cette machine un nom complet par la variable CAVECRON_EHLO_NAME"
 
 #: OpenSSL's verify codes, as in x509_vfy.h.
 _OTHER_NAME = f"un certificat établi pour un autre nom ; donner {_WHERE} le nom que porte le certificat"
@@ -69,42 +70,24 @@ def explain(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -
 
 def quoted(error: SmtpError, config: SmtpConfig) -> str:
     """Return what the server said: printable, at most 200 characters, without our secrets."""
-    words = "".join(
-        letter if letter.isprintable() else " " for letter in error.said.decode("utf-8", "replace")
-    )
-    if error.step is Step.LOGIN:
-        secrets = _secrets(config)
-        words = " ".join(word for word in words.split() if not _gives_away(word, secrets))
+    said = redacted(error.said, config.username, config.password).decode("utf-8", "replace")
+    words = "".join(letter if letter.isprintable() else " " for letter in said)
     code = f"{error.code} " if isinstance(error, RefusedError) else ""
     text = (code + " ".join(words.split())).strip()
     return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
-
-
-def _secrets(config: SmtpConfig) -> Sequence[str]:
-    """Return the password in each shape in which it was sent, for servers that repeat what they were told."""
-    username, password = (config.username or "").encode(), (config.password or "").encode()
-    sent = [b64encode(proof).decode() for proof in (password, b"\0" + username + b"\0" + password)]
-    return [secret for secret in (password.decode(), *sent) if secret]
-
-
-def _gives_away(word: str, secrets: Sequence[str]) -> bool:
-    bare = word.strip("'\"<>()[]:;,")
-    if re.fullmatch(r"[A-Za-z0-9+/]{16,}=*", bare):  # base64: the answer to a CRAM-MD5 challenge, for one
-        return True
-    return any(secret in word or (len(bare) > 3 and bare in secret) for secret in secrets)
 
 
 def _meaning(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -> tuple[str, bool]:
     if isinstance(error, MissingError):
         return _missing(error, config), False
     if isinstance(error, RefusedError):
-        return _refusal(error, config), error.code < 500
+        return _refusal(error, config), error.code < 500 or is_quota(error)
     if _may_be_wrong_port(error, config):
-        found = _by_protocol(ask(), config)
-        if found:
-            return found, False
+        wrong = _by_protocol(ask(), config)
+        if wrong:
+            return wrong, False
     if isinstance(error, BrokenError):
-        if isinstance(error.cause, ssl.SSLError):
+        if isinstance(error.cause, ssl.SSLError) and not _is_hiccup(error.cause):
             return _encryption(error.cause), False
         return _network(error, config), True
     said = quoted(error, config)
@@ -116,6 +99,14 @@ def _may_be_wrong_port(error: SmtpError, config: SmtpConfig) -> bool:
     if isinstance(error, BrokenError) and isinstance(error.cause, ssl.SSLCertVerificationError):
         return False
     return error.step is (Step.HANDSHAKE if config.security == "tls" else Step.GREETING)
+
+
+def _is_hiccup(error: ssl.SSLError) -> bool:
+    """Return whether the connection was cut in the handshake, or spoiled on its way: neither side refused."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
+        return True
+    cut = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
+    return getattr(error, "reason", None) in cut
 
 
 def _by_protocol(spoken: Protocol, config: SmtpConfig) -> str:
@@ -139,8 +130,18 @@ def _missing(error: MissingError, config: SmtpConfig) -> str:
             f"STARTTLS n'est pas proposé ; {_TO_TLS} (souvent port 465),"
             " ou n'en choisir aucun si le serveur est sur le réseau local"
         )
-    if error.said:
-        ways = quoted(error, config)
+    ways = quoted(error, config)
+    if "OAUTH" in ways:
+        return (
+            f"ce serveur ne propose que {ways} (OAuth), que cavecron ne connaît pas ; demander au fournisseur"
+            f" un mot de passe d'application ou un relais SMTP, et les donner {_WHERE}"
+        )
+    if ways == "CRAM-MD5":
+        return (
+            "ce serveur ne propose que CRAM-MD5, et cette machine interdit MD5 (mode FIPS)"
+            f" ; choisir un serveur qui propose PLAIN ou LOGIN {_WHERE}"
+        )
+    if ways:
         return f"aucune identification que cavecron connaisse (PLAIN, LOGIN, CRAM-MD5) dans : {ways}"
     advice = f"choisir STARTTLS ou SSL/TLS {_WHERE}, ou y" if config.security == "plain" else f"{_WHERE},"
     return f"l'identification n'est pas proposée ; {advice} effacer le nom d'utilisateur et le mot de passe"
@@ -148,8 +149,19 @@ def _missing(error: MissingError, config: SmtpConfig) -> str:
 
 def _refusal(error: RefusedError, config: SmtpConfig) -> str:
     said = quoted(error, config)
+    if is_quota(error):
+        return (
+            f"quota d'envoi atteint ({said}) ; le reste partira plus tard, ou demander une limite plus haute"
+            " au fournisseur"
+        )
     if error.code < 500:
-        return f"refus passager {_STEPS[error.step]} ({said}) ; réessayer plus tard"
+        name = f", ou {_TO_NAME}" if is_about_ehlo(error) else ""
+        return f"refus passager {_STEPS[error.step]} ({said}) ; réessayer plus tard{name}"
+    return _login_refusal(error, said) or _policy_refusal(error, said, config)
+
+
+def _login_refusal(error: RefusedError, said: str) -> str:
+    """Return what is wrong with the login, '' where it is not about that."""
     if error.step is Step.LOGIN:
         return (
             f"identification refusée ({said}) ; corriger le nom d'utilisateur et le mot de passe {_WHERE}"
@@ -157,9 +169,20 @@ def _refusal(error: RefusedError, config: SmtpConfig) -> str:
         )
     if error.code == 530:
         return f"identification exigée ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
-    if error.step is Step.SENDER:
+    return ""
+
+
+def _policy_refusal(error: RefusedError, said: str, config: SmtpConfig) -> str:
+    if error.step is not Step.HELLO and is_about_ehlo(error):
+        return f"le nom de cette machine est refusé ({said}) ; {_TO_NAME}"
+    if is_about_relay(error):
+        return f"relais refusé ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
+    if is_about_sender(error):
         return f"expéditeur {config.sender_email!r} refusé ({said}) ; le corriger {_WHERE}"
-    return f"refus {_STEPS[error.step]} ({said}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}"
+    name = f", ou {_TO_NAME}" if error.step is Step.HELLO else ""
+    return (
+        f"refus {_STEPS[error.step]} ({said}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}{name}"
+    )
 
 
 def _encryption(error: ssl.SSLError) -> str:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from cavecron.mail.smtp.connect import connect, remaining
 
-Protocol = Literal["tls", "smtp", "http", "unknown"]
+#: `unknown`: something that is none of the others; `silent`: nothing at all.
+Protocol = Literal["tls", "smtp", "http", "unknown", "silent"]
 
 #: What a web server answers and a mail server refuses. Asked only of whoever did not greet: "EHLO" would be
 #: an HTTP/0.9 request, which some web servers answer without a status line.
@@ -30,7 +31,9 @@ def probe(host: str, port: int, limit: float) -> Protocol:
         return "smtp"
     if said.startswith(b"HTTP/"):
         return "http"
-    return "tls" if _shakes_hands(host, port, limit) else "unknown"
+    if _shakes_hands(host, port, limit):
+        return "tls"
+    return "unknown" if said else "silent"
 
 
 def _reaction(host: str, port: int, limit: float) -> bytes:

@@ -5,7 +5,7 @@ It knows no table and no job. Nothing is sent twice here: only the caller may de
 
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -24,6 +24,7 @@ from cavecron.mail.errors import (
 )
 from cavecron.mail.message import check_address
 from cavecron.mail.models import Message
+from cavecron.mail.smtp.auth import WAYS
 from cavecron.mail.smtp.client import (
     LONGEST_ANSWER,
     BrokenError,
@@ -36,6 +37,7 @@ from cavecron.mail.smtp.client import (
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.diagnosis import explain, quoted
 from cavecron.mail.smtp.probe import Protocol, probe
+from cavecron.mail.smtp.refusal import is_for_everybody, is_quota
 
 #: Seconds: no step may last longer, whatever the configuration says; nor RSET, nor QUIT.
 _LONGEST_STEP, _LONGEST_RESET, _LONGEST_QUIT = 300.0, 5.0, 1.0
@@ -49,17 +51,24 @@ _WORDED_BUSY = re.compile(rb"\btoo (many|much|fast)\b|\brate\b|throttl|slow down
 
 
 def connector(
-    config: SmtpConfig, ca_file: Path | None, *, answer_limit: float = LONGEST_ANSWER
+    config: SmtpConfig,
+    ca_file: Path | None,
+    *,
+    ehlo_name: str | None = None,
+    answer_limit: float = LONGEST_ANSWER,
 ) -> Callable[[], "SmtpTransport"]:
     """Return what makes connections to the server of `config`; they know of each other whether one worked."""
     reached = Event()
-    return lambda: SmtpTransport(config, ca_file, reached=reached, answer_limit=answer_limit)
+    return lambda: SmtpTransport(
+        config, ca_file, ehlo_name=ehlo_name, answer_limit=answer_limit, reached=reached
+    )
 
 
 class SmtpTransport:
     """The server of `config`; `ca_file` adds the certificate authorities in a PEM file to the system's.
 
-    The answer to a message is waited for `answer_limit` seconds, whatever `config` says of the other steps.
+    `ehlo_name` is what this machine calls itself, its address where that is None. The answer to a message
+    is waited for `answer_limit` seconds, whatever `config` says of the other steps.
     """
 
     def __init__(
@@ -67,13 +76,14 @@ class SmtpTransport:
         config: SmtpConfig,
         ca_file: Path | None,
         *,
-        reached: Event | None = None,
+        ehlo_name: str | None = None,
         answer_limit: float = LONGEST_ANSWER,
+        reached: Event | None = None,
     ) -> None:
         self._config = config
         self._ca_file = ca_file
         self._limit = min(config.timeout, _LONGEST_STEP)
-        self._answer_limit = answer_limit
+        self._answer_limit, self._ehlo_name = answer_limit, ehlo_name
         self._client: SmtpClient | None = None
         self._reached = reached or Event()
 
@@ -122,17 +132,29 @@ class SmtpTransport:
 
     def _connected(self) -> SmtpClient:
         if self._client is None:
-            client = SmtpClient(self._limit, answer_limit=self._answer_limit)
-            try:
-                self._introduce(client)
-            except SmtpError as error:
-                client.close()
-                raise self._diagnosed(error) from error
-            self._client = client
+            self._client = self._opened()
             self._reached.set()
         return self._client
 
-    def _introduce(self, client: SmtpClient) -> None:
+    def _opened(self) -> SmtpClient:
+        """Return a client that is logged in; each way to log in gets a connection of its own.
+
+        Servers hang up after a refusal, or wait for the rest of a dialogue that they began in a wrong way.
+        """
+        refused: dict[str, SmtpError] = {}
+        while True:
+            client = SmtpClient(self._limit, answer_limit=self._answer_limit, ehlo_name=self._ehlo_name)
+            tried = len(refused)
+            try:
+                self._introduce(client, refused)
+            except SmtpError as error:
+                client.close()
+                if len(refused) > tried and not _timed_out(error) and set(client.login_ways()) - set(refused):
+                    continue
+                raise self._diagnosed(_most_telling(refused) or error) from error
+            return client
+
+    def _introduce(self, client: SmtpClient, refused: dict[str, SmtpError]) -> None:
         config = self._config
         context = None if config.security == "plain" else self._context()
         client.connect(config.host, config.port, context if config.security == "tls" else None)
@@ -140,7 +162,12 @@ class SmtpTransport:
         if config.security == "starttls" and context:
             client.start_tls(context, config.host)
         if config.username is not None and config.password is not None:
-            client.login(config.username, config.password)
+            way = next(way for way in client.login_ways() if way not in refused)
+            try:
+                client.login(way, config.username, config.password)
+            except SmtpError as error:
+                refused[way] = error
+                raise
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
@@ -183,14 +210,13 @@ class SmtpTransport:
             return self._without_accents(recipient)
         if isinstance(error, RefusedError):
             return self._refused(error)
-        timed_out = isinstance(error, BrokenError) and isinstance(error.cause, TimeoutError)
         if error.step is Step.DATA_REPLY:
             return DeliveryUnknownError(
                 "le serveur n'a pas dit s'il acceptait le message : il est peut-être arrivé"
                 " ; s'il arrive deux fois, c'est avec le même Message-ID",
-                timed_out=timed_out,
+                timed_out=_timed_out(error),
             )
-        return ConnectionLostError(str(self._diagnosed(error)), timed_out=timed_out)
+        return ConnectionLostError(str(self._diagnosed(error)), timed_out=_timed_out(error))
 
     def _without_accents(self, recipient: str) -> CavecronError:
         ours = not self._config.sender_email.isascii()
@@ -203,18 +229,31 @@ class SmtpTransport:
     def _refused(self, error: RefusedError) -> CavecronError:
         said = quoted(error, self._config)
         if error.code == 421:
-            return ThrottledError(str(self._diagnosed(error)), closing=True)
+            return ThrottledError(str(self._diagnosed(error)), closing=not is_quota(error))
         if error.code == 530:
             return self._diagnosed(error)
-        if error.step is Step.SENDER and error.code < 500:
+        if is_quota(error) or (error.step is Step.SENDER and error.code < 500):
             return ThrottledError(str(self._diagnosed(error)))
-        if error.step is Step.SENDER and error.code != 552:  # 552 is about the size of the mail
+        if error.code >= 500 and is_for_everybody(error):
             return SenderRefusedError(str(self._diagnosed(error)))
         if error.code >= 500:
             return RecipientRefusedError(f"refusé par le serveur : {said}")
         return (ServerBusyError if _busy(error.said) else TemporaryRecipientError)(
             f"refus passager du serveur : {said}"
         )
+
+
+def _timed_out(error: SmtpError) -> bool:
+    return isinstance(error, BrokenError) and isinstance(error.cause, TimeoutError)
+
+
+def _most_telling(refused: Mapping[str, SmtpError]) -> SmtpError | None:
+    """Return the error of the most common way, but for one that only says that the way is not known."""
+    errors = [refused[way] for way in WAYS if way in refused]
+    known = [
+        error for error in errors if not (isinstance(error, RefusedError) and error.code in (500, 501, 504))
+    ]
+    return next(iter(known or errors), None)
 
 
 def _busy(said: bytes) -> bool:

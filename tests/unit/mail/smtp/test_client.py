@@ -83,12 +83,12 @@ def test_a_login_works_in_each_way_that_both_know(ways: str, password: str) -> N
     right = "secret" if password == "wrong" else password
     with HostileServer(login=("marie", right), ways=ways) as server, _greeted(server) as client:
         if password == right:
-            client.login("marie", password)
+            client.login(client.login_ways()[0], "marie", password)
             client.transmit(b"x\r\n", "a@x", "b@x")
             assert server.copies() == {"b@x": 1}
         else:
             with pytest.raises(RefusedError) as caught:
-                client.login("marie", password)
+                client.login(client.login_ways()[0], "marie", password)
             assert caught.value.code == 535
 
 
@@ -99,7 +99,7 @@ def test_a_login_that_nobody_knows_is_missing() -> None:
         _greeted(server) as client,
     ):
         with pytest.raises(MissingError) as caught:
-            client.login("marie", "secret")
+            client.login_ways()
         assert caught.value.said == b"XOAUTH2 GSSAPI"
 
 

@@ -76,7 +76,15 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
         pytest.param(
             MissingError(Step.LOGIN, "AUTH", b"XOAUTH2 NTLM"),
             "starttls",
-            "aucune identification que cavecron connaisse (PLAIN, LOGIN, CRAM-MD5) dans : XOAUTH2 NTLM",
+            "ce serveur ne propose que XOAUTH2 NTLM (OAuth), que cavecron ne connaît pas ; demander au"
+            f" fournisseur un mot de passe d'application ou un relais SMTP, et les donner {WHERE}",
+            False,
+            id="OAuth only",
+        ),
+        pytest.param(
+            MissingError(Step.LOGIN, "AUTH", b"GSSAPI NTLM"),
+            "starttls",
+            "aucune identification que cavecron connaisse (PLAIN, LOGIN, CRAM-MD5) dans : GSSAPI NTLM",
             False,
             id="unknown ways to log in",
         ),
@@ -192,7 +200,7 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
     ("said", "shown"),
     [
         (b"5.7.8 bad password hunter22 for marie", "535 5.7.8 bad password for marie"),
-        (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent"),
+        (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent < >"),
         (b"5.7.8 hunter22hunter22", "535 5.7.8"),
         (b"5.7.8 'hunter' is short", "535 5.7.8 is short"),
         (b"5.7.8 no hun", "535 5.7.8 no hun"),

@@ -1,0 +1,59 @@
+"""What a mail server said, without our secrets: some repeat in a reply what they were sent.
+
+Pure. Words that only look like a secret stay: they often tell most.
+"""
+
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from html import escape
+from urllib.parse import quote, quote_plus
+
+#: A secret shorter than that is only looked for as a whole word.
+_SHORT = 4
+_REMOVED = b" "
+
+
+def redacted(said: bytes, username: str | None, password: str | None) -> bytes:
+    """Return `said` without the password: in clear, quoted in some way, in base64, or a large part of it."""
+    if not password:
+        return said
+    for secret in sorted(_shapes(username or "", password), key=len, reverse=True):
+        pattern = re.escape(secret)
+        if len(secret) < _SHORT:
+            pattern = rb"(?<![^\s'\"<>()\[\]:;,])" + pattern + rb"(?![^\s'\"<>()\[\]:;,.])"
+        said = re.sub(pattern, _REMOVED, said, flags=re.IGNORECASE)
+    words = re.split(rb"(\s+)", said)
+    return b"".join(_REMOVED if _gives_away(word, username or "", password) else word for word in words)
+
+
+def _shapes(username: str, password: str) -> Iterator[bytes]:
+    """Yield the password in each shape in which a reply may repeat it."""
+    for encoding in ("utf-8", "latin-1"):
+        secret, name = password.encode(encoding, "replace"), username.encode(encoding, "replace")
+        yield secret
+        for sent in (secret, b"\0" + name + b"\0" + secret, name + b"\0" + name + b"\0" + secret):
+            yield b64encode(sent).rstrip(b"=")
+    yield quote(password, safe="").encode()
+    yield quote_plus(password).encode()
+    yield escape(password).encode("utf-8", "replace")
+    yield json.dumps(password)[1:-1].encode()
+    # xtext (RFC 3461, 4), and octal or hexadecimal as logs write what is not printable
+    yield "".join(c if c.isalnum() else f"+{ord(c):02X}" for c in password).encode("utf-8", "replace")
+    yield password.encode("unicode_escape")
+    yield password.encode("utf-8", "replace").hex().encode()
+
+
+def _gives_away(word: bytes, username: str, password: str) -> bool:
+    """Return whether a word is half of the password or more, or base64 of something with a secret in it."""
+    bare = word.strip(b"'\"<>()[]:;,.")
+    secret = password.encode("utf-8", "replace")
+    if len(bare) >= _SHORT and 2 * len(bare) >= len(secret) and bare.lower() in secret.lower():
+        return True
+    if len(bare) < 12 or not re.fullmatch(rb"[A-Za-z0-9+/]+=*", bare):
+        return False
+    decoded = b64decode(bare.rstrip(b"=") + b"=" * (-len(bare.rstrip(b"=")) % 4 % 3))
+    # The second is the answer to a CRAM-MD5 challenge (RFC 2195), from which a password can be guessed.
+    answer = rb"\S+ [0-9a-f]{16,}"
+    return (len(secret) >= _SHORT and secret in decoded) or bool(re.fullmatch(answer, decoded))
