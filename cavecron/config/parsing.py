@@ -208,11 +208,12 @@ def is_fernet_key(text: str) -> bool:
         return False
 
 
+_HOST = re.compile(r"\[[0-9A-Za-z.:]+\]|(?=.{1,255}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+
+
 def optional_host(text: str) -> str | None:
     """Return the name of a machine, or its address in brackets (RFC 5321, 4.1.3); None where it is blank."""
-    if text and not re.fullmatch(
-        r"\[[0-9A-Za-z.:]+\]|(?=.{1,255}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", text
-    ):
+    if text and not _HOST.fullmatch(text):
         raise InvalidValueError("un nom de machine comme nas.example.org est attendu")
     return text or None
 

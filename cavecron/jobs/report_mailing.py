@@ -43,7 +43,7 @@ def person(user: Recipient, status: str, reason: str | None) -> dict[str, object
 
 
 @dataclass(slots=True, kw_only=True)
-class Mailing:
+class ReportMailing:
     """One attempt at the mails of a run; `known` is what earlier attempts left, by user."""
 
     run: Run
@@ -53,9 +53,13 @@ class Mailing:
     #: What could not be recorded, by user; and what failed and is tried once more in this mailing.
     _unrecorded: dict[str, DeliveryUpdate] = field(default_factory=dict)
     _postponed: dict[int, str] = field(default_factory=dict)
+    _people: dict[int, Recipient] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._people = {user.id: user for user in self.audience.recipients}
 
     @classmethod
-    def resumed(cls, run: Run, audience: RecipientList, backend: MailBackend) -> "Mailing":
+    def resumed(cls, run: Run, audience: RecipientList, backend: MailBackend) -> "ReportMailing":
         """Return the mailing of `run` with what its earlier attempts left."""
         known = {
             int(user): what
@@ -127,7 +131,7 @@ class Mailing:
     def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
         """Record results and a start, as `mail.models.DeliveryLog` says; what fails is kept for `finish`."""
         for result in finished:
-            self._log_result(result)
+            self._log_failure(result)
         settled = {result.mail.user_id: self._settled_by(result) for result in finished}
         self._record(settled, [str(started.user_id)] if started else [])
         self.run.progress(len(self.known), len(self.audience.recipients))
@@ -170,24 +174,20 @@ class Mailing:
         known = self.known.get(user.id)
         return known.state if known else None
 
-    def _log_result(self, result: DeliveryResult) -> None:
+    def _log_failure(self, result: DeliveryResult) -> None:
         user = result.mail.user_id
         if result.is_final:
             self._postponed.pop(user, None)
             if result.error is not None:
                 self._warn(user, result.error)
-            elif _LOG.isEnabledFor(logging.DEBUG):
-                _LOG.debug("Rapport envoyé à %s <%s>", *self._named(user))
+            elif result.status is DeliveryStatus.DELIVERED:
+                _LOG.debug("Rapport envoyé à %s <%s>", self._people[user].username, result.mail.address)
         elif result.error is not None:
             self._postponed[user] = result.error
 
-    def _warn(self, user: int, error: str) -> None:
-        _LOG.warning("Rapport non remis à %s <%s> : %s", *self._named(user), error)
-
-    def _named(self, user_id: int) -> tuple[str, str]:
-        """Return the name and the address of a user."""
-        user = next(user for user in self.audience.recipients if user.id == user_id)
-        return user.username, user.email
+    def _warn(self, user_id: int, error: str) -> None:
+        user = self._people[user_id]
+        _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, error)
 
     def _settled_by(self, result: DeliveryResult) -> DeliveryUpdate:
         """Return what a result means for the ledger; one that was not even sent keeps its earlier error."""

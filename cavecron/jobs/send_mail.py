@@ -28,6 +28,8 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     known = run.deliveries.previous().get(key)
     if known is not None and known.state == "sent":
         return
+    if known is not None and known.state == "abandoned":
+        raise CavecronError(known.error or "")
     backend = mail_backend(run.settings, run.database)
     message = plain_message(
         subject,
@@ -38,7 +40,8 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
         message_id=backend.message_id(run.key, key),
     )
     run.deliveries.record(now=run.clock.now(), started=[key])
-    settle = partial(_settle, run, key, message, backend)
+    maybe_delivered = known is not None and known.state == "sending"
+    settle = partial(_settle, run, key, message, backend, maybe_delivered=maybe_delivered)
     try:
         backend.send(message, recipient)
     except CavecronError as error:
@@ -48,9 +51,18 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
 
 
 def _settle(
-    run: Run, key: str, message: EmailMessage, backend: MailBackend, *, error: CavecronError | None
+    run: Run,
+    key: str,
+    message: EmailMessage,
+    backend: MailBackend,
+    *,
+    maybe_delivered: bool,
+    error: CavecronError | None,
 ) -> None:
-    """Record what became of the mail, in the ledger and for the application's admin pages."""
+    """Record what became of the mail, in the ledger and for the application's admin pages.
+
+    One that was handed over twice without an answer is never sent again.
+    """
     row = EmailLogRow(
         smtp_config_id=backend.config.id if backend.config else None,
         recipient_email=str(message["To"]),
@@ -62,7 +74,10 @@ def _settle(
     )
     state: DeliveryState = "sent"
     if error is not None:
-        unknown = isinstance(error, DeliveryUnknownError)
-        state = "sending" if unknown else "deferred" if error.temporary else "failed"
+        state = "deferred" if error.temporary else "failed"
+        if isinstance(error, DeliveryUnknownError):
+            state = "abandoned" if maybe_delivered else "sending"
+        elif maybe_delivered and state == "deferred":
+            state = "sending"
     settled = DeliveryUpdate(state=state, error=row.error_message, log=partial(record_mail, sent=row))
     run.deliveries.record(now=row.at, finished={key: settled})

@@ -10,7 +10,7 @@ from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Outcome, Run
 from cavecron.jobs.mail_backend import mail_backend
-from cavecron.jobs.report_mailing import Mailing, person
+from cavecron.jobs.report_mailing import ReportMailing, person
 from cavecron.jobs.unsent_reports import log_unsent
 from cavecron.mail.delivery.deliver import deliver
 from cavecron.mail.delivery.limits import DeliveryPolicy
@@ -39,7 +39,7 @@ def weekly_reports(run: Run) -> Outcome:
     try:
         backend = mail_backend(run.settings, run.database)
         with run.deliveries.session():
-            return _mail(Mailing.resumed(run, audience, backend))
+            return _mail(ReportMailing.resumed(run, audience, backend))
     except CavecronError as error:
         log_unsent(run, audience.recipients, error)
         raise
@@ -75,7 +75,7 @@ def _nothing_sent(audience: RecipientList) -> Outcome:
     return outcome
 
 
-def _mail(mailing: Mailing) -> Outcome:
+def _mail(mailing: ReportMailing) -> Outcome:
     check_sender(mailing.backend.sender)  # told once, and not of each user
     mailing.write_off()
     if mailing.done:

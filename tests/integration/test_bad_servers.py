@@ -48,7 +48,9 @@ def _for_one(step: Step, fault: Fault, times: int | None = None) -> Trap:
     return Trap(step, fault, recipient=_USERS[2], times=times)
 
 
-def _run(cellar: CellarFile, ca: Authority, *policies: Policy) -> tuple[int, dict[str, Any], HostileServer]:
+def _run(
+    cellar: CellarFile, ca: Authority, *policies: Policy, limit: int = 3600
+) -> tuple[int, dict[str, Any], HostileServer]:
     """Run the job through a server with STARTTLS and a login; return exit code, JSON and the server."""
     for name, address in zip(_NAMES, _USERS, strict=True):
         cellar.user(name, address)
@@ -63,6 +65,7 @@ def _run(cellar: CellarFile, ca: Authority, *policies: Policy) -> tuple[int, dic
             DATABASE_URL=f"sqlite:///{cellar.path}",
             SMTP_ENCRYPTION_KEY=KEY,
             SMTP_CA_FILE=str(ca.ca_file),
+            SCHEDULER_WEEKLY_REPORT_TIMEOUT=str(limit),
         )
     assert [word for word in _ENGLISH if word in result.err + result.out.replace("null", "")] == []
     return result.code, json.loads(result.out), server
@@ -96,12 +99,16 @@ def _check_truth(cellar: CellarFile, server: HostileServer) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bad:
-    """A server that does something whenever it comes to a step; what is said, and of how many by name."""
+    """A server that does something whenever it comes to a step; what is said, and of how many by name.
+
+    `limit` in seconds is the run's own.
+    """
 
     step: Step
     fault: Fault
     said: str
     failed: int = 0
+    limit: int = 3600
 
 
 _FAST = {
@@ -164,7 +171,9 @@ _SLOW = {
         said="pas de réponse au destinataire en 1 s ; réessayer plus tard",
         failed=2,
     ),
-    "silent after the message": Bad(step=Step.END, fault=delay(), said=_MAYBE, failed=2),
+    "silent after the message": Bad(
+        step=Step.END, fault=delay(), said="durée limite de 6 s dépassée", failed=2, limit=6
+    ),
 }
 
 
@@ -179,7 +188,7 @@ def test_a_server_that_takes_nothing_ends_the_run_with_one_sentence(
     cellar: CellarFile, ca: Authority, bad: Bad
 ) -> None:
     """Exit code 1; each has a row with the reason, which says who was not even written to."""
-    code, told, server = _run(cellar, ca, Trap(bad.step, bad.fault, times=None))
+    code, told, server = _run(cellar, ca, Trap(bad.step, bad.fault, times=None), limit=bad.limit)
     assert (code, told["ok"]) == (1, False)
     assert bad.said in told["error"]
     assert "\n" not in told["error"]

@@ -9,8 +9,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 
-_SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-_Address = tuple[socket.AddressFamily, _SocketAddress]
+SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+Address = tuple[socket.AddressFamily, SocketAddress]
 
 
 def connect(host: str, port: int, deadline: float) -> socket.socket:
@@ -18,8 +18,12 @@ def connect(host: str, port: int, deadline: float) -> socket.socket:
 
     Each address gets its share of the time, so that an IPv6 that leads nowhere leaves some for IPv4.
     """
-    trouble: OSError = socket.gaierror(socket.EAI_NONAME, host)
-    addresses = _resolved(host, port, deadline)
+    return connect_to_first(_resolved(host, port, deadline), deadline)
+
+
+def connect_to_first(addresses: Sequence[Address], deadline: float) -> socket.socket:
+    """Return a socket that is connected to the first of the addresses that can be reached."""
+    trouble: OSError = socket.gaierror(socket.EAI_NONAME, "")
     for number, (family, address) in enumerate(addresses):
         try:
             return _connected(family, address, remaining(deadline) / (len(addresses) - number))
@@ -28,7 +32,7 @@ def connect(host: str, port: int, deadline: float) -> socket.socket:
     raise trouble
 
 
-def _connected(family: socket.AddressFamily, address: _SocketAddress, seconds: float) -> socket.socket:
+def _connected(family: socket.AddressFamily, address: SocketAddress, seconds: float) -> socket.socket:
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.settimeout(seconds)
@@ -39,9 +43,9 @@ def _connected(family: socket.AddressFamily, address: _SocketAddress, seconds: f
     return connection
 
 
-def _resolved(host: str, port: int, deadline: float) -> Sequence[_Address]:
+def _resolved(host: str, port: int, deadline: float) -> Sequence[Address]:
     """Look the name up; in a thread, because the system's resolver knows no time limit."""
-    answers: SimpleQueue[Sequence[_Address] | OSError] = SimpleQueue()
+    answers: SimpleQueue[Sequence[Address] | OSError] = SimpleQueue()
 
     def ask() -> None:
         try:

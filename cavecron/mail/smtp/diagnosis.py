@@ -105,8 +105,10 @@ def _is_hiccup(error: ssl.SSLError) -> bool:
     """Return whether the connection was cut in the handshake, or spoiled on its way: neither side refused."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
         return True
-    cut = ("UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
-    return getattr(error, "reason", None) in cut
+    return getattr(error, "reason", "") in (
+        "UNEXPECTED_EOF_WHILE_READING",
+        "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+    )
 
 
 def _by_protocol(spoken: Protocol, config: SmtpConfig) -> str:
@@ -157,32 +159,29 @@ def _refusal(error: RefusedError, config: SmtpConfig) -> str:
     if error.code < 500:
         name = f", ou {_TO_NAME}" if is_about_ehlo(error) else ""
         return f"refus passager {_STEPS[error.step]} ({said}) ; réessayer plus tard{name}"
-    return _login_refusal(error, said) or _policy_refusal(error, said, config)
-
-
-def _login_refusal(error: RefusedError, said: str) -> str:
-    """Return what is wrong with the login, '' where it is not about that."""
     if error.step is Step.LOGIN:
         return (
             f"identification refusée ({said}) ; corriger le nom d'utilisateur et le mot de passe {_WHERE}"
             " (beaucoup de fournisseurs demandent un mot de passe d'application)"
         )
-    if error.code == 530:
-        return f"identification exigée ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
-    return ""
+    return _setting(error, config, said)
 
 
-def _policy_refusal(error: RefusedError, said: str, config: SmtpConfig) -> str:
-    if error.step is not Step.HELLO and is_about_ehlo(error):
-        return f"le nom de cette machine est refusé ({said}) ; {_TO_NAME}"
-    if is_about_relay(error):
-        return f"relais refusé ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
-    if is_about_sender(error):
-        return f"expéditeur {config.sender_email!r} refusé ({said}) ; le corriger {_WHERE}"
+def _setting(error: RefusedError, config: SmtpConfig, said: str) -> str:
+    """Return which setting a refusal for good is about."""
     name = f", ou {_TO_NAME}" if error.step is Step.HELLO else ""
-    return (
+    text = (
         f"refus {_STEPS[error.step]} ({said}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}{name}"
     )
+    if error.code == 530:
+        text = f"identification exigée ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
+    elif error.step is not Step.HELLO and is_about_ehlo(error):
+        text = f"le nom de cette machine est refusé ({said}) ; {_TO_NAME}"
+    elif is_about_relay(error):
+        text = f"relais refusé ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
+    elif is_about_sender(error):
+        text = f"expéditeur {config.sender_email!r} refusé ({said}) ; le corriger {_WHERE}"
+    return text
 
 
 def _encryption(error: ssl.SSLError) -> str:

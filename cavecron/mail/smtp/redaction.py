@@ -32,9 +32,12 @@ def _shapes(username: str, password: str) -> Iterator[bytes]:
     """Yield the password in each shape in which a reply may repeat it."""
     for encoding in ("utf-8", "latin-1"):
         secret, name = password.encode(encoding, "replace"), username.encode(encoding, "replace")
-        yield secret
+        yield from (
+            text.encode(encoding, "replace") for text in (password, password.upper(), password.lower())
+        )
         for sent in (secret, b"\0" + name + b"\0" + secret, name + b"\0" + name + b"\0" + secret):
             yield b64encode(sent).rstrip(b"=")
+    yield quote(password).encode()
     yield quote(password, safe="").encode()
     yield quote_plus(password).encode()
     yield escape(password).encode("utf-8", "replace")
@@ -51,9 +54,10 @@ def _gives_away(word: bytes, username: str, password: str) -> bool:
     secret = password.encode("utf-8", "replace")
     if len(bare) >= _SHORT and 2 * len(bare) >= len(secret) and bare.lower() in secret.lower():
         return True
-    if len(bare) < 12 or not re.fullmatch(rb"[A-Za-z0-9+/]+=*", bare):
+    octets = bare.rstrip(b"=")
+    if len(octets) < 12 or len(octets) % 4 == 1 or not re.fullmatch(rb"[A-Za-z0-9+/]+", octets):
         return False
-    decoded = b64decode(bare.rstrip(b"=") + b"=" * (-len(bare.rstrip(b"=")) % 4 % 3))
+    decoded = b64decode(octets + b"=" * (-len(octets) % 4))
     # The second is the answer to a CRAM-MD5 challenge (RFC 2195), from which a password can be guessed.
     answer = rb"\S+ [0-9a-f]{16,}"
     return (len(secret) >= _SHORT and secret in decoded) or bool(re.fullmatch(answer, decoded))

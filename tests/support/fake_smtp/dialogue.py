@@ -92,6 +92,13 @@ class Dialogue:
         if way not in self._server.ways.split():
             self._say("504 5.5.4 not offered")
             return
+        for fault in self._server.broken_ways.get(way, ()):
+            self._do(fault, "")
+        if way in self._server.broken_ways:
+            return
+        if way == "PLAIN" and self._server.initial_response == ("no" if proof else "only"):
+            self._say("501 5.5.2 not like that")
+            return
         right = self._proven(way, proof)
         said = self._reply(Step.AUTH, "235 2.7.0 welcome" if right else "535 5.7.8 wrong name or password")
         self._logged_in = said.startswith("235")
@@ -245,6 +252,7 @@ class Dialogue:
 
     def _encrypt(self) -> None:
         assert self._server.context
+        self._pass(Step.HANDSHAKE, "")
         self._file.close()
         encrypted: ssl.SSLSocket = self._server.context.wrap_socket(self._socket, server_side=True)
         self._socket, self._file = encrypted, encrypted.makefile("rb")

@@ -17,6 +17,7 @@ class Step(StrEnum):
     GREETING = "greeting"
     EHLO = "ehlo"
     STARTTLS = "starttls"
+    HANDSHAKE = "handshake"
     AUTH = "auth"
     MAIL = "mail"
     RCPT = "rcpt"

@@ -12,7 +12,7 @@ look on, or kill somebody; it must not ask the server to wait.
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Condition, Event, Thread
 from types import TracebackType
@@ -26,7 +26,8 @@ class HostileServer:
     """A server on 127.0.0.1, one thread for each connection; as a context manager it runs and stops.
 
     `tls` is how it is spoken to, with `context` for it; `login` is a name and a password that it asks
-    for, in one of the `ways` (PLAIN, LOGIN, CRAM-MD5);
+    for, in one of the `ways` (PLAIN, LOGIN, CRAM-MD5), of which `broken_ways` only do bad things, one after
+    the other; AUTH PLAIN takes an `initial_response`, or insists on one, or has none;
     `latency` in seconds comes before each reply. More than `most` connections at a time get the fault
     `crowded` at their greeting; after `listens_for` connections in all, its port is closed.
     """
@@ -38,6 +39,8 @@ class HostileServer:
         context: ssl.SSLContext | None = None,
         login: tuple[str, str] | None = None,
         ways: str = "PLAIN LOGIN",
+        broken_ways: Mapping[str, Sequence[Fault]] | None = None,
+        initial_response: Literal["maybe", "only", "no"] = "maybe",
         latency: float = 0.0,
         most: int = 1_000,
         crowded: Fault | None = None,
@@ -46,6 +49,7 @@ class HostileServer:
         self.policies = list(policies)
         self.tls, self.context, self.latency = tls, context, latency
         self.login, self.ways = login, ways
+        self.broken_ways, self.initial_response = broken_ways or {}, initial_response
         self._most, self._listens_for = most, listens_for
         self._crowded = crowded or reply("421 4.7.0 too many connections")
         #: What it took responsibility for, in order.

@@ -1,6 +1,7 @@
 """The mails of one run, in the ledger and in the application's log: who is left, and what is written off."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -210,3 +211,33 @@ def test_what_is_begun_twice_is_counted_as_repeated(cellar: CellarFile) -> None:
         deliveries.record(now=NOW, started=["1", "2"])
     deliveries.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     assert history(context.ledger)[0].repeats == 4
+
+
+def test_a_mail_without_an_answer_goes_out_twice_at_most_however_often_the_run_is_taken_up(
+    cellar: CellarFile,
+) -> None:
+    """Each attempt would present it again otherwise; a person who asks for it changes nothing."""
+    cellar.user("marie")
+    with HostileServer(Trap(Step.END, close(kept=True), times=None)) as server:
+        cellar.smtp(server.port)
+        mailed(cellar, NOW)
+        for minutes in (1, 6, 21):
+            with suppress(CavecronError):
+                mailed(cellar, NOW + timedelta(minutes=minutes), again=True)
+        assert server.copies() == {"marie@example.org": 2}
+    ((_, status, error),) = cellar.rows(LOG)
+    assert status == "failed"
+    assert "peut-être arrivé" in str(error)
+    assert cellar.rows("SELECT state FROM cavecron_delivery") == [("abandoned",)]
+
+
+def test_a_wrong_sender_is_told_once_before_anybody_is_written_to(cellar: CellarFile) -> None:
+    """It is one setting, not one failure for each user."""
+    for name in ("marie", "paul"):
+        cellar.user(name)
+    with HostileServer() as server:
+        cellar.smtp(server.port, sender_email="cave à vin")
+        told = mailed(cellar, NOW)
+        assert isinstance(told, str)
+        assert "cave" in told
+        assert server.connections == 0

@@ -1,0 +1,107 @@
+"""A server that repeats secrets is quoted without them, at every step; words that tell most stay."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from cavecron.mail.smtp.client import RefusedError, Step
+from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.probe import Protocol
+
+
+def _config(*, password: str | None = None) -> SmtpConfig:
+    return SmtpConfig(
+        id=1,
+        name="maison",
+        host="mail.example.org",
+        port=587,
+        username="marie@example.org" if password else None,
+        password=password,
+        security="starttls",
+        sender_email="cave@example.org",
+        sender_name="",
+        timeout=10.0,
+    )
+
+
+_PLAIN = b64encode(b"\0marie@example.org\0hunter22")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"5.7.8 bad password hunter22 for marie", "535 5.7.8 bad password for marie"),
+        (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent < >"),
+        (b"5.7.8 hunter22hunter22", "535 5.7.8"),
+        (b"5.7.8 'hunter' is short", "535 5.7.8 is short"),
+        (b"5.7.8 no hun", "535 5.7.8 no hun"),
+        (b"5.7.8 bWFyaWUgZDQxZDhjZDk4ZjAwYjIwNA== no", "535 5.7.8 no"),
+        (b"5.7.8 " + b"x " * 300, "535 5.7.8 " + "x " * 94 + "x…"),
+        (b"", "535"),
+    ],
+    ids=["password", "PLAIN", "twice", "a part of it", "a short word", "CRAM-MD5", "long", "nothing"],
+)
+def test_a_server_that_repeats_secrets_is_not_quoted_with_them(said: bytes, shown: str) -> None:
+    """Some answer a failed login with what they were sent."""
+    assert quoted(RefusedError(Step.LOGIN, 535, said), _config(password="hunter22")) == shown
+
+
+def test_without_a_password_words_are_quoted_as_they_are() -> None:
+    """Nothing was sent that has to be kept out."""
+    assert quoted(RefusedError(Step.LOGIN, 535, b"no way"), _config()) == "535 no way"
+
+
+@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize(
+    "password",
+    ["hunter22", "correct horse battery", "sésame ☂", 'a"b\\c&<d>', "x/+=y?z%20", "été", "un deux"],
+)
+@pytest.mark.parametrize(
+    "repeat",
+    [
+        lambda secret: secret.encode(),
+        lambda secret: f"<{secret}>".encode(),
+        lambda secret: f"'{secret}',".encode(),
+        lambda secret: secret.upper().encode(),
+        lambda secret: b64encode(secret.encode()),
+        lambda secret: b64encode(secret.encode()).rstrip(b"="),
+        lambda secret: b64encode(f"\0marie@example.org\0{secret}".encode()),
+        lambda secret: b64encode(f"marie@example.org\0marie@example.org\0{secret}".encode()),
+        lambda secret: quote(secret).encode(),
+        lambda secret: secret.encode().hex().encode(),
+    ],
+    ids=["clear", "brackets", "quotes", "upper", "base64", "unpadded", "PLAIN", "authzid", "URL", "hex"],
+)
+def test_the_password_is_never_quoted(step: Step, password: str, repeat: Callable[[str], bytes]) -> None:
+    """In whatever form, and whatever was asked when the server repeated it."""
+    said = b"5.7.8 login with " + repeat(password) + b" denied"
+    error = RefusedError(step, 550, said)
+    for text in (
+        quoted(error, _config(password=password)),
+        explain(error, _config(password=password), _unasked).text,
+    ):
+        assert "login with" in text
+        assert "denied" in text
+        for word in (repeat(password).decode(), password, password[: len(password) // 2 + 2]):
+            assert word.lower() not in text.lower()
+
+
+def _unasked() -> Protocol:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "5.7.57 SmtpClientAuthentication is disabled for the Tenant",
+        "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
+        "5.7.8 Username and Password not accepted",
+        "5.7.9 Application-specific password required",
+    ],
+)
+def test_words_that_tell_most_stay(said: str) -> None:
+    """Long words look like base64, and are none."""
+    assert quoted(RefusedError(Step.LOGIN, 535, said.encode()), _config(password="hunter22")) == f"535 {said}"
