@@ -59,6 +59,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except CavecronError as error:
         streams.say(f"cavecron : {error}", sys.stderr)
         return error.exit_code
+    except ImportError as error:  # a package of ours is not there: in a job's file it is told with its line
+        streams.say(
+            f"cavecron : installation incomplète ({error}) ; réinstaller cavecron avec pip, croniter et"
+            " cryptography compris",
+            sys.stderr,
+        )
+        return 1
     except BrokenPipeError:
         # The reader of our output has left (`cavecron … | head`): nothing more to say to it.
         streams.flush()

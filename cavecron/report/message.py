@@ -16,7 +16,7 @@ from cavecron.report import wording
 from cavecron.report.html import html_part
 from cavecron.report.model import WeeklyReport
 from cavecron.report.page import Page
-from cavecron.report.phrases import FULL, SHORT, SHORTEST
+from cavecron.report.phrases import FULL, LONG, SHORT, SHORTEST
 from cavecron.report.text import text_part
 from cavecron.text import plain
 
@@ -86,7 +86,7 @@ class _LaidOut(NamedTuple):
 
 def _laid_out(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> _LaidOut:
     """Lay out a report under the first limits that keep it from being cut off by a mail program."""
-    for limits in (FULL, SHORT, SHORTEST):
+    for limits in (FULL, LONG, SHORT, SHORTEST):
         page = wording.page(report, zone, generated, limits)
         html = html_part(page).encode("ascii", "xmlcharrefreplace")
         parts = _LaidOut(

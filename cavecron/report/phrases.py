@@ -28,7 +28,8 @@ class Limits:
 
 
 #: What nearly all mails are within, and what those are cut to that would be too long with it.
-FULL = Limits(cellars=100, movements=20)
+FULL = Limits(cellars=100, movements=100)
+LONG = Limits(cellars=100, movements=40)
 SHORT = Limits(cellars=40, movements=20, comment=250)
 SHORTEST = Limits(cellars=10, movements=5, name=40, note=200, comment=120)
 

@@ -23,9 +23,13 @@ _ALIASES: Mapping[str, str] = {
 _VALUE = r"([0-9]+|[a-z]{3})"
 _TERM = re.compile(rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/([0-9]+))?", re.IGNORECASE)
 _NTH = re.compile(rf"{_VALUE}#([0-9]+)", re.IGNORECASE)
+#: What Quartz and its kin have besides: working days, days before the last one, no matter which day.
+_QUARTZ = re.compile(r"lw|[0-9]*w|w[0-9]+|l-[0-9]+|[0-9]+-l|\?")
 _LAST = re.compile(r"([0-9]+)l", re.IGNORECASE)
 #: All five fields written out as lists have fewer than 400 characters.
 _MAX_LENGTH = 1000
+#: A longer list is no help in a message.
+_MOST_LISTED = 7
 #: Days of the months that have fewer than 31.
 _LONGEST: Mapping[int, int] = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY = range(1, 32), range(1, 13), range(7)
@@ -120,13 +124,13 @@ def parse_fields(expression: str) -> CronFields:
         ScheduleError: it is none, it is ambiguous, or croniter cannot say it.
 
     """
-    if not expression.isascii() or len(expression) > _MAX_LENGTH:
-        raise ScheduleError(f"une expression cron est attendue, pas {_quoted(expression)}")
+    _require_plain(expression)
     texts = _unaliased(expression.strip()).split()
     if len(texts) != 5:
+        hint = " ; sans commentaire (#)" if any(text.startswith("#") for text in texts) else ""
         raise ScheduleError(
             "cinq champs (minute, heure, jour du mois, mois, jour de semaine ; pas de secondes) sont"
-            f" attendus, pas {len(texts)}"
+            f" attendus, pas {len(texts)}{hint}"
         )
     minute, hour, day, month, weekday = texts
     days, last_day = _days(day)
@@ -150,6 +154,18 @@ def parse_fields(expression: str) -> CronFields:
     return fields
 
 
+def _require_plain(expression: str) -> None:
+    """Raise ScheduleError unless the text is of a length and of letters that an expression can have."""
+    if len(expression) > _MAX_LENGTH:
+        raise ScheduleError(f"une expression cron est attendue, pas {_quoted(expression)}")
+    foreign = next((letter for letter in expression if not letter.isascii()), "")
+    if foreign:
+        raise ScheduleError(
+            f"une expression cron est attendue, pas {_quoted(expression)} : {foreign!a} n'est pas une lettre"
+            " ou un chiffre ordinaire, retaper l'expression au clavier"
+        )
+
+
 def _unaliased(text: str) -> str:
     alias = text.lower()
     if alias == "@reboot":
@@ -162,10 +178,10 @@ def _unaliased(text: str) -> str:
 def _days(text: str) -> tuple[tuple[int, ...], bool]:
     """Return the days of the month, and whether its last one is named."""
     terms = text.lower().split(",")
-    if "lw" in terms:
+    if unknown := next((term for term in terms if _QUARTZ.fullmatch(term)), ""):
         raise ScheduleError(
-            "LW (dernier jour ouvré) n'est pas connu ; L est le dernier jour du mois, 5L dans le jour de"
-            " semaine le dernier vendredi"
+            f"{unknown.upper()} n'est pas connu ; un jour de 1 à 31 et L (le dernier jour du mois) le sont,"
+            " et 5L dans le jour de semaine (le dernier vendredi)"
         )
     numbers = [_term(_DAY, term) for term in text.split(",") if term.lower() != "l"]
     return _ordered(numbers), "l" in terms
@@ -219,9 +235,19 @@ def _term(field: _Field, term: str) -> range:
 def _end(field: _Field, low: int, last: str, term: str) -> int:
     high = field.number(last, term)
     if high < low:
-        hint = " (dimanche qui finit une plage s'écrit 7)" if field is _WEEKDAY and high == 0 else ""
-        raise ScheduleError(f"une plage va du plus petit au plus grand, pas {_quoted(term)}{hint}")
+        raise ScheduleError(
+            f"une plage va du plus petit au plus grand, pas {_quoted(term)}{_as_list(field, low, high)}"
+        )
     return high
+
+
+def _as_list(field: _Field, low: int, high: int) -> str:
+    """Return how a range that goes past the end of its field is written instead."""
+    if field is _WEEKDAY and high == 0:
+        return " (dimanche qui finit une plage s'écrit 7)"
+    numbers = [*range(low, field.high + (field is not _WEEKDAY)), *range(field.low, high + 1)]
+    names = [field.names[number - field.low] if field.names else str(number) for number in numbers]
+    return f" (écrire {','.join(names)})" if len(names) <= _MOST_LISTED else ""
 
 
 def _step(text: str, numbers: range, term: str) -> int:

@@ -50,7 +50,7 @@ FACTS = {
     "overfull": "▲ 113,6 %",
     "by how much": "50 bouteilles pour 44 places Trop pleine : 6 bouteilles de trop",
     "no capacity": "50 bouteilles, capacité inconnue",
-    "balance": "50 bouteilles entrées · 50 bouteilles sorties · solde 0",
+    "balance": "210 bouteilles entrées · 210 bouteilles sorties · solde 0",
     "movement": "2 × Château Margaux 2015",
     "full date, region and cellar": "lundi 23 novembre 2026 · Bordeaux · Garage",
     "comment": "« Avec les voisins »",
@@ -63,7 +63,7 @@ FACTS = {
     "note": "« À boire maintenant ou à garder 3 à 5 ans",
     "wines left out": "et 12 autres vins",
     "what to do about the unknown": "3 vins restent hors de ce choix",
-    "summary": "En bref : 100 bouteilles dans 3 caves, 50 bouteilles entrées et 50 sorties cette semaine,"
+    "summary": "En bref : 100 bouteilles dans 3 caves, 210 bouteilles entrées et 210 sorties cette semaine,"
     " 17 vins à boire.",
     "no more of it": "Pour ne plus recevoir ce rapport, répondez à ce message",
     "instant": "Rapport généré le lundi 23 novembre 2026 à 08:00 (Europe/Paris).",
@@ -73,7 +73,7 @@ FACTS = {
 @pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
 def test_both_parts_tell_the_fact(fact: str) -> None:
     """What the facts page asks for, in the words of its reader."""
-    report = a_report(moves=25)
+    report = a_report(moves=105)
     assert said(fact) in said(text_of(report))
     assert said(fact) in said(shown(html_of(report)))
 

@@ -231,11 +231,11 @@ def test_the_balance_has_its_sign(entries: int, exits: int, balance: str) -> Non
 
 
 def test_movements_stand_under_their_heading_and_the_rest_is_counted() -> None:
-    """Twenty each way; a heading without anything below it is left out."""
-    activity = Activity(entries=(), exits=(a_movement(),) * 22)
+    """A hundred each way; a heading without anything below it is left out."""
+    activity = Activity(entries=(), exits=(a_movement(),) * 102)
     blocks = a_page(replace(a_report(), activity=activity)).sections[2].blocks[1:]
     assert blocks[0] == Heading(text="Sorties")
-    assert sum(isinstance(block, Row) for block in blocks) == 20
+    assert sum(isinstance(block, Row) for block in blocks) == 100
     assert blocks[-1] == Sentence(text="… et 2 autres sorties\u00a0: 4 bouteilles.")
 
 

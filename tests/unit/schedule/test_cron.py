@@ -44,7 +44,7 @@ def test_an_expression_means_what_it_means_to_cronsim(expression: str, later: ti
 #: croniter cannot say.
 _STRICTER = (
     *("de secondes) sont attendus, pas 6", "un pas demande une plage", "un pas de ", "n'arrive jamais"),
-    *("LW (dernier jour ouvré)", "ne se mêle pas à des jours simples", "demande * comme jour du mois"),
+    *("W n'est pas connu", "ne se mêle pas à des jours simples", "demande * comme jour du mois"),
 )
 
 
@@ -141,8 +141,18 @@ def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
         ),
         ("50/15 * * * *", "un pas de 9 au plus est attendu, pas '50/15', qui ne vaut que 50 : écrire 50, ou"),
         ("59/2 * * * *", "un pas demande une plage de plusieurs valeurs, pas '59/2' : écrire 59"),
-        ("0 0 lw * *", "LW (dernier jour ouvré) n'est pas connu ; L est le dernier jour du mois, 5L dans le"),
-        ("0 0 1,LW * *", "LW (dernier jour ouvré) n'est pas connu"),
+        (
+            "0 0 lw * *",
+            "LW n'est pas connu ; un jour de 1 à 31 et L (le dernier jour du mois) le sont, et 5L dans",
+        ),
+        ("0 0 L-3 * *", "L-3 n'est pas connu ; un jour de 1 à 31 et L (le dernier jour du mois) le sont"),
+        ("0 0 15W * *", "15W n'est pas connu"),
+        ("0 0 ? * mon", "? n'est pas connu"),
+        ("0 0 * * fri-mon", "du plus petit au plus grand, pas 'fri-mon' (écrire fri,sat,sun,mon)"),
+        ("0 22-2 * * *", "du plus petit au plus grand, pas '22-2' (écrire 22,23,0,1,2)"),
+        ("0 0 * nov-feb *", "du plus petit au plus grand, pas 'nov-feb' (écrire nov,dec,jan,feb)"),
+        ("0 3 * * sun # dimanche", "sont attendus, pas 7 ; sans commentaire (#)"),
+        ("0 0 1,LW * *", "LW n'est pas connu"),
         (
             "0 0 * * 1#2,3",
             "un jour tel que mon#1 ou 5L ne se mêle pas à des jours simples, pas '1#2,3' : deux",
@@ -150,7 +160,7 @@ def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
         ("0 0 * * *,5L", "ne se mêle pas à des jours simples, pas '*,5L'"),
         ("0 0 13 * fri#2", "'fri#2' demande * comme jour du mois, pas '13' : deux jobs font les deux"),
         ("0 0 L * 5L", "'5L' demande * comme jour du mois, pas 'L'"),
-        ("٣ * * * *", "une expression cron est attendue, pas '٣ * * * *'"),
+        ("٣ * * * *", "une expression cron est attendue, pas '٣ * * * *' : '\\u0663' n'est pas une lettre"),
         ("* * * * ſun", "une expression cron est attendue"),
     ],
 )
