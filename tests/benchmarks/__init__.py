@@ -1,1 +1,1 @@
-"""Benchmarks: each prints the figures that issue 2 limits."""
+"""Benchmarks: each prints its figures and their limits."""

@@ -70,7 +70,7 @@ def test_only_the_volume_belongs_to_the_user(root: Path) -> None:
 
 
 def test_the_settings_of_the_image(engine: Engine) -> None:
-    """User, volume, stop signal, health check and labels, as the issue names them."""
+    """User, volume, stop signal, health check and labels are what a container engine is told."""
     image = engine.inspect()
     settings = image["Config"]
     assert settings["User"] == "65532:65532"

@@ -1,4 +1,4 @@
-"""The mail doctor of `cavecron check`: each thing that goes wrong with a mail server, on real sockets."""
+"""The diagnosis of `cavecron check`: each thing that goes wrong with a mail server, on real sockets."""
 
 import socket
 from collections.abc import Callable, Iterator

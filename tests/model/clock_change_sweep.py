@@ -1,8 +1,8 @@
 """Every clock change of every IANA zone from 2015 to 2040, with every expression of the family.
 
 `python -m tests.model.clock_change_sweep [FIRST_YEAR LAST_YEAR] [--every-zone]` compares next_slot,
-last_slot and count_slots with cronsim, walking both ways, and with promise 5 taken word by word. Zones that
-change their clocks at one instant in one way are tried once, unless --every-zone is given. It prints known
+previous_slot and count_slots with cronsim, walking both ways, and with promise 5 taken word by word. Zones
+that change at one instant in one way are tried once, unless --every-zone is given. It prints known
 differences by their reason and returns 1 if there are others. 26 years are 1730 changes and take one core
 20 minutes.
 """

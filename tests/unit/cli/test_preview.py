@@ -68,7 +68,7 @@ def test_text_is_printed(marie: CellarFile, capsys: pytest.CaptureFixture[str], 
     assert not list(tmp_path.glob("*.html"))
 
 
-def test_the_json_keeps_the_names_of_the_issue(marie: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_json_keeps_its_names(marie: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
     """One object on one line; programs rely on every name, and on the offset of every instant."""
     assert _preview(marie, "marie", "--json", "--at", AT) == 0
     (line,) = capsys.readouterr().out.splitlines()

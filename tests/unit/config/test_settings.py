@@ -35,7 +35,7 @@ def problems(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def test_nothing_has_to_be_configured() -> None:
-    """The defaults are those of the design page."""
+    """What nobody sets has the default that the README tells."""
     settings = loaded()
     assert (settings.zone.key, settings.database) == ("Europe/Paris", Path("/data/wine.db"))
     assert settings.retention == Retention(email_log_days=90, activity_log_days=180, api_usage_days=30)

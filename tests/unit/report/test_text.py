@@ -72,7 +72,7 @@ FACTS = {
 
 @pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
 def test_both_parts_tell_the_fact(fact: str) -> None:
-    """What the facts page asks for, in the words of its reader."""
+    """What appdb/README.md asks of the mail, in the words of its reader."""
     report = a_report(moves=105)
     assert said(fact) in said(text_of(report))
     assert said(fact) in said(shown(html_of(report)))

@@ -6,7 +6,7 @@ import pytest
 
 from cavecron.cli.main import main
 
-#: The issue's example: cleanup comes at 03:00 on that Sunday, and the clocks go back just before.
+#: Cleanup comes at 03:00 on that Sunday, and the clocks go back just before.
 SUNDAY = ("--from", "2026-10-24", "--days", "7")
 OFF = {"SCHEDULER_WEEKLY_REPORT_ENABLED": "0", "SCHEDULER_CLEANUP_ENABLED": "0"}
 
