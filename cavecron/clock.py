@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import asyncio
 
 #: Seconds that one sleep lasts at most: a suspended machine's timer stands still, and a clock can be set,
-#: so the wall clock is looked at anew. Two wake-ups a minute.
+#: so the wall clock is read again. Two wake-ups a minute.
 LONGEST_SLEEP = 30.0
 #: Seconds before its end at which a long sleep is broken off, and the rest slept anew: Linux lets a waiting
 #: process oversleep by a thousandth of its wait (`select_estimate_accuracy`; five if niced), 30 ms in 30 s.

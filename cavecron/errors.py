@@ -55,7 +55,7 @@ class UsageError(CavecronError):
 
 
 class ConfigurationError(CavecronError):
-    """One or more settings are wrong; all of them are told at once."""
+    """One or more settings are wrong; the message lists all of them."""
 
     exit_code = 2
 

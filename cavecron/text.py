@@ -1,11 +1,11 @@
-"""Text of users: made fit to be shown, on one line, and what a misspelt word was meant to be. Pure."""
+"""Text of users: on one line and printable; and the word that a misspelt one was meant to be. Pure."""
 
 import re
 from collections.abc import Iterable
 
-#: A text is looked at up to so many times the length that is shown: blanks may come in heaps.
+#: A text is read up to so many times the length that is shown: it may have long runs of blanks.
 _BLANKS = 20
-#: Longer names are compared by nobody: each letter of one is held against each of another.
+#: Longer names are not compared: the time grows with the product of both lengths.
 _LONGEST_NAME = 200
 
 

@@ -1,4 +1,4 @@
-"""Old rows of the application's log tables are deleted, in short transactions.
+"""Deleting old rows of the application's log tables, in short transactions.
 
 It does not know when a cleanup is due. The application's web workers write all the time, and with a
 rollback journal only one writer gets in: so each transaction of a cleanup is sized by its time, and
@@ -28,7 +28,7 @@ PAUSE_MARGIN = 0.001
 FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 200, 50, 10_000
 #: How much larger or smaller than the last a batch may be: the same both ways, or noise would shrink it.
 GROWTH = 1.5
-#: Rows that one statement reads: whoever commits meanwhile waits for its end.
+#: Rows that one statement reads: a writer that commits meanwhile waits for its end.
 SCAN_ROWS = 1_000
 #: KiB of pages in memory: a transaction that spills into the file before its end keeps readers out too.
 CACHE = 8_000
@@ -38,7 +38,7 @@ CACHE = 8_000
 class _OldRows:
     """The rows of one table whose `column` says an instant before `limit`.
 
-    Rows without a readable instant are nobody's to delete: they are never old.
+    Rows without a readable instant are never old, so that they are never deleted.
     """
 
     table: str
@@ -105,7 +105,7 @@ def prune(
 def pause_after(seconds: float) -> float:
     """Return how long a pause has to be after a transaction that took so many seconds.
 
-    Whoever came during the transaction, at whatever moment, then tries again within the pause.
+    A writer that found the file locked at any moment of the transaction then tries again within the pause.
     """
     return PAUSE_MARGIN + next((late - early for early, late in pairwise(RETRIES) if seconds <= late), 0.1)
 

@@ -1,6 +1,6 @@
 """The application's list of mails: one row for each mail, written within a transaction of the caller's.
 
-It knows neither what a mail says nor how it travels.
+The columns are in appdb/README.md, Tables. It knows neither what a mail says nor how it is sent.
 """
 
 import sqlite3
@@ -62,7 +62,7 @@ def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLog
 
 
 def user_with_address(connection: sqlite3.Connection, address: str) -> int | None:
-    """Return the id of the user whose mails go to `address`, whatever its case; None where it is nobody's."""
+    """Return the id of the user whose mails go to `address`, whatever its case; None if no user has it."""
     row = connection.execute(
         'SELECT id FROM "user" WHERE lower(trim(email)) = lower(:address)'
         " ORDER BY email <> :address, id LIMIT 1",

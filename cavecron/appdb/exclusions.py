@@ -18,7 +18,7 @@ _MOST_TOLD = 5
 class Exclusions:
     """The ids of the `users` named, and in French what is to be said of names.
 
-    A `warning` is about one who is nobody's, a `notice` about one that was not needed.
+    A `warning` is about a name that no user has, a `notice` about one that was not needed.
     """
 
     users: frozenset[int] = frozenset()

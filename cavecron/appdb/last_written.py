@@ -18,7 +18,7 @@ _COLUMNS: Mapping[str, str] = {
     "wine_insight": "created_at",
     "wine_consumption": "consumed_at",
 }
-#: Rows of a table that are looked at in vain before it is taken to know nothing.
+#: Rows of a table that are read at most; if none has a usable date, the table says nothing.
 _MOST_ROWS = 1_000
 
 

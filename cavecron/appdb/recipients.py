@@ -1,6 +1,6 @@
 """Who gets a weekly report: the application's users, less those who want none.
 
-It knows nothing of what a report says.
+The rule is in appdb/README.md, Who gets a weekly report. It knows nothing of what a report says.
 """
 
 from collections.abc import Sequence

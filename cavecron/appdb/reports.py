@@ -1,8 +1,8 @@
 """What a weekly report says: the application's rows, read in short transactions.
 
-It knows neither mail nor the ledger. Memory follows what the reports say and not what is stored: rows are
-taken as they come, many small users in one transaction, one large user in several. `label_image_data` and
-`image_url`, a photograph each, are never selected.
+The rules are in appdb/README.md, from Statistics on. It knows neither mail nor the ledger. Memory grows with
+the reports and not with what is stored: rows are used as they come, many small users in one transaction, one
+large user in several. `label_image_data` and `image_url`, a photograph each, are never selected.
 """
 
 import sqlite3

@@ -1,6 +1,7 @@
 """The mail server that the application's admin pages name, its password decrypted.
 
-It opens no connection to that server, and never puts a key or a password into a message.
+The rules are in appdb/README.md, SMTP. It opens no connection to that server, and never puts a key or a
+password into a message.
 """
 
 import sqlite3

@@ -1,6 +1,6 @@
 """The tables and columns of Cave à Vin that the jobs use, and whether a file has them.
 
-It reads no row. The facts are those of the application's release 3.0.0.
+It reads no row. The facts are those of appdb/README.md, Tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ MAILING = (*CELLAR, "smtp_config", "email_log")
 
 
 def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
-    """Raise unless `tables` are there with every column that is needed.
+    """Raise an error unless `tables` are there with every column that is needed.
 
     Raises:
         NotReadyError: a table is missing.

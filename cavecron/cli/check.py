@@ -11,12 +11,12 @@ from cavecron.errors import ConfigurationError
 from cavecron.jobs.loader import load
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
-#: For a terminal that has no such letters.
+#: For a terminal that has no such characters.
 _PLAIN_MARKS = {True: "[ok]", False: "[!!]", None: "[--]"}
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print each finding as it is found; exit code 0 only if all is well, 2 for a wrong configuration."""
+    """Print each result as it comes; exit code 0 only if all is well, 2 for a wrong configuration."""
     try:
         settings, _jobs = load(environ)
     except ConfigurationError as error:

@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _new_folder(path: Path) -> Path:
-    """Make the folder; one that holds something may be dear to somebody."""
+    """Make the folder; raise an error if it holds something, which could be of value."""
     if "?" in str(path.absolute()):
         raise UsageError(f"{path} : une DATABASE_URL ne peut contenir de « ? », donner un autre DOSSIER")
     try:

@@ -1,4 +1,4 @@
-"""`cavecron export ENGINE`: the enabled jobs in the words of an engine that calls cavecron itself."""
+"""`cavecron export ENGINE`: the enabled jobs as definitions for an engine that calls cavecron."""
 
 import argparse
 import importlib

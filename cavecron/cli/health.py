@@ -12,7 +12,7 @@ from cavecron.jobs.loader import load
 from cavecron.ledger.history import overdue
 from cavecron.ledger.store import Ledger
 
-#: Seconds that a lock is waited for: whoever asks has a time limit of its own.
+#: Seconds that a lock is waited for: a health check has a time limit of its own.
 _PATIENCE = 5.0
 
 

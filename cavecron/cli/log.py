@@ -78,7 +78,7 @@ class _JsonLines(logging.Formatter):
 
 
 def one_line(text: str) -> str:
-    """Return `text` with controls as escapes, so that nobody's name can forge a line."""
+    """Return `text` with controls as escapes, so that no name can forge a line."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

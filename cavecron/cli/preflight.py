@@ -1,7 +1,7 @@
-"""What `cavecron check` looks at: everything that has to be right before a job can work.
+"""What `cavecron check` checks: everything that has to be right before a job can work.
 
-Each look is one CheckResult, in French. Nothing is sent, save the test message that is asked for; and but for
-that message's traces, what is written into the database is undone at once.
+Each check is one CheckResult, in French. Nothing is sent, except a test message that was asked for. Of what
+is written into the database only the record of that message stays; the test of writing is undone at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One thing that was looked at; `ok` is None where there was no point in looking.
+    """The result of one check; `ok` is None if it was skipped.
 
     `message` is what was found, or what is wrong and what to do.
     """
@@ -46,7 +46,7 @@ class CheckResult:
 def run_checks(
     settings: Settings, *, clock: Clock, mounts: str, send_to: str | None, patience: float = 30.0
 ) -> Iterator[CheckResult]:
-    """Look at everything in turn; `mounts` is the text of Linux' /proc/self/mountinfo, or blank.
+    """Check everything in turn; `mounts` is the text of Linux' /proc/self/mountinfo, or blank.
 
     With `send_to`, one test message goes to that address. `patience` is how many seconds a lock of the
     database is waited for.
@@ -54,27 +54,27 @@ def run_checks(
     database = Database(settings.database, busy_timeout=patience)
     yield _configuration(settings)
     yield CheckResult(subject="Fuseaux", ok=True, message=str(zone_files.installed()))
-    readable = _look("Base", lambda: _readable(database))
+    readable = _checked("Base", lambda: _readable(database))
     yield readable
     if not readable.ok:
         for subject in ("Écriture", "Tables", "Disque", "Clé", "Envoi", "Destinataires"):
             yield _skipped(subject, "la base n'a pu être lue")
         return
-    yield _look("Écriture", lambda: _writable(database))
-    complete = _look("Tables", lambda: _complete(database))
+    yield _checked("Écriture", lambda: _writable(database))
+    complete = _checked("Tables", lambda: _complete(database))
     yield complete
-    yield _look("Disque", lambda: _local(database, mounts))
+    yield _checked("Disque", lambda: _local(database, mounts))
     if not complete.ok:
         for subject in ("Clé", "Envoi", "Destinataires"):
             yield _skipped(subject, "les tables ne sont pas là")
         return
     yield from _mail(settings, database, clock, send_to)
-    yield _look("Destinataires", lambda: _recipients(database, settings, clock))
+    yield _checked("Destinataires", lambda: _recipients(database, settings, clock))
 
 
-def _look(subject: str, look: Callable[[], str]) -> CheckResult:
+def _checked(subject: str, check: Callable[[], str]) -> CheckResult:
     try:
-        return CheckResult(subject=subject, ok=True, message=look())
+        return CheckResult(subject=subject, ok=True, message=check())
     except CavecronError as error:
         return CheckResult(subject=subject, ok=False, message=str(error))
 
@@ -84,7 +84,7 @@ def _skipped(subject: str, why: str) -> CheckResult:
 
 
 def _configuration(settings: Settings) -> CheckResult:
-    # What is wrong with the key is told by the look at the key, in more words.
+    # What is wrong with the key is reported by the check of the key, in more words.
     warnings = [warning for warning in settings.warnings if not warning.startswith("SMTP_ENCRYPTION_KEY")]
     if warnings:
         return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
@@ -143,7 +143,7 @@ def _file_system(path: Path, mounts: str) -> str:
 
 
 def _mail(settings: Settings, database: Database, clock: Clock, send_to: str | None) -> Iterator[CheckResult]:
-    """Look at the way that mails go; a test message takes it where nothing is in the way."""
+    """Check how mails are sent; send the test message if there is no obstacle."""
     backend, obstacle = None, ""
     try:
         backend = mail_backend(settings, database)
@@ -157,7 +157,7 @@ def _mail(settings: Settings, database: Database, clock: Clock, send_to: str | N
         yield CheckResult(subject="Envoi", ok=False, message=obstacle)
     else:
         yield CheckResult(subject="Clé", ok=True, message=_key(backend))
-        connected = _look("Envoi", partial(_connected, backend))
+        connected = _checked("Envoi", partial(_connected, backend))
         obstacle = "" if connected.ok else connected.message
         yield connected
     if send_to is not None:
@@ -198,7 +198,7 @@ def _trial(trial: TrialMail, send_to: str, obstacle: str) -> CheckResult:
     if obstacle:
         result = CheckResult(subject="Essai", ok=None, message="pas envoyé")
     else:
-        result = _look("Essai", lambda: trial.send(recipient))
+        result = _checked("Essai", lambda: trial.send(recipient))
     failure = None if result.ok else obstacle or result.message
     try:
         trial.record(recipient, failure)

@@ -1,4 +1,4 @@
-"""The test message of `cavecron check --send-to`: sent, and told where the application tells of its own.
+"""The test message of `cavecron check --send-to`: sent, and recorded where the application records its own.
 
 That is a row of `email_log`, and the last test's columns of `smtp_config`. Nothing of the database is open
 while the message is on its way.
@@ -20,7 +20,7 @@ _TEMPLATE = "test_email"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialMail:
-    """The way of a test message, `backend` None where there is none, and where its fate is noted."""
+    """How a test message is sent, `backend` None if that is impossible, and where the result is recorded."""
 
     backend: MailBackend | None
     database: Database
@@ -41,7 +41,7 @@ class TrialMail:
         return f"un message d'essai est parti vers {recipient}"
 
     def record(self, recipient: str, error: str | None) -> None:
-        """Tell the application that it was sent, or that it was not because of `error`.
+        """Record that it was sent, or that it was not because of `error`.
 
         Raises:
             CavecronError: the database cannot be written.

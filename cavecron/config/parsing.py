@@ -1,4 +1,4 @@
-"""Reading typed values from the environment: each is parsed, or told with what is wanted instead.
+"""Reading typed values from the environment: each is parsed, or reported with what is wanted instead.
 
 Pure: it takes a mapping of strings and a function that reads a file. It knows no variable by name.
 """
@@ -23,7 +23,7 @@ _BOOLEANS: Mapping[str, bool] = {
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 _QUOTES = ('"', "'", "«", "“", "‘")
-#: The byte order mark, and how it looks to a Python whose environment is not read as UTF-8.
+#: The byte order mark, and how a Python reads it whose environment is not UTF-8.
 BYTE_ORDER_MARKS = ("\ufeff", "\udcef\udcbb\udcbf")
 
 
@@ -121,7 +121,7 @@ class EnvReader:
 
 
 def _malformation(text: str) -> str:
-    """Return what a file or an editor has put around or into a value that nobody means, '' for nothing."""
+    """Return what a file or an editor has put around a value by mistake, '' for nothing."""
     if text.startswith(BYTE_ORDER_MARKS):
         return "sans marque d'ordre des octets (BOM) : enregistrer le fichier en UTF-8 sans BOM"
     if text.startswith(_QUOTES):

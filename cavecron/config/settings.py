@@ -124,7 +124,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
-    """How hard the mail server is leant on; `max_per_minute` is None where there is no limit."""
+    """How much is asked of the mail server; `max_per_minute` is None if there is no limit."""
 
     connections: int = setting("SCHEDULER_WEEKLY_REPORT_CONNECTIONS", "2", _connections)
     max_per_connection: int = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION", "100", _messages)
@@ -200,7 +200,7 @@ def known_names(jobs: Iterable[JobDefaults] = BUILT_IN) -> frozenset[str]:
 
 
 def check_defaults(job: JobDefaults) -> None:
-    """Return if the schedule that a job declares makes sense, else raise ValueError with a French reason."""
+    """Raise ValueError, with a French reason, unless the schedule that a job declares makes sense."""
     try:
         _schedule(EnvReader({}, str), job, UTC)
     except InvalidValueError as error:
@@ -208,7 +208,7 @@ def check_defaults(job: JobDefaults) -> None:
 
 
 def job_sources(environ: Mapping[str, str], read_file: Callable[[str], str]) -> tuple[str, ...]:
-    """Return the files and modules of `CAVECRON_JOBS`; what is wrong with it is for `load` to tell."""
+    """Return the files and modules of `CAVECRON_JOBS`; `load` reports what is wrong with it."""
     return EnvReader(environ, read_file).read(declared(Settings)["job_sources"])
 
 
@@ -223,7 +223,7 @@ def load(
     """Return the Settings that `environ` describes for these `jobs`.
 
     `read_file` is EnvReader's, `zone_of` finds a zone by its IANA name. `problems` are those that the caller
-    has found already: all are told together.
+    has found already: all are reported together.
 
     Raises:
         ConfigurationError: with every problem, not only the first.

@@ -1,7 +1,7 @@
 """The zone of all schedules: SCHEDULER_TIMEZONE, else TZ, else Europe/Paris.
 
-Pure: what finds a zone by its name is handed in. TZ is the system's variable; what others write there for
-others costs a warning and never the start.
+Pure: what finds a zone by its name is handed in. TZ is the system's variable; a value that was meant for
+other programs costs a warning, and never prevents the start.
 """
 
 import re
@@ -53,7 +53,7 @@ def zone(text: str, zone_of: ZoneOf) -> ZoneInfo:
         raise InvalidValueError(_IANA) from None
 
 
-#: Declared here for the table; `read_zone` reads it, for whoever knows how to find zones.
+#: Declared here for the table; `read_zone` reads it with a function that finds zones.
 SCHEDULER_TIMEZONE = Variable(
     name="SCHEDULER_TIMEZONE", default=_DEFAULT, parse=partial(zone, zone_of=ZoneInfo)
 )
@@ -78,7 +78,7 @@ def read_zone(reader: EnvReader, zone_of: ZoneOf) -> tuple[ZoneInfo, tuple[str, 
 def _name_in_tz(text: str, zone_of: ZoneOf) -> tuple[str, str]:
     """Return the name of the zone that TZ means, '' for the default, and a warning or ''.
 
-    A misspelt name is no warning: it was meant for us as much as for anybody.
+    A misspelt name is not accepted with a warning: it was meant for cavecron too.
     """
     plain = text.removeprefix(":")
     name = _PREFIXES.sub("", plain)

@@ -1,4 +1,4 @@
-"""Declaring a setting beside the variable that it is read from, and names that nobody has declared.
+"""Declaring a setting beside the variable that it is read from, and names that are not declared.
 
 Pure. The one table of variables are the fields of `settings`' dataclasses: a variable is added there, in
 one line, and nowhere else.
@@ -43,7 +43,7 @@ def declared(settings: type[Any]) -> Mapping[str, Variable[Any]]:
 
 
 def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
-    """Yield a warning for each name of `environ` that looks like one of ours and is none."""
+    """Yield a warning for each name of `environ` that begins like one of ours and is not declared."""
     for name in sorted(environ):
         bare = _without_mark(name)
         if bare != name and (bare.startswith(_OURS) or bare in known):

@@ -1,1 +1,1 @@
-"""Any SQLite file, whoever owns it: opening it, its times, its permissions."""
+"""Any SQLite file: opening it, its times, its permissions."""

@@ -1,4 +1,4 @@
-"""Which columns of a SQLite file are missing, whoever owns it; it reads no row."""
+"""Which columns of a SQLite file are missing; it reads no row."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping

@@ -7,7 +7,7 @@ It opens nothing and knows no table.
 import os
 from pathlib import Path
 
-#: What a file system says that cannot be written to, whoever asks (statvfs(3)); absent on Windows.
+#: The flag of a file system that is mounted read-only (statvfs(3)); absent on Windows.
 _READ_ONLY = getattr(os, "ST_RDONLY", 0)
 
 

@@ -1,6 +1,6 @@
 """Who lives in the demonstration, what they keep, and what they opened lately.
 
-Data only. Years are told as an age and as years until the peak, so that the demonstration shows every
+Data only. Years are given as an age and as years until the peak, so that the demonstration shows every
 urgency whenever it is run.
 """
 

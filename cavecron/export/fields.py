@@ -1,4 +1,4 @@
-"""A schedule in the words of other engines: five fields that every cron reads alike, or systemd's calendar.
+"""A schedule as other engines write it: five fields that every cron reads alike, or systemd's calendar.
 
 Pure. What an engine cannot say becomes every day: the call then finds nothing due on the others.
 """

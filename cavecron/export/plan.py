@@ -1,7 +1,7 @@
-"""What every engine is told of the jobs: when to call, how long to wait, which variables to hand over.
+"""What all engines have to know of the jobs: when to call, how long to wait, which variables to hand over.
 
 Pure. An engine calls `cavecron run --due JOB`, which does nothing where no slot is due: so where an engine
-cannot say a schedule exactly it is told to call more often, never less.
+cannot express a schedule exactly, it calls more often, never less.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""The cleanup: old rows of the application's three log tables go, and those of cavecron's own past.
+"""The cleanup: it deletes old rows of the application's three log tables, and of cavecron's own past runs.
 
 It knows no SQL: which rows, and how gently, is the affair of `appdb.cleanup` and `ledger.retention`.
 """
@@ -17,7 +17,7 @@ from cavecron.ledger.history import history
 _LOG = logging.getLogger(__name__)
 _OWN_TABLE = "cavecron_run"
 
-#: Of the job itself, in which one that succeeded is looked for.
+#: Past runs of the job itself that are read, to find one that succeeded.
 _PAST_RUNS = 100
 
 
@@ -45,7 +45,7 @@ def cleanup(run: Run) -> Outcome:
 
 
 def _check_clock(run: Run) -> None:
-    """Raise where a scheduler's clock cannot be believed; a person who asks for a cleanup vouches for it."""
+    """Raise an error if a scheduler's clock is implausible; a person who runs a cleanup is trusted."""
     if run.slot is None or run.claim.retry_permanent_failures:
         return
     now = run.clock.now()

@@ -14,7 +14,7 @@ LONGEST_SILENCE = timedelta(days=400)
 
 
 def require_plausible_clock(now: datetime, known: Iterable[datetime | None], zone: tzinfo) -> None:
-    """Raise where `now` lies more than LONGEST_SILENCE after the newest of the `known` instants (aware).
+    """Raise an error if `now` is more than LONGEST_SILENCE after the newest `known` instant (all aware).
 
     Instants after `now` say nothing; where none is left there is nothing to compare with.
 

@@ -1,4 +1,4 @@
-"""Reading small files whose names a user gives: never for ever, never more than there is room for."""
+"""Reading small files whose names a user gives, within limits of time and memory."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,7 @@ def read_text(path: str) -> str:
 
 def read_octets(path: Path) -> bytes:
     """Return what a regular file holds; raises as `read_text` does."""
-    # Only a look before the file is opened spares a device the side effects of being opened.
+    # Checked before the file is opened: opening a device can have side effects.
     _require_regular(os.stat(path).st_mode)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:

@@ -94,11 +94,11 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Return what tells this run from every other one, the same when it is taken up again."""
+        """Return a text that identifies this run; it stays the same when the run is resumed."""
         return f"{self.job.name}.{self.planned:%Y%m%dT%H%M%S.%f}"
 
     def check(self) -> None:
-        """Return at a safe point if the run may go on.
+        """Raise an error if the run may not go on; to be called at safe points.
 
         Raises:
             StoppedError: cavecron was asked to stop.

@@ -1,6 +1,6 @@
 """Loading what a process works with: its settings, the built-in jobs and those that `CAVECRON_JOBS` names.
 
-What is wrong with a job's file is told with the line, together with every other problem of the
+What is wrong with a job's file is reported with the line, together with every other problem of the
 configuration. It runs no job.
 """
 

@@ -32,11 +32,11 @@ class MailBackend:
     config: SmtpConfig | None
 
     def message_id(self, key: str, recipient: str) -> str:
-        """Return the Message-ID of the mail that `key` tells from every other one to `recipient`."""
+        """Return the Message-ID of the mail to `recipient` that `key` identifies."""
         return message_id(key, recipient, self.sender.address.rpartition("@")[2])
 
     def probe(self) -> None:
-        """Return if a connection can be made, logged in where that is asked for; nothing is sent.
+        """Open a connection, log in if that is configured, and close it; nothing is sent.
 
         Raises:
             CavecronError: it cannot.

@@ -77,7 +77,7 @@ class ReportMailing:
     def left(self) -> list[Recipient]:
         """Return who is to be written to: not who has the mail, nor, unless asked for, who was refused.
 
-        Nor, whoever asks, who may have it twice already.
+        Nor who may have it twice already, even if asked for.
         """
         settled = (
             {"sent", "abandoned"}
@@ -89,7 +89,7 @@ class ReportMailing:
     def mails(self) -> Iterator[OutgoingMail]:
         """Yield the mail to each who is left; a user for whom none can be composed is recorded as failed.
 
-        Who was tried before comes last: mails that break the connection each time hold up nobody else.
+        Mails that were tried before come last: one that breaks the connection each time delays no other.
         """
         left = self.left()
         tried = [user for user in left if user.id in self.known]
@@ -119,8 +119,8 @@ class ReportMailing:
                     maybe_delivered=self._state(user) == "sending",
                 )
 
-    def write_off(self) -> None:
-        """Tell the application's log of mails of earlier runs of which nobody will ever know."""
+    def close_abandoned(self) -> None:
+        """Record mails of earlier runs that may have arrived as failed: nobody will know better."""
         people = {str(user.id): user for user in self.audience.recipients}
         now = self.run.clock.now()
         for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):

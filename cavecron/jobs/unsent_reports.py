@@ -1,7 +1,7 @@
 """What the application's list of mails says of a run that failed as a whole: one row for each report owed.
 
 Its rows commit together with the ledger's deliveries, which keep their ids: what another attempt of the run
-delivers after all turns its row into a sent one.
+delivers after all changes its row to sent.
 """
 
 import logging
@@ -36,8 +36,8 @@ _PAUSE = 0.03
 def log_unsent(run: Run, recipients: Sequence[Recipient], error: CavecronError) -> None:
     """Write a row `failed`, with the reason, for each of `recipients` who was owed a mail when `error` came.
 
-    Who has the mail keeps its row, and so does who has a reason of his own. Nothing is written where the run
-    goes on (stopped, or taken over), nor where the database itself is the trouble.
+    The rows of users who have the mail, or whose mail failed for its own reason, stay as they are. Nothing
+    is written if the run goes on (stopped, or taken over), or if the database itself is the problem.
     """
     if _goes_on(error) or _is_about_database(error):
         return

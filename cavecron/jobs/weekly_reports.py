@@ -60,7 +60,7 @@ def _log_audience(audience: RecipientList) -> None:
 
 
 def _nothing_sent(audience: RecipientList) -> Outcome:
-    """Return the outcome of a run for nobody."""
+    """Return the outcome of a run without recipients."""
     outcome = Outcome(
         summary="Rapports hebdomadaires: 0 envoyés, 0 échecs",
         details={
@@ -77,7 +77,7 @@ def _nothing_sent(audience: RecipientList) -> Outcome:
 
 def _mail(mailing: ReportMailing) -> Outcome:
     check_sender(mailing.backend.sender)  # told once, and not of each user
-    mailing.write_off()
+    mailing.close_abandoned()
     if mailing.done:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
     try:

@@ -1,7 +1,7 @@
 """Where the rules of time zones come from: of the system's files and the package tzdata the newer ones.
 
-zoneinfo takes the system's files wherever there are any, and on a system that nobody updates these are years
-old: jobs then run an hour off, silently. It changes no global of zoneinfo, so that a program that embeds
+zoneinfo prefers the system's files, and on a system that nobody updates these are years old: jobs then run
+an hour off, silently. It changes no global of zoneinfo, so that a program that embeds
 the scheduler keeps its own.
 """
 
@@ -45,7 +45,7 @@ class ZoneFiles:
         """Return the zone of an IANA name by the newest rules that know it.
 
         Raises:
-            ZoneInfoNotFoundError: nobody knows it.
+            ZoneInfoNotFoundError: none of the trees has it.
             InvalidValueError: its file cannot be used, or there are no zone files at all.
 
         """
@@ -127,7 +127,7 @@ def _zone_of(octets: bytes, path: Path, key: str) -> zoneinfo.ZoneInfo:
 def _require_whole(octets: bytes) -> None:
     """Raise ValueError unless a file has all that its headers announce (RFC 8536, 3).
 
-    zoneinfo reads a file that ends in its footer for ever.
+    zoneinfo never stops reading a file that ends within its footer.
     """
     if not octets.startswith(b"TZif"):
         raise ValueError("no TZif file")

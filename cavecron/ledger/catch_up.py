@@ -52,11 +52,10 @@ _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 def register_jobs(
     ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime, *, exclusive: bool = True
 ) -> None:
-    """Note what this process looks for; None is a disabled job.
+    """Register the jobs that this process follows; None is a disabled job.
 
     A job seen for the first time, one that was disabled, and one whose schedule changed have missed
-    nothing: looking for their slots begins at `now` (promise 4). `exclusive` says that there are no other
-    jobs.
+    nothing: their slots count from `now` on (promise 4). `exclusive` says that there are no other jobs.
 
     Raises:
         CavecronError: the ledger cannot be written.
@@ -94,7 +93,7 @@ def scan(
 ) -> list[ScanResult]:
     """Record what has passed of each job, and claim at most one run of each.
 
-    `eager` is for a process that scans once and ends: the latest slot counts although nobody was looking
+    `eager` is for a process that scans once and ends: the latest slot counts although nobody was waiting
     for it, and a failed run is tried again without waiting.
 
     Raises:
@@ -134,7 +133,7 @@ class _JobScan:
         return self._decide(since, latest)
 
     def _since(self) -> datetime:
-        """Return until when slots are accounted for, and note it where looking begins anew."""
+        """Return until when slots are accounted for; store it if the ledger does not know, or is ahead."""
         job, schedule = self.cursor.job, self.cursor.schedule
         row = self.connection.execute(
             "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
@@ -165,7 +164,7 @@ class _JobScan:
         return LeaseState.EXPIRED if is_sane or not is_alive(run.owner) else LeaseState.AHEAD
 
     def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
-        """Return what is to run, the job being idle."""
+        """Return what is to run, given that no run of the job goes on."""
         found = due_and_missed(self.cursor.schedule, since, self.now)
         missed = self._record(found.missed, replaced=found.due is not None)
         if found.due or found.missed:
@@ -239,7 +238,7 @@ def _require_sane_clock(now: datetime) -> None:
 
 
 def _registered(connection: sqlite3.Connection, ledger: Ledger) -> Mapping[str, str]:
-    """Return the schedules that the ledger looks for, by job; '' for one that is disabled."""
+    """Return the fingerprints of the registered schedules by job; '' for one that is disabled."""
     rows = connection.execute("SELECT name, schedule, looked_until FROM cavecron_job").fetchall()
     registered = {}
     for name, schedule, looked_until in rows:
@@ -259,7 +258,7 @@ def _store_cursor(connection: sqlite3.Connection, job: str, identity: str, looke
 
 
 def _parsed(identity: str) -> Schedule | None:
-    """Return the schedule that was looked for under this identity, None where it cannot be read."""
+    """Return the schedule that has this fingerprint, None if it cannot be read."""
     expression, _, zone = identity.rpartition(" ")
     try:
         return parse(expression, ZoneInfo(zone))
@@ -275,7 +274,7 @@ def _retract_missed(
     *,
     schedule: Schedule | None,
 ) -> None:
-    """Take back what was said to be missed after `until`: those slots are still to come, or come again."""
+    """Delete or shorten rows of slots missed after `until`: those slots are still to come, or come again."""
     values = {"job": job, "until": utc_text(until)}
     connection.execute(
         f"DELETE FROM cavecron_run WHERE job = :job AND {MISSED} AND last_slot > :until"  # noqa: S608

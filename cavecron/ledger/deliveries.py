@@ -124,7 +124,7 @@ class Deliveries:
             return [(run, str(recipient)) for run, recipient in found]
 
     def close_abandoned(self, run: int, recipient: str, update: DeliveryUpdate, *, now: datetime) -> None:
-        """Record at `now` (aware) the fate of what `in_flight_of_dead_runs` has found."""
+        """Record at `now` (aware) the end of a mail that `in_flight_of_dead_runs` returned."""
 
         def write(connection: sqlite3.Connection) -> None:
             require_lease(connection, self.ledger, self.run)

@@ -28,8 +28,8 @@ def history(
 ) -> list[HistoryEntry]:
     """Return the latest entries of one job or of all, newest first: the order in which they were written.
 
-    With `now` (aware), a run whose process is dead by then is told as interrupted, although nobody has noted
-    that yet.
+    With `now` (aware), a run whose process is dead by then is returned as interrupted, although that is not
+    recorded yet.
     """
     query = _ENTRIES.format(of_job="WHERE job = :job" if job else "")
     with ledger.reading() as connection:

@@ -54,7 +54,7 @@ _ALWAYS = {
     LeaseState.OWNER_DEAD: CursorState.WAITING,
 }
 #: By the state of a cursor and the lease of a run that has not ended: the cursor's next state. WAITING means
-#: that the run is nobody's any more. A process that just started has no patience with a lease that has run
+#: that nobody executes the run any more. A process that just started does not wait after a lease has run
 #: out: it may be a restarted container, and its own former run.
 TRANSITIONS: Mapping[CursorState, Mapping[LeaseState, CursorState]] = {
     CursorState.FIRST_SCAN: {**_ALWAYS, LeaseState.EXPIRED: CursorState.WAITING},

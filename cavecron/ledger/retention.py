@@ -94,7 +94,7 @@ def _old_rows(connection: sqlite3.Connection, days: int, now: datetime) -> Itera
 
 
 def _jobs(connection: sqlite3.Connection) -> list[str]:
-    """Return the jobs that have rows, found by leaps in the index."""
+    """Return the jobs that have rows, found by jumps in the index."""
     rows = connection.execute(
         "WITH RECURSIVE job (name) AS (SELECT min(job) FROM cavecron_run UNION ALL"
         " SELECT (SELECT min(job) FROM cavecron_run WHERE job > name) FROM job WHERE name IS NOT NULL)"

@@ -1,7 +1,7 @@
 """Runs: claiming one, keeping its lease, ending it.
 
-Whoever writes here has read the row in the same transaction. What came later is told by the order of rows,
-never by stored instants: clocks are wrong now and then. It knows no schedule.
+What is written here was read in the same transaction. Which row came later is told by their order, never by
+stored instants: clocks are wrong now and then. It knows no schedule.
 """
 
 import sqlite3
@@ -54,8 +54,8 @@ def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now
 def claim_manual(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
     """Claim a run of `job` that a person asks for, whatever its schedule.
 
-    One that was cut off or failed is resumed instead, within an hour of its slot: whoever starts it anew
-    after an accident wants it finished, and nobody to be written to twice. With `users` it is new.
+    One that was cut off or failed is resumed instead, within an hour of its slot: who starts it again after
+    an accident wants it finished, and no mail sent twice. With `users` it is new.
 
     Raises:
         AlreadyRunningError: another process runs it.

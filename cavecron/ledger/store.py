@@ -3,9 +3,9 @@
 The ledger lies in the application's own file, so that there is one file to back up, and one transaction for a
 mail's row in `email_log` and its delivery. Nothing is written while nothing happens. It knows no row.
 
-SQLite lets those who wait for a lock look again and again, for up to half a minute; where a thousand runs end
-at once that is not enough. So the threads of one process queue up here, and whoever writes also does what
-others have asked for meanwhile, in the same transaction: their commits become a few.
+SQLite has those who wait for a lock try again and again, for up to half a minute; where a thousand runs end
+at once that is not enough. So the threads of one process queue here, and the one that writes also does the
+work of the others that wait, in the same transaction.
 """
 
 import sqlite3
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 class LedgerSession:
     """The connection of one process that writes; the thread that holds the write lock has it.
 
-    Opening the file and looking at all tables takes longer than a transaction. While somebody holds the
+    Opening the file and checking all tables takes longer than a transaction. While somebody holds the
     session that is done anew only where the file is another one (a backup was restored), where the tables
     have changed, and after an error.
     """
@@ -36,7 +36,7 @@ class LedgerSession:
     def __init__(self) -> None:
         self._holders = 0
         self._connection: sqlite3.Connection | None = None
-        #: Device and inode of the file, and the version of its tables that was looked at.
+        #: Device and inode of the file, and the version of its tables that was checked.
         self._file: tuple[int, int] | None = None
         self._schema: int | None = None
 

@@ -12,7 +12,8 @@ from cavecron.errors import CavecronError
 VERSION = 1
 
 _COLUMNS: Mapping[str, str] = {
-    # One row a job: what is looked for (expression and zone; '' while disabled), and until when.
+    # One row a job: its schedule (expression and zone; '' while disabled), and until when its slots are
+    # accounted for.
     "cavecron_job": "name TEXT PRIMARY KEY, schedule TEXT NOT NULL, looked_until DATETIME NOT NULL",
     # One row a run, and one for each row of missed slots: `slots` of them, from `slot` to `last_slot`.
     # A run by hand has as `slot` the instant when it was asked for. A greater id came later.

@@ -1,6 +1,6 @@
 """What can go wrong with one mail, and what slows down or ends the delivery of all.
 
-It knows no SMTP: a transport tells its troubles in these words, and `delivery` acts on them.
+It knows no SMTP: a transport raises these errors, and `delivery` acts on them.
 """
 
 from cavecron.errors import CavecronError, TemporaryError

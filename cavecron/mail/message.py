@@ -90,7 +90,7 @@ def trial_message(recipient: str, sender: Sender, at: datetime) -> EmailMessage:
 
 
 def check_sender(sender: Sender) -> None:
-    """Return if mails can come from `sender`, else raise CavecronError."""
+    """Raise CavecronError unless mails can come from `sender`."""
     _mailbox(sender)
 
 

@@ -1,7 +1,7 @@
-"""One user's report while the rows come in: what is stored becomes what is told.
+"""Building one user's report from the rows of the application.
 
-Pure: it knows no SQL. The application's columns can hold anything, so each value is made sure of here;
-what cannot be read costs that row at most its part, never the report.
+Pure: it knows no SQL. The application's columns can hold anything, so each value is checked here;
+one that cannot be read costs its row, never the report.
 """
 
 import heapq

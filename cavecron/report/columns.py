@@ -1,6 +1,6 @@
-"""Values of the application's columns, made sure of: SQLite and JSON can hold anything anywhere.
+"""Values of the application's columns, checked: SQLite and JSON can hold anything anywhere.
 
-Pure: it knows no rule of a report, only what a stored value can be taken for.
+Pure: it knows no rule of a report, only how a stored value is read.
 """
 
 import json
@@ -82,5 +82,5 @@ def region(stored: object) -> str | None:
 
 
 def _encodable(words: str) -> str:
-    """Return the words without half a character: JSON can spell one, and no mail carries it."""
+    """Return the words without lone surrogates: JSON can hold them, and no mail can."""
     return words.encode("utf-8", "replace").decode()

@@ -27,13 +27,13 @@ _PAPER, _PAGE, _WARM, _INK, _SOFT, _REST = "#f4eeec", "#ffffff", "#faf4f1", "#33
 #: Of each tone: what bars, strips and badges are filled with, and what a card is tinted with.
 _FILLS: dict[Tone, str] = {"urgent": "#b3261e", "optimal": "#3d6b4a", "soon": "#8a5f14", "calm": _WINE}
 _TINTS: dict[Tone, str] = {"urgent": "#fdeeec", "optimal": "#eff6f0", "soon": "#fbf5e8", "calm": _WARM}
-# Outlook gives a table inside a table its own letters, so that each says them anew.
+# Outlook resets the font of a table inside a table, so that each sets it again.
 _LETTERS = f"color:{_INK};font:15px/21px Arial,sans-serif"
 _TABLE = '<table role="presentation" cellpadding="0" cellspacing="0"'
 _WIDE = f'{_TABLE} width="100%"'
 _SMALL = f'class="soft" style="color:{_SOFT};font-size:13px"'
 _DARK_PAGE = "#241b1f"
-#: The colours of each class in dark mode: (background, letters).
+#: The colours of each class in dark mode: (background, text).
 _DARK = {
     "out": ("#171214", ""),
     "page": (_DARK_PAGE, ""),
@@ -226,7 +226,7 @@ def _badge(badge: Badge) -> str:
 
 
 def _bar(rate: float, tone: Tone) -> str:
-    """Draw a bar from 0 to 100; what lies outside is drawn as its end, for the number is told beside it."""
+    """Draw a bar from 0 to 100; what lies outside is drawn as its end: the number stands beside it."""
     full = round(min(100, max(0, rate)))
     cells = ""
     if full:

@@ -1,8 +1,7 @@
 """How urgently a wine ought to be drunk: its peak decides, else its keeping notes, else its age.
 
-Pure: text and numbers in, a score from 0 to 100 out; bad values count as missing. The rules are those of the
-application's own report, release 3.0.0; a window may have an en dash or a non-breaking hyphen too, as the
-application's newer pages read it.
+Pure: text and numbers in, a score from 0 to 100 out; bad values count as missing. The rules are those of
+appdb/README.md, Wines to drink.
 """
 
 import re

@@ -24,7 +24,7 @@ SUBJECT = "🍷 Votre rapport hebdomadaire - Cave à Vin"
 _LONGEST_LINE = 900
 #: Gmail cuts off what is longer than 102 kB.
 _LONGEST_MAIL = 100_000
-#: Of a user's name in a header: so that its line stays short enough when each letter takes twelve.
+#: Characters of a user's name in a header: its line stays short enough even if each takes twelve octets.
 _LONGEST_NAME = 50
 
 
@@ -49,7 +49,7 @@ class Mail:
 def compose(
     report: WeeklyReport, *, zone: ZoneInfo, generated: datetime, sender: Sender, message_id: str
 ) -> Mail:
-    """Return the mail of one report; `generated` is an aware datetime, told in `zone`.
+    """Return the mail of one report; `generated` is an aware datetime, shown in `zone`.
 
     Raises CavecronError for an address, or a sender's name, that does not belong in a header.
     """

@@ -115,7 +115,7 @@ class WeeklyReport:
     """Everything that one mail says; `start` and `end` are aware instants in UTC.
 
     `wines` holds the ten most urgent of the wines that `urgencies` counts. Of `unassessed` wines in the
-    cellar neither vintage, peak nor keeping note is known, so that nothing can be said of them.
+    cellar neither vintage, peak nor keeping note is known, so that they cannot be scored.
     """
 
     user: Recipient

@@ -37,7 +37,7 @@ class Badges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A wine to drink: its name, how urgent it is, what is known of it, and the words of its keeping note."""
+    """A wine to drink: its name, how urgent it is, what is known of it, and its keeping note."""
 
     title: str
     badge: Badge
@@ -57,7 +57,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Bottles that came or went: '2 ×', which ones, what is known of them, and what was said of them."""
+    """Bottles that came or went: '2 ×', which ones, what is known of them, and the tasting comment."""
 
     amount: str
     title: str

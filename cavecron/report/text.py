@@ -1,7 +1,7 @@
-"""The text part of the weekly mail, for whoever reads mail without HTML.
+"""The text part of the weekly mail, for mail programs without HTML.
 
 Pure: it renders the page that `wording` made, and knows nothing of reports or headers. Nothing in it depends
-on letters of one width, for many programs show text in others.
+on a font of fixed width: many programs show text in another one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _below(margin: str, *texts: str) -> Iterator[str]:
 
 
 def _bar(rate: float) -> str:
-    """Draw a bar from 0 to 100; what lies outside is drawn as its end, for the number is told beside it."""
+    """Draw a bar from 0 to 100; what lies outside is drawn as its end: the number stands beside it."""
     full = round(min(100, max(0, rate)) * _BAR / 100)
     return "█" * full + "░" * (_BAR - full)
 

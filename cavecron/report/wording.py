@@ -47,7 +47,7 @@ UNSUBSCRIBE = (
     "Pour ne plus recevoir ce rapport, répondez à ce message ou choisissez «\u00a0Se désabonner\u00a0»\u00a0:"
     " l’administrateur de votre Cave à Vin vous en retirera."
 )
-#: What is said of one wine, and of several, of each urgency.
+#: The words for one wine, and for several, of each urgency.
 _LEADS = (
     ("est à boire sans attendre", "sont à boire sans attendre"),
     ("est à point", "sont à point"),
@@ -65,12 +65,12 @@ _COUNTED = {
     "soon": ("bientôt", "bientôt"),
 }
 _OVERFULL = "▲"
-#: So many years ago, or ahead, is no peak, and nobody's age.
+#: A peak further away than so many years, or a higher age, is a mistake.
 _MOST_YEARS = 9999
 
 
 def page(report: WeeklyReport, zone: ZoneInfo, generated: datetime, limits: Limits = FULL) -> Page:
-    """Return the whole mail in words; `generated` is an aware datetime, told in `zone` as all days are."""
+    """Return the whole mail in words; `generated` is an aware datetime, shown in `zone`, as all days are."""
     return Page(
         name=NAME,
         period=period(report, zone),
@@ -161,7 +161,7 @@ def _counts(urgencies: UrgencyCounts) -> Iterator[Badge]:
 
 
 def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
-    """Word a wine to drink, with what it was chosen by, as of the calendar year `year`."""
+    """Word a wine to drink, with the reason why it was chosen, in the calendar year `year`."""
     peak = f"apogée\u00a0{vintage(wine.peak)}" if wine.peak is not None else ""
     known = (
         counted(wine.quantity, "bouteille"),

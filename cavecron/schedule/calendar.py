@@ -1,7 +1,7 @@
 """The local times that five fields name: the first from one on, the last up to one, and how many.
 
-croniter finds them; it is asked here and nowhere else, always for plain lists of numbers and naive local
-times. Pure, and blind to zones: a local time is a number of minutes since 1970-01-01 00:00 on the wall.
+croniter finds them; it is called here and nowhere else, always with plain lists of numbers and naive local
+times. Pure, and without zones: a local time is a number of minutes since 1970-01-01 00:00 on the wall clock.
 """
 
 import copy
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone here
 _MINUTE, _MINUTES_A_DAY = timedelta(minutes=1), 24 * 60
-#: croniter looks 50 years far. Nearer to an end of the calendar than that it may leave it, with an error.
+#: croniter searches 50 years ahead. Nearer than that to an end of the calendar it may fail with an error.
 _FIRST_YEAR, _LAST_YEAR = date.min.year + 51, date.max.year - 51
 
 
@@ -32,7 +32,7 @@ def last(fields: CronFields, minute: int) -> int | None:
 
 def count(fields: CronFields, start: int, end: int) -> int:
     """Return how many local times lie from `start` up to, but not at, `end`."""
-    # The days, times the times of a day: no walk through half a million minutes.
+    # The number of days × the times of a day, without a loop over half a million minutes.
     if end <= start:
         return 0
     (first_day, head), (last_day, tail) = divmod(start, _MINUTES_A_DAY), divmod(end, _MINUTES_A_DAY)
@@ -66,7 +66,7 @@ def _days(fields: CronFields) -> str:
     if not fields.day_and_weekday:
         if "*" in (days, weekdays):
             days = weekdays = "*"  # one of them is enough, and one is always there
-        days = days or "*"  # croniter would look for a 31st of February for 50 years, at each question
+        days = days or "*"  # croniter would search 50 years for a 31st of February, at each call
     return f"{days} {_numbers(fields.months, EVERY_MONTH)} {weekdays}"
 
 

@@ -36,7 +36,7 @@ EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY = range(1, 32), range(1, 13), range(7)
 
 
 class ScheduleError(ValueError):
-    """An expression is none; the text is a French fragment that says what is wrong and wanted."""
+    """The expression is not valid; the text is a French fragment that says what is wrong and wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def parse_fields(expression: str) -> CronFields:
     """Return the fields of an expression of five fields, or of an alias such as @weekly.
 
     Raises:
-        ScheduleError: it is none, it is ambiguous, or croniter cannot say it.
+        ScheduleError: it is not valid, it is ambiguous, or croniter cannot express it.
 
     """
     _require_plain(expression)
@@ -253,7 +253,7 @@ def _as_list(field: _Field, low: int, high: int) -> str:
 def _step(text: str, numbers: range, term: str) -> int:
     """Return a step that leads from one of the numbers to another.
 
-    A longer one names the first number only, and looks as if it named more: `*/90` is not every 90 minutes.
+    A longer one names the first number only, although it seems to name more: `*/90` is not every 90 minutes.
     """
     # More digits than a field has numbers: int() of thousands of them takes its time, or refuses.
     step = int(text) if len(text) <= 9 else 10**9

@@ -10,7 +10,7 @@ from cavecron.schedule.slots import Schedule
 from cavecron.schedule.zones import EPOCH, offset_period
 
 _NTH = ("dernier", "premier", "deuxième", "troisième", "quatrième", "cinquième")
-#: A list of more than this is told by the expression itself.
+#: Instead of a longer list the expression itself is shown.
 _MOST = 4
 
 

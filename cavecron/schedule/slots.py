@@ -165,7 +165,7 @@ def _from(schedule: Schedule, period: OffsetPeriod, at: int) -> int:
 
 
 def _wall_begin(schedule: Schedule, period: OffsetPeriod) -> int:
-    """Return the local second from which on this stretch has slots."""
+    """Return the local second from which on this period has slots."""
     return period.wall_clock_before if schedule.fields.fixed_time else period.begin + period.offset
 
 

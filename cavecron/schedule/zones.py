@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: How far to look for a clock change. Two offsets differ by less than two days, so what lies further away
+#: How far a clock change is searched for. Two offsets differ by less than two days, so what lies further away
 #: cannot make a local time come again; and no zone has changed its clocks twice within this time.
 WINDOW = 2 * 86_400
 
@@ -17,7 +17,7 @@ WINDOW = 2 * 86_400
 class OffsetPeriod:
     """Instants from `begin` up to, but not at, `end`, all with one offset.
 
-    Either border is a clock change or as far as was looked. `wall_clock_before` is the local time, in
+    Either border is a clock change, or the end of the search. `wall_clock_before` is the local time, in
     seconds, that the clocks would have shown at `begin` without a change.
     """
 

@@ -1,4 +1,4 @@
-"""The end of a run: logged, written into the ledger, and told to who asked to be told."""
+"""The end of a run: logging it, recording it in the ledger, and notifying people."""
 
 import asyncio
 import importlib
@@ -36,9 +36,9 @@ async def finish_run(
     options: Options,
     start_told: "asyncio.Future[None] | None",
 ) -> None:
-    """Log and record how an attempt at a run ended, and tell who asked to be told.
+    """Log and record how an attempt at a run ended, and send the notifications that are configured.
 
-    What is told of the start, in `start_told`, comes first: a start after the end would be one without end.
+    The notification of the start, `start_told`, is sent first: services expect start before end.
     """
     log_end(job, result, context.settings.zone)
     if not await _record(claim, context, result=result, stop=stop, options=options):
@@ -54,12 +54,12 @@ async def finish_run(
 
 
 def notifications() -> ModuleType:
-    """Return `scheduler.notifications`: only who has something to tell pays for its modules."""
+    """Return `scheduler.notifications`: its modules are loaded only if there is a notification."""
     return importlib.import_module("cavecron.scheduler.notifications")
 
 
 def tell(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
-    """Begin to tell somebody something; what goes wrong is logged, and raised nowhere."""
+    """Begin to send a notification; an error is logged, and raised nowhere."""
     telling = context.threads.start("notify", call)
     telling.add_done_callback(_log_failure)
     return telling
@@ -80,7 +80,7 @@ async def _record(
 
     A run that came to its end must not be taken for one that was cut off: a scheduler waits for whatever
     keeps the database from being written as long as the slot could run again, but not while stopping.
-    Who runs a job by hand is kept waiting for a lock only, and not for long.
+    A run by hand waits only for a lock, and not for long.
     """
     clock, told, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)

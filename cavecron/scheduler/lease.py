@@ -1,6 +1,6 @@
 """Keeping the lease of a run while its job works.
 
-It decides nothing about the run: whoever executes it learns from the stop signal that the lease is lost.
+It decides nothing about the run: the stop signal says that the lease is lost.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _RENEWALS = 4
 
 @asynccontextmanager
 async def kept_lease(claim: Claim, context: RunContext, stop: StopSignal) -> AsyncIterator[None]:
-    """Renew the lease of a claimed run as long as this lasts; `stop` is told when it is lost."""
+    """Renew the lease of a claimed run inside the block; a lost lease is noted in `stop`."""
     keeping = asyncio.create_task(_keep(claim, context, stop))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Telling somebody who does not read logs: a dead-man service, and the operator by mail.
+"""Notifications outside of the log: a dead-man service, and the operator by mail.
 
 What goes wrong here is a warning, nothing more. It decides nothing about the run.
 """
@@ -44,7 +44,7 @@ def ping(url: str, event: Literal["start", "success", "failure"], body: str = ""
 
 
 def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:
-    """Tell whoever asked to be told that a run is over: succeeded, or failed for good."""
+    """Notify that a run is over: succeeded, or failed for good."""
     failed = result.state == "failed"
     text = "\n".join(part for part in (result.summary, result.reason) if part)
     if url := settings.jobs[job.name].ping_url:
@@ -61,7 +61,7 @@ def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Sett
 
 
 def notify_losses(sentences: Sequence[str], *, job: Job, settings: Settings, clock: Clock) -> None:
-    """Tell whoever asked to be told of slots of a job that nobody will run any more, in French sentences."""
+    """Notify of slots of a job that will not run any more, in French sentences."""
     text = "\n".join(sentences)
     if url := settings.jobs[job.name].ping_url:
         ping(url, "failure", text)
@@ -77,9 +77,9 @@ def notify_losses(sentences: Sequence[str], *, job: Job, settings: Settings, clo
 
 
 def notify_absence(reason: str, settings: Settings, clock: Clock) -> None:
-    """Tell whoever asked to be told that the database has been away for an hour, and why.
+    """Notify that the database has been away for an hour, and why.
 
-    A mail needs what is in the database: the log has to do where it cannot go out.
+    A mail needs the SMTP settings in the database: without them there is only the log.
     """
     text = f"Le planificateur attend sa base depuis une heure, aucun job ne tourne.\n\n{reason}\n"
     for job in settings.jobs.values():
@@ -98,7 +98,7 @@ def _advice(job: Job) -> str:
 
 
 def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> None:
-    """Mail the operator, where mail itself works; `key` tells this alert from every other one."""
+    """Mail the operator, where mail itself works; `key` identifies this alert."""
     to = settings.alert_to or ""
     try:
         backend = mail_backend(settings, Database(settings.database))

@@ -1,6 +1,6 @@
 """Which job is to be scanned when, and whether the clock was set back meanwhile.
 
-Pure but for what it is told: instants and seconds are arguments.
+It reads no clock: instants and seconds are arguments.
 """
 
 import heapq
@@ -68,16 +68,16 @@ class Plan:
 
 
 class ClockWatch:
-    """Whether the wall clock was set back between two looks at it.
+    """Whether the wall clock was set back between two readings.
 
-    By less than passed meanwhile counts too: the clock that nobody sets tells how much that was.
+    A step smaller than the time that passed counts too: the monotonic clock says how much passed.
     """
 
     def __init__(self, now: datetime, monotonic: float) -> None:
         self._now, self.monotonic = now, monotonic
 
     def look(self, now: datetime, monotonic: float) -> bool:
-        """Return whether the clock was set back since the last look."""
+        """Return whether the clock was set back since the last call."""
         expected = self._now + timedelta(seconds=monotonic - self.monotonic)
         self._now = now
         self.monotonic = monotonic

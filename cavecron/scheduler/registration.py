@@ -1,4 +1,4 @@
-"""The jobs that a scheduler follows, noted in the ledger, and noted anew in a file that was put in its place.
+"""Registering the jobs that a scheduler follows, and again in a file that has replaced the database.
 
 Its calls block: the scheduler makes them in a thread.
 """

@@ -41,7 +41,7 @@ def result_of_error(error: CavecronError, claim: Claim, now: datetime) -> RunRes
 
 
 def _storable(text: str | None) -> str | None:
-    """Return the text as it can be stored: encodable, and not endless."""
+    """Return the text as it can be stored: encodable, and of limited length."""
     if text is None:
         return None
     return text[:_LONGEST].encode("utf-8", "replace").decode()

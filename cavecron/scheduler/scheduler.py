@@ -107,7 +107,7 @@ class Scheduler:
             await asyncio.wait(self._running)
 
     async def _begin(self) -> None:
-        """Note what is followed; wait for the database as long as it takes (promise 10)."""
+        """Register the jobs; wait for the database as long as it takes (promise 10)."""
         settings, clock = self._context.settings, self._context.clock
         while not self._stop.stopping:
             if await self._call_database("register", self._registration.register):
@@ -136,7 +136,7 @@ class Scheduler:
     ) -> Iterator[Sequence[JobState]]:
         """Yield jobs whose instants can be trusted, and those that were scanned by a clock that was ahead.
 
-        `looked` is when the clock was looked at before, in seconds of the clock that nobody sets.
+        `looked` is when the clock was read before, in seconds of the monotonic clock.
         """
         for state in due:
             ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
@@ -160,7 +160,7 @@ class Scheduler:
         return self._plan.first
 
     async def _call_database(self, name: str, call: Callable[[], None]) -> bool:
-        """Return whether the call went well; tell each different trouble once.
+        """Return whether the call succeeded; log each different error once.
 
         A call that waits for a lock does not hold up a stop: it is left behind.
         """
@@ -250,7 +250,7 @@ class Scheduler:
         self._wakeup.set()
 
     def _tell_losses(self, job: Job, result: ScanResult) -> None:
-        """Tell who asked to be told of slots that are missed for good, and of runs that are given up."""
+        """Notify of slots that are missed for good, and of runs that are given up."""
         settings = self._context.settings
         sentences = list(losses(result, settings.zone))
         if sentences and (settings.jobs[job.name].ping_url or settings.alert_to):
@@ -258,7 +258,7 @@ class Scheduler:
             tell(self._context, lambda: notifications().notify_losses(sentences, **known))
 
     def _tell_long_absence(self, reason: str) -> None:
-        """Tell who asked to be told, once, of a database that has been away for an hour."""
+        """Notify once of a database that has been away for an hour."""
         settings, seconds = self._context.settings, self._context.clock.monotonic()
         if self._away_since is None:
             self._away_since = seconds

@@ -1,6 +1,6 @@
 """SIGTERM and SIGINT: the first asks to stop, a second one ends the process at once.
 
-SIGHUP asks too, where a terminal is closed; whoever was started by nohup goes on.
+So does SIGHUP, when a terminal is closed; a process that was started by nohup goes on.
 """
 
 import asyncio

@@ -61,7 +61,7 @@ class DaemonThreads:
 
 
 def retrieve(future: "asyncio.Future[_T]") -> None:
-    """Look at a future's error, so that a call that was left behind is no surprise to the loop."""
+    """Retrieve a future's error, so that the loop does not report a call that nobody waits for."""
     if not future.cancelled():
         future.exception()
 

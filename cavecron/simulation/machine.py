@@ -95,7 +95,7 @@ class SimulatedMachine:
     def nap(self, until: datetime) -> float:
         """Return after how many seconds a wait for `until` ends that looks up every half minute.
 
-        Looking up while nothing jolts the machine changes nothing: that is left out.
+        While nothing jolts the machine, waking up changes nothing: that is left out.
         """
         span = (until - self.now()) // _MICROSECOND
         if span <= _NAP:
@@ -256,7 +256,7 @@ class KeptDatabase(Database):
     connection: sqlite3.Connection
 
     def connect(self) -> sqlite3.Connection:
-        """Return the connection, as good as new."""
+        """Return the connection, without an open transaction."""
         self.connection.execute("PRAGMA query_only = OFF")
         return self.connection
 

@@ -1,6 +1,6 @@
 """The real scheduler on a simulated clock: what would become of each slot, and why.
 
-Jobs are replaced by ones that only last, the ledger lies in memory: nothing is executed, nobody is told.
+Jobs are replaced by ones that only last, and the ledger is in memory: nothing is executed, nothing is sent.
 """
 
 import asyncio
@@ -182,7 +182,7 @@ def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> lis
 
 
 def _silent(settings: Settings) -> Settings:
-    """Return the settings without anybody who would be told of a run."""
+    """Return the settings without notifications."""
     jobs = {name: replace(job, ping_url=None) for name, job in settings.jobs.items()}
     return replace(settings, jobs=jobs, alert_to=None)
 

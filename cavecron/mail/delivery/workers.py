@@ -1,6 +1,6 @@
 """Workers, each a thread with one connection, that take mails from the queue and send them.
 
-They are daemons that nobody joins for ever: a server that hangs cannot hold the process.
+They are daemon threads, and waiting for their end is limited: a server that hangs cannot hold the process.
 """
 
 from collections.abc import Callable
@@ -153,7 +153,7 @@ class WorkerPool:
             self._workers.append(worker)
 
     def shut_down(self) -> None:
-        """Wait a moment for the workers to take leave of the server."""
+        """Wait a moment for the workers to close their connections."""
         limit = monotonic() + _LONGEST_GOODBYE
         for worker in self._workers:
             worker.join(max(0.0, limit - monotonic()))

@@ -14,7 +14,7 @@ Response = Callable[[bytes], bytes]
 def usable_ways(offered: Collection[str], *, encrypted: bool) -> list[str]:
     """Return those of the `offered` ways that can be tried, in order.
 
-    PLAIN first where nobody can listen: many servers offer CRAM-MD5 and cannot do it.
+    PLAIN comes first on an encrypted connection: many servers offer CRAM-MD5 and cannot do it.
     """
     order = WAYS if encrypted else ("CRAM-MD5", "PLAIN", "LOGIN")
     return [way for way in order if way in offered and (way != "CRAM-MD5" or _has_md5())]

@@ -162,7 +162,7 @@ class SmtpClient(smtplib.SMTP):
         self._accepted((code, said))
 
     def transmit(self, content: bytes, sender: str, recipient: str) -> None:
-        """Have the server take responsibility for a message; returns exactly when it said that it did."""
+        """Hand a message over; return only after the server has taken responsibility for it."""
         options = [f"SIZE={len(content)}"] if self.has_extn("size") else []
         self.step = Step.SENDER
         if not (content.isascii() and sender.isascii() and recipient.isascii()):

@@ -1,4 +1,4 @@
-"""The mail doctor: what failed in the dialogue with a mail server, in French, with the setting to change.
+"""Diagnosis of SMTP errors: what failed at which step, in French, with the setting to change.
 
 It opens no connection: where a failure has several meanings it asks `probe`, which is handed in. What
 Python and OpenSSL call things never reaches a person; nor does a secret.
