@@ -128,12 +128,12 @@ class ReportMailing:
                 what = self._settled(user.id, user.email, "failed", _UNKNOWN)
                 self.run.deliveries.close_abandoned(run, recipient, what, now=now)
 
-    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
-        """Record results and a start, as `mail.models.DeliveryLog` says; what fails is kept for `finish`."""
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
+        """Record results and starts, as `mail.models.DeliveryLog` says; what fails is kept for `finish`."""
         for result in finished:
             self._log_failure(result)
         settled = {result.mail.user_id: self._settled_by(result) for result in finished}
-        self._record(settled, [str(started.user_id)] if started else [])
+        self._record(settled, [str(mail.user_id) for mail in started])
         self.run.progress(len(self.known), len(self.audience.recipients))
 
     def finish(self) -> None:

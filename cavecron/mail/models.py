@@ -62,11 +62,11 @@ class DeliveryResult:
 class DeliveryLog(Protocol):
     """Where it is recorded what is on its way; called by several threads at once."""
 
-    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
-        """Record in one transaction how tries ended, and which mail is about to be sent.
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
+        """Record in one transaction how tries ended, and which mails are about to be sent.
 
         Raises:
-            CavecronError: nothing was recorded, so that the mail must not be sent.
+            CavecronError: nothing was recorded, so that the mails must not be sent.
 
         """
         ...

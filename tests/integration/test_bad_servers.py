@@ -32,7 +32,7 @@ _NAMES = ("marie", "paul", "zoé", "jean", "luc")
 _USERS = tuple(f"user{number}@example.org" for number in range(1, 6))
 #: What nobody should have to read.
 _ENGLISH = ("Traceback", "Errno", "timed out", "Error", "SSL:", "None")
-_MAYBE = "il est peut-être arrivé"
+_MAYBE = "est peut-être arrivé"
 #: What stands before it where it is told of another user's mail.
 _NOT_REACHED = "envoi arrêté avant ce mail : "
 
@@ -134,7 +134,7 @@ _FAST = {
 }
 _SLOW = {
     "slow": Bad(step=Step.GREETING, fault=dribble(0.2), said="pas de réponse à l'accueil en 1 s"),
-    "reset": Bad(step=Step.CONNECT, fault=reset(), said="connexion coupée par le serveur à l'accueil"),
+    "reset": Bad(step=Step.CONNECT, fault=reset(), said="connexion coupée par le serveur à"),
     "hangs up at EHLO": Bad(step=Step.EHLO, fault=close(), said="connexion coupée par le serveur à EHLO"),
     "hangs up at STARTTLS": Bad(
         step=Step.STARTTLS, fault=close(), said="connexion coupée par le serveur à STARTTLS"

@@ -22,23 +22,23 @@ class ListLog:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.calls: list[tuple[tuple[DeliveryResult, ...], OutgoingMail | None]] = []
+        self.calls: list[tuple[tuple[DeliveryResult, ...], tuple[OutgoingMail, ...]]] = []
         self.in_doubt: set[str] = set()
 
-    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
         """Keep it; fail where what is finished was not started before."""
         with self.lock:
-            self.calls.append((tuple(finished), started))
+            self.calls.append((tuple(finished), tuple(started)))
             for result in finished:
                 self.in_doubt.remove(result.mail.address)
-            if started:
-                assert started.address not in self.in_doubt
-                self.in_doubt.add(started.address)
+            for mail in started:
+                assert mail.address not in self.in_doubt
+                self.in_doubt.add(mail.address)
 
     @property
     def started(self) -> list[str]:
         """Return whose mails were started, in order."""
-        return [started.address for _, started in self.calls if started]
+        return [mail.address for _, started in self.calls for mail in started]
 
     @property
     def all_results(self) -> list[DeliveryResult]:

@@ -47,7 +47,7 @@ _POLICY = DeliveryPolicy(
 Position = Literal["first", "middle", "last"]
 _PLACES: dict[Position, int] = {"first": 0, "middle": 3, "last": 6}
 _CONNECTIONS: dict[Position, int] = {"first": 1, "middle": 2, "last": 3}
-_BY_CONNECTION = (Step.CONNECT, Step.GREETING, Step.EHLO, Step.STARTTLS, Step.AUTH, Step.QUIT)
+_BY_CONNECTION = (Step.CONNECT, Step.HANDSHAKE, Step.GREETING, Step.EHLO, Step.STARTTLS, Step.AUTH, Step.QUIT)
 #: A message that the server has, though it never said so.
 _KEPT = {
     f"{fault.kind}, kept": fault

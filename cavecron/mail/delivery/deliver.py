@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from cavecron.errors import CavecronError, StoppedError
+from cavecron.mail.delivery.batching import BatchingLog
 from cavecron.mail.delivery.dispatcher import Dispatcher
 from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.delivery.workers import WorkerPool
@@ -45,7 +46,7 @@ def deliver(
     """
     policy = policy or DeliveryPolicy()
     dispatcher = Dispatcher(policy)
-    pool = WorkerPool(connect, dispatcher, log, check)
+    pool = WorkerPool(connect, dispatcher, BatchingLog(log, lambda: len(dispatcher.in_doubt)), check)
     try:
         _feed(mails, dispatcher, pool, check)
     except CavecronError as error:
@@ -53,7 +54,7 @@ def deliver(
         unanswered = dispatcher.wait_for_answers(policy.grace, _NO_ANSWER)
         if unanswered:
             with suppress(CavecronError):  # it keeps what it could not record; why it ended is in `error`
-                log.record(unanswered, None)
+                log.record(unanswered, ())
         if not (isinstance(error, ServerUnavailableError) and dispatcher.has_tried_everybody()):
             raise
     finally:

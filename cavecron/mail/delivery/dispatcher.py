@@ -81,7 +81,7 @@ class Dispatcher:
         self._state = DeliveryState(policy)
         self._queue, self._limit = self._state.queue, self._state.limit
         #: Mails of which the ledger says, or is about to say, that they are on their way.
-        self._in_doubt: dict[object, PendingMail] = {}
+        self.in_doubt: dict[object, PendingMail] = {}
         self._lock = Lock()
         #: Notified when there may be something for a worker, and when there may be something for the caller.
         self._for_workers, self._for_caller = Condition(self._lock), Condition(self._lock)
@@ -115,14 +115,14 @@ class Dispatcher:
 
     def wait_until_done(self, seconds: float) -> bool:
         """Return whether every mail has its final result, after waiting so long at most."""
-        return self._wait(lambda: self._queue.is_done and not self._in_doubt, seconds)
+        return self._wait(lambda: self._queue.is_done and not self.in_doubt, seconds)
 
     def wait_for_answers(self, seconds: float, error: str) -> list[DeliveryResult]:
         """Give mails on their way so long; return the results of the others, which `error` explains."""
         with self._lock:
-            self._for_caller.wait_for(lambda: not self._in_doubt, seconds)
+            self._for_caller.wait_for(lambda: not self.in_doubt, seconds)
             unknown = DeliveryStatus.UNKNOWN
-            results = [self._queue.end(pending, unknown, error) for pending in self._in_doubt.values()]
+            results = [self._queue.end(pending, unknown, error) for pending in self.in_doubt.values()]
             return [result for result in results if result]
 
     def has_tried_everybody(self) -> bool:
@@ -186,7 +186,7 @@ class Dispatcher:
             if self._queue.failure:
                 self._queue.put_back(pending)
                 return False
-            self._in_doubt[worker] = pending
+            self.in_doubt[worker] = pending
             return True
 
     def withdraw(self, pending: PendingMail) -> DeliveryResult | None:
@@ -208,7 +208,7 @@ class Dispatcher:
     def settle(self, worker: object) -> None:
         """Note that everything of a worker is recorded."""
         with self._lock:
-            if self._in_doubt.pop(worker, None):
+            if self.in_doubt.pop(worker, None):
                 self._for_caller.notify()
 
     def _notify(self) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _MINUTE = 60.0
 #: Seconds: the longest pause for a refusal that concerned one mail, and only may mean all of them.
 _LONGEST_HINT = 5.0
+#: Seconds: what recording may seem to take.
+_LONGEST_WINDOW, _SHORTEST_WINDOW = 0.1, 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +103,19 @@ class ConnectionLimit:
         self.open -= 1
         self.most = min(self.most, max(1, self.open))
         return self.open
+
+
+class BatchWindow:
+    """How long what is to be recorded may wait for other things to be recorded with it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Return whether recording takes longer than waiting for each other does."""
+        return self.seconds > _SHORTEST_WINDOW
+
+    def recorded(self, seconds: float) -> None:
+        """Learn how long recording took; more than a tenth of a second is a database that was locked."""
+        self.seconds = (self.seconds + min(seconds, _LONGEST_WINDOW)) / 2

@@ -64,7 +64,7 @@ class MailWorker:
 
     def _record_finished(self) -> None:
         if self._finished:
-            self._log.record(self._finished, None)
+            self._log.record(self._finished, ())
             self._finished = []
             self._dispatcher.settle(self)
 
@@ -94,7 +94,7 @@ class MailWorker:
         """Record that a mail starts, together with what became of the one before, and send it."""
         if not self._dispatcher.begin(self, pending):
             return
-        self._log.record(self._finished, pending.mail)
+        self._log.record(self._finished, (pending.mail,))
         result = self._dispatcher.withdraw(pending) if self._is_stopped() else self._sent_result(pending)
         self._finished = [result] if result else []
 

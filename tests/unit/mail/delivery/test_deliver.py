@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -15,7 +15,7 @@ from cavecron.mail.errors import (
     RecipientRefusedError,
     TemporaryRecipientError,
 )
-from cavecron.mail.models import OutgoingMail
+from cavecron.mail.models import DeliveryResult, OutgoingMail
 from tests.support.deliveries import ONE, TWO, ListLog, delivered, go_on, mails
 from tests.support.transports import Held, Recorder, SlowRecorder
 
@@ -115,6 +115,23 @@ def test_a_result_and_the_next_start_are_recorded_at_once() -> None:
     log = ListLog()
     deliver(mails("abcdefghij"), SlowRecorder().connect, log, policy=ONE, check=go_on)
     assert len(log.calls) <= 12
+
+
+class _SlowLog(ListLog):
+    """Takes twenty milliseconds for each transaction, as a disk does."""
+
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
+        """Take its time."""
+        sleep(0.02)
+        super().record(finished, started)
+
+
+def test_workers_share_a_transaction_where_recording_takes_long() -> None:
+    """Two workers that are answered by turns would cost a transaction for each mail otherwise."""
+    log = _SlowLog()
+    deliver(mails("abcdefghijklmnopqrstuvwxyz"), SlowRecorder().connect, log, check=go_on)
+    assert len(log.results) == 26
+    assert len(log.calls) <= 0.75 * 26
 
 
 def test_each_try_has_one_start_and_one_result() -> None:

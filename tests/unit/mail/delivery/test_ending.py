@@ -68,10 +68,10 @@ class StoppingLog(ListLog):
         super().__init__()
         self.stopped = False
 
-    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
         """Keep it, and have everything stop."""
         super().record(finished, started)
-        self.stopped = self.stopped or started is not None
+        self.stopped = self.stopped or bool(started)
 
     def check(self) -> None:
         """Stop."""
@@ -133,9 +133,9 @@ def test_mails_that_cannot_be_made_end_the_delivery_after_those_on_their_way() -
 class BrokenLog(ListLog):
     """Cannot record the start of a mail to `b`."""
 
-    def record(self, finished: Sequence[DeliveryResult], started: OutgoingMail | None) -> None:
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
         """Keep it, or fail."""
-        if started and started.address == "b":
+        if any(mail.address == "b" for mail in started):
             raise CavecronError("bail perdu")
         super().record(finished, started)
 

@@ -1,0 +1,80 @@
+"""Recording together what several workers have to record at about the same time.
+
+It knows no database: only that recording several things at once costs what recording one does.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Condition
+from time import monotonic
+
+from cavecron.mail.delivery.limits import BatchWindow
+from cavecron.mail.models import DeliveryLog, DeliveryResult, OutgoingMail
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.finished: list[DeliveryResult] = []
+        self.started: list[OutgoingMail] = []
+        self.size = 0
+        self.is_recorded = False
+        self.error: BaseException | None = None
+
+
+class BatchingLog:
+    """A DeliveryLog in which whoever comes first waits for the others, as long as recording usually takes.
+
+    Two workers that are answered by turns would cost a transaction for each mail otherwise. `expected`
+    returns how many of them have something to record soon.
+    """
+
+    def __init__(self, log: DeliveryLog, expected: Callable[[], int]) -> None:
+        self._log, self._expected = log, expected
+        self._window = BatchWindow()
+        self._changed = Condition()
+        self._open: _Batch | None = None
+        self._is_recording = False
+
+    def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
+        """Record it with what others have; return once that is done, raise what was raised for all."""
+        if not self._window.is_worth_it:
+            batch = _Batch()
+            batch.finished.extend(finished)
+            batch.started.extend(started)
+            self._record(batch)
+            return
+        with self._changed:
+            is_first = self._open is None
+            batch = self._open = self._open or _Batch()
+            batch.finished.extend(finished)
+            batch.started.extend(started)
+            batch.size += 1
+            self._changed.notify_all()
+            if is_first:
+                self._gather(batch)
+            else:
+                self._changed.wait_for(lambda: batch.is_recorded)
+        if is_first:
+            self._record(batch)
+        if batch.error is not None:
+            raise batch.error
+
+    def _gather(self, batch: _Batch) -> None:
+        """Wait until what came before is recorded, then for the others; after that nobody can join."""
+        self._changed.wait_for(lambda: not self._is_recording)
+        expected = self._expected()
+        self._changed.wait_for(lambda: batch.size >= expected, self._window.seconds)
+        self._open, self._is_recording = None, True
+
+    def _record(self, batch: _Batch) -> None:
+        began = monotonic()
+        try:
+            self._log.record(batch.finished, batch.started)
+        except BaseException as error:  # raised by everybody who is in the batch
+            batch.error = error
+            raise
+        finally:
+            with self._changed:
+                self._window.recorded(monotonic() - began)
+                batch.is_recorded = True
+                self._is_recording = False
+                self._changed.notify_all()
