@@ -141,13 +141,6 @@ MUTATIONS = (
         "ledger.lease.total_seconds() / _RENEWALS",
         "ledger.lease.total_seconds() * 99",
     ),
-    _broken(
-        41,
-        "a lease that has run out is left alone for a while",
-        _SCAN,
-        "_PATIENCE = timedelta(seconds=15)",
-        "_PATIENCE = timedelta()",
-    ),
     # Promise 3: what was missed by less than an hour is made up for, once.
     _broken(1, "an hour late is too late", _SLOTS, "now - latest >= GRACE", "now - latest >= 24 * GRACE"),
     _broken(
