@@ -31,7 +31,7 @@ _MAX_LENGTH = 1000
 #: A longer list is no help in a message.
 _MOST_LISTED = 7
 #: Days of the months that have fewer than 31.
-_LONGEST: Mapping[int, int] = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+LAST_DAYS: Mapping[int, int] = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY = range(1, 32), range(1, 13), range(7)
 
 
@@ -62,7 +62,7 @@ class CronFields:
     @property
     def possible_days(self) -> tuple[int, ...]:
         """Return those of `days` that one of the months has: no 31st in June."""
-        longest = max(_LONGEST.get(month, 31) for month in self.months)
+        longest = max(LAST_DAYS.get(month, 31) for month in self.months)
         return tuple(day for day in self.days if day <= longest)
 
     @property

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from cavecron.french import MONTHS, WEEKDAYS
 from cavecron.schedule import calendar
-from cavecron.schedule.cron import CronFields
+from cavecron.schedule.cron import LAST_DAYS, CronFields
 from cavecron.schedule.slots import Schedule
 from cavecron.schedule.zones import EPOCH, offset_period
 
@@ -111,9 +111,7 @@ def _of(name: str) -> str:
 
 def _length(fields: CronFields, month: int) -> int:
     """Return the last day of this month that words may name: 29 February is plain, 29 of each month not."""
-    if month == 2:
-        return 28 if fields.every_month else 29
-    return 30 if month in (4, 6, 9, 11) else 31
+    return 28 if month == 2 and fields.every_month else LAST_DAYS.get(month, 31)
 
 
 def _months(fields: CronFields) -> str:
