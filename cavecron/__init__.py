@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cavecron.errors import CavecronError, TemporaryError
-    from cavecron.jobs.job import Job, Outcome, Run, job
+    from cavecron.jobs.context import Outcome, Run
+    from cavecron.jobs.job import Job, job
     from cavecron.scheduler.scheduler import Scheduler
 
 __all__ = ["CavecronError", "Job", "Outcome", "Run", "Scheduler", "TemporaryError", "__version__", "job"]
@@ -18,8 +19,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "CavecronError": "errors",
     "Job": "jobs.job",
-    "Outcome": "jobs.job",
-    "Run": "jobs.job",
+    "Outcome": "jobs.context",
+    "Run": "jobs.context",
     "Scheduler": "scheduler.scheduler",
     "TemporaryError": "errors",
     "job": "jobs.job",

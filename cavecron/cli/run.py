@@ -14,7 +14,8 @@ from cavecron.cli.run_due import DueRuns
 from cavecron.cli.streams import say
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError, StoppedError, UsageError
-from cavecron.jobs.job import Job, Outcome, named_job
+from cavecron.jobs.context import Outcome
+from cavecron.jobs.job import Job, named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume

@@ -10,7 +10,7 @@ from cavecron.appdb.cleanup import count_old, prune
 from cavecron.appdb.last_written import last_written
 from cavecron.appdb.tables import LOGS, require
 from cavecron.jobs.clock_guard import require_plausible_clock
-from cavecron.jobs.job import Outcome, Run
+from cavecron.jobs.context import Outcome, Run
 from cavecron.ledger import retention
 from cavecron.ledger.history import history
 

@@ -5,7 +5,7 @@ import inspect
 import logging
 
 from cavecron.errors import CavecronError, TemporaryError
-from cavecron.jobs.job import Outcome, Run
+from cavecron.jobs.context import Outcome, Run
 
 _LOG = logging.getLogger("cavecron.runner")
 

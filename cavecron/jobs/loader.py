@@ -17,8 +17,9 @@ from types import ModuleType
 from cavecron.config import settings as config
 from cavecron.config.settings import Settings
 from cavecron.jobs import zone_files
+from cavecron.jobs.builtin import BUILT_IN_JOBS
 from cavecron.jobs.files import read_text
-from cavecron.jobs.job import BUILT_IN_JOBS, Job, JobError
+from cavecron.jobs.job import Job, JobError
 
 
 def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:

@@ -13,7 +13,7 @@ from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.appdb.recipients import RecipientList
 from cavecron.appdb.reports import build_reports
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import Outcome, Run
+from cavecron.jobs.context import Outcome, Run
 from cavecron.jobs.mail_backend import MailBackend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate, PreviousDelivery
 from cavecron.mail.message import message_id

@@ -9,7 +9,7 @@ from functools import partial
 
 from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import Run
+from cavecron.jobs.context import Run
 from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
 from cavecron.mail.errors import DeliveryUnknownError

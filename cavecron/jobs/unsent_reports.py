@@ -14,7 +14,7 @@ from time import sleep
 from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.appdb.smtp_settings import active_id
 from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, StoppedError
-from cavecron.jobs.job import Run
+from cavecron.jobs.context import Run
 from cavecron.jobs.report_mailing import TEMPLATE
 from cavecron.ledger.deliveries import DeliveryUpdate
 from cavecron.ledger.tables import LedgerError

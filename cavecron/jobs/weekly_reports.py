@@ -8,7 +8,7 @@ import logging
 from cavecron.appdb.recipients import RecipientList, recipients
 from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import Outcome, Run
+from cavecron.jobs.context import Outcome, Run
 from cavecron.jobs.mail_backend import mail_backend
 from cavecron.jobs.report_mailing import ReportMailing, person
 from cavecron.jobs.unsent_reports import log_unsent

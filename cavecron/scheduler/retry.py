@@ -6,7 +6,7 @@ Pure: outcomes and errors in, results out; the instant is an argument.
 from datetime import datetime, timedelta
 
 from cavecron.errors import CavecronError, StoppedError
-from cavecron.jobs.job import Outcome
+from cavecron.jobs.context import Outcome
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.schedule import GRACE
 

@@ -7,10 +7,13 @@ nothing that a job decides. The fixed sentences of the log are in `run_log` and 
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cavecron.errors import CavecronError, LeaseLostError, StoppedError, TimeLimitError
+from cavecron.jobs.context import Outcome, Run
 from cavecron.jobs.invoke import JobCrashedError, call
-from cavecron.jobs.job import Job, Outcome, Run
+from cavecron.jobs.job import Job
+from cavecron.lazy import lazy_module
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import Claim
 from cavecron.scheduler.context import Options, RunContext, StopSignal
@@ -19,7 +22,16 @@ from cavecron.scheduler.lease import kept_lease
 from cavecron.scheduler.retry import result_of_error, result_of_outcome
 from cavecron.scheduler.run_log import log_start
 
+if TYPE_CHECKING:
+    from cavecron.jobs import send_mail
+else:
+    send_mail = lazy_module("cavecron.jobs.send_mail")
+
 _LOG = logging.getLogger("cavecron.runner")
+
+
+def _send(run: Run, to: str, subject: str, text: str) -> None:
+    send_mail.send(run, to, subject, text)  # loaded only for a job that sends one
 
 
 class HungError(CavecronError):
@@ -93,6 +105,7 @@ class _Attempt:
             deadline=deadline,
             halt=lambda: self._reason_to_stop(deadline),
             progress=self.options.progress,
+            sender=_send,
             dry_run=self.options.dry_run,
             users=self.options.users or self.claim.users,
         )

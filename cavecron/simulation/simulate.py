@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import Settings
 from cavecron.french import duration
-from cavecron.jobs.job import Function, Job, Run
+from cavecron.jobs.context import Run
+from cavecron.jobs.job import Function, Job
 from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, HistoryEntry
 from cavecron.ledger.store import Ledger

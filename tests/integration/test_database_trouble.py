@@ -12,7 +12,7 @@ import pytest
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import TemporaryError
-from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_manual
 from cavecron.scheduler.context import Options, StopSignal, system_context

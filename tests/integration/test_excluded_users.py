@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cavecron.cli import main as cli
-from cavecron.jobs.job import Outcome
+from cavecron.jobs.context import Outcome
 from tests.support.app_database import CellarFile
 from tests.support.check_helpers import KEY, locked
 from tests.support.fake_smtp.server import HostileServer

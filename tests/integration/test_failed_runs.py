@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from cavecron.cli import main as cli
 from cavecron.database.timestamps import utc_text
-from cavecron.jobs.job import Outcome
+from cavecron.jobs.context import Outcome
 from cavecron.scheduler.context import StopSignal
 from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import KEY, locked

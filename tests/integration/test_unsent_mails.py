@@ -10,7 +10,7 @@ import pytest
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import WEEKLY_REPORTS
+from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.scheduler.context import Options, StopSignal
 from cavecron.scheduler.runner import execute_run

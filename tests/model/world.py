@@ -11,7 +11,8 @@ from typing import Any
 
 from cavecron.config.settings import JobDefaults, Settings
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import Job, Run
+from cavecron.jobs.context import Run
+from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.catch_up import scan_once
 from cavecron.ledger.models import Claim

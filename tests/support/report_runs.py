@@ -6,7 +6,8 @@ from datetime import datetime
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
+from cavecron.jobs.builtin import WEEKLY_REPORTS
+from cavecron.jobs.context import Outcome
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume

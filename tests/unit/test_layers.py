@@ -22,11 +22,11 @@ FOLDERS = (
     *("jobs", "scheduler", "simulation", "cli"),
 )
 #: Modules beside the folders: these stand above all of them.
-ROOT_MODULES = frozenset({"errors", "clock", "french", "text"})
+ROOT_MODULES = frozenset({"errors", "clock", "french", "lazy", "text"})
 
 #: Time is an argument here, and effects are somebody else's: folders, and single modules.
 PURE = (
-    *("schedule", "config", "report", "export", "errors", "french", "text", "database.timestamps"),
+    *("schedule", "config", "report", "export", "errors", "french", "lazy", "text", "database.timestamps"),
     *("mail.errors", "mail.message", "mail.models", "mail.smtp.config", "mail.transport"),
     *(
         "mail.delivery.queue",

@@ -8,8 +8,9 @@ import pytest
 
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import CavecronError
+from cavecron.jobs.builtin import CLEANUP
 from cavecron.jobs.clock_guard import require_plausible_clock
-from cavecron.jobs.job import CLEANUP, Outcome
+from cavecron.jobs.context import Outcome
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, RunResult

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from cavecron import job
-from cavecron.jobs.job import BUILT_IN_JOBS, Job, JobError, Run
+from cavecron.jobs.builtin import BUILT_IN_JOBS
+from cavecron.jobs.context import Run
+from cavecron.jobs.job import Job, JobError
 from cavecron.jobs.loader import load, load_for, load_jobs
 
 GOOD = """
@@ -67,7 +69,7 @@ def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
     def mine(run: Run) -> str:
         return f"got {run}"
 
-    assert mine("a run").startswith("got")  # type: ignore[arg-type]
+    assert mine("a run").startswith("got")
 
 
 @pytest.mark.parametrize(

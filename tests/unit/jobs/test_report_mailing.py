@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from cavecron.errors import CavecronError
-from cavecron.jobs.job import WEEKLY_REPORTS, Outcome
+from cavecron.jobs.builtin import WEEKLY_REPORTS
+from cavecron.jobs.context import Outcome
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.history import history

@@ -8,7 +8,8 @@ import pytest
 
 from cavecron.cli import log
 from cavecron.config.settings import JobDefaults
-from cavecron.jobs.job import Job, Run
+from cavecron.jobs.context import Run
+from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.models import HistoryEntry

@@ -1,0 +1,43 @@
+"""The table of the built-in jobs.
+
+Their modules are loaded when they run, so that an idle scheduler does not hold in memory what it needs once
+a week.
+"""
+
+from typing import TYPE_CHECKING
+
+from cavecron.config.settings import BUILT_IN
+from cavecron.jobs.job import Job
+from cavecron.lazy import lazy_module
+
+if TYPE_CHECKING:
+    from cavecron.jobs import cleanup, weekly_reports
+    from cavecron.jobs.context import Outcome, Run
+else:
+    cleanup = lazy_module("cavecron.jobs.cleanup")
+    weekly_reports = lazy_module("cavecron.jobs.weekly_reports")
+
+
+def _weekly_reports(run: "Run") -> "Outcome":
+    return weekly_reports.weekly_reports(run)
+
+
+def _cleanup(run: "Run") -> "Outcome":
+    return cleanup.cleanup(run)
+
+
+WEEKLY_REPORTS = Job(
+    name="weekly_reports",
+    title="envoi des rapports hebdomadaires",
+    function=_weekly_reports,
+    defaults=BUILT_IN[0],
+    options=frozenset({"dry_run", "users"}),
+)
+CLEANUP = Job(
+    name="cleanup",
+    title="nettoyage des anciennes données",
+    function=_cleanup,
+    defaults=BUILT_IN[1],
+    options=frozenset({"dry_run"}),
+)
+BUILT_IN_JOBS = (WEEKLY_REPORTS, CLEANUP)
