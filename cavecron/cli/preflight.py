@@ -13,6 +13,7 @@ from cavecron.appdb.recipients import RecipientList, recipients
 from cavecron.appdb.reports import build_reports
 from cavecron.appdb.smtp_settings import MailKeyError
 from cavecron.appdb.tables import require
+from cavecron.cli.migration import changed_hour
 from cavecron.cli.trial_mail import TrialMail
 from cavecron.clock import Clock
 from cavecron.config.settings import Settings
@@ -70,6 +71,8 @@ def run_checks(
         return
     yield from _mail(settings, database, clock, send_to)
     yield _checked("Destinataires", lambda: _recipients(database, settings, clock))
+    if changed := changed_hour(database, settings.jobs["weekly_reports"]):
+        yield CheckResult(subject="Horaire", ok=True, message=changed)
 
 
 def _checked(subject: str, check: Callable[[], str]) -> CheckResult:

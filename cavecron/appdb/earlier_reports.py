@@ -1,0 +1,37 @@
+"""When the application's own scheduler mailed its reports last: its list of mails tells.
+
+It reads one table, newest rows first, and judges nothing.
+"""
+
+from datetime import datetime, timedelta
+
+from cavecron.database.sqlite import Database
+from cavecron.database.timestamps import read_utc
+
+#: Mails of one run are less than this apart; a run of the application's may take its time.
+_GAP = timedelta(minutes=10)
+#: Rows that are read at most.
+_MOST_ROWS = 2_000
+_REPORTS = (
+    "SELECT created_at FROM email_log WHERE template_name = 'weekly_report' AND status = 'sent'"
+    " ORDER BY id DESC LIMIT ?"
+)
+
+
+def last_mailing(database: Database) -> datetime | None:
+    """Return when the newest run of reports in `email_log` began (aware, UTC); None where there is none.
+
+    That is the first of the mails that follow each other without a long gap.
+
+    Raises:
+        CavecronError: the database cannot be read.
+
+    """
+    began = None
+    with database.reading() as connection:
+        for (stored,) in connection.execute(_REPORTS, (_MOST_ROWS,)):
+            sent = read_utc(stored)
+            if sent is None or (began is not None and abs(began - sent) > _GAP):
+                break
+            began = sent
+    return began

@@ -1,0 +1,81 @@
+"""What `cavecron check` says to people who come from the application's own scheduler."""
+
+from functools import partial
+
+import pytest
+
+from cavecron.appdb.earlier_reports import last_mailing
+from cavecron.cli.migration import changed_hour
+from cavecron.database.sqlite import Database
+from tests.support.app_database import CellarFile
+from tests.support.check_helpers import settings_of
+from tests.support.commands import cavecron
+
+_SENT = (
+    "INSERT INTO email_log (recipient_email, subject, template_name, status, sent_at, created_at)"
+    " VALUES ('marie@example.org', 'Rapport', ?, ?, ?, ?)"
+)
+
+
+def _mailed(
+    cellar: CellarFile, *instants: str, template: str = "weekly_report", status: str = "sent"
+) -> None:
+    for at in instants:
+        cellar.execute(_SENT, (template, status, at, at))
+
+
+def _changed(cellar: CellarFile, **variables: str) -> str | None:
+    settings = settings_of(cellar, **variables)
+    return changed_hour(Database(cellar.path), settings.jobs["weekly_reports"])
+
+
+def test_the_hour_of_the_reports_so_far_is_told(cellar: CellarFile) -> None:
+    """In UTC, as the application's scheduler had it, with the variables that keep it."""
+    _mailed(cellar, "2026-11-18 10:56:01.000000", "2026-11-25 10:56:01.000000", "2026-11-25 10:56:09.000000")
+    assert _changed(cellar) == (
+        "chaque lundi à 08:00 (Europe/Paris) ; jusqu'ici l'application les envoyait le mercredi à 10:56 UTC."
+        " Pour garder cette heure (mercredi 11:56, Europe/Paris) : SCHEDULER_WEEKLY_REPORT_DAY=wed"
+        " SCHEDULER_WEEKLY_REPORT_HOUR=11 SCHEDULER_WEEKLY_REPORT_MINUTE=56"
+    )
+
+
+@pytest.mark.parametrize(
+    ("instants", "variables"),
+    [
+        pytest.param([], {}, id="no report yet"),
+        pytest.param(["hier"], {}, id="unreadable"),
+        pytest.param(["2026-11-23 07:00:02.000000"], {}, id="the same hour"),
+        pytest.param(["2026-11-23 08:03:00"], {"SCHEDULER_TIMEZONE": "UTC"}, id="the same, a little late"),
+    ],
+)
+def test_nothing_is_said_where_nothing_changes(
+    cellar: CellarFile, instants: list[str], variables: dict[str, str]
+) -> None:
+    """Neither of mails that cannot be read."""
+    _mailed(cellar, *instants)
+    assert _changed(cellar, **variables) is None
+
+
+def test_other_mails_say_nothing(cellar: CellarFile) -> None:
+    """Neither do those that failed."""
+    _mailed(cellar, "2026-11-25 10:56:01.000000", template="welcome")
+    _mailed(cellar, "2026-11-25 10:56:01.000000", status="failed")
+    assert last_mailing(Database(cellar.path)) is None
+
+
+def test_check_tells_it_until_cavecron_has_sent_reports_itself(cellar: CellarFile) -> None:
+    """All is well all the same: exit code 0."""
+    cellar.user("marie")
+    _mailed(cellar, "2026-11-25 10:56:01.000000")
+    command = partial(
+        cavecron,
+        DATABASE_URL=f"sqlite:///{cellar.path}",
+        CAVECRON_MAIL=f"maildir:{cellar.path.parent / 'outbox'}",
+    )
+    before = command("check")
+    assert before.code == 0
+    assert before.out.splitlines()[-1].startswith(
+        "✓ Horaire : chaque lundi à 08:00 (Europe/Paris) ; jusqu'ici"
+    )
+    assert command("run", "weekly_reports").code == 0
+    assert "Horaire" not in command("check").out
