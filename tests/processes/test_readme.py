@@ -1,8 +1,7 @@
 """README.md is true: its commands are run, in the order of the page, and print what it shows.
 
-A `console` block shows commands after `$ ` and what they print, where … stands for anything, and a line of
-its own for any lines. A `sh` block only has to succeed; one with a tag is run by the test that names the tag.
-The page's /data is a folder of the test's, with the sample cellar and a mail server on loopback.
+How a block is written stands in tests/support/shown_commands.py; one with a tag is run by the test that names
+the tag. The page's /data is a folder of the test's, with the sample cellar and a mail server on loopback.
 """
 
 import importlib.util
@@ -19,8 +18,9 @@ import pytest
 
 from cavecron.config import settings
 from tests.support.commands import ROOT, cavecron
-from tests.support.readme import README, Block, blocks, tagged
+from tests.support.readme import README, blocks, tagged
 from tests.support.sandbox import Sandbox, sandbox_in
+from tests.support.shown_commands import commands, matches, problems_of
 
 PAGE = README.read_text(encoding="utf-8")
 STORY = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and block.tag is None]
@@ -47,58 +47,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def told() -> dict[int, list[str]]:
-    """Return what is wrong with the blocks that were run so far, by their line; see `trouble`."""
+    """Return what is wrong with the blocks that were run so far, by their line; see `problems_of`."""
     return {}
-
-
-def trouble(block: Block, sandbox: Sandbox) -> list[str]:
-    """Run a block; return what it does otherwise than the page says."""
-    if block.kind == "sh":
-        code, printed = sandbox.run(f"set -e\n{block.text}")
-        return [f"exit code {code}: {printed}"] if code else []
-    problems = []
-    for command, shown in commands(block.text):
-        _, printed = sandbox.run(command)
-        if not matches(shown, printed):
-            problems.append(f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}")
-    return problems
-
-
-def commands(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each command of a console block with what is shown after it."""
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        yield command, shown
-
-
-def matches(shown: str, printed: str) -> bool:
-    """Return whether `printed` is what the page shows."""
-    pattern = "".join(
-        "(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".+") + "\n"
-        for line in shown.splitlines()
-    )
-    return re.fullmatch(pattern, printed) is not None
-
-
-@pytest.mark.parametrize(
-    ("shown", "printed", "same"),
-    [
-        ("", "", True),
-        ("a\n", "a\n", True),
-        ("a\n", "a\nb\n", False),
-        ("a\nb\n", "a\n", False),
-        ("", "a\n", False),
-        ("x … z\n", "x y z\n", True),
-        ("x … z\n", "x \n z\n", False),
-        ("a\n…\n", "a\nb\nc\n", True),
-        ("…\nc\n", "a\nb\nc\n", True),
-        ("…\nb\n", "a\nb\nc\n", False),
-        ("a.\n", "ab\n", False),
-    ],
-)
-def test_only_what_is_shown_matches(shown: str, printed: str, *, same: bool) -> None:
-    """The comparison itself, before anything rests on it."""
-    assert matches(shown, printed) is same
 
 
 @pytest.mark.parametrize("number", range(len(STORY)), ids=[f"line-{block.line}" for block in STORY])
@@ -108,7 +58,7 @@ def test_the_commands_of_the_page_do_what_it_says(
     """Each block after all that stand before it, as a person would who reads from top to bottom."""
     for block in STORY[: number + 1]:
         if block.line not in told:
-            told[block.line] = trouble(block, sandbox)
+            told[block.line] = problems_of(block, sandbox)
     assert not told[STORY[number].line], "\n".join(told[STORY[number].line])
 
 
