@@ -20,7 +20,7 @@ _ENTRIES = """
     SELECT id, job, slot, last_slot, slots, trigger, state, attempt, started, finished, retry_at, summary,
            reason, lease_until, owner, users,
            (SELECT coalesce(sum(repeats), 0) FROM cavecron_delivery WHERE run = cavecron_run.id)
-    FROM cavecron_run {of_job} ORDER BY id DESC LIMIT :most"""
+    FROM cavecron_run {where} ORDER BY id DESC LIMIT :most"""
 
 
 def history(
@@ -31,11 +31,24 @@ def history(
     With `now` (aware), a run whose process is dead by then is returned as interrupted, although that is not
     recorded yet.
     """
-    query = _ENTRIES.format(of_job="WHERE job = :job" if job else "")
     with ledger.reading() as connection:
         if connection is None:
             return []
-        rows = connection.execute(query, {"job": job, "most": most}).fetchall()
+        return select_entries(connection, ledger, "job = :job" if job else "", job=job, most=most, now=now)
+
+
+def select_entries(
+    connection: sqlite3.Connection,
+    ledger: Ledger,
+    where: str,
+    *,
+    job: str | None,
+    most: int,
+    now: datetime | None,
+) -> list[HistoryEntry]:
+    """Return the latest entries that meet an SQL condition on `:job`, or all; otherwise as `history` does."""
+    query = _ENTRIES.format(where=f"WHERE {where}" if where else "")
+    rows = connection.execute(query, {"job": job, "most": most}).fetchall()
     entries = []
     for row in rows:
         with skip_unreadable(ledger, "cavecron_run", row[0]):

@@ -29,7 +29,12 @@ _COLUMNS: Mapping[str, str] = {
         "run INTEGER NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, repeats INTEGER NOT NULL,"
         " error TEXT, mail INTEGER, at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
     ),
+    # One row a scheduler that was started lately, by the name of its process; `stopped` where it said
+    # goodbye.
+    "cavecron_scheduler": "owner TEXT PRIMARY KEY, started DATETIME NOT NULL, stopped DATETIME",
 }
+#: What a ledger of an earlier release lacks that can be read all the same.
+_NEWER = frozenset({"cavecron_scheduler"})
 
 #: Conditions of partial indices: SQLite uses one only for a query that says its condition word by word.
 SLOT_RUN = "state <> 'missed' AND trigger <> 'manual'"
@@ -94,7 +99,7 @@ def exist(connection: sqlite3.Connection) -> bool:
         LedgerError: they are of a later version, or somebody has changed them.
 
     """
-    return _present(connection) >= {"cavecron_ledger", *_SHAPES}
+    return _present(connection) >= {"cavecron_ledger", *_SHAPES} - _NEWER
 
 
 def are_complete(connection: sqlite3.Connection) -> bool:

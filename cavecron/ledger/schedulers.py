@@ -1,0 +1,103 @@
+"""Which schedulers were started on this database, and which have ended: for whoever asks how things stand.
+
+Written at the start of one and at its end, never in between. No decision on a slot or a run is based on it.
+"""
+
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cavecron.database.timestamps import utc_text
+from cavecron.ledger.process_id import is_alive, is_dead
+from cavecron.ledger.rows import optional_instant
+from cavecron.ledger.store import Ledger
+
+#: Those that are remembered: with two instances in containers, the last starts of both.
+_MOST = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerRow:
+    """A scheduler that was started at `started`, on `host`; `stopped` where it ended by itself (aware).
+
+    `seen` says whether its process is there or has ended, `unseen` where that cannot be known from here.
+    """
+
+    host: str
+    started: datetime
+    stopped: datetime | None
+    seen: Literal["alive", "dead", "unseen"]
+
+
+def record_start(ledger: Ledger, now: datetime) -> None:
+    """Note that a scheduler of this process began, or began anew in this file, at `now` (aware).
+
+    Raises:
+        CavecronError: the ledger cannot be written.
+
+    """
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO cavecron_scheduler (owner, started) VALUES (?, ?)"
+            " ON CONFLICT (owner) DO UPDATE SET stopped = NULL",
+            (ledger.owner, utc_text(now)),
+        )
+        connection.execute(
+            "DELETE FROM cavecron_scheduler WHERE rowid <="
+            " (SELECT rowid FROM cavecron_scheduler ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
+            (_MOST,),
+        )
+
+    ledger.write(write)
+
+
+def record_stop(ledger: Ledger, now: datetime) -> None:
+    """Note that this process starts nothing any more from `now` (aware) on.
+
+    Raises:
+        CavecronError: the ledger cannot be written.
+
+    """
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE cavecron_scheduler SET stopped = ? WHERE owner = ?", (utc_text(now), ledger.owner)
+        )
+
+    ledger.write(write)
+
+
+def schedulers(ledger: Ledger) -> list[SchedulerRow]:
+    """Return the schedulers that were started last, the latest one first.
+
+    Raises:
+        CavecronError: the database cannot be read.
+
+    """
+    rows: list[tuple[object, ...]] = []
+    with ledger.reading() as connection:
+        if connection is not None:
+            with suppress(sqlite3.OperationalError):  # a ledger of an earlier release has no such table
+                rows = connection.execute(
+                    "SELECT owner, started, stopped FROM cavecron_scheduler ORDER BY rowid DESC LIMIT ?",
+                    (_MOST,),
+                ).fetchall()
+    return [
+        SchedulerRow(
+            host=str(owner).partition(":")[0],
+            started=began,
+            stopped=optional_instant(stopped),
+            seen=_seen(str(owner)),
+        )
+        for owner, started, stopped in rows
+        if (began := optional_instant(started))
+    ]
+
+
+def _seen(owner: str) -> Literal["alive", "dead", "unseen"]:
+    if is_alive(owner):
+        return "alive"
+    return "dead" if is_dead(owner) else "unseen"

@@ -1,0 +1,1 @@
+"""How things stand: one collection of facts, shown in a terminal, as a page and as metrics."""

@@ -1,0 +1,72 @@
+"""Past slots and runs of a job as facts. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from cavecron.ledger.models import HistoryEntry, State
+from cavecron.schedule import Schedule, previous_slot
+from cavecron.status.facts import MailCounts, RunFacts, SlotFacts
+
+_ADDRESS = re.compile(r"""[^\s<>"'(),;:]+@[^\s<>"'(),;:]+""")
+#: How a run says whom it failed for: after the number come names.
+_FAILURES = re.compile(r"(\d+ échecs?) : .*", re.DOTALL)
+
+
+def without_people(said: str | None) -> str | None:
+    """Return what a run said, without addresses, and without the list of users that it failed for."""
+    if said is None:
+        return None
+    return _ADDRESS.sub("(adresse)", _FAILURES.sub(r"\1", said))
+
+
+def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFacts:
+    """Return the facts of one run; with `names` its texts are as the ledger has them."""
+    late = duration = None
+    if entry.started:
+        late = None if entry.trigger == "manual" else max(entry.started - entry.slot, timedelta())
+        duration = max(entry.finished - entry.started, timedelta()) if entry.finished else None
+    return RunFacts(
+        slot=entry.slot,
+        trigger=entry.trigger,
+        state=cast(State, entry.state),
+        started=entry.started,
+        finished=entry.finished,
+        lateness=late,
+        duration=duration,
+        attempt=entry.attempt,
+        retry_at=entry.retry_at,
+        summary=entry.summary if names else without_people(entry.summary),
+        reason=entry.reason if names else without_people(entry.reason),
+        partial=entry.partial,
+        mails=mails,
+    )
+
+
+def recent_slots(
+    entries: Sequence[HistoryEntry], schedule: Schedule, *, most: int, names: bool
+) -> tuple[SlotFacts, ...]:
+    """Return the last slots, oldest first; of slots missed in a row each is one."""
+    slots: list[SlotFacts] = []
+    for entry in entries:
+        reason = entry.reason if names else without_people(entry.reason)
+        state = cast(State, entry.state)
+        if entry.state == "missed":
+            slots += [
+                SlotFacts(slot=slot, state=state, reason=reason) for slot in _missed(entry, schedule, most)
+            ]
+        else:
+            slots.append(SlotFacts(slot=entry.slot, state=state, reason=reason, retry_at=entry.retry_at))
+    return tuple(sorted(slots, key=lambda slot: slot.slot)[-most:])
+
+
+def _missed(entry: HistoryEntry, schedule: Schedule, most: int) -> Iterator[datetime]:
+    """Yield the last slots of a row of missed ones; its first for those that the schedule has no more."""
+    left = min(entry.slots, most)
+    slot = previous_slot(schedule, entry.last_slot)
+    while left and slot is not None and slot >= entry.slot:
+        yield slot
+        left -= 1
+        slot = previous_slot(schedule, slot - timedelta.resolution)
+    yield from [entry.slot] * left
