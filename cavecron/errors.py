@@ -16,6 +16,7 @@ _REASONS: Mapping[int | None, str] = {
     errno.EISDIR: "c'est un dossier",
     errno.ENOTDIR: "ce n'est pas un dossier",
     errno.EEXIST: "un fichier porte ce nom",
+    errno.ELOOP: "un lien symbolique porte ce nom",
     errno.ENOSPC: "disque plein",
     errno.EDQUOT: "quota atteint",
     errno.EROFS: "disque en lecture seule",

@@ -1,7 +1,11 @@
-"""Text of users: on one line and printable; and the word that a misspelt one was meant to be. Pure."""
+"""Text of users: on one line and printable, harmless on a terminal, as JSON; and what a misspelt word meant.
+
+Pure.
+"""
 
 import re
 from collections.abc import Iterable
+from math import isfinite
 
 #: A text is read up to so many times the length that is shown: it may have long runs of blanks.
 _BLANKS = 20
@@ -16,6 +20,44 @@ _UNPRINTABLE = re.compile(
     + "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
     + "]"
 )
+
+#: What moves a terminal's cursor or disguises text (Unicode, UAX #9): not what ends a line, nor a tab.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """Return `text` with what would act on a terminal, or disguise text, as escapes; lines stay lines."""
+    if text.isprintable():
+        return text
+    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def to_json(value: object, *, indent: int | None = None) -> str:
+    """Return `value` as JSON that every reader takes (RFC 8259), letters beyond ASCII as they are.
+
+    Controls, and what changes the direction of text, are escaped; a number that JSON lacks is null, and half
+    of a surrogate pair U+FFFD.
+    """
+    import json  # noqa: PLC0415 - who prints text does without
+
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=indent)
+    try:
+        text = encoder.encode(value)
+    except ValueError:
+        text = encoder.encode(_finite(value))
+    return _SURROGATE.sub("\ufffd", _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def _finite(value: object) -> object:
+    """Return `value` with None for each number that is infinite or none."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def plain(text: str, limit: int = 120) -> str:

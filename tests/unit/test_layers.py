@@ -22,7 +22,7 @@ FOLDERS = (
     *("jobs", "status", "scheduler", "simulation", "cli"),
 )
 #: Modules beside the folders: these stand above all of them.
-ROOT_MODULES = frozenset({"errors", "clock", "french", "lazy", "text"})
+ROOT_MODULES = frozenset({"atomic_file", "errors", "clock", "french", "lazy", "text"})
 
 #: Time is an argument here, and effects are somebody else's: folders, and single modules.
 PURE = (

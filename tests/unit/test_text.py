@@ -1,8 +1,49 @@
-"""What a misspelt word was probably meant to be."""
+"""Text that acts on a terminal, text as JSON, and what a misspelt word was probably meant to be."""
+
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cavecron.text import nearest
+from cavecron.text import harmless, nearest, to_json
+
+#: C0 and C1 controls, and what changes the direction of text.
+_ACTING = [
+    *map(chr, (0, 7, 8, 0x0D, 0x1B, 0x7F, 0x85, 0x9B, 0x9D, 0x9F)),
+    *"\u061c\u200e\u200f\u202a\u202e\u2066\u2069\u2028",
+]
+
+
+@pytest.mark.parametrize("acting", _ACTING, ids=ascii)
+def test_what_acts_on_a_terminal_is_shown_as_an_escape(acting: str) -> None:
+    """In text and in JSON, whose readers get the very character back."""
+    assert (
+        harmless(f"Château{acting}31m\n\tété")
+        == f"Château{acting.encode('unicode_escape').decode()}31m\n\tété"
+    )
+    written = to_json({acting: [f"é{acting}"]})
+    assert acting not in written
+    assert "é" in written
+    assert json.loads(written) == {acting: [f"é{acting}"]}
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_json_lacks_is_null(number: float) -> None:
+    """`Infinity` ends most readers; it comes from SQLite, which stores what is too large as that."""
+    written = to_json({"a": [1, (number, 2.5)], "b": {"c": number}})
+    assert json.loads(written, parse_constant=pytest.fail) == {"a": [1, [None, 2.5]], "b": {"c": None}}
+
+
+def test_half_of_a_pair_is_no_character_in_json() -> None:
+    """RFC 8259, 8.2: readers do as they please with one; and UTF-8 cannot write it."""
+    assert to_json("a\udcffb").encode() == '"a\ufffdb"'.encode()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_json_gives_back_each_text(text: str) -> None:
+    """What is escaped is the same to every reader."""
+    assert json.loads(to_json(text)) == text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Files written whole: with the mode that was asked for, or not at all, and never through a link."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from stat import S_IMODE
+
+import pytest
+
+from cavecron.atomic_file import DRAFTS, PRIVATE, PRIVATE_FOLDER, make_folder, replacement, write_file
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o377], ids=["umask 000", "umask 022", "umask 377"])
+def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def _mode(path: Path) -> int:
+    return S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("_umask")
+@pytest.mark.parametrize("mode", [0o600, 0o644], ids=oct)
+def test_a_file_has_its_mode_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+    """Also one that takes the place of another, which everybody could read or nobody."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.write_text("before")
+    old.chmod(0o666)
+    for path in (new, old):
+        write_file(path, b"after", mode=mode)
+        assert (path.read_bytes(), _mode(path)) == (b"after", mode)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """Those that were missing, that is; what was there before keeps its mode."""
+    there = tmp_path / "there"
+    there.mkdir()
+    there.chmod(0o755)
+    make_folder(there / "a" / "b", mode=PRIVATE_FOLDER)
+    make_folder(there / "a" / "b", mode=0o755)
+    assert [_mode(path) for path in (there, there / "a", there / "a" / "b")] == [0o755, 0o700, 0o700]
+
+
+def _link_to_a_file(path: Path) -> None:
+    victim = path.with_name("victim")
+    victim.write_text("precious")
+    path.symlink_to(victim)
+
+
+@pytest.mark.parametrize(
+    ("make", "number"),
+    [
+        (_link_to_a_file, errno.ELOOP),
+        (lambda path: path.symlink_to("nowhere"), errno.ELOOP),
+        (lambda path: path.symlink_to("/dev/null"), errno.ELOOP),
+        (os.mkfifo, errno.EEXIST),
+        (Path.mkdir, errno.EISDIR),
+    ],
+    ids=["link to a file", "link to nothing", "link to a device", "pipe", "folder"],
+)
+def test_what_is_no_regular_file_stays_as_it_is(
+    tmp_path: Path, make: Callable[[Path], object], number: int
+) -> None:
+    """Neither what lies there nor what it points to is touched, and no draft stays."""
+    path = tmp_path / "page.html"
+    make(path)
+    before = {entry.name: os.lstat(entry).st_ino for entry in tmp_path.iterdir()}
+    with pytest.raises(OSError, match=r"page\.html") as caught:
+        write_file(path, b"page", mode=PRIVATE)
+    assert caught.value.errno == number
+    assert {entry.name: os.lstat(entry).st_ino for entry in tmp_path.iterdir()} == before
+    assert not (tmp_path / "victim").exists() or (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_link_made_in_the_meantime_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Nobody wins by being fast."""
+    path, victim = tmp_path / "page.html", tmp_path / "victim"
+    victim.write_text("precious")
+    with replacement(path, mode=PRIVATE) as file:
+        path.symlink_to(victim)
+        file.write(b"page")
+    assert (path.read_bytes(), path.is_symlink(), victim.read_text()) == (b"page", False, "precious")
+
+
+def test_until_all_is_written_the_old_file_is_there(tmp_path: Path) -> None:
+    """A reader gets the one or the other; after an error the old one, and no draft is left."""
+    path = tmp_path / "page.html"
+    write_file(path, b"before", mode=PRIVATE)
+    with pytest.raises(ZeroDivisionError), replacement(path, mode=PRIVATE) as file:  # noqa: PT012
+        file.write(b"half")
+        file.flush()
+        assert path.read_bytes() == b"before"
+        assert [draft.read_bytes() for draft in tmp_path.glob(DRAFTS)] == [b"half"]
+        raise ZeroDivisionError
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("page.html", b"before")]
+
+
+def test_a_database_can_be_written_by_name(tmp_path: Path) -> None:
+    """SQLite opens the draft itself: an empty file is an empty database."""
+    path = tmp_path / "copy.db"
+    with replacement(path, mode=PRIVATE) as file:
+        connection = sqlite3.connect(file.name)
+        with connection:
+            connection.execute("CREATE TABLE wine(name)")
+        connection.close()
+    tables = sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall()
+    assert (tables, _mode(path), list(tmp_path.iterdir())) == ([("wine",)], 0o600, [path])
+
+
+def test_a_draft_can_lie_in_another_folder(tmp_path: Path) -> None:
+    """As a Maildir has it."""
+    drafts, kept = tmp_path / "tmp", tmp_path / "new"
+    make_folder(drafts, mode=PRIVATE_FOLDER)
+    make_folder(kept, mode=PRIVATE_FOLDER)
+    with replacement(kept / "1", mode=PRIVATE, draft_folder=drafts):
+        assert (len(list(drafts.iterdir())), list(kept.iterdir())) == (1, [])
+    assert (list(drafts.iterdir()), [path.name for path in kept.iterdir()]) == ([], ["1"])
+
+
+def test_the_longest_name_is_no_trouble(tmp_path: Path) -> None:
+    """A draft's name is not made of the file's, which may be as long as a file system allows."""
+    path = tmp_path / ("x" * 255)
+    write_file(path, b"page", mode=PRIVATE)
+    assert path.read_bytes() == b"page"
