@@ -4,6 +4,7 @@ What a job of one's own needs, and a program that embeds the scheduler, is impor
 resolved on first use, so that a short command does not pay for what it never touches.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,4 @@ def __getattr__(name: str) -> object:
     """Import what is asked for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'cavecron' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only who asks pays
-
     return getattr(import_module(f"cavecron.{_HOMES[name]}"), name)

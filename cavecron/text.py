@@ -6,6 +6,14 @@ Pure.
 import re
 from collections.abc import Iterable
 from math import isfinite
+from typing import TYPE_CHECKING
+
+from cavecron.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = lazy_module("difflib")  # who misspells nothing does without
 
 #: A text is read up to so many times the length that is shown: it may have long runs of blanks.
 _BLANKS = 20
@@ -77,8 +85,6 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | No
 
     `cutoff` is the least similarity, from 0 (any will do) to 1, by the measure of `difflib`.
     """
-    import difflib  # noqa: PLC0415 - who misspells nothing does without
-
     folded = {name.casefold(): name for name in known if len(name) <= _LONGEST_NAME}
     found = difflib.get_close_matches(word[:_LONGEST_NAME].casefold(), folded, n=1, cutoff=cutoff)
     return folded[found[0]] if found else None

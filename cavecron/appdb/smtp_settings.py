@@ -7,11 +7,18 @@ password into a message.
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import CavecronError
+from cavecron.lazy import lazy_module
 from cavecron.mail.smtp.config import Security, SmtpConfig
+
+if TYPE_CHECKING:
+    from cryptography import fernet
+else:
+    fernet = lazy_module("cryptography.fernet")  # slow to load, and only for a password
 
 #: For each step, where the stored time limit is not a positive number of seconds.
 _DEFAULT_TIMEOUT = 30.0
@@ -129,18 +136,15 @@ def _password(row: Mapping[str, object], keys: Sequence[str]) -> str | None:
 
 
 def _decrypt(token: str, name: str, keys: Sequence[str]) -> str:
-    # cryptography takes long to import, and a server without a password does not need it.
-    from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # noqa: PLC0415
-
     fernets = []
     for position, key in enumerate(keys, start=1):
         try:
-            fernets.append(Fernet(key.encode()))
+            fernets.append(fernet.Fernet(key.encode()))
         except ValueError:
             raise MailKeyError(_malformed(position, len(keys))) from None
     try:
-        return MultiFernet(fernets).decrypt(token.encode()).decode()
-    except (InvalidToken, ValueError):
+        return fernet.MultiFernet(fernets).decrypt(token.encode()).decode()
+    except (fernet.InvalidToken, ValueError):
         raise MailKeyError(
             f"configuration SMTP {name!r} : SMTP_ENCRYPTION_KEY n'ouvre pas le mot de passe enregistré"
             " ; donner la clé avec laquelle Cave à Vin l'a chiffré (plusieurs : séparées par des virgules),"

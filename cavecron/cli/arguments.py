@@ -5,9 +5,16 @@ It calls none of them.
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cavecron import __version__
 from cavecron.cli.french_argparse import FrenchParser
+from cavecron.lazy import lazy_module
+
+if TYPE_CHECKING:
+    from cavecron.jobs import zone_files
+else:
+    zone_files = lazy_module("cavecron.jobs.zone_files")  # only who asks for the version
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -22,8 +29,6 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> None:
-        from cavecron.jobs import zone_files  # noqa: PLC0415 - only who asks pays
-
         print(f"cavecron {__version__}\nfuseaux horaires : {zone_files.installed()}")
         parser.exit()
 

@@ -1,19 +1,22 @@
 """`cavecron export ENGINE`: the enabled jobs as definitions for an engine that calls cavecron."""
 
 import argparse
-import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cavecron import __version__
 from cavecron.clock import SystemClock
 from cavecron.config.settings import known_names
 from cavecron.errors import CavecronError, UsageError, reason
+from cavecron.export import crontab, kubernetes, systemd
 from cavecron.export.plan import Plan, plan
-from cavecron.export.systemd import units
 from cavecron.jobs.loader import load
 
-_ENGINES = ("kubernetes", "systemd", "crontab")
+_ENGINES: Mapping[str, Callable[[Plan], str]] = {
+    "kubernetes": kubernetes.render,
+    "systemd": systemd.render,
+    "crontab": crontab.render,
+}
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -32,17 +35,12 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not planned.calls:
         raise CavecronError("aucun job n'est activé : rien à exporter (SCHEDULER_…_ENABLED)")
     if arguments.output is None:
-        print(_rendered(arguments.engine, planned), end="")
+        print(_ENGINES[arguments.engine](planned), end="")
         return 0
     if arguments.engine != "systemd":
         raise UsageError("-o écrit les unités de systemd ; ailleurs, rediriger la sortie vers un fichier")
-    _write(Path(arguments.output), units(planned))
+    _write(Path(arguments.output), systemd.units(planned))
     return 0
-
-
-def _rendered(engine: str, planned: Plan) -> str:
-    text: str = importlib.import_module(f"cavecron.export.{engine}").render(planned)
-    return text
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

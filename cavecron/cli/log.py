@@ -9,10 +9,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import LogFormat
+from cavecron.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import json
+else:
+    json = lazy_module("json")  # who reads text does without
 
 #: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -59,8 +65,6 @@ class _Lines(logging.Formatter):
 
 class _JsonLines(logging.Formatter):
     def __init__(self, zone: ZoneInfo) -> None:
-        import json  # noqa: PLC0415 - who reads text does without
-
         super().__init__()
         self._zone = zone
         self._written = json.JSONEncoder(ensure_ascii=False).encode

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from cavecron.config import settings as config
 from cavecron.config.settings import Settings
@@ -20,6 +21,12 @@ from cavecron.jobs import zone_files
 from cavecron.jobs.builtin import BUILT_IN_JOBS
 from cavecron.jobs.files import read_text
 from cavecron.jobs.job import Job, JobError
+from cavecron.lazy import lazy_module
+
+if TYPE_CHECKING:
+    from urllib import parse
+else:
+    parse = lazy_module("urllib.parse")  # only for a path with a percent sign
 
 
 def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:
@@ -56,9 +63,7 @@ def _located(database: Path) -> Path:
     path = _absolute(database)
     if "%" not in str(path) or os.path.lexists(path):
         return path
-    from urllib.parse import unquote  # noqa: PLC0415 - who has no percent in a path does without
-
-    return Path(unquote(str(path)))
+    return Path(parse.unquote(str(path)))
 
 
 def _absolute(path: Path) -> Path:

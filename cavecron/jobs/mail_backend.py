@@ -8,15 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cavecron.appdb.smtp_settings import active
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
+from cavecron.lazy import lazy_module
 from cavecron.mail.maildir import MaildirTransport
 from cavecron.mail.message import Sender, message_id
 from cavecron.mail.models import Message
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.transport import Transport
+
+if TYPE_CHECKING:
+    from cavecron.mail.smtp import transport as smtp
+else:
+    smtp = lazy_module("cavecron.mail.smtp.transport")  # loads ssl: a tenth of a second
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,11 +84,8 @@ def mail_backend(settings: Settings, database: Database) -> MailBackend:
         connect = partial(MaildirTransport, settings.maildir)
         return MailBackend(connect=connect, sender=_OUTBOX_SENDER, config=None)
     config = active(database, settings.smtp_keys)
-    # smtplib and ssl cost a tenth of a second to import: only who mails pays.
-    from cavecron.mail.smtp.transport import connector  # noqa: PLC0415
-
     return MailBackend(
-        connect=connector(config, settings.smtp_ca_file, ehlo_name=settings.ehlo_name),
+        connect=smtp.connector(config, settings.smtp_ca_file, ehlo_name=settings.ehlo_name),
         sender=Sender(address=config.sender_email, name=config.sender_name),
         config=config,
     )

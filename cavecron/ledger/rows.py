@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from cavecron.database.timestamps import read_utc
+from cavecron.lazy import lazy_module
 from cavecron.ledger.models import State, Trigger
 from cavecron.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    import json
+else:
+    json = lazy_module("json")  # only runs by hand, for some users
 
 #: Years that an instant may lie in: not so near the ends of the calendar that a zone or an hour leads out.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
@@ -119,8 +125,6 @@ def _run(row: tuple[object, ...]) -> RunRow:
 def _users(stored: object) -> tuple[str, ...]:
     if stored is None:
         return ()
-    import json  # noqa: PLC0415 - an idle scheduler does without
-
     try:
         users = json.loads(text(stored))
     except (ValueError, RecursionError) as error:

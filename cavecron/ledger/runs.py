@@ -7,15 +7,22 @@ stored instants: clocks are wrong now and then. It knows no schedule.
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
+from cavecron.lazy import lazy_module
 from cavecron.ledger.models import KILLED, Claim, RunResult
 from cavecron.ledger.process_id import is_alive, is_dead, shown
 from cavecron.ledger.rows import RunRow, optional_instant, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
 from cavecron.schedule import GRACE
+
+if TYPE_CHECKING:
+    import json
+else:
+    json = lazy_module("json")  # only runs by hand, for some users
 
 
 class RunMissingError(CavecronError):
@@ -266,6 +273,4 @@ def _insert_unknown(connection: sqlite3.Connection, ledger: Ledger, claim: Claim
 def _packed(users: tuple[str, ...]) -> str | None:
     if not users:
         return None
-    import json  # noqa: PLC0415 - an idle scheduler does without
-
     return json.dumps(users)

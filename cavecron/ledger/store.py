@@ -15,12 +15,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import CavecronError
+from cavecron.lazy import lazy_module
 from cavecron.ledger import tables
 from cavecron.ledger.process_id import process_token
+
+if TYPE_CHECKING:
+    import logging
+else:
+    logging = lazy_module("logging")  # a ledger that nobody has edited does without
 
 _T = TypeVar("_T")
 
@@ -220,8 +226,6 @@ class Ledger:
         if (table, row) in self._unreadable:
             return
         self._unreadable.add((table, row))
-        import logging  # noqa: PLC0415 - a ledger that nobody has edited does without
-
         logging.getLogger("cavecron.ledger").warning(
             "%s, ligne %s illisible, ignorée : la corriger ou la supprimer", table, row
         )

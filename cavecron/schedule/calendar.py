@@ -9,10 +9,13 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cavecron.lazy import lazy_module
 from cavecron.schedule.cron import EVERY_MONTH, EVERY_WEEKDAY, CronFields
 
 if TYPE_CHECKING:
-    from croniter import croniter
+    import croniter
+else:
+    croniter = lazy_module("croniter")  # only for what computes a slot
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone here
 _MINUTE, _MINUTES_A_DAY = timedelta(minutes=1), 24 * 60
@@ -46,11 +49,9 @@ def ever(fields: CronFields) -> bool:
         return True  # a day of the week is enough
     if not fields.nth_weekdays or fields.every_day_of_month:
         return bool(fields.possible_days) or fields.last_day
-    from croniter import CroniterBadDateError  # noqa: PLC0415 - see _croniter
-
     try:
         return first(fields, 0) is not None
-    except CroniterBadDateError:
+    except croniter.CroniterBadDateError:
         return False
 
 
@@ -93,7 +94,7 @@ def _nearest(expression: str, minute: int, *, both: bool, forward: bool) -> int 
     return None if found is None else (found - _EPOCH) // _MINUTE
 
 
-def _at(expression: str, minute: int, *, both: bool) -> "croniter[datetime]":
+def _at(expression: str, minute: int, *, both: bool) -> "croniter.croniter[datetime]":
     """Return croniter with an expression, standing at a local time."""
     times = copy.copy(_croniter(expression, both=both))  # to go its own way: threads share what was read
     times.set_current(_EPOCH + minute * _MINUTE)
@@ -101,14 +102,11 @@ def _at(expression: str, minute: int, *, both: bool) -> "croniter[datetime]":
 
 
 @lru_cache(maxsize=256)  # reading an expression takes four times as long as finding a time
-def _croniter(expression: str, *, both: bool) -> "croniter[datetime]":
-    # Only what computes a slot pays for loading it.
-    from croniter import croniter  # noqa: PLC0415
-
-    return croniter(expression, _EPOCH, ret_type=datetime, day_or=not both)
+def _croniter(expression: str, *, both: bool) -> "croniter.croniter[datetime]":
+    return croniter.croniter(expression, _EPOCH, ret_type=datetime, day_or=not both)
 
 
-def _step(times: "croniter[datetime]", *, forward: bool) -> datetime | None:
+def _step(times: "croniter.croniter[datetime]", *, forward: bool) -> datetime | None:
     """Go on to the next local time, or back to the one before; return it, None where the calendar ends."""
     year = times.get_current(datetime).year
     try:

@@ -1,18 +1,23 @@
 """The end of a run: logging it, recording it in the ledger, and notifying people."""
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Callable
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from cavecron.errors import CavecronError, LeaseLostError, TemporaryError
 from cavecron.jobs.job import Job
+from cavecron.lazy import lazy_module
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.ledger.runs import finish
 from cavecron.schedule import GRACE
 from cavecron.scheduler.context import Options, RunContext, StopSignal
 from cavecron.scheduler.run_log import log_end
+
+if TYPE_CHECKING:
+    from cavecron.scheduler import notifications
+else:
+    notifications = lazy_module("cavecron.scheduler.notifications")
 
 _LOG = logging.getLogger("cavecron.runner")
 
@@ -48,14 +53,13 @@ async def finish_run(
     if asked and result.state != "interrupted" and not result.retry_at:
         if start_told is not None:
             await stop.wait_for(start_told, seconds=_LAST_WORD, grace=_LAST_WRITE)
-        known = {"job": job, "settings": settings, "clock": context.clock}
-        telling = tell(context, lambda: notifications().notify_finished(claim, result, **known))
+        telling = tell(
+            context,
+            lambda: notifications.notify_finished(
+                claim, result, job=job, settings=settings, clock=context.clock
+            ),
+        )
         await stop.wait_for(telling, seconds=_LAST_WORD, grace=_LAST_WRITE)
-
-
-def notifications() -> ModuleType:
-    """Return `scheduler.notifications`: its modules are loaded only if there is a notification."""
-    return importlib.import_module("cavecron.scheduler.notifications")
 
 
 def tell(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":

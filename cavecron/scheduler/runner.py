@@ -17,15 +17,17 @@ from cavecron.lazy import lazy_module
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import Claim
 from cavecron.scheduler.context import Options, RunContext, StopSignal
-from cavecron.scheduler.finish import finish_run, notifications, tell
+from cavecron.scheduler.finish import finish_run, tell
 from cavecron.scheduler.lease import kept_lease
 from cavecron.scheduler.retry import result_of_error, result_of_outcome
 from cavecron.scheduler.run_log import log_start
 
 if TYPE_CHECKING:
     from cavecron.jobs import send_mail
+    from cavecron.scheduler import notifications
 else:
     send_mail = lazy_module("cavecron.jobs.send_mail")
+    notifications = lazy_module("cavecron.scheduler.notifications")
 
 _LOG = logging.getLogger("cavecron.runner")
 
@@ -137,4 +139,4 @@ class _Attempt:
     def tell_start(self) -> "asyncio.Future[None] | None":
         """Tell the job's dead-man service, if it has one, that a run began."""
         url = self.context.settings.jobs[self.job.name].ping_url
-        return tell(self.context, lambda: notifications().ping(url, "start")) if url else None
+        return tell(self.context, lambda: notifications.ping(url, "start")) if url else None

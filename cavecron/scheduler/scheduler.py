@@ -8,20 +8,27 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
+from cavecron.lazy import lazy_module
 from cavecron.ledger.models import Claim, JobCursor, ScanResult
 from cavecron.ledger.runs import RunMissingError
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import next_slot
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
-from cavecron.scheduler.finish import notifications, tell
+from cavecron.scheduler.finish import tell
 from cavecron.scheduler.plan import ClockWatch, JobState, Plan
 from cavecron.scheduler.registration import Registration
 from cavecron.scheduler.run_log import log_next_slots, log_scan, losses
 from cavecron.scheduler.runner import HungError, execute_run
+
+if TYPE_CHECKING:
+    from cavecron.scheduler import notifications
+else:
+    notifications = lazy_module("cavecron.scheduler.notifications")
 
 _LOG = logging.getLogger("cavecron.daemon")
 
@@ -254,8 +261,11 @@ class Scheduler:
         settings = self._context.settings
         sentences = list(losses(result, settings.zone))
         if sentences and (settings.jobs[job.name].ping_url or settings.alert_to):
-            known = {"job": job, "settings": settings, "clock": self._context.clock}
-            tell(self._context, lambda: notifications().notify_losses(sentences, **known))
+            clock = self._context.clock
+            tell(
+                self._context,
+                lambda: notifications.notify_losses(sentences, job=job, settings=settings, clock=clock),
+            )
 
     def _tell_long_absence(self, reason: str) -> None:
         """Notify once of a database that has been away for an hour."""
@@ -264,4 +274,4 @@ class Scheduler:
             self._away_since = seconds
         elif seconds - self._away_since >= _LONG_AWAY:
             self._away_since = float("inf")
-            tell(self._context, lambda: notifications().notify_absence(reason, settings, self._context.clock))
+            tell(self._context, lambda: notifications.notify_absence(reason, settings, self._context.clock))
