@@ -13,6 +13,7 @@ from cavecron.cli.arguments import parse
 from cavecron.config.settings import Settings, known_names, load, variables
 from tests.support.app_database import CellarFile
 from tests.support.commands import ROOT, Result, cavecron
+from tests.support.readme import blocks
 
 _EXAMPLES = ROOT / "examples"
 _LINE = re.compile(r"#?([A-Z][A-Z0-9_]+)=(.*)")
@@ -42,17 +43,41 @@ def test_the_env_file_shows_the_defaults() -> None:
 
 
 def test_compose_is_as_tight_as_promised() -> None:
-    """Read-only, without privileges or a way to them, and bounded; the key comes from a file."""
+    """Read-only, without privileges or a way to them, and bounded."""
     document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
-    application, service = document["services"]["application"], document["services"]["cavecron"]
+    service = document["services"]["cavecron"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert (service["mem_limit"], service["pids_limit"]) == ("64m", 64)
+    assert service["mem_limit"] == "64m"
     assert "ports" not in service
-    assert service["volumes"] == ["./data:/data"] == application["volumes"]
-    assert service["secrets"] == list(document["secrets"])
-    assert service["environment"] == {"SMTP_ENCRYPTION_KEY_FILE": f"/run/secrets/{service['secrets'][0]}"}
+
+
+def test_compose_stands_beside_the_application_as_it_is() -> None:
+    """Its port, its user, its folder and its settings are as the contract has them; nothing else of it is needed."""
+    contract = (ROOT / "cavecron/appdb/README.md").read_text(encoding="utf-8")
+    (container,) = (block.text for block in blocks(contract) if block.tag == "container")
+    facts = dict(line.split() for line in container.splitlines())
+    document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
+    application, service = document["services"]["application"], document["services"]["cavecron"]
+    assert application["ports"] == [f"{facts['port']}:{facts['port']}"]
+    assert application["volumes"] == [facts["volume"]] == service["volumes"]
+    assert service["user"] == f"${{PUID:-{facts['user']}}}:${{PGID:-{facts['user']}}}"
+    assert service["env_file"] == [facts["settings"], "cavecron.env"]
+    assert facts["key"] in known_names()
+    assert not {"depends_on", "links", "network_mode", "networks", "volumes_from"} & set(service)
+    assert set(document) == {"services"}
+
+
+def test_compose_lets_as_many_threads_be_as_may_run() -> None:
+    """For each job its own, its lease, its ping and its end; two for each connection of a mailing; and the rest."""
+    document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
+    settings = _loaded({})
+    jobs = 4 * settings.max_running
+    mailing = 2 * settings.mail_limits.connections
+    loop_scan_and_registration, health_and_a_command = 3, 2 * 4
+    threads = jobs + mailing + loop_scan_and_registration + health_and_a_command
+    assert threads <= document["services"]["cavecron"]["pids_limit"]
 
 
 def test_compose_and_the_image_check_health_alike() -> None:
@@ -77,15 +102,19 @@ def test_compose_and_the_image_check_health_alike() -> None:
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
 def test_compose_is_understood_by_compose(tmp_path: Path) -> None:
-    """Every key is one that Compose knows."""
+    """Every key is one that Compose knows; the application's key arrives, and its user is the default."""
     for name in ("compose.yaml", "cavecron.env"):
         shutil.copy(_EXAMPLES / name, tmp_path)
-    (tmp_path / "cave-a-vin.env").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/.env").write_text("SMTP_ENCRYPTION_KEY=key-of-the-application\n", encoding="utf-8")
     done = subprocess.run(
-        ["docker-compose", "-f", "compose.yaml", "config", "--quiet"],
+        ["docker-compose", "-f", "compose.yaml", "config"],
         cwd=tmp_path, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+    service = yaml.safe_load(done.stdout)["services"]["cavecron"]
+    assert service["environment"] == {"SMTP_ENCRYPTION_KEY": "key-of-the-application"}
+    assert service["user"] == "10001:10001"
 
 
 @pytest.fixture
