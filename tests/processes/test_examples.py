@@ -54,7 +54,7 @@ def test_compose_is_as_tight_as_promised() -> None:
 
 
 def test_compose_stands_beside_the_application_as_it_is() -> None:
-    """Its port, its user, its folder and its settings are as the contract has them; nothing else of it is needed."""
+    """Port, user, folder and settings are as the contract has them; nothing else of it is needed."""
     contract = (ROOT / "cavecron/appdb/README.md").read_text(encoding="utf-8")
     (container,) = (block.text for block in blocks(contract) if block.tag == "container")
     facts = dict(line.split() for line in container.splitlines())
@@ -70,7 +70,7 @@ def test_compose_stands_beside_the_application_as_it_is() -> None:
 
 
 def test_compose_lets_as_many_threads_be_as_may_run() -> None:
-    """For each job its own, its lease, its ping and its end; two for each connection of a mailing; and the rest."""
+    """For each job its own, a lease, a ping and an end; two for each connection of a mailing; and the rest."""
     document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
     settings = _loaded({})
     jobs = 4 * settings.max_running
