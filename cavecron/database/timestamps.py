@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 def utc_text(instant: datetime) -> str:
     """Return an aware instant as the application stores it: naive UTC, six digits."""
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def read_utc(stored: object) -> datetime | None:

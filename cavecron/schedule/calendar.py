@@ -25,12 +25,12 @@ _FIRST_YEAR, _LAST_YEAR = date.min.year + 51, date.max.year - 51
 
 def first(fields: CronFields, minute: int) -> int | None:
     """Return the first local time at or after `minute`; None where the calendar ends."""
-    return _nearest(_times(fields), minute - 1, both=fields.day_and_weekday, forward=True)
+    return _nearest(fields, minute - 1, forward=True)
 
 
 def last(fields: CronFields, minute: int) -> int | None:
     """Return the last local time at or before `minute`; None where the calendar begins."""
-    return _nearest(_times(fields), minute + 1, both=fields.day_and_weekday, forward=False)
+    return _nearest(fields, minute + 1, forward=False)
 
 
 def count(fields: CronFields, start: int, end: int) -> int:
@@ -88,9 +88,9 @@ def _numbers(numbers: tuple[int, ...], all_numbers: range) -> str:
 
 
 @lru_cache(maxsize=256)  # one schedule is asked the same again, and many schedules are alike
-def _nearest(expression: str, minute: int, *, both: bool, forward: bool) -> int | None:
+def _nearest(fields: CronFields, minute: int, *, forward: bool) -> int | None:
     """Return the nearest local time strictly after or before `minute`; None where the calendar ends."""
-    found = _step(_at(expression, minute, both=both), forward=forward)
+    found = _step(_at(_times(fields), minute, both=fields.day_and_weekday), forward=forward)
     return None if found is None else (found - _EPOCH) // _MINUTE
 
 

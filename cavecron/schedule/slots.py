@@ -139,12 +139,15 @@ def due_and_missed(schedule: Schedule, looked: datetime, now: datetime) -> DueAn
 
     The latest of them counts: it is due if it is less than an hour late. All others were missed.
     """
-    latest = previous_slot(schedule, now)
-    if latest is None or latest <= looked:
+    first = next_slot(schedule, looked)
+    if first is None or first > now:
         return DueAndMissed(due=None, missed=None)
+    second = next_slot(schedule, first)  # nearly always to come: what is asked next, and remembered
+    latest = first if second is None or second > now else previous_slot(schedule, now) or first
     if now - latest >= GRACE:
         return DueAndMissed(due=None, missed=slots_between(schedule, looked, latest))
-    return DueAndMissed(due=latest, missed=slots_between(schedule, looked, latest - timedelta.resolution))
+    missed = slots_between(schedule, looked, latest - timedelta.resolution) if latest > first else None
+    return DueAndMissed(due=latest, missed=missed)
 
 
 def slots_between(schedule: Schedule, after: datetime, until: datetime) -> SlotRange | None:

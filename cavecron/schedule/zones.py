@@ -5,6 +5,7 @@ Pure: instants are seconds since 1970-01-01 00:00 UTC; offsets are seconds east 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,8 +30,10 @@ class OffsetPeriod:
 
 def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> OffsetPeriod:
     """Return the period around `instant`; it extends to `reach` if no change comes before."""
-    offset = _offset(zone, instant)
     begin, end = instant - WINDOW, instant + WINDOW
+    if reach is None and (steady := _steady_offset(zone, instant // WINDOW)) is not None:
+        return OffsetPeriod(begin=begin, end=end, offset=steady, wall_clock_before=begin + steady)
+    offset = _offset(zone, instant)
     if _offset(zone, begin) != offset:
         begin = _change(zone, instant, begin)
     same = _offset(zone, end) == offset
@@ -40,6 +43,13 @@ def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> Off
         end = _change(zone, end - WINDOW, end)
     wall_clock_before = begin + _offset(zone, begin - 1)
     return OffsetPeriod(begin=begin, end=end, offset=offset, wall_clock_before=wall_clock_before)
+
+
+@lru_cache(maxsize=256)  # nearly always nothing changes, and who asks once asks of the next minutes too
+def _steady_offset(zone: ZoneInfo, window: int) -> int | None:
+    """Return the one offset within reach of all instants of a window, None where the clocks change there."""
+    first, *others = (_offset(zone, (window + step) * WINDOW - early) for step in (-1, 0, 1, 2) for early in (1, 0))
+    return first if all(offset == first for offset in others) else None
 
 
 def _change(zone: ZoneInfo, inside: int, outside: int) -> int:

@@ -12,6 +12,7 @@ from cavecron.clock import Clock, SystemClock
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
+from cavecron.ledger.models import RunResult
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.threads import DaemonThreads, Threads
 
@@ -46,12 +47,14 @@ class Options:
     """What can be asked of a run: by a person, or by a scheduler.
 
     With `wait_for_database` a run whose end cannot be noted waits as long as its slot could run again.
+    `recorded` is called once the ledger has the run's end.
     """
 
     dry_run: bool = False
     users: tuple[str, ...] = ()
     wait_for_database: bool = False
     progress: Callable[[int, int], None] = lambda _done, _total: None
+    recorded: Callable[[RunResult], None] = lambda _result: None
 
 
 class StopSignal:
@@ -81,6 +84,8 @@ class StopSignal:
         It is waited for as many `seconds` as are given, and for `grace` seconds at most after the stop was
         asked for.
         """
+        if call.done():
+            return True
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
         asked = asyncio.ensure_future(self._asked.wait())

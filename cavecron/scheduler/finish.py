@@ -48,6 +48,7 @@ async def finish_run(
     log_end(job, result, context.settings.zone)
     if not await _record(claim, context, result=result, stop=stop, options=options):
         return
+    options.recorded(result)
     settings = context.settings
     asked = settings.jobs[job.name].ping_url or settings.alert_to
     if asked and result.state != "interrupted" and not result.retry_at:

@@ -21,11 +21,13 @@ _DAEMON = logging.getLogger("cavecron.daemon")
 def log_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
     """Say that a run begins at `now` (aware), and why now."""
     _RUNNER.info("Démarrage du job: %s", job.title)
+    if claim.attempt == 1 and claim.trigger != "replay":
+        return
     when = moment(claim.slot.astimezone(zone))
     if claim.attempt > 1:
         what = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
         _RUNNER.info("Job %s : reprise %s du %s, tentative %d", job.name, what, when, claim.attempt)
-    elif claim.trigger == "replay":
+    else:
         late = duration(now - claim.slot)
         _RUNNER.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)
 

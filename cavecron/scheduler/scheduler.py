@@ -14,7 +14,7 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
 from cavecron.lazy import lazy_module
-from cavecron.ledger.models import Claim, JobCursor, ScanResult
+from cavecron.ledger.models import Claim, JobCursor, RunResult, ScanResult
 from cavecron.ledger.runs import RunMissingError
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import next_slot
@@ -238,7 +238,8 @@ class Scheduler:
         task.add_done_callback(self._finish)
 
     async def _execute(self, state: JobState, claim: Claim, stop: StopSignal) -> None:
-        options = Options(wait_for_database=True)
+        ends: list[RunResult] = []
+        options = Options(wait_for_database=True, recorded=ends.append)
         try:
             await execute_run(claim, state.job, self._context, stop=stop, options=options)
         except HungError as error:  # never two of a job at a time, not even where one does not stop
@@ -249,8 +250,20 @@ class Scheduler:
             pass  # logged and in the ledger
         except Exception:  # the job is followed on, whatever it was
             _LOG.exception("Job %s : erreur interne", claim.job)
+        self._plan_after_run(state, succeeded=any(end.state == "succeeded" for end in ends))
+
+    def _plan_after_run(self, state: JobState, *, succeeded: bool) -> None:
+        """Have a job scanned when its next slot comes; at once if that has passed, or if the run is not over."""
+        now, looked = self._context.clock.now(), state.cursor.accounted_until
+        if succeeded and looked and looked <= now and state.clock_unsure_since is None:
+            coming = next_slot(state.cursor.schedule, looked)
+            if coming is None:
+                return
+            if coming > now:
+                self._plan.add(state, coming)
+                return
         state.cursor = state.cursor.after_run()
-        self._plan.add(state, self._context.clock.now())
+        self._plan.add(state, now)
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]

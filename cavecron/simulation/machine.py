@@ -214,6 +214,8 @@ class Process:
 
     async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
         """Return when `event` is set, when it is `until` (aware), or earlier."""
+        if event.is_set():
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(None if until is None else self.machine.nap(until)):
                 await event.wait()
@@ -244,9 +246,12 @@ class KeptConnection(sqlite3.Connection):
     """A connection that survives those who close it."""
 
     def close(self) -> None:
-        """Leave no transaction behind; the connection itself stays."""
+        """Leave no transaction behind, and nothing that forbids to write; the connection itself stays."""
         if self.in_transaction:
             self.rollback()
+        (read_only,) = self.execute("PRAGMA query_only").fetchone()
+        if read_only:  # setting it has SQLite compile all statements anew
+            self.execute("PRAGMA query_only = OFF")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +262,11 @@ class KeptDatabase(Database):
 
     def connect(self) -> sqlite3.Connection:
         """Return the connection, without an open transaction."""
-        self.connection.execute("PRAGMA query_only = OFF")
         return self.connection
+
+    def file_identity(self) -> tuple[int, int] | None:
+        """Return None: there is no file, and no file that happens to be called so counts."""
+        return None
 
 
 def memory_database() -> KeptDatabase:

@@ -4,7 +4,9 @@ Jobs are replaced by ones that only last, and the ledger is in memory: nothing i
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +20,7 @@ from cavecron.jobs.job import Function, Job
 from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, HistoryEntry
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import Schedule, clock_note, next_slot
+from cavecron.schedule import Schedule, clock_note, count_slots, next_slot
 from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import (
@@ -106,6 +108,7 @@ class _Simulation:
     database: KeptDatabase
     machine: SimulatedMachine
     loop: asyncio.AbstractEventLoop
+    sessions: ExitStack
     downtimes: list[_Downtime] = field(default_factory=list)
     repeats: list[_Downtime] = field(default_factory=list)
     _scheduler: Scheduler | None = None
@@ -114,10 +117,12 @@ class _Simulation:
 
     def start(self) -> None:
         process = Process(machine=self.machine, loop=self.loop)
+        ledger = Ledger(database=self.database, owner=f"simulation:{len(self._tasks)}")
+        self.sessions.enter_context(ledger.session())  # nobody else writes there: checked once, not each time
         context = RunContext(
             settings=self.settings,
             database=self.database,
-            ledger=Ledger(database=self.database, owner=f"simulation:{len(self._tasks)}"),
+            ledger=ledger,
             clock=process,
             threads=process,
         )
@@ -171,9 +176,14 @@ def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> lis
     """Return the outcome of each slot of the period, in order, with the jobs and schedules of `settings`."""
     machine = SimulatedMachine(scenario.period.begin)
     lasting = [replace(job, function=_lasting(scenario.lasting)) for job in jobs]
-    with loop_of(machine) as loop:
+    with ExitStack() as sessions, loop_of(machine) as loop:
         simulation = _Simulation(
-            settings=_silent(settings), jobs=lasting, database=memory_database(), machine=machine, loop=loop
+            settings=_silent(settings),
+            jobs=lasting,
+            database=memory_database(),
+            machine=machine,
+            loop=loop,
+            sessions=sessions,
         )
         _arrange(simulation, scenario)
         loop.run_forever()
@@ -222,15 +232,16 @@ def _outcomes(
     settings: Settings, entries: Sequence[HistoryEntry], simulation: _Simulation, begin: datetime
 ) -> list[SlotOutcome]:
     """Return the outcome of each slot that the ledger knows, or that passed by the wall clock."""
-    known: dict[tuple[datetime, str], HistoryEntry | None] = {}
-    end = simulation.machine.now()
+    known: dict[tuple[datetime, str], HistoryEntry | None] = {
+        (slot, past.job): past
+        for past in entries
+        for slot in _slots_of(past, settings.jobs[past.job].schedule)
+    }
+    found = Counter(name for slot, name in known if begin < slot <= simulation.machine.now())
     for name, job in settings.jobs.items():
-        if job.enabled:
-            known |= {(slot, name): None for slot in _slots(job.schedule, begin, end)}
-    for past in entries:
-        schedule = settings.jobs[past.job].schedule
-        slots = _slots(schedule, past.slot - timedelta.resolution, past.last_slot)
-        known |= {(slot, past.job): past for slot in slots}
+        if job.enabled and found[name] < count_slots(job.schedule, begin, simulation.machine.now()):
+            for slot in _slots(job.schedule, begin, simulation.machine.now()):
+                known.setdefault((slot, name), None)
     outcomes = []
     previous: dict[str, HistoryEntry] = {}
     for (slot, name), entry in sorted(known.items(), key=itemgetter(0)):
@@ -256,6 +267,13 @@ def _slots(schedule: Schedule, after: datetime, until: datetime) -> Iterator[dat
     while slot and slot <= until:
         yield slot
         slot = next_slot(schedule, slot)
+
+
+def _slots_of(entry: HistoryEntry, schedule: Schedule) -> Iterable[datetime]:
+    """Return the slots that an entry stands for."""
+    if entry.slot == entry.last_slot:
+        return (entry.slot,)
+    return _slots(schedule, entry.slot - timedelta.resolution, entry.last_slot)
 
 
 def _outcome(slot: datetime, job: str, entry: HistoryEntry | None, told: list[str]) -> SlotOutcome:
