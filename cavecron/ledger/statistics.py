@@ -5,22 +5,37 @@ alone, what is read row by row is bounded, and each transaction is a short one.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
 from cavecron.database.timestamps import utc_text
 from cavecron.ledger.history import select_entries
 from cavecron.ledger.records import Delivery, JobRecord, MailTotals, SlotRow, YearRecord
-from cavecron.ledger.rows import number, optional_instant, skip_unreadable, text
+from cavecron.ledger.rows import instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.tables import MISSED, SLOT_RUN, UNFINISHED
+from cavecron.ledger.tables import MANUAL_RUN, MISSED, SLOT_RUN, UNFINISHED
 
-#: Rows of failures, or of missed slots, that are read of a year at most.
+#: Spans that are counted, and rows that are read, in one transaction: others wait to write meanwhile.
+_SPANS, _BATCH = 30, 2_000
+#: Rows of one way to fail, or of missed slots, that are read of a year at most.
 _MOST_ROWS = 20_000
 #: Rows in which the last success is looked for.
 _LOOKED_BACK = 20_000
 _ENDED_BADLY = ("failed", "interrupted", "running")
+#: What did not succeed, each by an index that has it in this order; `before` is the second column of the last
+#: row of the batch before.
+_BAD_ROWS = (
+    *(
+        "SELECT id, id, state, slot, last_slot, slots, reason FROM cavecron_run"  # noqa: S608 - constants
+        f" WHERE job = :job AND {UNFINISHED} AND state = '{state}' AND trigger <> 'manual'"
+        " AND slot >= :begin AND slot < :end AND id < coalesce(:before, 9e18) ORDER BY id DESC LIMIT :most"
+        for state in _ENDED_BADLY
+    ),
+    "SELECT id, last_slot, state, slot, last_slot, slots, reason FROM cavecron_run"  # noqa: S608 - constants
+    f" WHERE job = :job AND {MISSED} AND last_slot >= :begin AND slot < :end"
+    " AND last_slot < coalesce(:before, 'a') ORDER BY last_slot DESC LIMIT :most",
+)
 
 
 def job_record(
@@ -65,85 +80,81 @@ def year_record(ledger: Ledger, job: str, bounds: Sequence[datetime]) -> YearRec
         CavecronError: the database cannot be read.
 
     """
+    marks = [utc_text(bound) for bound in bounds]
+    ran: list[tuple[int, datetime | None]] = []
+    rows: list[SlotRow] = []
+    incomplete: list[datetime] = []
+    for first in range(0, len(marks) - 1, _SPANS):
+        ran += _ran(ledger, job, marks[first : first + _SPANS + 1])
+    for query in _BAD_ROWS:
+        found = list(_bad_rows(ledger, query, {"job": job, "begin": marks[0], "end": marks[-1]}))
+        rows += found
+        if len(found) >= _MOST_ROWS:
+            incomplete.append(found[-1].last_slot)
+    return YearRecord(ran=ran, rows=rows, since=max(incomplete, default=None))
+
+
+def _ran(ledger: Ledger, job: str, marks: Sequence[str]) -> list[tuple[int, datetime | None]]:
+    """Count what ran between two marks each, in one transaction."""
     with ledger.reading() as connection:
         if connection is None:
-            return YearRecord(ran=[(0, None)] * (len(bounds) - 1), rows=(), since=None)
-        marks = [utc_text(bound) for bound in bounds]
-        ran = [_ran(connection, job, *span) for span in pairwise(marks)]
-        span = {"job": job, "begin": marks[0], "end": marks[-1]}
-        rows, since = _bad_rows(connection, ledger, span)
-    return YearRecord(ran=ran, rows=rows, since=since)
+            return [(0, None)] * (len(marks) - 1)
+        counted = []
+        for begin, end in pairwise(marks):
+            count, first = connection.execute(
+                f"SELECT count(*), min(slot) FROM cavecron_run WHERE job = ? AND {SLOT_RUN}"  # noqa: S608
+                " AND slot >= ? AND slot < ?",
+                (job, begin, end),
+            ).fetchone()
+            counted.append((count, optional_instant(first)))
+        return counted
 
 
-def _ran(connection: sqlite3.Connection, job: str, begin: str, end: str) -> tuple[int, datetime | None]:
-    """Count what ran; the guard's index has all that is asked for, and no row is read."""
-    count, first = connection.execute(
-        f"SELECT count(*), min(slot) FROM cavecron_run WHERE job = ? AND {SLOT_RUN}"  # noqa: S608
-        " AND slot >= ? AND slot < ?",
-        (job, begin, end),
-    ).fetchone()
-    return count, optional_instant(first)
-
-
-def _bad_rows(
-    connection: sqlite3.Connection, ledger: Ledger, span: Mapping[str, str]
-) -> tuple[list[SlotRow], datetime | None]:
-    """Return the rows of what did not succeed, and since when they are complete if there were too many."""
-    found: list[tuple[object, ...]] = []
-    incomplete: list[datetime] = []
-    unfinished = f"{UNFINISHED} AND state = :state AND trigger <> 'manual' AND slot >= :begin"
-    missed = f"{MISSED} AND last_slot >= :begin AND slot < :end"
-    queries = [(unfinished, "id", state) for state in _ENDED_BADLY] + [(missed, "last_slot", "missed")]
-    for where, order, state in queries:
-        rows = connection.execute(
-            "SELECT id, state, slot, last_slot, slots, reason FROM cavecron_run"  # noqa: S608
-            f" WHERE job = :job AND {where} ORDER BY {order} DESC LIMIT {_MOST_ROWS}",
-            {**span, "state": state},
-        ).fetchall()
-        found += rows
-        if len(rows) == _MOST_ROWS and (oldest := optional_instant(rows[-1][3])):
-            incomplete.append(oldest)
-    slots = []
-    for row, ended, slot, last, count, reason in found:
-        with skip_unreadable(ledger, "cavecron_run", row):
-            first, end_slot = optional_instant(slot), optional_instant(last)
-            if first and end_slot:
-                slots.append(
-                    SlotRow(
-                        state=text(ended),
-                        slot=first,
-                        last_slot=end_slot,
-                        slots=number(count),
-                        reason=None if reason is None else str(reason),
-                    )
+def _bad_rows(ledger: Ledger, query: str, values: Mapping[str, str]) -> Iterator[SlotRow]:
+    """Yield the rows that a query of `_BAD_ROWS` finds, the latest first, a batch in each transaction."""
+    before: object = None
+    for _ in range(0, _MOST_ROWS, _BATCH):
+        with ledger.reading() as connection:
+            if connection is None:
+                return
+            rows = connection.execute(query, {**values, "before": before, "most": _BATCH}).fetchall()
+        for row in rows:
+            with skip_unreadable(ledger, "cavecron_run", row[0]):
+                yield SlotRow(
+                    state=text(row[2]),
+                    slot=instant(row[3]),
+                    last_slot=instant(row[4]),
+                    slots=number(row[5]),
+                    reason=None if row[6] is None else str(row[6]),
                 )
-    return slots, max(incomplete, default=None)
+        if len(rows) < _BATCH:
+            return
+        before = rows[-1][1]
 
 
 def _totals(connection: sqlite3.Connection, job: str) -> Mapping[str, int]:
-    """Count slots by state: those that succeeded are what ran less what did not, so that no row is read."""
+    """Count slots by state; those that succeeded are all rows less the others: an index has their number."""
     one = {"job": job}
-    ((ran,),) = connection.execute(
-        f"SELECT count(*) FROM cavecron_run WHERE job = :job AND {SLOT_RUN}",  # noqa: S608
-        one,
-    )
+    ((rows,),) = connection.execute("SELECT count(*) FROM cavecron_run WHERE job = :job", one)
     unfinished = dict(
         connection.execute(
             f"SELECT state, count(*) FROM cavecron_run WHERE job = :job AND {UNFINISHED} GROUP BY state",  # noqa: S608
             one,
         ).fetchall()
     )
-    for state, count in connection.execute(
-        "SELECT state, count(*) FROM cavecron_run WHERE job = :job AND trigger = 'manual' GROUP BY state", one
-    ):
-        if state in unfinished:
-            unfinished[state] -= count
-    ((missed,),) = connection.execute(
-        f"SELECT coalesce(sum(slots), 0) FROM cavecron_run WHERE job = :job AND {MISSED}",  # noqa: S608
+    by_hand = connection.execute(
+        f"SELECT state, count(*) FROM cavecron_run WHERE job = :job AND {MANUAL_RUN} GROUP BY state",  # noqa: S608
+        one,
+    ).fetchall()
+    for state, count in by_hand:
+        unfinished[state] = unfinished.get(state, 0) - count
+        rows -= count
+    ((gaps, missed),) = connection.execute(
+        f"SELECT count(*), coalesce(sum(slots), 0) FROM cavecron_run WHERE job = :job AND {MISSED}",  # noqa: S608
         one,
     )
     bad = {state: max(0, unfinished.get(state, 0)) for state in _ENDED_BADLY}
-    return {"succeeded": max(0, ran - sum(bad.values())), **bad, "missed": int(missed)}
+    return {"succeeded": max(0, rows - gaps - sum(bad.values())), **bad, "missed": int(missed)}
 
 
 def _last_success(connection: sqlite3.Connection, job: str) -> tuple[int, datetime | None]:
