@@ -60,6 +60,14 @@ def _parser() -> FrenchParser:
         )
     )
     _add_history(commands.add_parser("history", help="ce que sont devenus les créneaux passés, et pourquoi"))
+    _add_status(
+        commands.add_parser(
+            "status",
+            help="tout en un écran : planificateur, jobs, mails, ce qui reste à faire",
+            description="Le planificateur tourne-t-il, ce qu'a donné chaque job, quand il revient, et ce qui"
+            " attend une personne. Code de sortie de health : 0 si tout va bien.",
+        )
+    )
     commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
     check = commands.add_parser(
         "check",
@@ -158,6 +166,17 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", nargs="?", metavar="JOB", help="ce job seulement")
     parser.add_argument("-n", dest="number", default="20", metavar="NOMBRE", help="combien (défaut : 20)")
     parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--names", action="store_true", help="nommer les utilisateurs qui n'ont pas reçu leur mail"
+    )
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="afficher un objet JSON")
+    shape.add_argument(
+        "--metrics", action="store_true", help="au format texte de Prometheus (textfile collector)"
+    )
 
 
 def _add_preview(parser: argparse.ArgumentParser) -> None:

@@ -3,27 +3,19 @@
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cavecron.cli.log import one_line
 from cavecron.config.parsing import int_in_range
 from cavecron.errors import UsageError
-from cavecron.french import duration
 from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
 from cavecron.ledger.models import HistoryEntry
 from cavecron.scheduler.context import system_context
+from cavecron.status.phrases import REPEATED, STATES, circumstances, retry
 
-_STATES = {
-    "running": "en cours",
-    "succeeded": "réussi",
-    "failed": "échec",
-    "interrupted": "interrompu",
-    "missed": "manqué",
-}
-_TRIGGERS = {"slot": "créneau", "replay": "rattrapage", "manual": "à la main"}
 _MOST = 100_000
 
 
@@ -77,34 +69,19 @@ def _table(entries: Sequence[HistoryEntry], zone: ZoneInfo) -> Iterator[str]:
 def _lines(entry: HistoryEntry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
     """Return the entry's own line, and below it what there is to say."""
     planned = f"{entry.slot.astimezone(zone):%Y-%m-%d %H:%M}"
-    words = [f"{planned}  {entry.job:<16} {_STATES.get(entry.state, entry.state):<10}"]
+    words = [f"{planned}  {entry.job:<16} {STATES.get(entry.state, entry.state):<10}"]
     if entry.state == "missed" and entry.slots > 1:
         words.append(f"{entry.slots} créneaux, jusqu'au {entry.last_slot.astimezone(zone):%Y-%m-%d %H:%M}")
     elif entry.state != "missed":
-        words.append(", ".join(_circumstances(entry, zone)))
+        words.append(", ".join(circumstances(entry, zone)))
     told = [text for text in (entry.summary, entry.reason) if text]
     if entry.retry_at:
-        told.append(f"nouvelle tentative à {entry.retry_at.astimezone(zone):%H:%M:%S}")
+        told.append(retry(entry.retry_at, zone))
     if entry.repeats:
-        told.append(f"mails au sort inconnu, envoyés à nouveau sous le même Message-ID : {entry.repeats}")
+        told.append(f"{REPEATED} : {entry.repeats}")
     if resumable:
         told.append(f"reprendre : cavecron run {entry.job} --resume")
     return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in told)]
-
-
-def _circumstances(entry: HistoryEntry, zone: ZoneInfo) -> list[str]:
-    """Return how the run came about, how late, and how long it took."""
-    told = [_TRIGGERS.get(entry.trigger, entry.trigger)]
-    if entry.started:
-        late = entry.started - entry.slot
-        told.append(f"démarré à {entry.started.astimezone(zone):%H:%M:%S}")
-        if entry.trigger != "manual":
-            told.append(f"retard {duration(max(late, timedelta()))}")
-        if entry.finished:
-            told.append(f"durée {duration(max(entry.finished - entry.started, timedelta()))}")
-    if entry.attempt > 1:
-        told.append(f"tentative {entry.attempt}")
-    return told
 
 
 def _instant(instant: datetime | None) -> str | None:

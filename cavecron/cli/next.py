@@ -12,10 +12,11 @@ from cavecron.clock import SystemClock
 from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import JobSettings
 from cavecron.errors import UsageError
-from cavecron.french import WEEKDAYS, duration
+from cavecron.french import WEEKDAYS
 from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.schedule import clock_note, describe, next_slot
+from cavecron.status.phrases import disabled, distance
 
 _MOST = 10_000
 
@@ -74,15 +75,13 @@ def _planned(job: JobSettings) -> str:
 
 
 def _off(job: JobSettings) -> str:
-    return f"désactivé (SCHEDULER_{job.prefix}_ENABLED)"
+    return disabled(f"SCHEDULER_{job.prefix}_ENABLED")
 
 
 def _line(row: _Coming, now: datetime, width: int) -> str:
-    ahead = row.at - now
-    distance = f"dans {duration(ahead)}" if ahead >= timedelta(0) else f"il y a {duration(-ahead)}"
     # Python writes +0200 with %z.
     moment = f"{WEEKDAYS[row.local.weekday()]:<8} {row.local:%Y-%m-%d %H:%M} {row.local.isoformat()[19:]}"
-    return f"{moment}  {row.job:<{width}}  {distance:<15}  {row.note}".rstrip()
+    return f"{moment}  {row.job:<{width}}  {distance(row.at - now):<15}  {row.note}".rstrip()
 
 
 def _as_json(row: _Coming) -> Mapping[str, str]:

@@ -1,0 +1,37 @@
+"""The facts as one JSON object: the names are those of the facts, durations are in seconds. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cavecron.status.facts import Facts
+
+
+def document(facts: Facts) -> Mapping[str, object]:
+    """Return what `json` can write; instants have an offset, a span is called `…_seconds`."""
+    return {"healthy": facts.healthy, **_object(facts)}
+
+
+def _object(facts: Any) -> dict[str, object]:
+    shown = {}
+    for field in fields(facts):
+        name = f"{field.name}_seconds" if "timedelta" in str(field.type) else field.name
+        shown[name] = _value(getattr(facts, field.name))
+    return shown
+
+
+def _value(value: object) -> object:
+    if is_dataclass(value):
+        return _object(value)
+    return next((write(value) for kind, write in _WRITERS.items() if isinstance(value, kind)), value)
+
+
+_WRITERS: Mapping[type[Any], Callable[[Any], object]] = {
+    date: lambda instant: instant.isoformat(),
+    timedelta: timedelta.total_seconds,
+    ZoneInfo: lambda zone: zone.key,
+    tuple: lambda values: [_value(one) for one in values],
+    Mapping: lambda values: {str(name): _value(one) for name, one in values.items()},
+}
