@@ -69,21 +69,8 @@ def _parser() -> FrenchParser:
         )
     )
     commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
-    check = commands.add_parser(
-        "check",
-        help="configuration, base, clé, SMTP, destinataires",
-        description="Les jobs marcheraient-ils ? Une ligne par sujet, et code 0 si tout est bon. cavecron se"
-        " connecte au serveur SMTP et s'y identifie, sans rien envoyer.",
-    )
-    check.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
-    demo = commands.add_parser(
-        "demo",
-        help="une cave d'exemple, et les jobs dessus : rien à configurer",
-        description="Une cave d'exemple dans un dossier neuf, et les deux jobs dessus ; rien n'en sort.",
-    )
-    demo.add_argument(
-        "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
-    )
+    _add_check(commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires"))
+    _add_demo(commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer"))
     _add_simulate(
         commands.add_parser("simulate", help="et si la machine s'arrête, dort, ou change d'heure ?")
     )
@@ -112,6 +99,21 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="cet utilisateur seulement (nom ou id ; répétable)",
     )
     parser.add_argument("--json", action="store_true", help="le résultat en un objet JSON")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Les jobs marcheraient-ils ? Une ligne par sujet, et code 0 si tout est bon. cavecron se"
+        " connecte au serveur SMTP et s'y identifie, sans rien envoyer."
+    )
+    parser.add_argument("--send-to", metavar="ADRESSE", help="envoyer un message d'essai à cette adresse")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Une cave d'exemple dans un dossier neuf, et les deux jobs dessus ; rien n'en sort."
+    parser.add_argument(
+        "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
+    )
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:

@@ -48,7 +48,8 @@ def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> Off
 @lru_cache(maxsize=256)  # nearly always nothing changes, and who asks once asks of the next minutes too
 def _steady_offset(zone: ZoneInfo, window: int) -> int | None:
     """Return the one offset within reach of all instants of a window, None where the clocks change there."""
-    first, *others = (_offset(zone, (window + step) * WINDOW - early) for step in (-1, 0, 1, 2) for early in (1, 0))
+    edges = ((window + step) * WINDOW for step in (-1, 0, 1, 2))
+    first, *others = (_offset(zone, edge - early) for edge in edges for early in (1, 0))
     return first if all(offset == first for offset in others) else None
 
 

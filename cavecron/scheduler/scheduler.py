@@ -253,7 +253,7 @@ class Scheduler:
         self._plan_after_run(state, succeeded=any(end.state == "succeeded" for end in ends))
 
     def _plan_after_run(self, state: JobState, *, succeeded: bool) -> None:
-        """Have a job scanned when its next slot comes; at once if that has passed, or if the run is not over."""
+        """Have a job scanned when its next slot comes; at once if it has passed or the run is not over."""
         now, looked = self._context.clock.now(), state.cursor.accounted_until
         if succeeded and looked and looked <= now and state.clock_unsure_since is None:
             coming = next_slot(state.cursor.schedule, looked)
