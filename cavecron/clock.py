@@ -13,7 +13,7 @@ from cavecron.lazy import lazy_module
 if TYPE_CHECKING:
     import asyncio
 else:
-    asyncio = lazy_module("asyncio")  # a third of the time that `health` takes, and it never waits
+    asyncio = lazy_module("asyncio")  # importing it is a third of the time of `health`, which never waits
 
 #: Seconds that one sleep lasts at most: a suspended machine's timer stands still, and a clock can be set,
 #: so the wall clock is read again. Two wake-ups a minute.

@@ -13,7 +13,7 @@ from cavecron.lazy import lazy_module
 if TYPE_CHECKING:
     import difflib
 else:
-    difflib = lazy_module("difflib")  # who misspells nothing does without
+    difflib = lazy_module("difflib")  # only for a misspelt word
 
 #: A text is read up to so many times the length that is shown: it may have long runs of blanks.
 _BLANKS = 20
@@ -80,11 +80,11 @@ def plain(text: str, limit: int = 120) -> str:
     return cut.rstrip(" .,;:") + "…"
 
 
-def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | None:
-    """Return which of `known` was probably meant by `word`, whatever its case; None where none comes near.
+def nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.5) -> str | None:
+    """Return the candidate that `word` was probably meant to be, whatever its case; None without one.
 
     `cutoff` is the least similarity, from 0 (any will do) to 1, by the measure of `difflib`.
     """
-    folded = {name.casefold(): name for name in known if len(name) <= _LONGEST_NAME}
-    found = difflib.get_close_matches(word[:_LONGEST_NAME].casefold(), folded, n=1, cutoff=cutoff)
-    return folded[found[0]] if found else None
+    folded = {name.casefold(): name for name in candidates if len(name) <= _LONGEST_NAME}
+    matches = difflib.get_close_matches(word[:_LONGEST_NAME].casefold(), folded, n=1, cutoff=cutoff)
+    return folded[matches[0]] if matches else None

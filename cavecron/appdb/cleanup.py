@@ -50,7 +50,7 @@ class _OldRows:
         """Return the SQL condition; it takes `limit` as its parameter."""
         # Names are constants of this module. Text before `limit` is not always an older instant
         # ('', '12/05/2024', numbers): SQLite has to read the same date and time that it shows. '+0 days'
-        # makes it see through the 30th of February; it rounds .9995 up, which the second half mends.
+        # makes it refuse the 30th of February; it rounds .9995 up, which the second half corrects.
         # No Python date has a year 0, and '0001' without the hyphen would be the number 1.
         column, shown = self.column, f"substr({self.column}, 1, 19)"
         return (
@@ -97,7 +97,7 @@ def prune(
                 counts[old.table] += deleter.delete_batch()
                 resumed = monotonic() + pause_after(deleter.seconds)
                 check()
-                deleter.find_batch(check)  # who reads keeps no writer waiting for long
+                deleter.find_batch(check)  # a reader keeps no writer waiting for long
                 sleep(max(0.0, resumed - monotonic()))
     return counts
 
@@ -164,7 +164,7 @@ class BatchDeleter:
     def delete_batch(self) -> int:
         """Delete the batch in one transaction; return how many rows went."""
         with transaction(self.connection):
-            started = self.monotonic()  # waiting for the lock keeps nobody else waiting
+            started = self.monotonic()  # while it waits for the lock, others can write
             deleted = self.connection.execute(
                 # NOT INDEXED: by the primary key, or each batch would read the old part of the other index.
                 f"DELETE FROM {self.old.table} NOT INDEXED"  # noqa: S608 - constants
@@ -184,7 +184,7 @@ class BatchDeleter:
         seen = 0
         with closing(
             self.connection.execute(
-                # CASE leaves off at the first part of a condition that says no.
+                # CASE stops at the first part of a condition that is false.
                 f"SELECT id, CASE WHEN {self.old.condition} THEN 1 ELSE 0 END FROM {self.old.table}"  # noqa: S608
                 " WHERE id > :cursor ORDER BY id LIMIT :rows",
                 {"cursor": self._cursor, "limit": self.old.limit, "rows": SCAN_ROWS},

@@ -1,4 +1,4 @@
-"""When the application's own scheduler mailed its reports last: its list of mails tells.
+"""When the application's own scheduler last mailed reports, read from its list of mails.
 
 It reads one table, newest rows first, and judges nothing.
 """

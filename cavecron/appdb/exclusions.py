@@ -16,7 +16,7 @@ _MOST_TOLD = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusions:
-    """The ids of the `users` named, and in French what is to be said of names.
+    """The ids of the excluded `users`, and French sentences about names in the list.
 
     A `warning` is about a name that no user has, a `notice` about one that was not needed.
     """
@@ -58,9 +58,9 @@ def _comparable(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
 
-def _unknown(names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+def _unknown(names: Sequence[str], usernames: Sequence[str]) -> Iterator[str]:
     for name in names[:_MOST_TOLD]:
-        meant = nearest(name, known)
+        meant = nearest(name, usernames)
         hint = f" (vouliez-vous dire {plain(meant, 80)!r} ?)" if meant else ""
         yield f"{_VARIABLE} : utilisateur inconnu {plain(name, 80)!r}{hint}"
     if len(names) > _MOST_TOLD:

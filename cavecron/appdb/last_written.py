@@ -1,4 +1,4 @@
-"""When something was last written into the application's tables, as far as their rows tell.
+"""When something was last written into the application's tables, by the dates in their rows.
 
 It reads a few rows of each table, the last ones first, and judges nothing.
 """
@@ -30,7 +30,7 @@ def last_written(database: Database, *, now: datetime) -> datetime | None:
     is left behind by the next one whose date is right.
     """
     with database.reading() as connection:
-        found = (
+        instants = (
             _last(
                 connection.execute(
                     f"SELECT {column} FROM {table} ORDER BY rowid DESC LIMIT ?",  # noqa: S608 - constants
@@ -41,7 +41,7 @@ def last_written(database: Database, *, now: datetime) -> datetime | None:
             for table, column in _COLUMNS.items()
             if not missing_columns(connection, {table: (column,)})
         )
-        return max((instant for instant in found if instant), default=None)
+        return max((instant for instant in instants if instant), default=None)
 
 
 def _last(rows: Iterable[tuple[object]], now: datetime) -> datetime | None:

@@ -74,11 +74,12 @@ _NO_INSIGHT: tuple[object, object] = (None, None)
 class BatchLimits:
     """How much one read transaction takes: writers wait for its end, and memory holds its reports.
 
-    After `rows` or `letters` no other user is begun; after so many times more the user is left in the middle.
+    After `rows` or `characters` no other user is begun; after `overrun` times as many it ends in the middle
+    of a user.
     """
 
     rows: int = 1000
-    letters: int = 1_000_000
+    characters: int = 1_000_000
     overrun: int = 4
 
 
@@ -214,26 +215,27 @@ class _BatchSize:
 
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
-        self._rows = self._letters = 0
-        self._most_rows, self._most_letters = limits.rows * limits.overrun, limits.letters * limits.overrun
+        self._rows = self._characters = 0
+        self._most_rows = limits.rows * limits.overrun
+        self._most_characters = limits.characters * limits.overrun
 
     @property
     def is_full(self) -> bool:
         """Return whether no other user is to be begun."""
-        return self._rows >= self._limits.rows or self._letters >= self._limits.letters
+        return self._rows >= self._limits.rows or self._characters >= self._limits.characters
 
-    def add_rows(self, rows: int, letters: int) -> None:
+    def add_rows(self, rows: int, characters: int) -> None:
         """Count what was read of a user besides wines."""
         self._rows += rows
-        self._letters += letters
+        self._characters += characters
 
     def add_wine(self, row: WineRow, insights: Sequence[str]) -> bool:
         """Count a wine, and return whether the transaction has to end though there are more."""
         self._rows += 1 + len(insights)
-        self._letters += _length(row.extra_attributes)
+        self._characters += _length(row.extra_attributes)
         for insight in insights:
-            self._letters += len(insight)
-        return self._rows >= self._most_rows or self._letters >= self._most_letters
+            self._characters += len(insight)
+        return self._rows >= self._most_rows or self._characters >= self._most_characters
 
 
 def _length(stored: object) -> int:

@@ -46,12 +46,12 @@ def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
     with database.reading() as connection:
         cursor = connection.execute(_ACTIVE)
         names = [column[0] for column in cursor.description]
-        found = cursor.fetchone()
-    if found is None:
+        values = cursor.fetchone()
+    if values is None:
         raise CavecronError(
             f"aucune configuration SMTP active : en créer une, ou en activer une, dans {_WHERE}"
         )
-    row = dict(zip(names, found, strict=True))
+    row = dict(zip(names, values, strict=True))
     return SmtpConfig(
         id=row["id"],
         name=str(row["name"]),
@@ -90,11 +90,11 @@ def record_test(connection: sqlite3.Connection, config: int, *, at: datetime, er
         connection.execute(statement, {**test, "id": config})
 
 
-def _words(row: Mapping[str, object], column: str, what: str) -> str:
+def _words(row: Mapping[str, object], column: str, label: str) -> str:
     stored = row[column]
     if not isinstance(stored, str) or not stored.strip():
         raise CavecronError(
-            f"configuration SMTP {row['name']!r} : il manque {what} ; l'enregistrer dans {_WHERE}"
+            f"configuration SMTP {row['name']!r} : il manque {label} ; l'enregistrer dans {_WHERE}"
         )
     return stored.strip()
 

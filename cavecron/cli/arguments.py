@@ -1,6 +1,6 @@
 """What each command takes on the command line.
 
-It calls none of them.
+It runs no command.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from cavecron.lazy import lazy_module
 if TYPE_CHECKING:
     from cavecron.jobs import zone_files
 else:
-    zone_files = lazy_module("cavecron.jobs.zone_files")  # only who asks for the version
+    zone_files = lazy_module("cavecron.jobs.zone_files")  # only for --version
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

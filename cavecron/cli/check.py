@@ -11,7 +11,7 @@ from cavecron.errors import ConfigurationError
 from cavecron.jobs.loader import load
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
-#: For a terminal that has no such characters.
+#: Instead of ✓ and ✗ on a terminal that cannot show them.
 _PLAIN_MARKS = {True: "[ok]", False: "[!!]", None: "[--]"}
 
 

@@ -34,9 +34,9 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     print(f"\n$ cavecron preview {_SHOWN}")
     shown = {"user": _SHOWN, "output": str(page), "at": None, "all": False, "text": False, "json": False}
     preview.main(argparse.Namespace(**shown), settings)
-    letters = len(list((outbox / "new").iterdir()))
+    mails = len(list((outbox / "new").iterdir()))
     print(
-        f"\nLes {letters} mails sont dans {outbox}, une boîte Maildir (mutt -f, Evolution, Thunderbird…)."
+        f"\nLes {mails} mails sont dans {outbox}, une boîte Maildir (mutt -f, Evolution, Thunderbird…)."
         f"\nPour voir celui de {_SHOWN}, ouvrez dans un navigateur :\n  {page}"
         "\nPour votre propre cave : DATABASE_URL=sqlite:////chemin/vers/wine.db cavecron check"
     )

@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         settings,
         environ,
         titles={job.name: job.title for job in jobs},
-        known=known_names([job.defaults for job in jobs]),
+        variables=known_names([job.defaults for job in jobs]),
         now=SystemClock().now(),
         version=__version__,
     )

@@ -1,4 +1,4 @@
-"""argparse in French: its help, what it says of a wrong command line, and values that several commands take.
+"""argparse in French: its help, its errors, and the types of arguments that several commands share.
 
 It knows no command; `cli` declares them.
 """
@@ -14,7 +14,7 @@ from cavecron.errors import UsageError
 
 _HEADINGS = {"positional arguments": "arguments", "options": "options"}
 
-#: What argparse of Python 3.11 to 3.13 says, and how we say it; what is not here stays as it is.
+#: Messages of argparse in Python 3.11 to 3.13, and their French; any other message stays English.
 _WORDINGS = (
     (re.compile(r"the following arguments are required: (.+)"), r"il manque : \1"),
     (re.compile(r"unrecognized arguments: (.+)"), r"argument inconnu : \1"),
@@ -68,11 +68,11 @@ def instant(option: str, text: str, zone: ZoneInfo) -> datetime:
 
     """
     try:
-        found = datetime.fromisoformat(text)
-        found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
-        _ = found - timedelta(days=366), found + timedelta(days=366)  # a week before, in any zone
+        moment = datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        _ = moment - timedelta(days=366), moment + timedelta(days=366)  # a week before, in any zone
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option} {text!r} : un instant ISO 8601 est attendu, comme 2026-11-23T07:00:00Z"
         ) from None
-    return found
+    return moment

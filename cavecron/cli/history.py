@@ -74,14 +74,14 @@ def _lines(entry: HistoryEntry, zone: ZoneInfo, *, resumable: bool) -> Sequence[
         words.append(f"{entry.slots} créneaux, jusqu'au {entry.last_slot.astimezone(zone):%Y-%m-%d %H:%M}")
     elif entry.state != "missed":
         words.append(", ".join(circumstances(entry, zone)))
-    told = [text for text in (entry.summary, entry.reason) if text]
+    details = [text for text in (entry.summary, entry.reason) if text]
     if entry.retry_at:
-        told.append(retry(entry.retry_at, zone))
+        details.append(retry(entry.retry_at, zone))
     if entry.repeats:
-        told.append(f"{REPEATED} : {entry.repeats}")
+        details.append(f"{REPEATED} : {entry.repeats}")
     if resumable:
-        told.append(f"reprendre : cavecron run {entry.job} --resume")
-    return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in told)]
+        details.append(f"reprendre : cavecron run {entry.job} --resume")
+    return [" ".join(words).rstrip(), *(f"    {one_line(text)}" for text in details)]
 
 
 def _instant(instant: datetime | None) -> str | None:

@@ -18,7 +18,7 @@ from cavecron.lazy import lazy_module
 if TYPE_CHECKING:
     import json
 else:
-    json = lazy_module("json")  # who reads text does without
+    json = lazy_module("json")  # only for the JSON format
 
 #: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -48,7 +48,7 @@ def silence() -> Iterator[None]:
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Go on: nobody reads the log any more, or its disk is full, and there is nobody else to tell."""
+        """Go on: the log has no reader any more, or its disk is full."""
 
 
 class _Lines(logging.Formatter):

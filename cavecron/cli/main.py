@@ -15,15 +15,15 @@ from typing import NoReturn
 from cavecron.cli import streams
 from cavecron.errors import CavecronError, reason
 
-#: Seconds that threads get which are about to end, when the process ends.
+#: Seconds that the process waits at its end for threads that are about to finish.
 _LAST_BREATH = 0.2
 
 
 def entry() -> None:
     """Run the command that the process was started with, and exit with its code."""
     if sys.argv[1:]:
-        # What is imported stays: to look for garbage in it takes a fifth of a short command's time. The
-        # scheduler looks, and is a little smaller for years.
+        # Imported modules are never freed; searching them for garbage takes a fifth of a short command's
+        # time. The scheduler does search: that saves some memory for years.
         gc.disable()
     streams.open_closed()
     for stream in (sys.stdout, sys.stderr):
@@ -43,8 +43,8 @@ def _leave(code: int) -> NoReturn:
 
     That is a job that hangs, in a thread of ours or of its own.
     """
-    threading = sys.modules.get("threading")  # who has not imported it has no threads
-    others = threading.enumerate()[1:] if threading else []  # the first one is this
+    threading = sys.modules.get("threading")  # without that module there are no threads
+    others = threading.enumerate()[1:] if threading else []  # the first one is the main thread
     for thread in others:
         thread.join(_LAST_BREATH / len(others))
     if any(thread.is_alive() for thread in others):
@@ -59,7 +59,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except CavecronError as error:
         streams.say(f"cavecron : {error}", sys.stderr)
         return error.exit_code
-    except ImportError as error:  # a package of ours is not there: in a job's file it is told with its line
+    except ImportError as error:  # of a package that cavecron needs; the loader catches those of job files
         streams.say(
             f"cavecron : installation incomplète ({error}) ; réinstaller cavecron avec pip, croniter et"
             " cryptography compris",

@@ -94,8 +94,8 @@ def _configuration(settings: Settings) -> CheckResult:
     where = f"le dossier {settings.maildir}" if settings.maildir else "le serveur SMTP de Cave à Vin"
     disabled = [name for name, job in settings.jobs.items() if not job.enabled]
     off = f", désactivés : {', '.join(disabled)}" if disabled else ""
-    said = f"fuseau {settings.zone.key}, mails vers {where}{off}"
-    return CheckResult(subject="Configuration", ok=True, message=said)
+    message = f"fuseau {settings.zone.key}, mails vers {where}{off}"
+    return CheckResult(subject="Configuration", ok=True, message=message)
 
 
 def _readable(database: Database) -> str:

@@ -158,15 +158,15 @@ def _print_json(job: str | None, **result: object) -> None:
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:
-    """Return what tells a person at a terminal how far the run is, and nobody else."""
+    """Return the function that shows progress on a terminal; elsewhere it does nothing."""
     if not sys.stderr.isatty():
         return lambda _done, _total: None
     started = clock.monotonic()
 
-    def tell(done: int, total: int) -> None:
+    def show(done: int, total: int) -> None:
         if clock.monotonic() - started > _PROGRESS_AFTER:
             # Back to the margin, so that the next line of the log takes its place.
             with suppress(OSError):
                 print(f"{done}/{total}", end="\r", file=sys.stderr, flush=True)
 
-    return tell
+    return show

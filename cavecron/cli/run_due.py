@@ -1,6 +1,6 @@
 """`cavecron run --due`: what the scheduler would run at this moment, for another scheduler to call.
 
-Each job by itself: it is scanned when there is a place for it, so that no claim waits for its turn.
+A job is scanned only when it can start at once, so that no claim has to wait.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class DueRuns:
             CavecronError: the ledger cannot be read or written.
 
         """
-        # Each is carried to its end, whatever becomes of the others.
+        # Each job runs to its end, even if another one fails.
         ends = await asyncio.gather(*map(self._run_one, jobs), return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException):

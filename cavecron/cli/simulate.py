@@ -89,10 +89,10 @@ def _later(begin: datetime, days: int, zone: ZoneInfo) -> datetime:
 
 def _instant(option: str, text: str, zone: ZoneInfo) -> datetime:
     """Return an instant in UTC; without an offset it is the local time of `zone`."""
-    found = instant(option, text.strip(), zone)
-    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+    moment = instant(option, text.strip(), zone)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise UsageError(f"{option} {text!r} : un instant de {_FIRST_YEAR} à {_LAST_YEAR} est attendu")
-    return found
+    return moment
 
 
 def _period(option: str, text: str, zone: ZoneInfo) -> TimeRange:
@@ -181,8 +181,8 @@ def _sum(outcomes: Sequence[SlotOutcome]) -> str:
     if not outcomes:
         return "Aucun créneau dans cette période."
     kinds = Counter(map(_kind, outcomes))
-    told = ", ".join(f"{number} {_KINDS[kind][number > 1]}" for kind, number in kinds.items())
-    return f"\n{len(outcomes)} {'créneaux' if len(outcomes) > 1 else 'créneau'} : {told}"
+    counts = ", ".join(f"{number} {_KINDS[kind][number > 1]}" for kind, number in kinds.items())
+    return f"\n{len(outcomes)} {'créneaux' if len(outcomes) > 1 else 'créneau'} : {counts}"
 
 
 def _between(period: TimeRange, zone: ZoneInfo) -> str:

@@ -1,6 +1,6 @@
-"""The standard streams as they come: closed, full, or read by somebody who leaves.
+"""The standard streams, which can be closed, full, or left by their reader half-way.
 
-What a command has done counts, whether or not it can be told.
+Output that cannot be written does not turn a job that was done into a failure.
 """
 
 import os
@@ -15,7 +15,7 @@ def open_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # open() takes the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 

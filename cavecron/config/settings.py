@@ -22,7 +22,7 @@ from cavecron.schedule import Schedule, ScheduleError, parse
 LogFormat = Literal["text", "json"]
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-#: A century of days, and a day of seconds: beyond these a number is a slip of the finger.
+#: A century of days, and a day of seconds: a larger number is a typing error.
 _MOST_DAYS = 36_500
 _MOST_SECONDS = 86_400
 _MOST_CONNECTIONS, _MOST_MESSAGES, _MOST_RUNNING = 20, 100_000, 1_000
@@ -87,7 +87,7 @@ class JobDefaults:
     cron: str = ""
 
 
-#: The two jobs of Cave à Vin. One report a week: its prefix has been in the singular ever since.
+#: The two jobs of Cave à Vin. The prefix of weekly_reports is in the singular, as the application has it.
 BUILT_IN = (
     JobDefaults(name="weekly_reports", prefix="WEEKLY_REPORT", day="mon", hour=8),
     JobDefaults(name="cleanup", prefix="CLEANUP", day="sun", hour=3),

@@ -42,17 +42,17 @@ def declared(settings: type[Any]) -> Mapping[str, Variable[Any]]:
     return {one.name: one.metadata["variable"] for one in fields(settings) if "variable" in one.metadata}
 
 
-def misspelt(environ: Mapping[str, str], known: Collection[str]) -> Iterator[str]:
+def misspelt(environ: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
     """Yield a warning for each name of `environ` that begins like one of ours and is not declared."""
     for name in sorted(environ):
         bare = _without_mark(name)
-        if bare != name and (bare.startswith(_OURS) or bare in known):
+        if bare != name and (bare.startswith(_OURS) or bare in names):
             yield (
                 f"Variable ignorée : le nom de {bare} commence par une marque d'ordre des octets (BOM) ;"
                 " enregistrer le fichier en UTF-8 sans BOM"
             )
-        elif _is_unknown(name, known) and not _is_of_a_service(name, environ[name]):
-            yield f"Variable inconnue, ignorée : {name}{_hint(name, known)}"
+        elif _is_unknown(name, names) and not _is_of_a_service(name, environ[name]):
+            yield f"Variable inconnue, ignorée : {name}{_hint(name, names)}"
 
 
 def _without_mark(name: str) -> str:
@@ -61,8 +61,8 @@ def _without_mark(name: str) -> str:
     return name
 
 
-def _is_unknown(name: str, known: Collection[str]) -> bool:
-    return name.startswith(_OURS) and name.removesuffix("_FILE") not in known
+def _is_unknown(name: str, names: Collection[str]) -> bool:
+    return name.startswith(_OURS) and name.removesuffix("_FILE") not in names
 
 
 def _is_of_a_service(name: str, value: str) -> bool:
@@ -71,6 +71,6 @@ def _is_of_a_service(name: str, value: str) -> bool:
     return _OF_A_SERVICE.fullmatch(name) is not None
 
 
-def _hint(name: str, known: Collection[str]) -> str:
-    meant = nearest(name, sorted(known), cutoff=0.75)
+def _hint(name: str, names: Collection[str]) -> str:
+    meant = nearest(name, sorted(names), cutoff=0.75)
     return f" (vouliez-vous dire {meant} ?)" if meant else ""

@@ -1,6 +1,6 @@
 """Why this process may not write where the database lies, and what to do about it.
 
-In containers it is the first obstacle.
+In containers this is the most frequent first error.
 It opens nothing and knows no table.
 """
 
@@ -43,7 +43,7 @@ def _closed_to_all(folder: Path) -> bool:
 def _owner(path: Path) -> tuple[int, int] | None:
     """Return the numbers of the user and the group that a file belongs to, None where it hides."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_uid, found.st_gid
+    return status.st_uid, status.st_gid

@@ -24,7 +24,7 @@ _WORDINGS = {
     ("SQLITE_CORRUPT",): "est abîmée : arrêter l'application et restaurer une sauvegarde",
 }
 _FULL = "n'a pu être écrite, le disque est plein : faire de la place, puis relancer"
-#: What passes by itself once the share is there again, the host is up, or the cable is plugged in.
+#: Errors that pass by themselves once a network share can be reached again.
 _AWAY = frozenset(
     {
         *(errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),

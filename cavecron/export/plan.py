@@ -71,13 +71,13 @@ def plan(
     environ: Mapping[str, str],
     *,
     titles: Mapping[str, str],
-    known: Collection[str],
+    variables: Collection[str],
     now: datetime,
     version: str,
 ) -> Plan:
     """Return what `settings`, read from `environ`, mean for an engine.
 
-    `titles` are those of the jobs by name, `known` the names of all variables.
+    `titles` are those of the jobs by name, `variables` the names of all variables.
     """
     calls = tuple(
         ScheduledCall(
@@ -90,18 +90,18 @@ def plan(
         for name, job in settings.jobs.items()
         if job.enabled
     )
-    given = {name: environ.get(name, "").strip() for name in sorted(known)}
-    files = {name: environ.get(f"{name}_FILE", "").strip() for name in sorted(known)}
-    secret = {name for name in given if _is_secret(name) or files[name]}
+    values = {name: environ.get(name, "").strip() for name in sorted(variables)}
+    files = {name: environ.get(f"{name}_FILE", "").strip() for name in sorted(variables)}
+    secret = {name for name in values if _is_secret(name) or files[name]}
     return Plan(
         calls=calls,
         zone=settings.zone.key,
         database=settings.database,
         values={
-            **{name: value for name, value in given.items() if value and name not in secret},
+            **{name: value for name, value in values.items() if value and name not in secret},
             "SCHEDULER_TIMEZONE": settings.zone.key,
         },
-        secrets={name: files[name] for name in sorted(secret) if given[name] or files[name]},
+        secrets={name: files[name] for name in sorted(secret) if values[name] or files[name]},
         version=version,
     )
 
@@ -112,7 +112,7 @@ def _is_secret(name: str) -> bool:
 
 def _changes(schedule: Schedule, now: datetime) -> list[str]:
     """Return what clock changes of the coming year do to slots at fixed times."""
-    found = []
+    notes = []
     for day in (now + timedelta(days=number) for number in range(_YEAR) if schedule.fields.fixed_time):
         if day.astimezone(schedule.zone).utcoffset() == _later(day).astimezone(schedule.zone).utcoffset():
             continue
@@ -120,9 +120,9 @@ def _changes(schedule: Schedule, now: datetime) -> list[str]:
         while slot is not None and slot < _later(day) + timedelta(days=1):
             note = clock_note(schedule, slot)
             if note:
-                found.append(f"{date(slot.astimezone(schedule.zone))} : {note}")
+                notes.append(f"{date(slot.astimezone(schedule.zone))} : {note}")
             slot = next_slot(schedule, slot)
-    return found
+    return notes
 
 
 def _later(day: datetime) -> datetime:

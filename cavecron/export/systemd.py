@@ -83,22 +83,22 @@ def render(plan: Plan) -> str:
 
 def units(plan: Plan) -> Mapping[str, str]:
     """Return the text of each unit by the name of its file."""
-    found = {}
+    units = {}
     for call in plan.calls:
         words = call.words.replace("%", "%%")
-        found[f"{call.name}.timer"] = _TIMER.format(
+        units[f"{call.name}.timer"] = _TIMER.format(
             comments="".join(f"# {line}\n" for line in _comments(call)),
             words=words,
             calendar="\n".join(f"OnCalendar={line}" for line in calendar(call.schedule)),
         )
-        found[f"{call.name}.service"] = _SERVICE.format(
+        units[f"{call.name}.service"] = _SERVICE.format(
             words=words,
             job=call.job,
             environment="\n".join(_environment(plan)),
             folder=_quoted(str(plan.database.parent)),
             time_limit=call.time_limit + int(MARGIN.total_seconds()),
         )
-    return found
+    return units
 
 
 def _comments(call: ScheduledCall) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The cleanup: it deletes old rows of the application's three log tables, and of cavecron's own past runs.
 
-It knows no SQL: which rows, and how gently, is the affair of `appdb.cleanup` and `ledger.retention`.
+It knows no SQL: `appdb.cleanup` and `ledger.retention` choose the rows and keep the transactions short.
 """
 
 import logging
@@ -31,7 +31,8 @@ def cleanup(run: Run) -> Outcome:
         counts |= {_OWN_TABLE: own} if own else {}
         return _outcome("Essai à blanc, lignes à supprimer", counts)
     _check_clock(run)
-    # A slot taken by a clock that was ahead stays ahead when the run is taken up by the right one.
+    # A slot claimed under a clock that was ahead is still ahead when the run is resumed under the right
+    # clock.
     now = min(run.planned, run.clock.now())
     counts = prune(run.database, run.settings.retention, now=now, check=run.check)
     own = retention.prune(ledger, days=days, now=now, check=run.check)
@@ -51,8 +52,8 @@ def _check_clock(run: Run) -> None:
     now = run.clock.now()
     # Of the ledger only cleanups count: each had its clock checked, while other jobs run by a wrong one too.
     past = history(run.deliveries.ledger, job=run.job.name, most=_PAST_RUNS)
-    known = [entry.finished for entry in past if entry.state == "succeeded"]
-    require_plausible_clock(now, (*known, last_written(run.database, now=now)), run.settings.zone)
+    successes = [entry.finished for entry in past if entry.state == "succeeded"]
+    require_plausible_clock(now, (*successes, last_written(run.database, now=now)), run.settings.zone)
 
 
 def _outcome(words: str, counts: Mapping[str, int]) -> Outcome:

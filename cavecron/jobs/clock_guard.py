@@ -9,12 +9,12 @@ from datetime import datetime, timedelta, tzinfo
 from cavecron.errors import CavecronError
 from cavecron.french import moment
 
-#: A house where nothing is written for longer than that is rarer than a clock that is wrong.
+#: An application that wrote nothing for longer than that is less likely than a wrong clock.
 LONGEST_SILENCE = timedelta(days=400)
 
 
-def require_plausible_clock(now: datetime, known: Iterable[datetime | None], zone: tzinfo) -> None:
-    """Raise an error if `now` is more than LONGEST_SILENCE after the newest `known` instant (all aware).
+def require_plausible_clock(now: datetime, instants: Iterable[datetime | None], zone: tzinfo) -> None:
+    """Raise an error if `now` is more than LONGEST_SILENCE after the newest of `instants` (all aware).
 
     Instants after `now` say nothing; where none is left there is nothing to compare with.
 
@@ -22,7 +22,7 @@ def require_plausible_clock(now: datetime, known: Iterable[datetime | None], zon
         CavecronError: the clock seems to be far ahead.
 
     """
-    newest = max((instant for instant in known if instant and instant <= now), default=None)
+    newest = max((instant for instant in instants if instant and instant <= now), default=None)
     if newest is None or now - newest <= LONGEST_SILENCE:
         return
     raise CavecronError(

@@ -9,7 +9,7 @@ from cavecron.jobs.context import Outcome, Run
 
 _LOG = logging.getLogger("cavecron.runner")
 
-#: What the system says when a network has a bad moment, and not when a job's author has.
+#: Errors of the network, and not mistakes of a job's author.
 _PASSING = (ConnectionError, TimeoutError)
 
 

@@ -46,10 +46,10 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
         UsageError: there is none; the nearest one is offered.
 
     """
-    known = {job.name: job for job in jobs}
-    if name not in known:
-        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest(name, known, cutoff=0)} ?)")
-    return known[name]
+    by_name = {job.name: job for job in jobs}
+    if name not in by_name:
+        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest(name, by_name, cutoff=0)} ?)")
+    return by_name[name]
 
 
 class JobError(ValueError):

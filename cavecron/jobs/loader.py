@@ -84,11 +84,11 @@ def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]
     taken = {word: job for job in jobs for word in (job.name, job.defaults.prefix)}
     problems: list[str] = []
     for source in sources:
-        found = _declared(source)
-        if isinstance(found, str):
-            problems.append(f"CAVECRON_JOBS : {found}")
+        declared = _declared(source)
+        if isinstance(declared, str):
+            problems.append(f"CAVECRON_JOBS : {declared}")
             continue
-        for job in found:
+        for job in declared:
             if twin := taken.get(job.name) or taken.get(job.defaults.prefix):
                 problems.append(
                     f"CAVECRON_JOBS : {_place(job)} : le nom {job.name!r} est déjà pris par {_place(twin)}"
@@ -108,7 +108,7 @@ def _declared(source: str) -> list[Job] | str:
         SystemExit,
         KeyboardInterrupt,
     ) as error:  # whatever somebody's file does when it is run
-        return f"{_blame(source, error)} : {_said(error)}"
+        return f"{_blame(source, error)} : {_message(error)}"
     jobs = [value for value in vars(module).values() if isinstance(value, Job) and value not in BUILT_IN_JOBS]
     unique = list({id(job): job for job in jobs}.values())
     return unique or f"{source} : aucun job n'y est déclaré ; @job(…) devant une fonction en fait un"
@@ -143,7 +143,7 @@ def _blame(source: str, error: BaseException) -> str:
     return f"{frames[-1].filename}, ligne {frames[-1].lineno}" if frames else source
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "fichier introuvable ; est-il monté dans le conteneur ?"
     if isinstance(error, JobError):

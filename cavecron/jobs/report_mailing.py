@@ -1,4 +1,4 @@
-"""The mails of one run: who is left to be written to, and the record of what became of each.
+"""The mails of one run: the users who still need one, and the record of what became of each mail.
 
 It knows no SQL and no SMTP. Each call of `record` is one transaction: what became of mails, with their rows
 in the application's log, and which one is about to be sent.
@@ -27,7 +27,7 @@ _LOG = logging.getLogger("cavecron.jobs.weekly_reports")
 #: What the application calls this kind of mail in its log.
 TEMPLATE = "weekly_report"
 _UNKNOWN = "envoi coupé net avant la réponse du serveur de mail : le message est peut-être arrivé"
-#: An unknown one stays in doubt: the mail goes out again, and that is counted as a repetition.
+#: UNKNOWN stays `sending`: the mail goes out again, which is counted as a repetition.
 _STATES: Mapping[DeliveryStatus, DeliveryState] = {
     DeliveryStatus.DELIVERED: "sent",
     DeliveryStatus.REFUSED: "failed",
@@ -44,12 +44,12 @@ def person(user: Recipient, status: str, reason: str | None) -> dict[str, object
 
 @dataclass(slots=True, kw_only=True)
 class ReportMailing:
-    """One attempt at the mails of a run; `known` is what earlier attempts left, by user."""
+    """One attempt at the mails of a run; `by_user` is the last state of each mail, by user."""
 
     run: Run
     audience: RecipientList
     backend: MailBackend
-    known: dict[int, PreviousDelivery] = field(default_factory=dict)
+    by_user: dict[int, PreviousDelivery] = field(default_factory=dict)
     #: What could not be recorded, by user; and what failed and is tried once more in this mailing.
     _unrecorded: dict[str, DeliveryUpdate] = field(default_factory=dict)
     _postponed: dict[int, str] = field(default_factory=dict)
@@ -61,23 +61,23 @@ class ReportMailing:
     @classmethod
     def resumed(cls, run: Run, audience: RecipientList, backend: MailBackend) -> "ReportMailing":
         """Return the mailing of `run` with what its earlier attempts left."""
-        known = {
-            int(user): what
-            for user, what in run.deliveries.previous().items()
-            # Only owed a mail when the run failed: nobody has tried to write to him yet.
-            if user.isdecimal() and (what.state != "deferred" or what.error)
+        by_user = {
+            int(user): delivery
+            for user, delivery in run.deliveries.previous().items()
+            # Without an error the run failed before anybody tried to write to this user.
+            if user.isdecimal() and (delivery.state != "deferred" or delivery.error)
         }
-        return cls(run=run, audience=audience, backend=backend, known=known)
+        return cls(run=run, audience=audience, backend=backend, by_user=by_user)
 
     @property
     def done(self) -> int:
         """Return how many of the recipients have their mail."""
         return sum(self._state(user) == "sent" for user in self.audience.recipients)
 
-    def left(self) -> list[Recipient]:
-        """Return who is to be written to: not who has the mail, nor, unless asked for, who was refused.
+    def remaining(self) -> list[Recipient]:
+        """Return the recipients who still need a mail: not who has it, and not who was refused.
 
-        Nor who may have it twice already, even if asked for.
+        With `retry_permanent_failures` refused ones are tried again, but never who may have the mail twice.
         """
         settled = (
             {"sent", "abandoned"}
@@ -91,9 +91,9 @@ class ReportMailing:
 
         Mails that were tried before come last: one that breaks the connection each time delays no other.
         """
-        left = self.left()
-        tried = [user for user in left if user.id in self.known]
-        yield from self._composed([user for user in left if user.id not in self.known])
+        remaining = self.remaining()
+        tried = [user for user in remaining if user.id in self.by_user]
+        yield from self._composed([user for user in remaining if user.id not in self.by_user])
         yield from self._composed(tried)
 
     def _composed(self, people: Sequence[Recipient]) -> Iterator[OutgoingMail]:
@@ -125,8 +125,8 @@ class ReportMailing:
         now = self.run.clock.now()
         for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):
             if user := people.get(recipient):
-                what = self._settled(user.id, user.email, "failed", _UNKNOWN)
-                self.run.deliveries.close_abandoned(run, recipient, what, now=now)
+                delivery = self._settled(user.id, user.email, "failed", _UNKNOWN)
+                self.run.deliveries.close_abandoned(run, recipient, delivery, now=now)
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
         """Record results and starts, as `mail.models.DeliveryLog` says; what fails is kept for `finish`."""
@@ -134,7 +134,7 @@ class ReportMailing:
             self._log_failure(result)
         settled = {result.mail.user_id: self._settled_by(result) for result in finished}
         self._record(settled, [str(mail.user_id) for mail in started])
-        self.run.progress(len(self.known), len(self.audience.recipients))
+        self.run.progress(len(self.by_user), len(self.audience.recipients))
 
     def finish(self) -> None:
         """Record what could not be recorded before; it was tried once more, so what is raised is final."""
@@ -147,13 +147,15 @@ class ReportMailing:
 
     def outcome(self) -> Outcome:
         """Return the counts of the whole run, earlier attempts included, and what became of each mail."""
-        told = [
-            (user, what)
+        reported = [
+            (user, delivery)
             for user in self.audience.recipients
-            if (what := self.known.get(user.id)) and (what.state == "sent" or what.error)
+            if (delivery := self.by_user.get(user.id)) and (delivery.state == "sent" or delivery.error)
         ]
-        failures = [f"{user.username} : {what.error}" for user, what in told if what.state != "sent"]
-        sent, failed = len(told) - len(failures), len(failures)
+        failures = [
+            f"{user.username} : {delivery.error}" for user, delivery in reported if delivery.state != "sent"
+        ]
+        sent, failed = len(reported) - len(failures), len(failures)
         return Outcome(
             summary=f"Rapports hebdomadaires: {sent} envoyés, {failed} échecs",
             details={
@@ -162,17 +164,17 @@ class ReportMailing:
                 "without_address": self.audience.without_address,
                 "excluded": self.audience.excluded,
                 "recipients": [
-                    person(user, "sent" if what.state == "sent" else "failed", what.error)
-                    for user, what in told
+                    person(user, "sent" if delivery.state == "sent" else "failed", delivery.error)
+                    for user, delivery in reported
                 ],
             },
             failures=tuple(failures),
-            temporary=any(what.state in ("deferred", "sending") for _, what in told),
+            temporary=any(delivery.state in ("deferred", "sending") for _, delivery in reported),
         )
 
     def _state(self, user: Recipient) -> DeliveryState | None:
-        known = self.known.get(user.id)
-        return known.state if known else None
+        delivery = self.by_user.get(user.id)
+        return delivery.state if delivery else None
 
     def _log_failure(self, result: DeliveryResult) -> None:
         user = result.mail.user_id
@@ -193,8 +195,8 @@ class ReportMailing:
         """Return what a result means for the ledger; one that was not even sent keeps its earlier error."""
         mail, state = result.mail, _STATES[result.status]
         if result.error is None and state != "sent":
-            known = self.known.get(mail.user_id)
-            return DeliveryUpdate(state=state, error=known.error if known else None)
+            earlier = self.by_user.get(mail.user_id)
+            return DeliveryUpdate(state=state, error=earlier.error if earlier else None)
         return self._settled(mail.user_id, mail.address, state, result.error)
 
     def _settled(self, user: int, email: str, state: DeliveryState, error: str | None) -> DeliveryUpdate:
@@ -210,9 +212,9 @@ class ReportMailing:
         return DeliveryUpdate(state=state, error=error, log=partial(record_mail, sent=row))
 
     def _record(self, settled: Mapping[int, DeliveryUpdate], started: Iterable[str] = ()) -> None:
-        for user, what in settled.items():
-            self.known[user] = PreviousDelivery(state=what.state, error=what.error)
-        by_recipient = {str(user): what for user, what in settled.items()}
+        for user, delivery in settled.items():
+            self.by_user[user] = PreviousDelivery(state=delivery.state, error=delivery.error)
+        by_recipient = {str(user): delivery for user, delivery in settled.items()}
         try:
             self.run.deliveries.record(now=self.run.clock.now(), started=started, finished=by_recipient)
         except CavecronError:

@@ -1,7 +1,6 @@
 """A mail that a job of one's own sends: once a run, however often the run is taken up again.
 
-It goes the way of the built-in jobs' mails, and leaves the same traces: a row in `email_log` and a
-delivery in the ledger.
+It is sent and recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger.
 """
 
 from email.message import EmailMessage
@@ -25,11 +24,11 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     """
     recipient = check_address(to)
     key = f"{recipient} {subject}"
-    known = run.deliveries.previous().get(key)
-    if known is not None and known.state == "sent":
+    previous = run.deliveries.previous().get(key)
+    if previous is not None and previous.state == "sent":
         return
-    if known is not None and known.state == "abandoned":
-        raise CavecronError(known.error or "")
+    if previous is not None and previous.state == "abandoned":
+        raise CavecronError(previous.error or "")
     backend = mail_backend(run.settings, run.database)
     message = plain_message(
         subject,
@@ -40,7 +39,7 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
         message_id=backend.message_id(run.key, key),
     )
     run.deliveries.record(now=run.clock.now(), started=[key])
-    maybe_delivered = known is not None and known.state == "sending"
+    maybe_delivered = previous is not None and previous.state == "sending"
     settle = partial(_settle, run, key, message, backend, maybe_delivered=maybe_delivered)
     try:
         backend.send(message, recipient)

@@ -27,7 +27,7 @@ _LOG = logging.getLogger("cavecron.jobs.weekly_reports")
 _NOT_REACHED = "envoi arrêté avant ce mail"
 _IN_DOUBT = "envoi coupé net, le message est peut-être arrivé ; la reprise a échoué"
 
-#: Rows of one transaction: few enough for the application's writers to wait a blink only.
+#: Rows of one transaction: few enough that writers of the application wait only a moment.
 _BATCH = 100
 #: Seconds between two of them, in which a writer that waits gets in.
 _PAUSE = 0.03

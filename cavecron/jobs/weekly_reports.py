@@ -18,7 +18,7 @@ from cavecron.mail.message import check_address, check_sender
 
 _LOG = logging.getLogger(__name__)
 
-#: Of the seconds that a stopping process gets, those that are for the database once the last mail is out.
+#: Seconds of the stop grace that are kept for the database, after the last mail.
 _RESERVE = 2.0
 
 
@@ -35,7 +35,7 @@ def weekly_reports(run: Run) -> Outcome:
     if run.dry_run:
         return _rehearse(audience)
     if audience.excluded and not audience.recipients:
-        return _nothing_sent(audience)  # nor is a mail server asked for
+        return _nothing_sent(audience)  # a mail server is not needed either
     try:
         backend = mail_backend(run.settings, run.database)
         with run.deliveries.session():
@@ -76,7 +76,7 @@ def _nothing_sent(audience: RecipientList) -> Outcome:
 
 
 def _mail(mailing: ReportMailing) -> Outcome:
-    check_sender(mailing.backend.sender)  # told once, and not of each user
+    check_sender(mailing.backend.sender)  # one error for the run instead of one for each user
     mailing.close_abandoned()
     if mailing.done:
         _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
@@ -89,9 +89,9 @@ def _mail(mailing: ReportMailing) -> Outcome:
             check=mailing.run.check,
         )
     except CavecronError as error:
-        left = len(mailing.left())
-        _LOG.warning("Rapports encore à envoyer: %d (cavecron run weekly_reports --resume)", left)
-        error.summary = f"{mailing.outcome().summary}, {left} encore à envoyer"
+        remaining = len(mailing.remaining())
+        _LOG.warning("Rapports encore à envoyer: %d (cavecron run weekly_reports --resume)", remaining)
+        error.summary = f"{mailing.outcome().summary}, {remaining} encore à envoyer"
         raise
     finally:
         mailing.finish()

@@ -1,4 +1,4 @@
-"""Where the rules of time zones come from: of the system's files and the package tzdata the newer ones.
+"""Where the rules of time zones come from: the system's files or the package tzdata, whichever is newer.
 
 zoneinfo prefers the system's files, and on a system that nobody updates these are years old: jobs then run
 an hour off, silently. It changes no global of zoneinfo, so that a program that embeds

@@ -1,7 +1,7 @@
 """Scanning for slots that have passed, and claiming what is to run now.
 
 All of one scan happens in one `BEGIN IMMEDIATE` transaction, so that of two processes that scan the same slot
-exactly one claims it. Which slots have passed is `schedule`'s affair.
+exactly one claims it. `schedule` computes which slots have passed.
 """
 
 import sqlite3
@@ -40,12 +40,12 @@ from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import MISSED
 from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, parse, previous_slot, slots_between
 
-#: By how much a slot that was waited for can be late and still be on time; later it is a replay.
+#: A slot that was waited for is on time up to so late; later it is a replay.
 _ON_TIME = timedelta(seconds=60)
-#: How long a lease that has run out is left alone: its owner may just have slept, with the whole machine.
+#: How long a process waits after a lease has run out: the owner may have slept with the machine.
 _PATIENCE = timedelta(seconds=15)
 _INSTANT = timedelta(microseconds=1)
-#: A clock that says less is wrong.
+#: A clock that shows an earlier instant is wrong.
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -63,16 +63,16 @@ def register_jobs(
     """
     _require_sane_clock(now)
     with ledger.writing() as connection:
-        known = _registered(connection, ledger)
+        registered = _registered(connection, ledger)
         for name, schedule in jobs.items():
             identity = schedule.fingerprint if schedule else ""
-            if known.get(name, "") != identity:
+            if registered.get(name, "") != identity:
                 _store_cursor(connection, name, identity, now)
-                _retract_missed(connection, ledger, name, now, schedule=_parsed(known.get(name, "")))
-        for name in known.keys() - jobs.keys():
-            if known[name] and exclusive:
+                _retract_missed(connection, ledger, name, now, schedule=_parsed(registered.get(name, "")))
+        for name in registered.keys() - jobs.keys():
+            if registered[name] and exclusive:
                 _store_cursor(connection, name, "", now)
-                _retract_missed(connection, ledger, name, now, schedule=_parsed(known[name]))
+                _retract_missed(connection, ledger, name, now, schedule=_parsed(registered[name]))
 
 
 def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, ScanResult]:
@@ -139,7 +139,7 @@ class _JobScan:
             "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
         ).fetchone()
         stored = optional_instant(row[1]) if row and row[0] == schedule.fingerprint else None
-        since = max((known for known in (stored, self.cursor.accounted_until) if known), default=self.now)
+        since = max((until for until in (stored, self.cursor.accounted_until) if until), default=self.now)
         if since > self.now:  # the clock went backwards
             _retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)
             since = self.now
@@ -165,18 +165,18 @@ class _JobScan:
 
     def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
         """Return what is to run, given that no run of the job goes on."""
-        found = due_and_missed(self.cursor.schedule, since, self.now)
-        missed = self._record(found.missed, replaced=found.due is not None)
-        if found.due or found.missed:
+        passed = due_and_missed(self.cursor.schedule, since, self.now)
+        missed = self._record(passed.missed, replaced=passed.due is not None)
+        if passed.due or passed.missed:
             _store_cursor(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
-        if found.due is None or slots_that_ran(self.connection, self.cursor.job, found.due, found.due):
+        if passed.due is None or slots_that_ran(self.connection, self.cursor.job, passed.due, passed.due):
             return self._resume(latest, missed)
         interrupted = mark_interrupted(self.connection, latest, self.now) if latest else None
         _retract_missed(
-            *(self.connection, self.ledger, self.cursor.job, found.due - _INSTANT),
+            *(self.connection, self.ledger, self.cursor.job, passed.due - _INSTANT),
             schedule=self.cursor.schedule,
         )
-        claim = Claim(job=self.cursor.job, slot=found.due, trigger=self._trigger(found.due))
+        claim = Claim(job=self.cursor.job, slot=passed.due, trigger=self._trigger(passed.due))
         claim = claim_slot(self.connection, self.ledger, claim, self.now)
         return ScanResult(claim=claim, missed=missed, interrupted=interrupted)
 
@@ -248,12 +248,12 @@ def _registered(connection: sqlite3.Connection, ledger: Ledger) -> Mapping[str, 
     return registered
 
 
-def _store_cursor(connection: sqlite3.Connection, job: str, identity: str, looked: datetime) -> None:
+def _store_cursor(connection: sqlite3.Connection, job: str, identity: str, accounted_until: datetime) -> None:
     connection.execute(
         "INSERT INTO cavecron_job (name, schedule, looked_until) VALUES (?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET"
         " schedule = excluded.schedule, looked_until = excluded.looked_until",
-        (job, identity, utc_text(looked)),
+        (job, identity, utc_text(accounted_until)),
     )
 
 

@@ -1,4 +1,4 @@
-"""How far a process has followed its jobs, for a ledger that is behind it."""
+"""Writing cursors of a process into a ledger that is behind them, such as a restored backup."""
 
 from collections.abc import Sequence
 from datetime import datetime

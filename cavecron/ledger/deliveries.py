@@ -114,14 +114,14 @@ class Deliveries:
         with self.ledger.reading() as connection:
             if connection is None:
                 return []
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT old.id, recipient FROM cavecron_delivery JOIN cavecron_run AS old ON old.id = run"  # noqa: S608
                 " JOIN cavecron_run AS this ON this.id = ? AND this.job = old.job AND this.id > old.id"
                 f" WHERE cavecron_delivery.{IN_FLIGHT} AND old.state <> 'running'"
                 " AND (old.slot < ? OR (old.trigger = 'manual' AND old.slot > ?))",
                 (self.run, utc_text(before), utc_text(ahead)),
             )
-            return [(run, str(recipient)) for run, recipient in found]
+            return [(run, str(recipient)) for run, recipient in rows]
 
     def close_abandoned(self, run: int, recipient: str, update: DeliveryUpdate, *, now: datetime) -> None:
         """Record at `now` (aware) the end of a mail that `in_flight_of_dead_runs` returned."""
@@ -145,10 +145,10 @@ def _previous(state: object, error: object) -> PreviousDelivery:
 def _update(
     connection: sqlite3.Connection, run: int, recipient: str, update: DeliveryUpdate, *, at: str
 ) -> None:
-    known = connection.execute(
+    row = connection.execute(
         "SELECT mail FROM cavecron_delivery WHERE run = ? AND recipient = ?", (run, recipient)
     ).fetchone()
-    mail = known[0] if known and isinstance(known[0], int) else None
+    mail = row[0] if row and isinstance(row[0], int) else None
     if update.log is not None:
         mail = update.log(connection, mail)
     connection.execute(

@@ -1,7 +1,7 @@
 """Who holds a run: names of processes, and whether the process of a name is still there.
 
-A name tells host, process and, on Linux, enough of the machine to know that a process is gone. Where that
-cannot be known (another host, another container, another system) only the lease tells.
+A name holds the host, the process and, on Linux, the boot and start time, so that a dead process can be
+recognised. On another host, in another container or on another system only the lease counts.
 """
 
 import os
@@ -34,11 +34,11 @@ def is_dead(owner: str) -> bool:
     if not start:
         return False
     try:
-        os.kill(process, 0)  # kill(2): signal 0 only asks, and sees what /proc hides
+        os.kill(process, 0)  # kill(2): signal 0 only checks, and finds processes that /proc hides
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
-        pass  # it is there, and somebody else's
+        pass  # it exists, under another user
     now = _start_time(process)
     return now is not None and now != start
 
@@ -62,7 +62,7 @@ def _here(owner: str) -> tuple[int, str]:
 def _machine() -> str:
     """Return what the processes share that can see each other: a boot, and a namespace of process numbers.
 
-    Blank where the system does not tell.
+    Blank where the system does not say.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

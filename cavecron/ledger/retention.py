@@ -1,4 +1,4 @@
-"""Deleting cavecron's own past, gently: what nobody will ask for, and nothing that still guards something.
+"""Deleting old rows of the ledger in short transactions, but none that still guards a slot or a mail.
 
 Kept in any case: what runs, the last runs of each job, slots that can still be claimed (by the clock of `now`
 they are not a day old), and runs with a mail whose fate is unknown.

@@ -1,7 +1,7 @@
 """Runs: claiming one, keeping its lease, ending it.
 
-What is written here was read in the same transaction. Which row came later is told by their order, never by
-stored instants: clocks are wrong now and then. It knows no schedule.
+Each function reads and writes within the transaction of its caller. The order of rows says which came later,
+never stored instants: clocks are wrong now and then. It knows no schedule.
 """
 
 import sqlite3
@@ -235,10 +235,10 @@ def _end_dead_runs(connection: sqlite3.Connection, ledger: Ledger, job: str, now
     """Raise AlreadyRunningError if somebody executes `job`; what dead processes left is interrupted."""
     for run in running_rows(connection, ledger, job):
         if lease_is_valid(run, ledger, now):
-            left = min(run.lease_until - now, 2 * ledger.lease) if run.lease_until else ledger.lease
+            remaining = min(run.lease_until - now, 2 * ledger.lease) if run.lease_until else ledger.lease
             raise AlreadyRunningError(
                 f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
-                f" dans {left.seconds + 1} s"
+                f" dans {remaining.seconds + 1} s"
             )
         mark_interrupted(connection, run, now)
 
@@ -253,7 +253,7 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
             _packed(claim.users),
         ),
     )
-    # A row that somebody deleted may have left what belonged to a run of this number.
+    # Rows of a deleted run that had this number may still be there.
     connection.execute("DELETE FROM cavecron_delivery WHERE run = ?", (cursor.lastrowid,))
     return Claim(
         run=cursor.lastrowid or 0, job=claim.job, slot=claim.slot, trigger=claim.trigger, users=claim.users

@@ -3,9 +3,9 @@
 The ledger lies in the application's own file, so that there is one file to back up, and one transaction for a
 mail's row in `email_log` and its delivery. Nothing is written while nothing happens. It knows no row.
 
-SQLite has those who wait for a lock try again and again, for up to half a minute; where a thousand runs end
-at once that is not enough. So the threads of one process queue here, and the one that writes also does the
-work of the others that wait, in the same transaction.
+A connection that waits for SQLite's lock polls for up to half a minute, which is too short when a thousand
+runs end at once. So the threads of one process queue here, and the one that writes also writes for the others
+that wait, in the same transaction (group commit).
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ from cavecron.ledger.process_id import process_token
 if TYPE_CHECKING:
     import logging
 else:
-    logging = lazy_module("logging")  # a ledger that nobody has edited does without
+    logging = lazy_module("logging")  # only for rows that somebody has edited
 
 _T = TypeVar("_T")
 
@@ -109,7 +109,7 @@ class _PendingWrite(Generic[_T]):
     def apply(self, connection: sqlite3.Connection) -> None:
         try:
             self._results.append(self._work(connection))
-        except CavecronError as error:  # refused before anything was written: no affair of the others
+        except CavecronError as error:  # refused before anything was written: the others are not concerned
             self.error = error
 
     @property

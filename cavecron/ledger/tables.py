@@ -6,6 +6,7 @@ It knows neither what the rows mean nor who writes them.
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from cavecron.database.columns import missing_columns
 from cavecron.database.sqlite import transaction
 from cavecron.errors import CavecronError
 
@@ -36,7 +37,7 @@ _COLUMNS: Mapping[str, str] = {
 #: What a ledger of an earlier release lacks that can be read all the same.
 _NEWER = frozenset({"cavecron_scheduler"})
 
-#: Conditions of partial indices: SQLite uses one only for a query that says its condition word by word.
+#: Conditions of partial indices: SQLite uses one only for a query that repeats its condition literally.
 SLOT_RUN = "state <> 'missed' AND trigger <> 'manual'"
 MANUAL_RUN = "trigger = 'manual'"
 MISSED = "state = 'missed'"
@@ -57,8 +58,9 @@ _INDICES: Mapping[str, str] = {
 #: What earlier releases had instead.
 _FORMER_INDICES = ("cavecron_run_job", "cavecron_run_running")
 
-_SHAPES: Mapping[str, str] = {
-    table: ", ".join(part.split()[0] for part in columns.partition(", PRIMARY")[0].split(", "))
+#: The names of each table's columns.
+_SHAPES: Mapping[str, tuple[str, ...]] = {
+    table: tuple(part.split()[0] for part in columns.partition(", PRIMARY")[0].split(", "))
     for table, columns in _COLUMNS.items()
 }
 
@@ -139,14 +141,10 @@ def _present(connection: sqlite3.Connection) -> set[str]:
 def _check_shapes(connection: sqlite3.Connection, present: Sequence[str]) -> None:
     if not present:
         return
-    columns = ", ".join(f"{table}.{name}" for table in present for name in _SHAPES[table].split(", "))
-    try:
-        connection.execute(f"SELECT {columns} FROM {', '.join(present)} LIMIT 0")  # noqa: S608 - constants
-    except sqlite3.OperationalError as error:
-        if "no such column" not in str(error):
-            raise
-        table, _, _column = str(error).rpartition(": ")[2].partition(".")
+    missing = missing_columns(connection, {table: _SHAPES[table] for table in present})
+    if missing:
+        table, _, _column = missing[0].partition(".")
         raise LedgerError(
-            f"la table {table} n'a pas la forme attendue ({error}) : quelqu'un l'a modifiée ; la supprimer"
-            f" (DROP TABLE {table}), cavecron la refera vide"
-        ) from error
+            f"la table {table} n'a pas la forme attendue (no such column: {missing[0]}) : quelqu'un l'a"
+            f" modifiée ; la supprimer (DROP TABLE {table}), cavecron la refera vide"
+        )

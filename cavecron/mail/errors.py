@@ -11,7 +11,7 @@ class RecipientRefusedError(CavecronError):
 
 
 class SenderRefusedError(RecipientRefusedError):
-    """One mail was refused because of whom or through whom it is sent: so may all the others be."""
+    """One mail was refused because of its sender or the account: others may be refused too."""
 
 
 class TemporaryRecipientError(TemporaryError):
@@ -43,7 +43,7 @@ class ServerUnavailableError(TemporaryError):
 
 
 class ThrottledError(ServerUnavailableError):
-    """The server wants to be left alone for a while; `closing` where it may only mean this connection."""
+    """The server accepts no mail for a while; `closing` where it may only close this connection."""
 
     def __init__(self, text: str, *, closing: bool = False) -> None:
         self.closing = closing

@@ -164,16 +164,16 @@ def _newest_first(movements: Sequence[tuple[int, Movement]]) -> tuple[Movement, 
 
 def _cellar(name: str, bottles: Quantity, capacity: Quantity) -> Cellar:
     rate = round(bottles / capacity * 100, 1) if capacity > 0 else 0.0
-    # A capacity of next to nothing is a slip; JSON has no word for an infinite rate.
+    # A capacity near zero is a mistake, and JSON cannot write an infinite rate.
     return Cellar(name=name, bottles=bottles, capacity=capacity, fill_rate=rate if isfinite(rate) else 0.0)
 
 
 def _entry(row: WineRow, count: Quantity, at: datetime) -> Movement:
-    known = attributes(row.extra_attributes)
+    details = attributes(row.extra_attributes)
     return Movement(
         name=text(row.name).strip(),
-        vintage=vintage(known.get("year")),
-        region=region(known.get("region")),
+        vintage=vintage(details.get("year")),
+        region=region(details.get("region")),
         quantity=count,
         cellar=optional_text(row.cellar),
         at=at,

@@ -52,13 +52,13 @@ _DARK = {
 }
 
 
-def _dark_rule(name: str, background: str, letters: str) -> str:
-    colours = (("background-color", background), ("color", letters))
+def _dark_rule(name: str, background: str, text: str) -> str:
+    colours = (("background-color", background), ("color", text))
     declared = ";".join(f"{prop}:{colour} !important" for prop, colour in colours if colour)
     return f".{name}{{{declared}}}"
 
 
-# Only dark mode, round corners and the air around badges live here: where it is dropped, all reads well.
+# Only dark mode, round corners and space around badges: a mail reads well where this is dropped.
 _STYLE = (
     ".round{border-radius:8px}.left{border-radius:8px 0 0 8px}.pill{border-radius:12px;padding:3px 5px}\n"
     "@media (prefers-color-scheme:dark){"

@@ -10,7 +10,7 @@ from cavecron.report.model import Quantity, Vintage
 from cavecron.text import plain
 
 _FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
-#: Beyond this a number in percent says nothing but that the capacity is a slip.
+#: A larger percentage only means that the capacity is wrong.
 _HIGHEST_RATE = 9999
 #: More digits, and longer words, than these say nothing of a year.
 _LONGEST_YEAR, _LONGEST_VINTAGE = 8, 40
@@ -93,10 +93,10 @@ def quoted(text: str | None, limit: int) -> str:
     return f"«\u00a0{words}\u00a0»" if (words := cleaned(text, limit)) else ""
 
 
-def joined(known: Sequence[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     """Return the pieces that say something, with dots between them."""
     # A line may end with the dot, and does not begin with it.
-    return "\u00a0· ".join(piece for piece in known if piece)
+    return "\u00a0· ".join(piece for piece in parts if piece)
 
 
 def listed(clauses: Sequence[str]) -> str:

@@ -100,13 +100,13 @@ def period(report: WeeklyReport, zone: ZoneInfo) -> str:
 def lead(report: WeeklyReport) -> str:
     """Return the sentence that matters most: how many wines of each urgency, the most pressing first."""
     counts = report.urgencies
-    told: list[str] = []
+    parts: list[str] = []
     for count, forms in zip((counts.urgent, counts.optimal, counts.soon), _LEADS, strict=True):
         if count:
-            number = grouped(count) if told else counted(count, "vin")
-            told.append(f"{number} {forms[count > 1]}")
-    if told:
-        return f"{listed(told)}."
+            number = grouped(count) if parts else counted(count, "vin")
+            parts.append(f"{number} {forms[count > 1]}")
+    if parts:
+        return f"{listed(parts)}."
     return NOTHING_PRESSES if report.statistics.bottles else EMPTY_CELLAR
 
 
@@ -163,7 +163,7 @@ def _counts(urgencies: UrgencyCounts) -> Iterator[Badge]:
 def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
     """Word a wine to drink, with the reason why it was chosen, in the calendar year `year`."""
     peak = f"apogée\u00a0{vintage(wine.peak)}" if wine.peak is not None else ""
-    known = (
+    parts = (
         counted(wine.quantity, "bouteille"),
         peak,
         cleaned(wine.subcategory, limits.name),
@@ -172,7 +172,7 @@ def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
     return Card(
         title=titled(wine.name, wine.vintage, limits),
         badge=_BADGES[wine.urgency],
-        lines=(joined(known), f"Priorité {wine.score}/100 d’après {_basis(wine, year)}"),
+        lines=(joined(parts), f"Priorité {wine.score}/100 d’après {_basis(wine, year)}"),
         quote=quoted(wine.note, limits.note),
     )
 
@@ -259,14 +259,14 @@ def _week(activity: Activity, zone: ZoneInfo, limits: Limits) -> Iterator[Block]
 def balance(activity: Activity) -> str:
     """Return '6 bouteilles entrées · 2 bouteilles sorties · solde +4'."""
     entered = counted(activity.bottles_in, "bouteille entrée")
-    left = counted(activity.bottles_out, "bouteille sortie")
+    removed = counted(activity.bottles_out, "bouteille sortie")
     sign = "+" if activity.net > 0 else ""
-    return joined((entered, left, f"solde\u00a0{sign}{grouped(activity.net)}"))
+    return joined((entered, removed, f"solde\u00a0{sign}{grouped(activity.net)}"))
 
 
 def movement_row(movement: Movement, zone: ZoneInfo, limits: Limits = FULL) -> Row:
     """Word bottles that came or went, with the day in `zone`."""
-    known = (
+    parts = (
         french.date(movement.at.astimezone(zone)),
         cleaned(movement.region, limits.name),
         cleaned(movement.cellar, limits.name),
@@ -274,6 +274,6 @@ def movement_row(movement: Movement, zone: ZoneInfo, limits: Limits = FULL) -> R
     return Row(
         amount=f"{grouped(movement.quantity)}\u00a0×",
         title=titled(movement.name, movement.vintage, limits),
-        lines=(joined(known),),
+        lines=(joined(parts),),
         quote=quoted(movement.comment, limits.comment),
     )

@@ -96,7 +96,7 @@ def _nearest(fields: CronFields, minute: int, *, forward: bool) -> int | None:
 
 def _at(expression: str, minute: int, *, both: bool) -> "croniter.croniter[datetime]":
     """Return croniter with an expression, standing at a local time."""
-    times = copy.copy(_croniter(expression, both=both))  # to go its own way: threads share what was read
+    times = copy.copy(_croniter(expression, both=both))  # a copy: threads share the cached one
     times.set_current(_EPOCH + minute * _MINUTE)
     return times
 

@@ -134,19 +134,19 @@ def count_slots(schedule: Schedule, after: datetime, until: datetime) -> int:
     return slots
 
 
-def due_and_missed(schedule: Schedule, looked: datetime, now: datetime) -> DueAndMissed:
-    """Return what became of the slots after `looked`, up to and at `now`.
+def due_and_missed(schedule: Schedule, since: datetime, now: datetime) -> DueAndMissed:
+    """Return what became of the slots after `since`, up to and at `now`.
 
     The latest of them counts: it is due if it is less than an hour late. All others were missed.
     """
-    first = next_slot(schedule, looked)
+    first = next_slot(schedule, since)
     if first is None or first > now:
         return DueAndMissed(due=None, missed=None)
     second = next_slot(schedule, first)  # nearly always to come: what is asked next, and remembered
     latest = first if second is None or second > now else previous_slot(schedule, now) or first
     if now - latest >= GRACE:
-        return DueAndMissed(due=None, missed=slots_between(schedule, looked, latest))
-    missed = slots_between(schedule, looked, latest - timedelta.resolution) if latest > first else None
+        return DueAndMissed(due=None, missed=slots_between(schedule, since, latest))
+    missed = slots_between(schedule, since, latest - timedelta.resolution) if latest > first else None
     return DueAndMissed(due=latest, missed=missed)
 
 

@@ -95,8 +95,8 @@ class StopSignal:
         finally:
             asked.cancel()
         if not call.done() and self.stopping:
-            left = grace if end is None else min(grace, max(0.0, end - loop.time()))
-            await asyncio.wait({call}, timeout=left)
+            remaining = grace if end is None else min(grace, max(0.0, end - loop.time()))
+            await asyncio.wait({call}, timeout=remaining)
         return call.done()
 
     async def sleep(self, seconds: float) -> None:

@@ -23,11 +23,12 @@ _LOG = logging.getLogger("cavecron.runner")
 
 #: Seconds that the ledger gets to record an end while the process is being stopped.
 _LAST_WRITE = 1.0
-#: Seconds that it gets otherwise where somebody waits for it: more than a lock is waited for.
+#: Seconds that it gets for a run by hand: longer than the wait for a lock.
 _LONGEST_WRITE = 60.0
 #: Seconds that a dead-man service and an alert get.
 _LAST_WORD = 60.0
-#: Seconds between two tries to record an end: fewer than others have patience with a lease that has run out.
+#: Seconds between two tries to record an end: less than other processes wait before they take over a run
+#: whose lease has run out.
 _PAUSE = 10.0
 
 
@@ -39,11 +40,11 @@ async def finish_run(
     result: RunResult,
     stop: StopSignal,
     options: Options,
-    start_told: "asyncio.Future[None] | None",
+    start_notice: "asyncio.Future[None] | None",
 ) -> None:
     """Log and record how an attempt at a run ended, and send the notifications that are configured.
 
-    The notification of the start, `start_told`, is sent first: services expect start before end.
+    The notification of the start, `start_notice`, is sent first: services expect start before end.
     """
     log_end(job, result, context.settings.zone)
     if not await _record(claim, context, result=result, stop=stop, options=options):
@@ -52,26 +53,26 @@ async def finish_run(
     settings = context.settings
     asked = settings.jobs[job.name].ping_url or settings.alert_to
     if asked and result.state != "interrupted" and not result.retry_at:
-        if start_told is not None:
-            await stop.wait_for(start_told, seconds=_LAST_WORD, grace=_LAST_WRITE)
-        telling = tell(
+        if start_notice is not None:
+            await stop.wait_for(start_notice, seconds=_LAST_WORD, grace=_LAST_WRITE)
+        notifying = notify(
             context,
             lambda: notifications.notify_finished(
                 claim, result, job=job, settings=settings, clock=context.clock
             ),
         )
-        await stop.wait_for(telling, seconds=_LAST_WORD, grace=_LAST_WRITE)
+        await stop.wait_for(notifying, seconds=_LAST_WORD, grace=_LAST_WRITE)
 
 
-def tell(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
+def notify(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
     """Begin to send a notification; an error is logged, and raised nowhere."""
-    telling = context.threads.start("notify", call)
-    telling.add_done_callback(_log_failure)
-    return telling
+    notifying = context.threads.start("notify", call)
+    notifying.add_done_callback(_log_failure)
+    return notifying
 
 
-def _log_failure(telling: "asyncio.Future[None]") -> None:
-    error = None if telling.cancelled() else telling.exception()
+def _log_failure(notifying: "asyncio.Future[None]") -> None:
+    error = None if notifying.cancelled() else notifying.exception()
     if isinstance(error, CavecronError):
         _LOG.warning("Personne n'a pu être prévenu : %s", error)
     elif error:
@@ -87,7 +88,7 @@ async def _record(
     keeps the database from being written as long as the slot could run again, but not while stopping.
     A run by hand waits only for a lock, and not for long.
     """
-    clock, told, patient = context.clock, "", options.wait_for_database
+    clock, last_trouble, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
     while True:
         writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
@@ -100,7 +101,7 @@ async def _record(
         if over or not passing or isinstance(trouble, LeaseLostError):
             _LOG.error("Job %s : sa fin n'a pu être notée, %s", claim.job, trouble)
             return False
-        if str(trouble) != told:
+        if str(trouble) != last_trouble:
             _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", claim.job, trouble)
-        told = str(trouble)
+        last_trouble = str(trouble)
         await stop.sleep(_PAUSE)

@@ -42,5 +42,5 @@ async def _keep(claim: Claim, context: RunContext, stop: StopSignal) -> None:
             stop.lease_lost = error
         except CavecronError as error:
             _LOG.warning("Job %s : bail non renouvelé, %s", claim.job, error)
-        except Exception:  # the run goes on, and so do its renewals
+        except Exception:  # the job works on, and the next renewal may succeed
             _LOG.exception("Job %s : bail non renouvelé, erreur interne", claim.job)

@@ -39,8 +39,8 @@ def ping(url: str, event: Literal["start", "success", "failure"], body: str = ""
         with urllib.request.urlopen(request, timeout=_PATIENCE):  # noqa: S310
             pass
     except (OSError, ValueError, HTTPException) as error:  # the URL is a secret: the error's name must do
-        said = error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-        _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, said)
+        status = error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+        _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, status)
 
 
 def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:

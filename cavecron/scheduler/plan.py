@@ -12,7 +12,7 @@ from itertools import count
 from cavecron.jobs.job import Job
 from cavecron.ledger.models import JobCursor
 
-#: A step back of the clock that is more than a correction.
+#: A step back of the clock that is larger than a correction by NTP.
 _STEP_BACK = timedelta(seconds=1)
 
 

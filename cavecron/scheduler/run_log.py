@@ -1,6 +1,6 @@
 """What the log says of slots and runs: sentences that people grep for.
 
-They are the runner's and the scheduler's: it is their names that stand before them.
+They are logged under the names of the runner and the scheduler.
 """
 
 import logging
@@ -25,8 +25,8 @@ def log_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
         return
     when = moment(claim.slot.astimezone(zone))
     if claim.attempt > 1:
-        what = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
-        _RUNNER.info("Job %s : reprise %s du %s, tentative %d", job.name, what, when, claim.attempt)
+        kind = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
+        _RUNNER.info("Job %s : reprise %s du %s, tentative %d", job.name, kind, when, claim.attempt)
     else:
         late = duration(now - claim.slot)
         _RUNNER.info("Job %s : rattrapage du créneau du %s, %s de retard", job.name, when, late)

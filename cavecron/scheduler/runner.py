@@ -1,4 +1,4 @@
-"""One run, from its claim to its outcome: by the scheduler or by hand, it is this path.
+"""One run, from its claim to its outcome: the scheduler and `cavecron run` share this path.
 
 The job works in a thread of its own; meanwhile its lease is renewed and its time is watched. It decides
 nothing that a job decides. The fixed sentences of the log are in `run_log` and `jobs.weekly_reports`.
@@ -17,7 +17,7 @@ from cavecron.lazy import lazy_module
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import Claim
 from cavecron.scheduler.context import Options, RunContext, StopSignal
-from cavecron.scheduler.finish import finish_run, tell
+from cavecron.scheduler.finish import finish_run, notify
 from cavecron.scheduler.lease import kept_lease
 from cavecron.scheduler.retry import result_of_error, result_of_outcome
 from cavecron.scheduler.run_log import log_start
@@ -55,11 +55,11 @@ async def execute_run(
     """
     attempt = _Attempt(claim=claim, job=job, context=context, stop=stop, options=options)
     log_start(claim, job, context.settings.zone, context.clock.now())
-    start_told = attempt.tell_start()
+    start_notice = attempt.notify_start()
     try:
         outcome = await attempt.work()
         result, error = result_of_outcome(outcome, claim, context.clock.now()), None
-    except LeaseLostError as lost:  # whoever has the run tells of its end
+    except LeaseLostError as lost:  # the process that took the run over reports its end
         _LOG.warning("Job %s : %s", job.name, lost)
         raise
     except CavecronError as failure:
@@ -69,7 +69,9 @@ async def execute_run(
         error = JobCrashedError(f"{type(failure).__name__} : {failure}")
     if error is not None:
         result = result_of_error(error, claim, context.clock.now())
-    await finish_run(*(claim, job, context), result=result, stop=stop, options=options, start_told=start_told)
+    await finish_run(
+        *(claim, job, context), result=result, stop=stop, options=options, start_notice=start_notice
+    )
     if error is not None:
         raise error
     return outcome
@@ -136,7 +138,7 @@ class _Attempt:
             raise StoppedError("le job ignore l'arrêt (il n'appelle pas run.check()) : abandonné")
         raise HungError("le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné", work)
 
-    def tell_start(self) -> "asyncio.Future[None] | None":
+    def notify_start(self) -> "asyncio.Future[None] | None":
         """Tell the job's dead-man service, if it has one, that a run began."""
         url = self.context.settings.jobs[self.job.name].ping_url
-        return tell(self.context, lambda: notifications.ping(url, "start")) if url else None
+        return notify(self.context, lambda: notifications.ping(url, "start")) if url else None

@@ -1,7 +1,7 @@
 """The scheduler: it sleeps until a slot, has it claimed and run, and stops when it is told to.
 
-It decides nothing: what has passed and what may run is `ledger.catch_up`'s affair, how a run goes is
-`runner`'s. Idle it touches no file, and wakes only to look at the clock.
+It decides nothing: `ledger.catch_up` decides which slots have passed and what runs, `runner` executes a run.
+While idle it touches no file, and wakes up only to read the clock.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from cavecron.ledger.runs import RunMissingError
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import next_slot
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
-from cavecron.scheduler.finish import tell
+from cavecron.scheduler.finish import notify
 from cavecron.scheduler.plan import ClockWatch, JobState, Plan
 from cavecron.scheduler.registration import Registration
 from cavecron.scheduler.run_log import log_next_slots, log_scan, losses
@@ -32,7 +32,7 @@ else:
 
 _LOG = logging.getLogger("cavecron.daemon")
 
-#: After a database that cannot be read or written, how long until the next try.
+#: How long it waits after an error of the database until the next try.
 _PAUSE = timedelta(seconds=30)
 #: Jobs that one transaction scans: it stays short however many share a minute.
 _AT_ONCE = 100
@@ -131,24 +131,24 @@ class Scheduler:
         while not self._stop.stopping:
             await clock.wait(self._wakeup, self._next_look())
             self._wakeup.clear()
-            now, looked = clock.now(), watch.monotonic
+            now, unsure_since = clock.now(), watch.monotonic
             if watch.look(now, clock.monotonic()):
-                self._plan.scan_all(now, clock_unsure_since=looked)
+                self._plan.scan_all(now, clock_unsure_since=unsure_since)
             due = self._plan.take_due(now, min(self._places, _AT_ONCE))
-            for states in self._by_certainty(due, now, looked):
+            for states in self._by_certainty(due, now, unsure_since):
                 await self._scan(states)
 
     def _by_certainty(
-        self, due: Sequence[JobState], now: datetime, looked: float
+        self, due: Sequence[JobState], now: datetime, unsure_since: float
     ) -> Iterator[Sequence[JobState]]:
         """Yield jobs whose instants can be trusted, and those that were scanned by a clock that was ahead.
 
-        `looked` is when the clock was read before, in seconds of the monotonic clock.
+        `unsure_since` is when the clock was read before, in seconds of the monotonic clock.
         """
         for state in due:
             ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
             if ahead and state.clock_unsure_since is None:
-                state.clock_unsure_since = looked
+                state.clock_unsure_since = unsure_since
         sure = [state for state in due if state.clock_unsure_since is None]
         yield from filter(None, (sure, [state for state in due if state.clock_unsure_since is not None]))
 
@@ -187,7 +187,7 @@ class Scheduler:
         elif str(error) != self._last_error:
             _LOG.warning("%s ; nouvel essai toutes les %d s", error, _PAUSE.seconds)
         self._last_error = str(error)
-        self._tell_long_absence(self._last_error)
+        self._notify_long_absence(self._last_error)
         return False
 
     async def _scan(self, states: Sequence[JobState]) -> None:
@@ -217,7 +217,7 @@ class Scheduler:
         """Act on what a scan came to."""
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
-        self._tell_losses(state.job, result)
+        self._notify_losses(state.job, result)
         if result.busy:
             self._plan.add(state, result.next_scan or now + _PAUSE)
         elif result.claim:
@@ -242,7 +242,7 @@ class Scheduler:
         options = Options(wait_for_database=True, recorded=ends.append)
         try:
             await execute_run(claim, state.job, self._context, stop=stop, options=options)
-        except HungError as error:  # never two of a job at a time, not even where one does not stop
+        except HungError as error:  # two runs of a job never overlap, not even if one ignores its stop
             await stop.wait_for(error.work)
         except RunMissingError:
             self._registration.forget()
@@ -269,22 +269,22 @@ class Scheduler:
         del self._running[task]
         self._wakeup.set()
 
-    def _tell_losses(self, job: Job, result: ScanResult) -> None:
+    def _notify_losses(self, job: Job, result: ScanResult) -> None:
         """Notify of slots that are missed for good, and of runs that are given up."""
         settings = self._context.settings
         sentences = list(losses(result, settings.zone))
         if sentences and (settings.jobs[job.name].ping_url or settings.alert_to):
             clock = self._context.clock
-            tell(
+            notify(
                 self._context,
                 lambda: notifications.notify_losses(sentences, job=job, settings=settings, clock=clock),
             )
 
-    def _tell_long_absence(self, reason: str) -> None:
+    def _notify_long_absence(self, reason: str) -> None:
         """Notify once of a database that has been away for an hour."""
         settings, seconds = self._context.settings, self._context.clock.monotonic()
         if self._away_since is None:
             self._away_since = seconds
         elif seconds - self._away_since >= _LONG_AWAY:
             self._away_since = float("inf")
-            tell(self._context, lambda: notifications.notify_absence(reason, settings, self._context.clock))
+            notify(self._context, lambda: notifications.notify_absence(reason, settings, self._context.clock))

@@ -16,7 +16,7 @@ def on_stop(ask: Callable[[], None]) -> None:
 
     def receive(number: int) -> None:
         if asked:
-            os._exit(128 + number)  # process 1 of a container has no default action that would end it
+            os._exit(128 + number)  # process 1 of a container ignores signals that have no handler
         asked.append(number)
         ask()
 

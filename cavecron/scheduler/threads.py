@@ -1,6 +1,6 @@
 """Blocking calls from an asyncio program, each in a daemon thread of its own.
 
-Never the loop's default pool: that one is joined at exit, and a call that hangs would hold the process.
+The loop's default pool is not used: it is joined at exit, so that a call that hangs would hold the process.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Threads(Protocol):
 
 
 class DaemonThreads:
-    """A new thread for each call; nobody ever joins it."""
+    """A new thread for each call; it is never joined."""
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
         """Begin `call` in a thread called `name`; the future gets what it returns or raises.
@@ -43,9 +43,9 @@ class DaemonThreads:
                 result = call()
             except BaseException as error:  # handed over, and raised where the future is awaited
                 passed_on = error if isinstance(error, Exception) else RuntimeError(repr(error))
-                _tell(loop, _fail, future, passed_on)
+                _call_in_loop(loop, _fail, future, passed_on)
             else:
-                _tell(loop, _succeed, future, result)
+                _call_in_loop(loop, _succeed, future, result)
 
         try:
             Thread(target=work, name=f"cavecron-{name}", daemon=True).start()
@@ -66,7 +66,7 @@ def retrieve(future: "asyncio.Future[_T]") -> None:
         future.exception()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *arguments: object) -> None:
+def _call_in_loop(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *arguments: object) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody waits for this call any more
         loop.call_soon_threadsafe(settle, *arguments)
 

@@ -1,7 +1,7 @@
-"""A machine whose time is made up: its clock is set, it sleeps, and a year on it takes a moment.
+"""A machine with simulated time: its clock can be set, it can sleep, and a year takes a moment.
 
 The scheduler on it is the real one: it waits by the clock of its `Process`, and makes its blocking calls
-through it. It knows neither jobs nor ledger; what happens to the machine is said by who owns it.
+through it. It knows neither jobs nor ledger; its owner decides what happens to the machine.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class SimulatedMachine:
 
 
 class _Idle(selectors.BaseSelector):
-    """Where the loop would wait for the world, the machine's time goes on instead."""
+    """Takes the place of the loop's wait for events: the time of the machine goes on instead."""
 
     def __init__(self, machine: SimulatedMachine) -> None:
         self._machine = machine
@@ -243,7 +243,7 @@ class Process:
 
 
 class KeptConnection(sqlite3.Connection):
-    """A connection that survives those who close it."""
+    """A connection whose close() does nothing: the database in memory would be lost."""
 
     def close(self) -> None:
         """Leave no transaction behind, and nothing that forbids to write; the connection itself stays."""

@@ -205,9 +205,9 @@ def _lasting(span: timedelta) -> Function:
     def function(run: Run) -> str:
         begin = begun.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
         run.check()
-        left = span - timedelta(seconds=run.clock.monotonic() - begin)
-        if left > timedelta():
-            raise StillWorkingError(min(left, _STEP))
+        remaining = span - timedelta(seconds=run.clock.monotonic() - begin)
+        if remaining > timedelta():
+            raise StillWorkingError(min(remaining, _STEP))
         return ""
 
     return function
@@ -232,21 +232,23 @@ def _outcomes(
     settings: Settings, entries: Sequence[HistoryEntry], simulation: _Simulation, begin: datetime
 ) -> list[SlotOutcome]:
     """Return the outcome of each slot that the ledger knows, or that passed by the wall clock."""
-    known: dict[tuple[datetime, str], HistoryEntry | None] = {
+    entry_by_slot: dict[tuple[datetime, str], HistoryEntry | None] = {
         (slot, past.job): past
         for past in entries
         for slot in _slots_of(past, settings.jobs[past.job].schedule)
     }
-    found = Counter(name for slot, name in known if begin < slot <= simulation.machine.now())
+    recorded = Counter(name for slot, name in entry_by_slot if begin < slot <= simulation.machine.now())
     for name, job in settings.jobs.items():
-        if job.enabled and found[name] < count_slots(job.schedule, begin, simulation.machine.now()):
+        if job.enabled and recorded[name] < count_slots(job.schedule, begin, simulation.machine.now()):
             for slot in _slots(job.schedule, begin, simulation.machine.now()):
-                known.setdefault((slot, name), None)
+                entry_by_slot.setdefault((slot, name), None)
     outcomes = []
     previous: dict[str, HistoryEntry] = {}
-    for (slot, name), entry in sorted(known.items(), key=itemgetter(0)):
-        told = [*_busy(previous.get(name), slot), *simulation.about(slot, ran=_ran(entry))]
-        outcomes.append(_outcome(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *told]))
+    for (slot, name), entry in sorted(entry_by_slot.items(), key=itemgetter(0)):
+        reasons = [*_busy(previous.get(name), slot), *simulation.about(slot, ran=_ran(entry))]
+        outcomes.append(
+            _outcome(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *reasons])
+        )
         if entry and _ran(entry):
             previous[name] = entry
     return outcomes
@@ -276,12 +278,12 @@ def _slots_of(entry: HistoryEntry, schedule: Schedule) -> Iterable[datetime]:
     return _slots(schedule, entry.slot - timedelta.resolution, entry.last_slot)
 
 
-def _outcome(slot: datetime, job: str, entry: HistoryEntry | None, told: list[str]) -> SlotOutcome:
+def _outcome(slot: datetime, job: str, entry: HistoryEntry | None, notes: list[str]) -> SlotOutcome:
     if entry and entry.attempt > 1:
-        told.append(f"interrompu et repris : {entry.attempt} tentatives")
+        notes.append(f"interrompu et repris : {entry.attempt} tentatives")
     if entry and entry.reason:
-        told.append(entry.reason)
-    reasons = tuple(text for text in dict.fromkeys(told) if text)
+        notes.append(entry.reason)
+    reasons = tuple(text for text in dict.fromkeys(notes) if text)
     if entry is None:
         return SlotOutcome(job=job, slot=slot, state="pending", trigger="slot", reasons=reasons)
     return SlotOutcome(

@@ -23,8 +23,8 @@ class _Batch:
 class BatchingLog:
     """A DeliveryLog in which whoever comes first waits for the others, as long as recording usually takes.
 
-    Two workers that are answered by turns would cost a transaction for each mail otherwise. `expected`
-    returns how many of them have something to record soon.
+    Otherwise two workers that get their answers alternately would need a transaction for each mail.
+    `expected` returns how many of them have something to record soon.
     """
 
     def __init__(self, log: DeliveryLog, expected: Callable[[], int]) -> None:

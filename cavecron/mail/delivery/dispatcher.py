@@ -42,7 +42,7 @@ class DeliveryState:
         now = monotonic()
         self._limiter.count(now)
         if isinstance(error, ThrottledError):
-            if is_first or not error.closing:  # else the server is only done with that connection
+            if is_first or not error.closing:  # otherwise the server only closes this connection
                 self.limit.most = 1
                 self._pause(error)
         elif isinstance(error, ServerBusyError):
@@ -56,12 +56,12 @@ class DeliveryState:
         if not isinstance(error, CavecronError):
             self.fail(error)
         elif self.limit.open > 1 and not self.queue.is_probing:
-            left = self.limit.remove()
-            _LOG.info("Le serveur n'accepte pas plus de connexions (%d gardées) : %s", left, error)
+            remaining = self.limit.remove()
+            _LOG.info("Le serveur n'accepte pas plus de connexions (%d gardées) : %s", remaining, error)
             return False
         elif isinstance(error, ThrottledError) and self.limit.is_proven:
             self._pause(error)
-        else:  # what was welcome a moment ago may be so again
+        else:  # more connections were accepted before, and may be again
             self.fail(ServerUnavailableError(str(error)) if self.limit.is_proven else error)
         return True
 

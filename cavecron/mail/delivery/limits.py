@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 _MINUTE = 60.0
-#: Seconds: the longest pause for a refusal that concerned one mail, and only may mean all of them.
+#: Seconds: the longest pause after a refusal of one mail that may concern all of them.
 _LONGEST_HINT = 5.0
 #: Seconds: what recording may seem to take.
 _LONGEST_WINDOW, _SHORTEST_WINDOW = 0.1, 0.001

@@ -27,7 +27,9 @@ def responses(way: str, username: str, password: str) -> Sequence[Response]:
         return (lambda _: b"\0" + name + b"\0" + secret,)
     if way == "LOGIN":
         return (lambda _: name, lambda _: secret)
-    return (lambda said: name + b" " + hmac.new(secret, _decoded(said), "md5").hexdigest().encode(),)
+    return (
+        lambda challenge: name + b" " + hmac.new(secret, _decoded(challenge), "md5").hexdigest().encode(),
+    )
 
 
 def _decoded(challenge: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""One SMTP connection on which nothing lasts longer than it may.
+"""One SMTP connection on which each step has a deadline.
 
 smtplib's own time limit is one for each read: a server that sends a byte a second is never late. Here a
 step (a command and its whole reply) has one deadline. It knows no configuration, no user and no French
@@ -10,11 +10,11 @@ import socket
 import ssl
 from base64 import b64encode
 from contextlib import suppress
-from enum import Enum, auto
 from time import monotonic
 
 from cavecron.mail.smtp.auth import responses, usable_ways
 from cavecron.mail.smtp.connect import connect, remaining
+from cavecron.mail.smtp.errors import BrokenError, GarbledError, MissingError, RefusedError, SmtpError, Step
 
 #: Octets of one reply, all its lines together; RFC 5321, 4.5.3.1.5 asks for 512 a line.
 _LONGEST_REPLY = 65_536
@@ -25,65 +25,10 @@ _LONGEST_INITIAL = 480
 LONGEST_ANSWER = 600.0
 
 
-class Step(Enum):
-    """Where in the dialogue with the server something happened."""
-
-    CONNECT = auto()
-    HANDSHAKE = auto()
-    GREETING = auto()
-    HELLO = auto()
-    STARTTLS = auto()
-    LOGIN = auto()
-    SENDER = auto()
-    RECIPIENT = auto()
-    CONTENT = auto()
-    #: All of the message is out, its final dot too: whether it was accepted is the server's to say.
-    DATA_REPLY = auto()
-    RESET = auto()
-    QUIT = auto()
-
-
-class SmtpError(Exception):
-    """Something went wrong at a step."""
-
-    def __init__(self, step: Step, said: bytes = b"") -> None:
-        self.step = step
-        self.said = said
-        super().__init__(step.name)
-
-
-class RefusedError(SmtpError):
-    """The server answered, and its answer is no: `code` is 400 or more."""
-
-    def __init__(self, step: Step, code: int, said: bytes) -> None:
-        self.code = code
-        super().__init__(step, said)
-
-
-class BrokenError(SmtpError):
-    """The connection is of no more use; `cause` is what the system said."""
-
-    def __init__(self, step: Step, cause: OSError) -> None:
-        self.cause = cause
-        super().__init__(step)
-
-
-class GarbledError(SmtpError):
-    """What came is no reply of SMTP's, or not one to what was asked."""
-
-
-class MissingError(SmtpError):
-    """The server does not offer an extension that is needed; `said` is what it offers instead."""
-
-    def __init__(self, step: Step, extension: str, said: bytes = b"") -> None:
-        self.extension = extension
-        super().__init__(step, said)
-
-
 class SmtpClient(smtplib.SMTP):
     """A connection to an SMTP server; `limit` in seconds is what each step may last in all.
 
-    But for the answer to a message, which may take `answer_limit`. `ehlo_name` is what this machine calls
+    The answer to a message may take `answer_limit`. `ehlo_name` is what this machine calls
     itself, its address where that is None.
     """
 
@@ -116,10 +61,10 @@ class SmtpClient(smtplib.SMTP):
     def hello(self) -> None:
         """Say EHLO, or HELO to a server of before 1995, and learn what is offered."""
         self.step = Step.HELLO
-        code, said = self.ehlo()
+        code, text = self.ehlo()
         if 500 <= code <= 599:
-            code, said = self.helo()
-        self._accepted((code, said))
+            code, text = self.helo()
+        self._accepted((code, text))
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Go over to TLS in mid-dialogue; what the server offered before is forgotten (RFC 3207, 4.2)."""
@@ -127,14 +72,14 @@ class SmtpClient(smtplib.SMTP):
         if not self.has_extn("starttls"):
             raise MissingError(self.step, "STARTTLS")
         self._accepted(self.docmd("STARTTLS"))
-        if self._received:  # sent in clear by whoever is in between, to be taken for encrypted
+        if self._received:  # injected in clear before TLS, to be read as if it had been encrypted
             raise GarbledError(self.step, bytes(self._received))
         self.step = Step.HANDSHAKE
         self._encrypt(context, host)
         self.hello()
 
     def login_ways(self) -> list[str]:
-        """Return the ways to log in that both sides know, in the order in which they are worth a try."""
+        """Return the ways to log in that both sides know, the most common first."""
         self.step = Step.LOGIN
         offered = self.esmtp_features.get("auth", "").upper().split()
         ways = usable_ways(offered, encrypted=isinstance(self.sock, ssl.SSLSocket))
@@ -146,20 +91,20 @@ class SmtpClient(smtplib.SMTP):
         """Log in by one way."""
         self.step = Step.LOGIN
         answers = list(responses(way, username, password))
-        code, said = 501, b""
+        code, text = 501, b""
         if way == "PLAIN":
             initial = b64encode(answers[0](b"")).decode()
             if len(initial) <= _LONGEST_INITIAL:
-                code, said = self.docmd("AUTH", f"{way} {initial}")
+                code, text = self.docmd("AUTH", f"{way} {initial}")
         if code in (500, 501, 504):  # no initial response, or not by this server (RFC 4954, 4)
-            code, said = self.docmd("AUTH", way)
+            code, text = self.docmd("AUTH", way)
         while code == 334 and answers:
             try:
-                answer = answers.pop(0)(said)
+                answer = answers.pop(0)(text)
             except ValueError as error:
-                raise GarbledError(self.step, said) from error
-            code, said = self.docmd(b64encode(answer).decode())
-        self._accepted((code, said))
+                raise GarbledError(self.step, text) from error
+            code, text = self.docmd(b64encode(answer).decode())
+        self._accepted((code, text))
 
     def transmit(self, content: bytes, sender: str, recipient: str) -> None:
         """Hand a message over; return only after the server has taken responsibility for it."""
@@ -213,31 +158,31 @@ class SmtpClient(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         """Return the code and the text of the reply that ends the step."""
-        said: list[bytes] = []
+        text: list[bytes] = []
         room = _LONGEST_REPLY
         while room > 0:
             line = self._line(room)
             room -= len(line)
             if not (line[:3].isdigit() and line[3:4] in (b" ", b"-", b"")):
                 raise GarbledError(self.step, line)
-            said.append(line[4:].strip())
+            text.append(line[4:].strip())
             if line[3:4] != b"-":
-                return int(line[:3]), b"\n".join(said)
-        raise GarbledError(self.step, b" ".join(said[:3]))
+                return int(line[:3]), b"\n".join(text)
+        raise GarbledError(self.step, b" ".join(text[:3]))
 
     def _hear_why(self) -> None:
         """Raise the refusal that a server may have sent before it closed the connection in mid-message."""
         with suppress(BrokenError, GarbledError):
-            code, said = self.getreply()
+            code, text = self.getreply()
             if code >= 400:
-                raise RefusedError(self.step, code, said)
+                raise RefusedError(self.step, code, text)
 
     def _begin(self, step: Step, limit: float | None = None) -> None:
         self.step = step
         self._deadline = monotonic() + (self._limit if limit is None else limit)
 
     def _ready(self) -> socket.socket:
-        """Return the socket, told how much of the step's time is left."""
+        """Return the socket, its time limit set to the rest of the step's."""
         if self.sock is None:
             raise ConnectionAbortedError
         self.sock.settimeout(remaining(self._deadline))
@@ -259,11 +204,11 @@ class SmtpClient(smtplib.SMTP):
         return line.rstrip(b"\r")
 
     def _accepted(self, reply: tuple[int, bytes], *, wanted: int = 2) -> None:
-        code, said = reply
+        code, text = reply
         if code >= 400:
-            raise RefusedError(self.step, code, said)
+            raise RefusedError(self.step, code, text)
         if code // 100 != wanted:
-            raise GarbledError(self.step, b"%d %s" % (code, said))
+            raise GarbledError(self.step, b"%d %s" % (code, text))
 
     def _encrypt(self, context: ssl.SSLContext, host: str) -> None:
         try:

@@ -49,8 +49,8 @@ def _resolved(host: str, port: int, deadline: float) -> Sequence[Address]:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answers.put([(family, address) for family, _, _, _, address in found])
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([(family, address) for family, _, _, _, address in addresses])
         except (OSError, UnicodeError) as error:  # UnicodeError: a label of more than 63 characters
             answers.put(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, host))
 

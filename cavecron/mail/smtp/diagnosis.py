@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cavecron.mail.smtp.client import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.config import SmtpConfig
+from cavecron.mail.smtp.errors import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.probe import Protocol
 from cavecron.mail.smtp.redaction import redacted
 from cavecron.mail.smtp.refusal import is_about_ehlo, is_about_relay, is_about_sender, is_quota
@@ -70,8 +70,8 @@ def explain(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -
 
 def quoted(error: SmtpError, config: SmtpConfig) -> str:
     """Return what the server said: printable, at most 200 characters, without our secrets."""
-    said = redacted(error.said, config.username, config.password).decode("utf-8", "replace")
-    words = "".join(letter if letter.isprintable() else " " for letter in said)
+    reply = redacted(error.reply, config.username, config.password).decode("utf-8", "replace")
+    words = "".join(letter if letter.isprintable() else " " for letter in reply)
     code = f"{error.code} " if isinstance(error, RefusedError) else ""
     text = (code + " ".join(words.split())).strip()
     return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
@@ -90,8 +90,8 @@ def _meaning(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) 
         if isinstance(error.cause, ssl.SSLError) and not _is_hiccup(error.cause):
             return _encryption(error.cause), False
         return _network(error, config), True
-    said = quoted(error, config)
-    return f"réponse incompréhensible {_STEPS[error.step]} (« {said} ») ; {_TO_NOTHING}", False
+    reply = quoted(error, config)
+    return f"réponse incompréhensible {_STEPS[error.step]} (« {reply} ») ; {_TO_NOTHING}", False
 
 
 def _may_be_wrong_port(error: SmtpError, config: SmtpConfig) -> bool:
@@ -150,37 +150,37 @@ def _missing(error: MissingError, config: SmtpConfig) -> str:
 
 
 def _refusal(error: RefusedError, config: SmtpConfig) -> str:
-    said = quoted(error, config)
+    reply = quoted(error, config)
     if is_quota(error):
         return (
-            f"quota d'envoi atteint ({said}) ; le reste partira plus tard, ou demander une limite plus haute"
+            f"quota d'envoi atteint ({reply}) ; le reste partira plus tard, ou demander une limite plus haute"
             " au fournisseur"
         )
     if error.code < 500:
         name = f", ou {_TO_NAME}" if is_about_ehlo(error) else ""
-        return f"refus passager {_STEPS[error.step]} ({said}) ; réessayer plus tard{name}"
+        return f"refus passager {_STEPS[error.step]} ({reply}) ; réessayer plus tard{name}"
     if error.step is Step.LOGIN:
         return (
-            f"identification refusée ({said}) ; corriger le nom d'utilisateur et le mot de passe {_WHERE}"
+            f"identification refusée ({reply}) ; corriger le nom d'utilisateur et le mot de passe {_WHERE}"
             " (beaucoup de fournisseurs demandent un mot de passe d'application)"
         )
-    return _setting(error, config, said)
+    return _setting(error, config, reply)
 
 
-def _setting(error: RefusedError, config: SmtpConfig, said: str) -> str:
+def _setting(error: RefusedError, config: SmtpConfig, reply: str) -> str:
     """Return which setting a refusal for good is about."""
     name = f", ou {_TO_NAME}" if error.step is Step.HELLO else ""
     text = (
-        f"refus {_STEPS[error.step]} ({said}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}{name}"
+        f"refus {_STEPS[error.step]} ({reply}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}{name}"
     )
     if error.code == 530:
-        text = f"identification exigée ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
+        text = f"identification exigée ({reply}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
     elif error.step is not Step.HELLO and is_about_ehlo(error):
-        text = f"le nom de cette machine est refusé ({said}) ; {_TO_NAME}"
+        text = f"le nom de cette machine est refusé ({reply}) ; {_TO_NAME}"
     elif is_about_relay(error):
-        text = f"relais refusé ({said}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
+        text = f"relais refusé ({reply}) ; donner un nom d'utilisateur et un mot de passe {_WHERE}"
     elif is_about_sender(error):
-        text = f"expéditeur {config.sender_email!r} refusé ({said}) ; le corriger {_WHERE}"
+        text = f"expéditeur {config.sender_email!r} refusé ({reply}) ; le corriger {_WHERE}"
     return text
 
 

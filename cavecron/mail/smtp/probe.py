@@ -24,16 +24,16 @@ _PATIENCE = 3.0
 def probe(host: str, port: int, limit: float) -> Protocol:
     """Return what answers on the port, after `limit` seconds for each of two attempts at most."""
     limit = min(limit, _PATIENCE)
-    said = _reaction(host, port, limit)
-    if said.startswith((b"\x15\x03", b"\x16\x03")):  # a TLS record: alert, handshake (RFC 8446, 5.1)
+    answer = _reaction(host, port, limit)
+    if answer.startswith((b"\x15\x03", b"\x16\x03")):  # a TLS record: alert, handshake (RFC 8446, 5.1)
         return "tls"
-    if said[:3].isdigit() and said[3:4] in (b" ", b"-"):
+    if answer[:3].isdigit() and answer[3:4] in (b" ", b"-"):
         return "smtp"
-    if said.startswith(b"HTTP/"):
+    if answer.startswith(b"HTTP/"):
         return "http"
     if _shakes_hands(host, port, limit):
         return "tls"
-    return "unknown" if said else "silent"
+    return "unknown" if answer else "silent"
 
 
 def _reaction(host: str, port: int, limit: float) -> bytes:
@@ -47,14 +47,14 @@ def _reaction(host: str, port: int, limit: float) -> bytes:
 
 
 def _first(connection: socket, deadline: float) -> bytes:
-    said = b""
-    while len(said) < 5:
+    answer = b""
+    while len(answer) < 5:
         connection.settimeout(remaining(deadline))
         more = connection.recv(64)
         if not more:
             break
-        said += more
-    return said
+        answer += more
+    return answer
 
 
 def _shakes_hands(host: str, port: int, limit: float) -> bool:

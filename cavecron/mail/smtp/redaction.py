@@ -1,6 +1,6 @@
-"""What a mail server said, without our secrets: some repeat in a reply what they were sent.
+"""Replies of a mail server without our secrets: some servers repeat what they were sent.
 
-Pure. Words that only look like a secret stay: they often tell most.
+Pure. Words that only look like a secret stay: they are often the reason.
 """
 
 import json
@@ -15,16 +15,16 @@ _SHORT = 4
 _REMOVED = b" "
 
 
-def redacted(said: bytes, username: str | None, password: str | None) -> bytes:
-    """Return `said` without the password: in clear, quoted in some way, in base64, or a large part of it."""
+def redacted(reply: bytes, username: str | None, password: str | None) -> bytes:
+    """Return `reply` without the password: in clear, quoted in some way, in base64, or a large part of it."""
     if not password:
-        return said
+        return reply
     for secret in sorted(_shapes(username or "", password), key=len, reverse=True):
         pattern = re.escape(secret)
         if len(secret) < _SHORT:
             pattern = rb"(?<![^\s'\"<>()\[\]:;,])" + pattern + rb"(?![^\s'\"<>()\[\]:;,.])"
-        said = re.sub(pattern, _REMOVED, said, flags=re.IGNORECASE)
-    words = re.split(rb"(\s+)", said)
+        reply = re.sub(pattern, _REMOVED, reply, flags=re.IGNORECASE)
+    words = re.split(rb"(\s+)", reply)
     return b"".join(_REMOVED if _gives_away(word, username or "", password) else word for word in words)
 
 

@@ -1,4 +1,4 @@
-"""What kind of refusal a server's reply is, by its codes and its words: whose trouble it is.
+"""What a server's refusal is about, by its codes and words: the mail, the sender, or everybody.
 
 Pure. Enhanced status codes (RFC 3463) mean little from one provider to the next, so their words count too;
 both were collected from what users of mail programs have reported.
@@ -6,7 +6,7 @@ both were collected from what users of mail programs have reported.
 
 import re
 
-from cavecron.mail.smtp.client import RefusedError, Step
+from cavecron.mail.smtp.errors import RefusedError, Step
 
 #: How much an account may send: Gmail's 5.4.5, Exchange's 5.1.90 and its store, and what others say.
 _QUOTA = re.compile(
@@ -30,24 +30,24 @@ _HELO = re.compile(rb"\b(?:helo|ehlo)\b|fully.qualified host", re.IGNORECASE)
 
 def is_quota(error: RefusedError) -> bool:
     """Return whether the account has sent as much as it may, for now."""
-    return bool(_QUOTA.search(error.said)) and not _ONE_MAIL.search(error.said)
+    return bool(_QUOTA.search(error.reply)) and not _ONE_MAIL.search(error.reply)
 
 
 def is_about_relay(error: RefusedError) -> bool:
     """Return whether the server carries mails to others only for whom it knows."""
-    return error.step in (Step.RECIPIENT, Step.CONTENT, Step.DATA_REPLY) and bool(_RELAY.search(error.said))
+    return error.step in (Step.RECIPIENT, Step.CONTENT, Step.DATA_REPLY) and bool(_RELAY.search(error.reply))
 
 
 def is_about_ehlo(error: RefusedError) -> bool:
     """Return whether the name is refused that this machine gives itself."""
-    return error.step is Step.HELLO or bool(_HELO.search(error.said))
+    return error.step is Step.HELLO or bool(_HELO.search(error.reply))
 
 
 def is_about_sender(error: RefusedError) -> bool:
     """Return whether the sender is refused; 552 is about the size of the mail, wherever it is said."""
     if error.step is Step.SENDER:
         return error.code != 552
-    return bool(_SENDER.search(error.said))
+    return bool(_SENDER.search(error.reply))
 
 
 def is_for_everybody(error: RefusedError) -> bool:

@@ -1,4 +1,4 @@
-"""Mails by SMTP: one connection, and whom each trouble on it concerns.
+"""Mails by SMTP: one connection, and whether an error on it concerns one mail or all.
 
 It knows no table and no job. Nothing is sent twice here: only the caller may decide that.
 """
@@ -25,17 +25,10 @@ from cavecron.mail.errors import (
 from cavecron.mail.message import check_address
 from cavecron.mail.models import Message
 from cavecron.mail.smtp.auth import WAYS
-from cavecron.mail.smtp.client import (
-    LONGEST_ANSWER,
-    BrokenError,
-    MissingError,
-    RefusedError,
-    SmtpClient,
-    SmtpError,
-    Step,
-)
+from cavecron.mail.smtp.client import LONGEST_ANSWER, SmtpClient
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.errors import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.probe import Protocol, probe
 from cavecron.mail.smtp.refusal import is_for_everybody, is_quota
 
@@ -125,7 +118,7 @@ class SmtpTransport:
             raise self._judged(error, recipient) from error
 
     def close(self) -> None:
-        """Take leave of the server."""
+        """Say QUIT and close the connection, if there is one."""
         client, self._client = self._client, None
         if client:
             client.quit(_LONGEST_QUIT)
@@ -196,7 +189,7 @@ class SmtpTransport:
     def _diagnosed(self, error: SmtpError) -> CavecronError:
         config = self._config
         ask = partial(probe, config.host, config.port, self._limit)
-        if self._reached.is_set():  # it spoke what it should, and likes no more connections now
+        if self._reached.is_set():  # the protocol was right before; the server takes no more connections now
             ask = partial(_expected_protocol, config)
         diagnosis = explain(error, config, ask)
         if not diagnosis.temporary:
@@ -227,7 +220,7 @@ class SmtpTransport:
         return PermanentServerError(text) if ours else RecipientRefusedError(text)
 
     def _refused(self, error: RefusedError) -> CavecronError:
-        said = quoted(error, self._config)
+        reply = quoted(error, self._config)
         if error.code == 421:
             return ThrottledError(str(self._diagnosed(error)), closing=not is_quota(error))
         if error.code == 530:
@@ -237,9 +230,9 @@ class SmtpTransport:
         if error.code >= 500 and is_for_everybody(error):
             return SenderRefusedError(str(self._diagnosed(error)))
         if error.code >= 500:
-            return RecipientRefusedError(f"refusé par le serveur : {said}")
-        return (ServerBusyError if _busy(error.said) else TemporaryRecipientError)(
-            f"refus passager du serveur : {said}"
+            return RecipientRefusedError(f"refusé par le serveur : {reply}")
+        return (ServerBusyError if _busy(error.reply) else TemporaryRecipientError)(
+            f"refus passager du serveur : {reply}"
         )
 
 
@@ -250,16 +243,16 @@ def _timed_out(error: SmtpError) -> bool:
 def _most_telling(refused: Mapping[str, SmtpError]) -> SmtpError | None:
     """Return the error of the most common way, but for one that only says that the way is not known."""
     errors = [refused[way] for way in WAYS if way in refused]
-    known = [
+    telling = [
         error for error in errors if not (isinstance(error, RefusedError) and error.code in (500, 501, 504))
     ]
-    return next(iter(known or errors), None)
+    return next(iter(telling or errors), None)
 
 
-def _busy(said: bytes) -> bool:
-    if _GREYLISTED.search(said):
+def _busy(reply: bytes) -> bool:
+    if _GREYLISTED.search(reply):
         return False
-    return bool((_CODED_BUSY if _CODED.search(said) else _WORDED_BUSY).search(said))
+    return bool((_CODED_BUSY if _CODED.search(reply) else _WORDED_BUSY).search(reply))
 
 
 def _expected_protocol(config: SmtpConfig) -> Protocol:

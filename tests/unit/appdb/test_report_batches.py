@@ -73,7 +73,7 @@ def test_reports_are_the_same_however_they_are_cut(cellar: CellarFile, limits: d
     _fill(cellar, users=4, wines=30)
     cellar.user("nobody", None)
     cellar.user("empty")
-    assert _reports(cellar.database, **limits) == _reports(cellar.database, rows=10**6, letters=10**9)
+    assert _reports(cellar.database, **limits) == _reports(cellar.database, rows=10**6, characters=10**9)
 
 
 @pytest.mark.parametrize("limits", [{"rows": 1, "overrun": 1}, {"rows": 10**6}], ids=["cut", "whole"])

@@ -41,7 +41,7 @@ def _plan(**environ: str) -> Plan:
         load(environ, lambda path: _SECRET),
         environ,
         titles={"weekly_reports": "envoi des rapports hebdomadaires", "cleanup": "nettoyage"},
-        known=known_names(),
+        variables=known_names(),
         now=NOW,
         version="1.2.3",
     )

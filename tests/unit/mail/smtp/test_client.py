@@ -8,14 +8,8 @@ from time import monotonic
 
 import pytest
 
-from cavecron.mail.smtp.client import (
-    BrokenError,
-    GarbledError,
-    MissingError,
-    RefusedError,
-    SmtpClient,
-    SmtpError,
-)
+from cavecron.mail.smtp.client import SmtpClient
+from cavecron.mail.smtp.errors import BrokenError, GarbledError, MissingError, RefusedError, SmtpError
 from tests.support.authority import authority
 from tests.support.fake_smtp.faults import Fault, Step, Trap, delay, dribble, endless, reply
 from tests.support.fake_smtp.server import HostileServer
@@ -100,7 +94,7 @@ def test_a_login_that_nobody_knows_is_missing() -> None:
     ):
         with pytest.raises(MissingError) as caught:
             client.login_ways()
-        assert caught.value.said == b"XOAUTH2 GSSAPI"
+        assert caught.value.reply == b"XOAUTH2 GSSAPI"
 
 
 def test_what_is_smuggled_in_before_tls_is_not_believed(tmp_path: Path) -> None:

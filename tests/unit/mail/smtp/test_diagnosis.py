@@ -6,9 +6,9 @@ import ssl
 
 import pytest
 
-from cavecron.mail.smtp.client import BrokenError, GarbledError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.config import Security, SmtpConfig
 from cavecron.mail.smtp.diagnosis import explain
+from cavecron.mail.smtp.errors import BrokenError, GarbledError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.probe import Protocol
 from tests.support.check_helpers import WHERE
 

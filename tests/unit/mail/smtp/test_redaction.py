@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from cavecron.mail.smtp.client import RefusedError, Step
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.errors import RefusedError, Step
 from cavecron.mail.smtp.probe import Protocol
 
 
