@@ -144,6 +144,7 @@ def test_a_database_that_is_locked_from_the_start_is_told(
     assert server.connections == 0
 
 
+@pytest.mark.slow  # a run by hand waits ten seconds before it records its end once more
 @pytest.mark.parametrize("mail", [1, 5])
 def test_a_disk_that_fills_up_during_the_run_stops_it(
     small_disk: Callable[[int], Path], server: HostileServer, mail: int

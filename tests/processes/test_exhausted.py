@@ -30,7 +30,7 @@ from cavecron import job
 
 def work(run):
     """Lasts for a while."""
-    for _ in range(20):
+    for _ in range(8):
         run.check()
         Event().wait(0.05)
 
@@ -80,6 +80,7 @@ def wait_until_all_have_ended(cellar: CellarFile, running: Daemon) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_hundred_jobs_in_a_minute_need_few_threads(cellar: CellarFile) -> None:
     """Sixteen run at a time, and all of them in the end, where a hundred could not."""
     with daemon(variables(cellar), at=BEFORE, prefix=allow_threads(40)) as running:
@@ -88,6 +89,7 @@ def test_a_hundred_jobs_in_a_minute_need_few_threads(cellar: CellarFile) -> None
         assert running.stop()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_system_without_threads_is_told_and_no_slot_is_forgotten(cellar: CellarFile) -> None:
     """Each job that got none has failed, and is tried again; the scheduler lives, and stops when told to."""
     few = variables(cellar, CAVECRON_MAX_RUNNING="100")

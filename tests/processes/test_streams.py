@@ -74,8 +74,14 @@ def shell(cellar: CellarFile, arguments: str, redirection: str) -> "subprocess.C
     )
 
 
-@pytest.mark.parametrize("redirection", REDIRECTIONS)
-@pytest.mark.parametrize("arguments", ["run hop", "run hop --json", "run weekly_reports"])
+@pytest.mark.parametrize(
+    ("arguments", "redirection"),
+    [
+        *(("run hop", redirection) for redirection in REDIRECTIONS),
+        *(("run hop --json", redirection) for redirection in REDIRECTIONS[-3:]),
+        *(("run weekly_reports", redirection) for redirection in REDIRECTIONS[-3:]),
+    ],
+)
 def test_a_job_is_done_whatever_becomes_of_what_it_says(
     cellar: CellarFile, arguments: str, redirection: str
 ) -> None:
@@ -89,7 +95,7 @@ def test_a_job_is_done_whatever_becomes_of_what_it_says(
     assert cellar.rows("SELECT state FROM cavecron_run") == [("succeeded",)]
 
 
-@pytest.mark.parametrize("arguments", ["next", "next -n 3000", "history", "history --json"])
+@pytest.mark.parametrize("arguments", ["next", "next -n 300", "history", "history --json"])
 def test_a_listing_that_cannot_be_written_is_told(cellar: CellarFile, arguments: str) -> None:
     """The disk is full."""
     shell(cellar, "run hop", "")
@@ -98,7 +104,7 @@ def test_a_listing_that_cannot_be_written_is_told(cellar: CellarFile, arguments:
     assert done.stderr == "cavecron : la sortie n'a pu être écrite : disque plein\n"
 
 
-@pytest.mark.parametrize("arguments", ["next -n 3000", "history", "run nope"])
+@pytest.mark.parametrize("arguments", ["next -n 300", "history", "run nope"])
 @pytest.mark.parametrize("redirection", ["| true", ">&- 2>&-", "2>/dev/full", "2>&-"])
 def test_a_reader_that_leaves_ends_a_listing_quietly(
     cellar: CellarFile, arguments: str, redirection: str

@@ -78,6 +78,7 @@ def test_a_run_that_ended_early_says_how_many_are_left(cellar: CellarFile) -> No
         )
 
 
+@pytest.mark.slow  # what is refused for now is tried again after ten seconds
 def test_a_run_by_hand_finishes_what_an_accident_has_left(cellar: CellarFile) -> None:
     """Whoever starts it anew within the hour wants nobody to be written to twice."""
     for name in ("marie", "paul"):
@@ -129,6 +130,7 @@ def test_a_number_that_comes_again_inherits_nothing(cellar: CellarFile) -> None:
         assert server.copies() == {"marie@example.org": 2}
 
 
+@pytest.mark.slow
 def test_a_mail_has_one_row_in_the_applications_log_however_often_it_is_tried(cellar: CellarFile) -> None:
     """Refused for now, its row says so; accepted later, the same row says that."""
     cellar.user("marie")
