@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cavecron.config import parsing
 from cavecron.config.database_url import database_path, display_url
+from cavecron.config.mail_access import mail_access_problems
 from cavecron.config.parsing import EnvReader, InvalidValueError, Variable, hidden
 from cavecron.config.timezone import SCHEDULER_TIMEZONE, UTC, ZoneOf, read_zone
 from cavecron.config.variables import declared, misspelt, setting
@@ -241,7 +242,8 @@ def load(
     )
     if problems or reader.problems:
         raise ConfigurationError([*problems, *reader.problems])
-    return replace(settings, warnings=(*settings.warnings, *_useless(settings, read_file)))
+    unusable = mail_access_problems(settings.smtp_keys, settings.smtp_ca_file, read_file)
+    return replace(settings, warnings=(*settings.warnings, *unusable))
 
 
 def _read(reader: EnvReader, settings: type[Any]) -> dict[str, Any]:
@@ -266,19 +268,3 @@ def _schedule(reader: EnvReader, job: JobDefaults, zone: ZoneInfo) -> Schedule:
     by_fields = f"{of_hour} {of_day} * * {of_week}"
     default = job.cron if job.cron and not simple else by_fields
     return reader.read(replace(cron, default=default, parse=partial(_expression, zone=zone)))
-
-
-def _useless(settings: Settings, read_file: Callable[[str], str]) -> Iterator[str]:
-    """Yield a warning for each thing that a mail server may need and that cannot work as it is."""
-    keys, ca_file = settings.smtp_keys, settings.smtp_ca_file
-    for position, key in enumerate(keys, start=1):
-        if not parsing.is_fernet_key(key):
-            which = f" (clé n° {position} sur {len(keys)})" if len(keys) > 1 else ""
-            yield f"SMTP_ENCRYPTION_KEY{which} : une clé Fernet, 32 octets en base64 url-safe, est attendue"
-    if ca_file is not None:
-        try:
-            usable = "-----BEGIN CERTIFICATE-----" in read_file(str(ca_file))
-        except (OSError, ValueError, InvalidValueError):
-            usable = False
-        if not usable:
-            yield f"SMTP_CA_FILE={str(ca_file)!r} : un fichier lisible de certificats PEM est attendu"

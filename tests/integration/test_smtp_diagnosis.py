@@ -3,12 +3,10 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -25,8 +23,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
     """Return what makes an authority, or gives the one that was made before."""
 
     @cache
-    def make(*names: str, days: float = 1) -> Authority:
-        return authority(tmp_path_factory.mktemp("authority"), *names, lasts=timedelta(days=days))
+    def make() -> Authority:
+        return authority(tmp_path_factory.mktemp("authority"))
 
     return make
 
@@ -115,65 +113,6 @@ def test_a_server_without_starttls_is_told(cellar: CellarFile) -> None:
     with HostileServer() as server:
         said = sick(examined(cellar, server.port, use_tls=1))
     assert said.startswith(f"STARTTLS n'est pas proposé ; choisir SSL/TLS {WHERE} (souvent port 465), ou")
-
-
-@pytest.mark.parametrize("security", ["starttls", "tls"])
-@pytest.mark.parametrize(
-    ("names", "days", "trusted", "said"),
-    [
-        (
-            (),
-            1,
-            False,
-            "d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA",
-        ),
-        ((), -1, True, "périmé ; le renouveler sur le serveur de mail"),
-        ((), 5, True, "qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?"),
-        (("mail.example.org",), 1, True, f"établi pour un autre nom ; donner {WHERE} le nom que porte le"),
-    ],
-    ids=["unknown authority", "expired", "not yet valid", "other name"],
-)
-def test_a_certificate_is_told_by_what_is_wrong_with_it(
-    cellar: CellarFile,
-    made: Callable[..., Authority],
-    *,
-    security: str,
-    names: tuple[str, ...],
-    days: float,
-    trusted: bool,
-    said: str,
-) -> None:
-    """With the setting to change, or where to look."""
-    ca = made(*names, days=days)
-    with HostileServer(tls=security, context=ca.context()) as server:  # type: ignore[arg-type]
-        ca_file = ca.ca_file if trusted else ""
-        found = sick(examined(cellar, server.port, ca_file=ca_file, **SECURITY[security]))
-    assert found.startswith("il présente un certificat " + said)
-
-
-def test_a_certificate_of_another_name_is_told_too(
-    cellar: CellarFile, made: Callable[..., Authority]
-) -> None:
-    """OpenSSL has one code for an address, as above, and one for a name."""
-    ca = made("mail.example.org")
-    with HostileServer(tls="tls", context=ca.context()) as server:
-        result = examined(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
-    assert sick(result).startswith("il présente un certificat établi pour un autre nom ; donner")
-
-
-@pytest.mark.parametrize("content", [None, "", "pas un certificat"], ids=["missing", "empty", "no PEM"])
-def test_a_ca_file_that_is_none_is_told(
-    cellar: CellarFile, tmp_path: Path, made: Callable[..., Authority], content: str | None
-) -> None:
-    """By the name of the variable."""
-    path = tmp_path / "ca.pem"
-    if content is not None:
-        path.write_text(content)
-    with HostileServer(tls="tls", context=made().context()) as server:
-        result = examined(cellar, server.port, ca_file=path, use_ssl=1)
-    assert result.code == 1
-    wanted = "un fichier lisible de certificats PEM est attendu"
-    assert line(result) == f"✗ Envoi : SMTP_CA_FILE='{path}' : {wanted}"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,19 @@
 """How to reach a mail server. Pure: it does not know where that is stored."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 Security = Literal["tls", "starttls", "plain"]
+
+#: How a certificate begins in PEM (RFC 7468, 2).
+PEM_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+#: What is wanted of the file that SMTP_CA_FILE names.
+CERTIFICATES_WANTED = (
+    f"un fichier de certificats PEM ({PEM_CERTIFICATE}) est attendu ; convertir un certificat DER par"
+    " « openssl x509 -inform der »"
+)
+REGULAR_FILE_WANTED = "un fichier ordinaire de 1 Mo au plus est attendu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +34,13 @@ class SmtpConfig:
     sender_email: str
     sender_name: str
     timeout: float
+
+
+def ca_file_problem(path: Path, why: str) -> str:
+    """Return the sentence that SMTP_CA_FILE, which is `path`, cannot be used."""
+    return f"SMTP_CA_FILE={str(path)!r} : {why}"
+
+
+def unreadable(why: str) -> str:
+    """Return what is wrong with a file of certificates that cannot be opened."""
+    return f"fichier illisible ({why}) ; est-il monté dans le conteneur ?"

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cavecron.mail.smtp.certificates import certificate_problem
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.errors import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.probe import Protocol
@@ -24,18 +25,6 @@ _TO_STARTTLS = f"choisir STARTTLS (TLS) au lieu de SSL {_WHERE}, ou donner le po
 _TO_NOTHING = f"corriger le serveur ou le port {_WHERE} (587 avec STARTTLS, 465 en SSL)"
 _TO_NAME = "donner à cette machine un nom complet par la variable CAVECRON_EHLO_NAME"
 
-#: OpenSSL's verify codes, as in x509_vfy.h.
-_OTHER_NAME = f"un certificat établi pour un autre nom ; donner {_WHERE} le nom que porte le certificat"
-_CERTIFICATES = {
-    9: "un certificat qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?",
-    10: "un certificat périmé ; le renouveler sur le serveur de mail",
-    62: _OTHER_NAME,
-    64: _OTHER_NAME,
-}
-_UNKNOWN_CA = (
-    "un certificat d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA_FILE"
-    " (si elle est définie déjà, ce n'est pas la bonne)"
-)
 _STEPS = {
     Step.CONNECT: "à la connexion",
     Step.HANDSHAKE: "au chiffrement TLS",
@@ -186,7 +175,7 @@ def _setting(error: RefusedError, config: SmtpConfig, reply: str) -> str:
 
 def _encryption(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"il présente {_CERTIFICATES.get(error.verify_code, _UNKNOWN_CA)}"
+        return f"il présente un certificat {certificate_problem(error.verify_code)}"
     return "le chiffrement TLS échoue ; le serveur doit proposer TLS 1.2 ou plus, avec une clé assez longue"
 
 

@@ -4,7 +4,6 @@ It knows no table and no job. Nothing is sent twice here: only the caller may de
 """
 
 import re
-import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from cavecron.mail.smtp.diagnosis import explain, quoted
 from cavecron.mail.smtp.errors import BrokenError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.probe import Protocol, probe
 from cavecron.mail.smtp.refusal import is_for_everybody, is_quota
+from cavecron.mail.smtp.trust import client_context
 
 #: Seconds: no step may last longer, whatever the configuration says; nor RSET, nor QUIT.
 _LONGEST_STEP, _LONGEST_RESET, _LONGEST_QUIT = 300.0, 5.0, 1.0
@@ -149,7 +149,7 @@ class SmtpTransport:
 
     def _introduce(self, client: SmtpClient, refused: dict[str, SmtpError]) -> None:
         config = self._config
-        context = None if config.security == "plain" else self._context()
+        context = None if config.security == "plain" else client_context(self._ca_file)
         client.connect(config.host, config.port, context if config.security == "tls" else None)
         client.hello()
         if config.security == "starttls" and context:
@@ -161,17 +161,6 @@ class SmtpTransport:
             except SmtpError as error:
                 refused[way] = error
                 raise
-
-    def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._ca_file is not None:
-            try:
-                context.load_verify_locations(self._ca_file)
-            except OSError as error:  # ssl.SSLError, for what is not PEM, is one of them
-                raise PermanentServerError(
-                    f"SMTP_CA_FILE={str(self._ca_file)!r} : un fichier lisible de certificats PEM est attendu"
-                ) from error
-        return context
 
     def _let_go(self, error: SmtpError) -> None:
         """Make the connection ready for the next message, or give it up."""

@@ -13,6 +13,6 @@ def test_what_cannot_work_on_monday_is_told_at_once(tmp_path: Path) -> None:
     environ = {"SMTP_ENCRYPTION_KEY": f"{key},secret", "SMTP_CA_FILE": str(no_authority)}
     warnings = load(environ, lambda path: Path(path).read_text(encoding="utf-8")).warnings
     assert warnings[0].startswith("SMTP_ENCRYPTION_KEY (clé n° 2 sur 2) : une clé Fernet")
-    assert warnings[1].startswith(f"SMTP_CA_FILE='{no_authority}' : un fichier lisible de certificats PEM")
+    assert warnings[1].startswith(f"SMTP_CA_FILE='{no_authority}' : un fichier de certificats PEM")
     assert "secret" not in str(warnings)
     assert len(warnings) == 2

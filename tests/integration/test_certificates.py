@@ -1,0 +1,225 @@
+"""Certificates and authorities as people make them at home: over real TLS, by `check` and by a run."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.support.app_database import CellarFile
+from tests.support.authority import Authority, Flaw, authority
+from tests.support.check_helpers import SECURITY, WHERE, examined, line, sick
+from tests.support.commands import Result, cavecron
+from tests.support.fake_smtp.server import HostileServer
+
+_AS_PEM = (
+    "un fichier de certificats PEM (-----BEGIN CERTIFICATE-----) est attendu ; convertir un certificat DER"
+    " par « openssl x509 -inform der »"
+)
+_ORDINARY = "un fichier ordinaire de 1 Mo au plus est attendu"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
+    """Return what makes an authority, or gives the one that was made before."""
+
+    @cache
+    def make(*names: str, days: float = 1, flaw: Flaw | None = None) -> Authority:
+        folder, flaws = tmp_path_factory.mktemp("authority"), (flaw,) if flaw else ()
+        return authority(folder, *names, lasts=timedelta(days=days), flaws=flaws)
+
+    return make
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bad:
+    """A certificate with something wrong, and what is said of it; `days` is how long it lasts from now."""
+
+    said: str
+    names: tuple[str, ...] = ()
+    days: float = 1
+    flaw: Flaw | None = None
+    trusted: bool = True
+
+    def of(self, made: Callable[..., Authority]) -> Authority:
+        """Return the authority with such a certificate."""
+        return made(*self.names, days=self.days, flaw=self.flaw)
+
+
+_BAD = {
+    "unknown authority": Bad(
+        said="d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA", trusted=False
+    ),
+    "expired": Bad(said="périmé ; le renouveler sur le serveur de mail, lui ou son autorité", days=-1),
+    "expired authority": Bad(said="périmé ; le renouveler", flaw="expired authority"),
+    "not yet valid": Bad(
+        said="qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?", days=5
+    ),
+    "other name": Bad(
+        said=f"établi pour un autre nom ; donner {WHERE} le nom que porte le", names=("mail.example.org",)
+    ),
+    "short key": Bad(said="dont la clé est trop courte ; en établir un avec une clé RSA", flaw="short key"),
+    "short key of the authority": Bad(
+        said="d'une autorité dont la clé est trop courte ; la refaire", flaw="short key of the authority"
+    ),
+    "for clients": Bad(said="qui n'est pas fait pour un serveur (extendedKeyUsage", flaw="for clients"),
+    "no authority": Bad(said="signé par qui n'en a pas le droit (basicConstraints", flaw="no authority"),
+    "signs nothing": Bad(said="signé par qui n'en a pas le droit (basicConstraints", flaw="signs nothing"),
+    "other names only": Bad(
+        said="que son autorité n'a pas le droit d'établir pour ce nom", flaw="other names only"
+    ),
+    "authority made anew": Bad(
+        said="que l'autorité connue sous ce nom n'a pas signé ; si elle a été refaite, donner l'actuelle",
+        flaw="signed by another",
+    ),
+    "malformed": Bad(said="mal formé, ou d'une autorité mal formée ; le refaire", flaw="malformed"),
+}
+_each_bad = pytest.mark.parametrize("bad", _BAD.values(), ids=_BAD)
+
+
+@_each_bad
+def test_a_certificate_is_told_by_what_is_wrong_with_it(
+    cellar: CellarFile, made: Callable[..., Authority], bad: Bad
+) -> None:
+    """With the setting to change, or where to look."""
+    ca = bad.of(made)
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        found = sick(
+            examined(cellar, server.port, ca_file=ca.ca_file if bad.trusted else "", use_ssl=1, timeout=5)
+        )
+    assert found.startswith("il présente un certificat " + bad.said)
+
+
+def test_a_certificate_that_comes_after_starttls_is_told_as_well(
+    cellar: CellarFile, made: Callable[..., Authority]
+) -> None:
+    """The same words: only the port differs."""
+    ca = made(days=-1)
+    with HostileServer(tls="starttls", context=ca.context()) as server:
+        found = sick(examined(cellar, server.port, ca_file=ca.ca_file, **SECURITY["starttls"]))
+    assert found.startswith("il présente un certificat périmé ; le renouveler sur le serveur de mail")
+
+
+def test_a_certificate_of_another_name_is_told_too(
+    cellar: CellarFile, made: Callable[..., Authority]
+) -> None:
+    """OpenSSL has one code for an address, as above, and one for a name."""
+    ca = made("mail.example.org")
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
+    assert sick(result).startswith("il présente un certificat établi pour un autre nom ; donner")
+
+
+def test_a_run_tells_it_in_the_same_words(cellar: CellarFile, made: Callable[..., Authority]) -> None:
+    """On the log, and in the application's list of mails."""
+    ca = made(flaw="short key")
+    cellar.user("marie")
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        cellar.smtp(server.port, timeout=5, use_ssl=1)
+        result = _sent(cellar, ca.ca_file)
+    assert result.code == 1
+    ((error,),) = cellar.rows("SELECT error_message FROM email_log")
+    for said in (result.out, str(error)):
+        assert "il présente un certificat dont la clé est trop courte ; en établir un" in said
+        assert "SSL:" not in said
+
+
+def test_a_home_made_authority_is_taken_where_it_was_named(
+    cellar: CellarFile, made: Callable[..., Authority]
+) -> None:
+    """Neither key usage nor identifiers: Python 3.13 by itself would not take it, as 3.12 did."""
+    ca = made(flaw="bare authority")
+    cellar.user("marie")
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        cellar.smtp(server.port, timeout=5, use_ssl=1)
+        result = _sent(cellar, ca.ca_file)
+    assert (result.code, len(server.accepted)) == (0, 1), result.out
+
+
+def test_a_home_made_authority_of_the_system_is_told_to_be_named(
+    cellar: CellarFile, made: Callable[..., Authority], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There Python's own rule holds, and the way out is the variable."""
+    ca = made(flaw="bare authority")
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.ca_file))
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, use_ssl=1, timeout=5)
+    if sys.version_info < (3, 13):
+        assert result.code == 0
+    else:
+        found = sick(result)
+        assert found.startswith("il présente un certificat auquel, ou à l'autorité duquel, il manque ce que")
+        assert "donner cette autorité, en PEM, par la variable SMTP_CA_FILE" in found
+
+
+def test_the_servers_own_certificate_can_be_named(cellar: CellarFile, made: Callable[..., Authority]) -> None:
+    """On each Python; the authority that signed it is not needed then."""
+    ca = made()
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, ca_file=ca.certificate, use_ssl=1, timeout=5)
+    assert result.code == 0, result.out
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "# Autorité de la maison\n"], ids=["BOM", "note"])
+def test_what_stands_beside_the_certificates_does_no_harm(
+    cellar: CellarFile, made: Callable[..., Authority], tmp_path: Path, before: str
+) -> None:
+    """As editors and bundles of authorities have it."""
+    ca, path = made(), tmp_path / "ca.pem"
+    path.write_text(before + ca.ca_file.read_text(), encoding="utf-8")
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, ca_file=path, use_ssl=1, timeout=5)
+    assert result.code == 0, result.out
+
+
+def _missing(path: Path, _pem: bytes) -> None:
+    del path
+
+
+def _huge(path: Path, _pem: bytes) -> None:
+    with path.open("wb") as file:
+        file.truncate(10**9)
+
+
+def _der(path: Path, pem: bytes) -> None:
+    path.write_bytes(x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_missing, "fichier illisible (il n'existe pas) ; est-il monté dans le conteneur ?"),
+        (lambda path, _: path.touch(), _AS_PEM),
+        (lambda path, _: path.write_text("pas un certificat"), _AS_PEM),
+        (lambda path, pem: path.write_bytes(pem[:200] + pem[300:]), _AS_PEM),
+        (_der, _AS_PEM),
+        (lambda path, _: path.mkdir(), _ORDINARY),
+        (lambda path, _: os.mkfifo(path), _ORDINARY),
+        (_huge, _ORDINARY),
+    ],
+    ids=["missing", "empty", "no PEM", "damaged", "DER", "folder", "pipe", "huge"],
+)
+def test_a_ca_file_that_is_none_is_told(
+    cellar: CellarFile, made: Callable[..., Authority], make: Callable[[Path, bytes], None], said: str
+) -> None:
+    """By the name of the variable, in one line and at once: by the check, and by the run that needs it."""
+    path, ca = cellar.path.with_name("autorité.pem"), made()
+    make(path, ca.ca_file.read_bytes())
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        result = examined(cellar, server.port, ca_file=path, use_ssl=1)
+        run = _sent(cellar, path)
+    sentence = f"SMTP_CA_FILE='{path}' : {said}"
+    assert (result.code, line(result)) == (1, f"✗ Envoi : {sentence}")
+    assert run.code == 1
+    assert f"ERROR - Job weekly_reports en échec : {sentence}\n" in run.out
+
+
+def _sent(cellar: CellarFile, ca_file: Path) -> Result:
+    database = f"sqlite:///{cellar.path}"
+    return cavecron("run", "weekly_reports", DATABASE_URL=database, SMTP_CA_FILE=str(ca_file))
