@@ -18,6 +18,7 @@ from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
+from cavecron.scheduler.finish import LAST_WORD, notify_losses
 from cavecron.scheduler.run_log import log_scan
 
 #: A slot that comes so soon is waited for: other schedulers' clocks and timers are early now and then.
@@ -40,6 +41,7 @@ class DueRuns:
         self._context, self._stop, self._execute, self._as_json = context, stop, execute, as_json
         self._places = asyncio.Semaphore(context.settings.max_running)
         self._busy: list[str] = []
+        self._tellings: list[asyncio.Future[None]] = []
 
     async def run(self, jobs: Sequence[Job]) -> int:
         """Run what is due of `jobs`; return the exit code, 0 where nothing is.
@@ -51,6 +53,8 @@ class DueRuns:
         """
         # Each job runs to its end, even if another one fails.
         ends = await asyncio.gather(*map(self._run_one, jobs), return_exceptions=True)
+        for notifying in self._tellings:
+            await self._stop.wait_for(notifying, seconds=LAST_WORD)
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
@@ -86,6 +90,8 @@ class DueRuns:
             raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
         result = calling.result()
         log_scan(job.name, result, self._context.settings.zone)
+        if notifying := notify_losses(job, result, self._context):
+            self._tellings.append(notifying)
         return result
 
     def _scan_first(self, job: Job) -> ScanResult:

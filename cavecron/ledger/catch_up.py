@@ -6,7 +6,7 @@ exactly one claims it. `schedule` computes which slots have passed.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,8 +30,8 @@ from cavecron.ledger.process_id import is_alive, is_dead
 from cavecron.ledger.rows import RunRow, instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.runs import (
     claim_slot,
+    give_up,
     latest_slot_run,
-    mark_interrupted,
     resume,
     running_rows,
     slots_that_ran,
@@ -127,10 +127,10 @@ class _JobScan:
                 again = self.now + _PATIENCE
                 return ScanResult(state=state, next_scan=again, expired_lease=run.lease_until)
         latest = latest_slot_run(self.connection, self.ledger, self.cursor.job, self.now)
-        for run in unfinished:
-            if latest is None or run.id != latest.id:
-                mark_interrupted(self.connection, run, self.now)
-        return self._decide(since, latest)
+        others = [run for run in unfinished if latest is None or run.id != latest.id]
+        given_up = [give_up(self.connection, run, self.now) for run in others]
+        result = self._decide(since, latest)
+        return replace(result, given_up=next(filter(None, (result.given_up, *given_up)), None))
 
     def _since(self) -> datetime:
         """Return until when slots are accounted for; store it if the ledger does not know, or is ahead."""
@@ -171,22 +171,23 @@ class _JobScan:
             _store_cursor(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
         if passed.due is None or slots_that_ran(self.connection, self.cursor.job, passed.due, passed.due):
             return self._resume(latest, missed)
-        interrupted = mark_interrupted(self.connection, latest, self.now) if latest else None
+        given_up = give_up(self.connection, latest, self.now) if latest else None
         _retract_missed(
             *(self.connection, self.ledger, self.cursor.job, passed.due - _INSTANT),
             schedule=self.cursor.schedule,
         )
         claim = Claim(job=self.cursor.job, slot=passed.due, trigger=self._trigger(passed.due))
         claim = claim_slot(self.connection, self.ledger, claim, self.now)
-        return ScanResult(claim=claim, missed=missed, interrupted=interrupted)
+        return ScanResult(claim=claim, missed=missed, given_up=given_up)
 
     def _resume(self, latest: RunRow | None, missed: MissedSlots | None) -> ScanResult:
         """Resume the latest run where it was cut off or failed for a while, and its hour is not over."""
         if latest is None or latest.is_settled:
             return ScanResult(missed=missed)
         if self.now - latest.slot >= GRACE:
-            return ScanResult(missed=missed, interrupted=mark_interrupted(self.connection, latest, self.now))
-        if latest.retry_at and latest.retry_at > self.now and not self.eager:
+            return ScanResult(missed=missed, given_up=give_up(self.connection, latest, self.now))
+        waits = latest.state == "failed" and latest.retry_at is not None and latest.retry_at > self.now
+        if waits and not self.eager:
             return ScanResult(missed=missed, next_scan=latest.retry_at)
         return ScanResult(missed=missed, claim=resume(self.connection, self.ledger, latest, self.now))
 

@@ -13,6 +13,10 @@ from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
 from cavecron.schedule import GRACE, Schedule, none_follows, previous_slot
 
+_NEVER = (
+    "aucun planificateur n'a encore tourné sur cette base ; le lancer : cavecron (dans Docker : docker"
+    " compose up -d)"
+)
 #: A slot is overdue when nobody has accounted for it after this time.
 _PATIENCE = timedelta(minutes=2)
 
@@ -65,7 +69,9 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
     """
     state = _state(ledger, now)
     if state is None:
-        return ["le planificateur n'a pas encore ouvert cette base"]
+        return [_NEVER]
+    if not state.cursors and jobs:
+        return [_NEVER]
     problems = [f"{name} : une exécution coupée net n'est pas reprise" for name in state.dead if name in jobs]
     for name, schedule in jobs.items():
         fingerprint, accounted_until = state.cursors.get(name, ("", None))
@@ -154,7 +160,7 @@ def _entry(row: Sequence[object], now: datetime | None) -> HistoryEntry:
         attempt=number(row[7]),
         started=optional_instant(row[8]),
         finished=optional_instant(row[9]),
-        retry_at=optional_instant(row[10]),
+        retry_at=optional_instant(row[10]) if state == "failed" else None,
         summary=None if row[11] is None else str(row[11]),
         reason=None if reason is None else str(reason),
         repeats=repeats if isinstance(repeats, int) else 0,

@@ -131,11 +131,24 @@ class MissedSlots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUpRun:
+    """A run that nobody will take up by itself any more.
+
+    It was `killed`, or had failed or been stopped, and was to be taken up within the hour. `slot` is the
+    planned instant, or for one `by_hand` when it was asked for (aware).
+    """
+
+    slot: datetime
+    killed: bool
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanResult:
     """What a scan came to: a claim, slots missed, and when to scan again although no slot comes (aware).
 
     `state` is how the job stands now. `expired_lease` is the lease that has run out, in the state of that
-    name. `interrupted` is the slot of a killed process's run that was given up.
+    name. `given_up` is a run that was given up.
     """
 
     state: CursorState = CursorState.WAITING
@@ -143,7 +156,7 @@ class ScanResult:
     missed: MissedSlots | None = None
     next_scan: datetime | None = None
     expired_lease: datetime | None = None
-    interrupted: datetime | None = None
+    given_up: GivenUpRun | None = None
 
     @property
     def busy(self) -> bool:
@@ -153,7 +166,7 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How an attempt ended; `retry_at` (aware) where a failed one is to be tried again."""
+    """How an attempt ended; `retry_at` (aware) where it failed or was stopped and is to be taken up again."""
 
     state: State
     summary: str | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
 from cavecron.lazy import lazy_module
-from cavecron.ledger.models import KILLED, Claim, RunResult
+from cavecron.ledger.models import KILLED, Claim, GivenUpRun, RunResult
 from cavecron.ledger.process_id import is_alive, is_dead, shown
 from cavecron.ledger.rows import RunRow, optional_instant, select_runs
 from cavecron.ledger.store import Ledger
@@ -74,6 +74,8 @@ def claim_manual(ledger: Ledger, job: str, users: Sequence[str], now: datetime) 
         # An hour either way: the clock may have been ahead when the run began.
         if unfinished is not None and abs(now - unfinished.slot) < GRACE:
             return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
+        if unfinished is not None:
+            give_up(connection, unfinished, now)  # this one takes its place, and somebody is there who knows
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
         return _insert(connection, ledger, claim, now)
 
@@ -143,18 +145,25 @@ def resume(
     )
 
 
-def mark_interrupted(connection: sqlite3.Connection, run: RunRow, now: datetime) -> datetime | None:
-    """Leave a run as it is for good; return its slot if it was one of a killed process."""
+def give_up(connection: sqlite3.Connection, run: RunRow, now: datetime) -> GivenUpRun | None:
+    """Leave a run as it is for good; return it where that is news to whoever has to know.
+
+    That is once: for a run of a killed process, and for one that was to be taken up within its hour, which is
+    over.
+    """
+    by_hand = run.trigger == "manual"
     if run.state == "running":
         connection.execute(
             "UPDATE cavecron_run SET state = 'interrupted', owner = NULL, lease_until = NULL, finished = ?,"
             " reason = ? WHERE id = ?",
             (utc_text(now), KILLED, run.id),
         )
-        return run.slot
-    if run.retry_at:
-        connection.execute("UPDATE cavecron_run SET retry_at = NULL WHERE id = ?", (run.id,))
-    return None
+        return GivenUpRun(slot=run.slot, killed=True, by_hand=by_hand)
+    if run.retry_at is None:
+        return None
+    connection.execute("UPDATE cavecron_run SET retry_at = NULL WHERE id = ?", (run.id,))
+    is_over = now - run.slot >= GRACE
+    return GivenUpRun(slot=run.slot, killed=False, by_hand=by_hand) if is_over else None
 
 
 def renew(ledger: Ledger, run: int, now: datetime) -> None:
@@ -240,7 +249,7 @@ def _end_dead_runs(connection: sqlite3.Connection, ledger: Ledger, job: str, now
                 f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
                 f" dans {remaining.seconds + 1} s"
             )
-        mark_interrupted(connection, run, now)
+        give_up(connection, run, now)
 
 
 def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from cavecron.errors import CavecronError, LeaseLostError, TemporaryError
 from cavecron.jobs.job import Job
 from cavecron.lazy import lazy_module
-from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.models import Claim, RunResult, ScanResult
 from cavecron.ledger.runs import finish
 from cavecron.schedule import GRACE
 from cavecron.scheduler.context import Options, RunContext, StopSignal
-from cavecron.scheduler.run_log import log_end
+from cavecron.scheduler.run_log import log_end, losses
 
 if TYPE_CHECKING:
     from cavecron.scheduler import notifications
@@ -25,10 +25,9 @@ _LOG = logging.getLogger("cavecron.runner")
 _LAST_WRITE = 1.0
 #: Seconds that it gets for a run by hand: longer than the wait for a lock.
 _LONGEST_WRITE = 60.0
-#: Seconds that a dead-man service and an alert get.
-_LAST_WORD = 60.0
-#: Seconds between two tries to record an end: less than other processes wait before they take over a run
-#: whose lease has run out.
+#: Seconds that a dead-man service and an alert get where somebody waits for it.
+LAST_WORD = 60.0
+#: Seconds between two tries to record an end: fewer than others have patience with a lease that has run out.
 _PAUSE = 10.0
 
 
@@ -54,14 +53,14 @@ async def finish_run(
     asked = settings.jobs[job.name].ping_url or settings.alert_to
     if asked and result.state != "interrupted" and not result.retry_at:
         if start_notice is not None:
-            await stop.wait_for(start_notice, seconds=_LAST_WORD, grace=_LAST_WRITE)
+            await stop.wait_for(start_notice, seconds=LAST_WORD, grace=_LAST_WRITE)
         notifying = notify(
             context,
             lambda: notifications.notify_finished(
                 claim, result, job=job, settings=settings, clock=context.clock
             ),
         )
-        await stop.wait_for(notifying, seconds=_LAST_WORD, grace=_LAST_WRITE)
+        await stop.wait_for(notifying, seconds=LAST_WORD, grace=_LAST_WRITE)
 
 
 def notify(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
@@ -69,6 +68,18 @@ def notify(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[Non
     notifying = context.threads.start("notify", call)
     notifying.add_done_callback(_log_failure)
     return notifying
+
+
+def notify_losses(job: Job, result: ScanResult, context: RunContext) -> "asyncio.Future[None] | None":
+    """Begin to notify of slots that are missed for good, and of runs that are given up, if there are any."""
+    settings = context.settings
+    sentences = list(losses(result, settings.zone))
+    if not sentences or not (settings.jobs[job.name].ping_url or settings.alert_to):
+        return None
+    clock = context.clock
+    return notify(
+        context, lambda: notifications.notify_losses(sentences, job=job, settings=settings, clock=clock)
+    )
 
 
 def _log_failure(notifying: "asyncio.Future[None]") -> None:

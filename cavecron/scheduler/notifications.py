@@ -7,6 +7,7 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from datetime import timedelta
 from http.client import HTTPException
 from typing import Literal
 
@@ -14,6 +15,7 @@ from cavecron.clock import Clock
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
+from cavecron.french import duration
 from cavecron.jobs.job import Job
 from cavecron.jobs.mail_backend import mail_backend
 from cavecron.ledger.models import Claim, RunResult
@@ -25,6 +27,7 @@ _LOG = logging.getLogger("cavecron.notify")
 _PATHS = {"start": "/start", "success": "", "failure": "/fail"}
 _PATIENCE = 10.0
 _LONGEST_BODY = 10_000
+_WAITING = "Le planificateur attend sa base depuis une heure, aucun job ne tourne"
 
 
 def ping(url: str, event: Literal["start", "success", "failure"], body: str = "") -> None:
@@ -76,18 +79,28 @@ def notify_losses(sentences: Sequence[str], *, job: Job, settings: Settings, clo
         )
 
 
-def notify_absence(reason: str, settings: Settings, clock: Clock) -> None:
-    """Notify that the database has been away for an hour, and why.
-
-    A mail needs the SMTP settings in the database: without them there is only the log.
-    """
-    text = f"Le planificateur attend sa base depuis une heure, aucun job ne tourne.\n\n{reason}\n"
+def ping_absence(reason: str, settings: Settings) -> None:
+    """Tell the dead-man services of all enabled jobs that the database has been away for an hour, and why."""
     for job in settings.jobs.values():
         if job.enabled and job.ping_url:
-            ping(job.ping_url, "failure", text)
-    if settings.alert_to is not None:
-        key = f"database.{clock.now():%Y%m%dT%H%M%S.%f}"
-        _alert("le planificateur attend sa base", text, key=key, settings=settings, clock=clock)
+            ping(job.ping_url, "failure", f"{_WAITING}.\n\n{reason}\n")
+
+
+def mail_absence(reason: str, settings: Settings, clock: Clock, *, lasted: float | None = None) -> bool:
+    """Mail the operator that the database is away, or was for the `lasted` seconds that it took to come back.
+
+    Return whether that is done: the settings of mails are in the database, so that it may have to be back.
+    """
+    if settings.alert_to is None:
+        return True
+    text = f"{_WAITING}.\n\n{reason}\n"
+    if lasted is not None:
+        text = (
+            f"Le planificateur a attendu sa base pendant {duration(timedelta(seconds=lasted))} ; elle répond"
+            f" à nouveau.\n\n{reason}\n\nCe qui fut manqué : cavecron history\n"
+        )
+    key = f"database.{clock.now():%Y%m%dT%H%M%S.%f}"
+    return _alert("le planificateur attend sa base", text, key=key, settings=settings, clock=clock)
 
 
 def _advice(job: Job) -> str:
@@ -97,8 +110,8 @@ def _advice(job: Job) -> str:
     )
 
 
-def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> None:
-    """Mail the operator, where mail itself works; `key` identifies this alert."""
+def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> bool:
+    """Mail the operator, where mail itself works, and return whether it did; `key` identifies this alert."""
     to = settings.alert_to or ""
     try:
         backend = mail_backend(settings, Database(settings.database))
@@ -113,3 +126,5 @@ def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Cloc
         backend.send(message, to)
     except CavecronError as error:
         _LOG.warning("L'alerte à CAVECRON_ALERT_TO n'est pas partie : %s", error)
+        return False
+    return True

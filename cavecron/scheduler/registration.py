@@ -80,5 +80,5 @@ def _both(first: ScanResult, second: ScanResult) -> ScanResult:
     return replace(
         second,
         missed=second.missed or first.missed,
-        interrupted=second.interrupted or first.interrupted,
+        given_up=second.given_up or first.given_up,
     )

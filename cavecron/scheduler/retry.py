@@ -33,7 +33,13 @@ def result_of_outcome(outcome: Outcome, claim: Claim, now: datetime) -> RunResul
 def result_of_error(error: CavecronError, claim: Claim, now: datetime) -> RunResult:
     """Return the result of an attempt that `error` cut short at `now` (aware)."""
     if isinstance(error, StoppedError):
-        return RunResult(state="interrupted", summary=_storable(error.summary), reason=_storable(str(error)))
+        goes_on = claim.trigger != "manual" and now - claim.slot < GRACE
+        return RunResult(
+            state="interrupted",
+            summary=_storable(error.summary),
+            reason=_storable(str(error)),
+            retry_at=now if goes_on else None,
+        )
     retry_at = _retry_at(claim, now) if error.temporary else None
     return RunResult(
         state="failed", summary=_storable(error.summary), reason=_storable(str(error)), retry_at=retry_at

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from cavecron.config.settings import Settings
 from cavecron.french import duration, moment
 from cavecron.jobs.job import Job
-from cavecron.ledger.models import Claim, MissedSlots, RunResult, ScanResult
+from cavecron.ledger.models import Claim, GivenUpRun, MissedSlots, RunResult, ScanResult
 from cavecron.schedule import describe, next_slot
 
 _RUNNER = logging.getLogger("cavecron.runner")
@@ -40,7 +40,9 @@ def log_end(job: Job, result: RunResult, zone: ZoneInfo) -> None:
     level, words = (
         (logging.WARNING, "interrompu") if result.state == "interrupted" else (logging.ERROR, "en échec")
     )
-    again = f" ; nouvelle tentative à {result.retry_at.astimezone(zone):%H:%M:%S}" if result.retry_at else ""
+    again = ""
+    if result.retry_at and result.state == "failed":
+        again = f" ; nouvelle tentative à {result.retry_at.astimezone(zone):%H:%M:%S}"
     _RUNNER.log(level, "Job %s %s : %s%s", job.name, words, result.reason, again)
 
 
@@ -55,9 +57,16 @@ def losses(result: ScanResult, zone: ZoneInfo) -> Iterable[str]:
     sentences = []
     if result.missed:
         sentences.append(_missed(result.missed, zone))
-    if result.interrupted:
-        sentences.append(f"créneau coupé net, non repris : {moment(result.interrupted.astimezone(zone))}")
+    if result.given_up:
+        sentences.append(_given_up(result.given_up, zone))
     return sentences
+
+
+def _given_up(run: GivenUpRun, zone: ZoneInfo) -> str:
+    e = "e" if run.by_hand else ""
+    what = "exécution à la main" if run.by_hand else "créneau"
+    how = f"coupé{e} net" if run.killed else f"inachevé{e}"
+    return f"{what} {how}, non repris{e} : {moment(run.slot.astimezone(zone))}"
 
 
 def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:

@@ -136,7 +136,13 @@ class _Attempt:
                 return work.result()
         if self.stop.stopping:
             raise StoppedError("le job ignore l'arrêt (il n'appelle pas run.check()) : abandonné")
-        raise HungError("le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné", work)
+        # By hand the process ends, and the thread with it.
+        advice = " ; redémarrer cavecron : d'ici là il n'exécute plus ce job"
+        raise HungError(
+            "le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné"
+            + (advice if self.options.wait_for_database else ""),
+            work,
+        )
 
     def notify_start(self) -> "asyncio.Future[None] | None":
         """Tell the job's dead-man service, if it has one, that a run began."""

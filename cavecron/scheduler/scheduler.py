@@ -8,27 +8,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
 from cavecron.jobs.loader import load_for
-from cavecron.lazy import lazy_module
 from cavecron.ledger.models import Claim, JobCursor, RunResult, ScanResult
 from cavecron.ledger.runs import RunMissingError
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import next_slot
+from cavecron.scheduler.absence import DatabaseAbsence
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
-from cavecron.scheduler.finish import notify
+from cavecron.scheduler.finish import notify_losses
 from cavecron.scheduler.plan import ClockWatch, JobState, Plan
 from cavecron.scheduler.registration import Registration
-from cavecron.scheduler.run_log import log_next_slots, log_scan, losses
+from cavecron.scheduler.run_log import log_next_slots, log_scan
 from cavecron.scheduler.runner import HungError, execute_run
-
-if TYPE_CHECKING:
-    from cavecron.scheduler import notifications
-else:
-    notifications = lazy_module("cavecron.scheduler.notifications")
 
 _LOG = logging.getLogger("cavecron.daemon")
 
@@ -36,8 +30,6 @@ _LOG = logging.getLogger("cavecron.daemon")
 _PAUSE = timedelta(seconds=30)
 #: Jobs that one transaction scans: it stays short however many share a minute.
 _AT_ONCE = 100
-#: How long a database can be away before a person is told.
-_LONG_AWAY = 3600.0
 
 
 class Scheduler:
@@ -77,7 +69,7 @@ class Scheduler:
         self._wakeup = asyncio.Event()
         self._stop = StopSignal()
         self._last_error = ""
-        self._away_since: float | None = None
+        self._absence = DatabaseAbsence(self._context)
 
     def stop(self) -> None:
         """Start nothing new, and have running jobs stop at their next safe point; `run` then returns."""
@@ -178,7 +170,8 @@ class Scheduler:
         if error is None:
             if self._last_error:
                 _LOG.info("La base répond à nouveau")
-            self._last_error, self._away_since = "", None
+            self._last_error = ""
+            self._absence.note_success()
             return True
         if isinstance(error, LedgerError):
             raise error
@@ -187,7 +180,7 @@ class Scheduler:
         elif str(error) != self._last_error:
             _LOG.warning("%s ; nouvel essai toutes les %d s", error, _PAUSE.seconds)
         self._last_error = str(error)
-        self._notify_long_absence(self._last_error)
+        self._absence.note_failure(self._last_error)
         return False
 
     async def _scan(self, states: Sequence[JobState]) -> None:
@@ -217,7 +210,7 @@ class Scheduler:
         """Act on what a scan came to."""
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
-        self._notify_losses(state.job, result)
+        notify_losses(state.job, result, self._context)
         if result.busy:
             self._plan.add(state, result.next_scan or now + _PAUSE)
         elif result.claim:
@@ -268,23 +261,3 @@ class Scheduler:
     def _finish(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]
         self._wakeup.set()
-
-    def _notify_losses(self, job: Job, result: ScanResult) -> None:
-        """Notify of slots that are missed for good, and of runs that are given up."""
-        settings = self._context.settings
-        sentences = list(losses(result, settings.zone))
-        if sentences and (settings.jobs[job.name].ping_url or settings.alert_to):
-            clock = self._context.clock
-            notify(
-                self._context,
-                lambda: notifications.notify_losses(sentences, job=job, settings=settings, clock=clock),
-            )
-
-    def _notify_long_absence(self, reason: str) -> None:
-        """Notify once of a database that has been away for an hour."""
-        settings, seconds = self._context.settings, self._context.clock.monotonic()
-        if self._away_since is None:
-            self._away_since = seconds
-        elif seconds - self._away_since >= _LONG_AWAY:
-            self._away_since = float("inf")
-            notify(self._context, lambda: notifications.notify_absence(reason, settings, self._context.clock))

@@ -66,7 +66,10 @@ class FewThreads(Process):
 
 
 class Simulation:
-    """A machine with one scheduler; `begun` is what ran, and when by the wall clock."""
+    """A machine with one scheduler; `begun` is what ran, and when by the wall clock.
+
+    A run raises the last of `fails` instead of ending.
+    """
 
     def __init__(self, machine: SimulatedMachine, loop: asyncio.AbstractEventLoop) -> None:
         first = memory_database()
@@ -75,6 +78,7 @@ class Simulation:
         self.process = FewThreads(machine=machine, loop=loop)
         self.begun: list[tuple[str, datetime]] = []
         self.working = self.most_at_work = 0
+        self.fails: list[CavecronError] = []
         self._since: dict[tuple[str, datetime, int], float] = {}
         self.scheduler: Scheduler | None = None
 
@@ -99,6 +103,8 @@ class Simulation:
 
     def _job(self, name: str, lasting: timedelta) -> Job:
         def work(run: Run) -> str:
+            if self.fails:
+                raise self.fails.pop()
             key = (name, run.planned, run.claim.attempt)
             if key not in self._since:
                 self._since[key] = run.clock.monotonic()

@@ -110,6 +110,19 @@ def test_a_slot_that_nobody_took_is_overdue_after_two_minutes(
     assert result.err == (said if code else "")
 
 
+@pytest.mark.parametrize("by_hand", [False, True], ids=["nothing was done", "after a run by hand"])
+def test_a_database_without_a_scheduler_is_told_as_such(cellar: CellarFile, *, by_hand: bool) -> None:
+    """And how to start one."""
+    if by_hand:
+        assert command("run", "cleanup", at=NOW, DATABASE_URL=database(cellar)).code == 0
+    result = command("health", at=NOW, DATABASE_URL=database(cellar))
+    assert (result.code, result.err) == (
+        1,
+        "cavecron : aucun planificateur n'a encore tourné sur cette base ; le lancer : cavecron (dans Docker"
+        " : docker compose up -d)\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("cron", "slot", "local"),
     [

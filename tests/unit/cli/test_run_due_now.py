@@ -9,6 +9,7 @@ import pytest
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import Result
 from tests.support.in_process import live_command
+from tests.unit.scheduler.test_notifications import service
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 JOBS = '''
@@ -81,6 +82,17 @@ def test_a_slot_that_is_too_old_is_told_in_the_log(tidy: Job) -> None:
         "WARNING - Job tidy : créneau manqué : lundi 23 novembre 2026 à 08:00 (trop tard : 2 h de retard"
         in result.out
     )
+
+
+def test_a_slot_that_is_too_old_is_told_to_who_asked_to_be(tidy: Job) -> None:
+    """Nobody reads the log of a planner's task; it is told once, whoever calls."""
+    tidy.due(-HOUR)
+    with service() as listening:
+        for hours in (2, 3):
+            tidy.due(hours * HOUR, SCHEDULER_TIDY_PING_URL=listening.url)
+        ((path, body),) = listening.told
+    assert path.endswith("/fail")
+    assert body.startswith("créneau manqué : lundi 23 novembre 2026 à 08:00 (trop tard : 2 h de retard")
 
 
 def test_a_run_that_has_failed_for_good_is_no_success(tidy: Job) -> None:

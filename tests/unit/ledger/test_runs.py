@@ -8,7 +8,7 @@ import pytest
 from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
-from cavecron.ledger.models import RunResult, ScanResult
+from cavecron.ledger.models import GivenUpRun, RunResult, ScanResult
 from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
@@ -83,8 +83,28 @@ def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) 
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW)
     found = looked(another(ledger), NOW + HOUR)
-    assert (found.claim, found.interrupted) == (None, NOW)
+    assert (found.claim, found.given_up) == (None, GivenUpRun(slot=NOW, killed=True))
     assert latest(ledger).state == "interrupted"
+
+
+def test_a_killed_run_by_hand_is_told_as_given_up(ledger: Ledger) -> None:
+    """At the next scan: whoever had asked for it may be gone."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim_manual(ledger, "report", (), NOW + MINUTE)
+    found = looked(another(ledger), NOW + 5 * HOUR)
+    assert found.given_up == GivenUpRun(slot=NOW + MINUTE, killed=True, by_hand=True)
+    assert looked(another(ledger), NOW + 6 * HOUR).given_up is None
+
+
+def test_a_run_by_hand_takes_the_place_of_one_that_waited(ledger: Ledger) -> None:
+    """Nobody is told any more of what a person has seen to."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim = looked(ledger, NOW).claim
+    assert claim
+    finish(ledger, claim, RunResult(state="interrupted", retry_at=NOW), NOW)
+    by_hand = claim_manual(ledger, "report", (), NOW + 2 * HOUR)
+    finish(ledger, by_hand, RunResult(state="succeeded"), NOW + 2 * HOUR)
+    assert looked(another(ledger), NOW + 3 * HOUR).given_up is None
 
 
 def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
@@ -93,7 +113,7 @@ def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
     looked(ledger, NOW, schedule=HOURLY)
     found = looked(another(ledger), NOW + HOUR, schedule=HOURLY)
     assert found.claim
-    assert (found.claim.slot, found.interrupted) == (NOW + HOUR, NOW)
+    assert (found.claim.slot, found.given_up) == (NOW + HOUR, GivenUpRun(slot=NOW, killed=True))
     assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
 
 
@@ -132,12 +152,14 @@ def test_another_scheduler_that_asks_again_does_not_wait(ledger: Ledger) -> None
 
 
 def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
-    """The failure stays as it is."""
+    """The failure stays as it is, and is told once as one that nobody will take up."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
     finish(ledger, claim, RunResult(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
-    assert looked(another(ledger), NOW + 2 * HOUR) == ScanResult()
+    given_up = GivenUpRun(slot=NOW, killed=False)
+    assert looked(another(ledger), NOW + 2 * HOUR) == ScanResult(given_up=given_up)
+    assert looked(another(ledger), NOW + 3 * HOUR) == ScanResult()
     assert (latest(ledger).state, latest(ledger).retry_at) == ("failed", None)
 
 
