@@ -137,8 +137,9 @@ class Settings:
     """What the environment says; `jobs` by name, `stop_grace` in seconds, `report_exclude` names or ids.
 
     Each `setting` here and in the classes above is one row of the table of variables. `maildir` is None
-    where mails are sent, `ehlo_name` where a mail server is told this machine's address; `max_running` is how
-    many jobs run at a time. Paths are as they are written; whoever loads the settings makes them absolute.
+    where mails are sent, `ehlo_name` where a mail server is told this machine's address; `max_running` is
+    how many jobs run at a time, `status_dir` the folder into which the scheduler writes how things stand.
+    Paths are as they are written; whoever loads the settings makes them absolute.
     """
 
     zone: ZoneInfo
@@ -154,6 +155,7 @@ class Settings:
     report_exclude: tuple[str, ...] = setting("SCHEDULER_WEEKLY_REPORT_EXCLUDE", "", parsing.names)
     job_sources: tuple[str, ...] = setting("CAVECRON_JOBS", "", parsing.names)
     alert_to: str | None = setting("CAVECRON_ALERT_TO", "", parsing.address)
+    status_dir: Path | None = setting("CAVECRON_STATUS_DIR", "", parsing.optional_path)
     max_running: int = setting("CAVECRON_MAX_RUNNING", "16", _jobs)
     stop_grace: int = setting("CAVECRON_STOP_GRACE", "8", _seconds)
     log_level: str = setting("CAVECRON_LOG_LEVEL", "INFO", _log_level)

@@ -55,6 +55,7 @@ def load_for(jobs: Sequence[Job], environ: Mapping[str, str], problems: Sequence
         database=_located(settings.database),
         smtp_ca_file=settings.smtp_ca_file and _absolute(settings.smtp_ca_file),
         maildir=settings.maildir and _absolute(settings.maildir),
+        status_dir=settings.status_dir and _absolute(settings.status_dir),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from cavecron.ledger.catch_up import register_jobs, scan
 from cavecron.ledger.cursors import store_cursors
 from cavecron.ledger.models import JobCursor, ScanResult
+from cavecron.ledger.schedulers import record_start, record_stop
 from cavecron.scheduler.context import RunContext
 
 _LOG = logging.getLogger("cavecron.daemon")
@@ -30,6 +31,7 @@ class Registration:
         self._context, self._followed = context, followed
         self._ready, self._exclusive = ready, exclusive
         self._known = False
+        self._started: datetime | None = None
         self._file: tuple[int, int] | None = None
 
     def register(self) -> None:
@@ -44,7 +46,19 @@ class Registration:
         file = self._context.database.file_identity()
         store_cursors(ledger, self._followed(), now)
         register_jobs(ledger, self._context.settings.schedules, now, exclusive=self._exclusive)
+        self._started = self._started or now
+        record_start(ledger, self._started)
         self._known, self._file = True, file
+
+    def record_stop(self) -> None:
+        """Note that this scheduler starts nothing any more, if it was ever noted.
+
+        Raises:
+            CavecronError: the database cannot be written.
+
+        """
+        if self._started:
+            record_stop(self._context.ledger, self._context.clock.now())
 
     def forget(self) -> None:
         """Have everything noted anew at the next scan: the ledger knows nothing of it any more."""

@@ -23,6 +23,7 @@ from cavecron.scheduler.plan import ClockWatch, JobState, Plan
 from cavecron.scheduler.registration import Registration
 from cavecron.scheduler.run_log import log_next_slots, log_scan
 from cavecron.scheduler.runner import HungError, execute_run
+from cavecron.scheduler.status_files import StatusFiles
 
 _LOG = logging.getLogger("cavecron.daemon")
 
@@ -30,6 +31,8 @@ _LOG = logging.getLogger("cavecron.daemon")
 _PAUSE = timedelta(seconds=30)
 #: Jobs that one transaction scans: it stays short however many share a minute.
 _AT_ONCE = 100
+#: Seconds that the database, and then the files of the status, get when the process is being stopped.
+_LAST_WRITE = 0.5
 
 
 class Scheduler:
@@ -65,6 +68,7 @@ class Scheduler:
         self._registration = Registration(
             self._context, followed=self._cursors, ready=ready, exclusive=exclusive
         )
+        self._status_files = StatusFiles(self._context, jobs)
         self._running: dict[asyncio.Task[None], StopSignal] = {}
         self._wakeup = asyncio.Event()
         self._stop = StopSignal()
@@ -99,7 +103,14 @@ class Scheduler:
             self.stop()
             await self._wait_for_runs()
             raise
+        await self._end()
+
+    async def _end(self) -> None:
+        """Wait for the runs that stop, and say that this scheduler is gone."""
+        recording = self._context.threads.start("stop", self._registration.record_stop)
         await self._wait_for_runs()
+        await asyncio.wait({recording}, timeout=_LAST_WRITE)
+        await self._status_files.finish(_LAST_WRITE)
 
     async def _wait_for_runs(self) -> None:
         if self._running:
@@ -107,14 +118,18 @@ class Scheduler:
 
     async def _begin(self) -> None:
         """Register the jobs; wait for the database as long as it takes (promise 10)."""
-        settings, clock = self._context.settings, self._context.clock
+        settings, clock, waited = self._context.settings, self._context.clock, False
         while not self._stop.stopping:
             if await self._call_database("register", self._registration.register):
                 for state in self._plan.states:
                     self._plan.add(state, clock.now())
                 _LOG.info("cavecron démarré : %s, fuseau %s", settings.database, settings.zone.key)
                 log_next_slots(self._jobs, settings, clock.now())
+                self._status_files.update()
                 return
+            if not waited:
+                self._status_files.update()
+            waited = True
             await clock.wait(self._wakeup, clock.now() + _PAUSE)
 
     async def _follow(self) -> None:
@@ -211,6 +226,8 @@ class Scheduler:
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
         notify_losses(state.job, result, self._context)
+        if result.missed or result.interrupted:
+            self._status_files.update()
         if result.busy:
             self._plan.add(state, result.next_scan or now + _PAUSE)
         elif result.claim:
@@ -260,4 +277,5 @@ class Scheduler:
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]
+        self._status_files.update()
         self._wakeup.set()

@@ -195,7 +195,7 @@ def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> lis
 def _silent(settings: Settings) -> Settings:
     """Return the settings without notifications."""
     jobs = {name: replace(job, ping_url=None) for name, job in settings.jobs.items()}
-    return replace(settings, jobs=jobs, alert_to=None)
+    return replace(settings, jobs=jobs, alert_to=None, status_dir=None)
 
 
 def _lasting(span: timedelta) -> Function:

@@ -1,0 +1,30 @@
+"""How things stand as files, for a web server and for node_exporter: written whole, for everybody to read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from cavecron.atomic_file import PUBLIC, write_file
+from cavecron.config.settings import Settings
+from cavecron.errors import CavecronError, reason
+from cavecron.jobs.job import Job
+from cavecron.status.collect import collect
+from cavecron.status.metrics import metrics
+
+_METRICS = "cavecron.prom"
+
+
+def write_files(folder: Path, settings: Settings, jobs: Sequence[Job], *, now: datetime) -> None:
+    """Collect how things stand at `now` (aware), and put it into `folder`; users are not named there.
+
+    Raises:
+        CavecronError: a file cannot be written.
+
+    """
+    facts = collect(settings, jobs, now=now)
+    for name, text in ((_METRICS, metrics(facts)),):
+        path = folder / name
+        try:
+            write_file(path, text.encode("utf-8", "replace"), mode=PUBLIC)
+        except OSError as error:
+            raise CavecronError(f"{path} n'a pu être écrit ({reason(error)})") from error
