@@ -3,7 +3,6 @@
 It is sent and recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger.
 """
 
-from email.message import EmailMessage
 from functools import partial
 
 from cavecron.appdb.email_log import EmailLogRow, record_mail
@@ -12,7 +11,7 @@ from cavecron.jobs.context import Run
 from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
 from cavecron.mail.errors import DeliveryUnknownError
-from cavecron.mail.message import check_address, plain_message
+from cavecron.mail.message import Mail, check_address, plain_message
 
 
 def send(run: Run, to: str, subject: str, text: str) -> None:
@@ -52,7 +51,7 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
 def _settle(
     run: Run,
     key: str,
-    message: EmailMessage,
+    message: Mail,
     backend: MailBackend,
     *,
     maybe_delivered: bool,
@@ -64,9 +63,9 @@ def _settle(
     """
     row = EmailLogRow(
         smtp_config_id=backend.config.id if backend.config else None,
-        recipient_email=str(message["To"]),
+        recipient_email=message.recipient,
         recipient_user_id=None,
-        subject=str(message["Subject"]),
+        subject=message.subject,
         template_name=run.job.name,
         error_message=str(error) if error else None,
         at=run.clock.now(),

@@ -4,14 +4,12 @@ Pure: it knows nothing of servers, files or the time; the instant is handed in.
 """
 
 from base64 import encodebytes
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cavecron.mail.message import Sender, check_address, headed, unsubscribe
+from cavecron.mail.message import Mail, Sender, check_address, head, unsubscribe
 from cavecron.report import wording
 from cavecron.report.html import html_part
 from cavecron.report.model import WeeklyReport
@@ -28,24 +26,6 @@ _LONGEST_MAIL = 100_000
 _LONGEST_NAME = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """A mail as it is sent, every line ended by CRLF.
-
-    Of what `email.message.EmailMessage` can do it has what a transport needs: making one of those for each
-    report, and writing it, takes five times as long.
-    """
-
-    message_id: str  # the one header that a transport asks for
-    content: bytes
-
-    def __bytes__(self) -> bytes:
-        return self.content
-
-    def __getitem__(self, name: str) -> str:
-        return {"message-id": self.message_id}[name.lower()]
-
-
 def compose(
     report: WeeklyReport, *, zone: ZoneInfo, generated: datetime, sender: Sender, message_id: str
 ) -> Mail:
@@ -58,7 +38,7 @@ def compose(
     # In no part, whatever a user typed: base64 has no '_', and the page breaks words that are so long.
     boundary = f"=_{sha256(message_id.encode()).hexdigest()[:32]}"
     content = (
-        _report_head(sender, generated.astimezone(UTC), zone, ascii_only=recipient.isascii())
+        head(SUBJECT, sender, generated.astimezone(zone)).encode()
         + f"To: {recipient}\nMessage-ID: {message_id}\n".encode()
         + f"List-Unsubscribe: {unsubscribe(sender.address, _request(report))}\n".encode()
         + f'Content-Type: multipart/alternative; boundary="{boundary}"\n\n'.encode()
@@ -68,7 +48,12 @@ def compose(
         + laid_out.html
         + f"\n--{boundary}--\n".encode()
     )
-    return Mail(message_id=message_id, content=content.replace(b"\n", b"\r\n"))
+    return Mail(
+        message_id=message_id,
+        recipient=recipient,
+        subject=SUBJECT,
+        content=content.replace(b"\n", b"\r\n"),
+    )
 
 
 def fitting_page(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> Page:
@@ -103,18 +88,6 @@ def _request(report: WeeklyReport) -> str:
     """Return the subject of a mail that asks for no more reports; the id is there for names that were cut."""
     user = report.user
     return f"Plus de rapport pour {plain(user.username, _LONGEST_NAME)} (utilisateur {user.id})"
-
-
-@lru_cache(maxsize=4)
-def _report_head(sender: Sender, at: datetime, zone: ZoneInfo, *, ascii_only: bool) -> bytes:
-    """Return the headers that all reports of a mailing have in common: folding them takes its time.
-
-    `at` is in UTC, for two local times of an hour that comes twice are equal to Python, and to a cache.
-    """
-    message = headed(SUBJECT, sender, at.astimezone(zone), ascii_only=ascii_only)
-    message["MIME-Version"] = "1.0"
-    message["Content-Language"] = "fr"
-    return message.as_bytes().replace(b"\r\n", b"\n").removesuffix(b"\n")
 
 
 def _encoded(part: bytes, encoding: str) -> bytes:

@@ -226,7 +226,7 @@ class Scheduler:
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
         notify_losses(state.job, result, self._context)
-        if result.missed or result.interrupted:
+        if result.missed or result.given_up:
             self._status_files.update()
         if result.busy:
             self._plan.add(state, result.next_scan or now + _PAUSE)

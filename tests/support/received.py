@@ -5,7 +5,7 @@ from email.message import EmailMessage, Message
 from email.policy import default
 from typing import cast
 
-from cavecron.report.message import Mail
+from cavecron.mail.message import Mail
 
 
 def received(message: Message | Mail) -> EmailMessage:

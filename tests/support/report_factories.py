@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from cavecron.mail.message import Sender, message_id
+from cavecron.mail.message import Mail, Sender, message_id
 from cavecron.report import wording
 from cavecron.report.html import html_part
-from cavecron.report.message import Mail, compose
+from cavecron.report.message import compose
 from cavecron.report.model import (
     Activity,
     Cellar,

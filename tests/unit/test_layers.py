@@ -27,7 +27,7 @@ ROOT_MODULES = frozenset({"atomic_file", "errors", "clock", "french", "lazy", "t
 #: Time is an argument here, and effects are somebody else's: folders, and single modules.
 PURE = (
     *("schedule", "config", "report", "export", "errors", "french", "lazy", "text", "database.timestamps"),
-    *("mail.errors", "mail.message", "mail.models", "mail.transport"),
+    *("mail.errors", "mail.headers", "mail.message", "mail.models", "mail.transport"),
     *("mail.smtp.certificates", "mail.smtp.config", "mail.smtp.errors"),
     *(
         "mail.delivery.queue",

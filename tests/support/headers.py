@@ -1,0 +1,40 @@
+"""Headers read by hand: what the standards say of them, and nothing of what `email` makes of them."""
+
+import re
+from base64 import b64decode
+from quopri import decodestring
+
+_WORD = r"=\?([^?\s]+)\?([bqBQ])\?([^?\s]*)\?="
+
+
+def header_lines(octets: bytes) -> list[tuple[str, str]]:
+    """Return the headers before the first empty line, unfolded (RFC 5322, 2.2.3): names and values."""
+    head, blank, _body = octets.partition(b"\r\n\r\n")
+    assert blank
+    lines = head.split(b"\r\n")
+    assert not any(re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line) for line in lines)
+    unfolded = re.sub(rb"\r\n(?=[ \t])", b"", head).decode()
+    pairs = [line.partition(":") for line in unfolded.split("\r\n")]
+    assert all(colon and re.fullmatch(r"[A-Za-z-]+", name) for name, colon, _value in pairs)
+    return [(name, value.strip()) for name, _colon, value in pairs]
+
+
+def displayed(text: str) -> str:
+    """Return what is shown of a header's text (RFC 2047, 6.2): blanks between encoded words are none."""
+    joined = re.sub(rf"({_WORD})\s+(?={_WORD})", r"\1", text)
+    return re.sub(_WORD, lambda found: _decoded(found[1], found[2], found[3]), joined)
+
+
+def mailbox(text: str) -> tuple[str, str]:
+    """Return the name that is shown of one mailbox, and its address (RFC 5322, 3.4)."""
+    if "<" not in text:
+        return "", text
+    found = re.fullmatch(r'(?:"((?:[^"\\]|\\.)*)"|([^"<>@,;:\\()\[\]]*)) <([^<>\s]+)>', text)
+    assert found
+    quoted, phrase, address = found.groups()
+    return displayed(phrase) if quoted is None else re.sub(r"\\(.)", r"\1", quoted), address
+
+
+def _decoded(charset: str, encoding: str, text: str) -> str:
+    octets = b64decode(text, validate=True) if encoding in "bB" else decodestring(text, header=True)
+    return octets.decode(charset)
