@@ -142,7 +142,17 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", default="0s", metavar="DURÉE", help="ce que dure chaque exécution (défaut : 0s)"
     )
-    parser.add_argument("--json", action="store_true", help="afficher une liste JSON")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="afficher une liste JSON")
+    add_html(parser, shape)
+
+
+def add_html(parser: argparse.ArgumentParser, shape: argparse._MutuallyExclusiveGroup) -> None:
+    """Add --html to the shapes of what a command prints, and -o."""
+    shape.add_argument("--html", action="store_true", help="la même chose en une page pour navigateur")
+    parser.add_argument(
+        "-o", "--output", metavar="FICHIER", help="--html : où écrire la page (défaut : l'afficher)"
+    )
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ import argparse
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,33 +11,28 @@ from zoneinfo import ZoneInfo
 
 from cavecron.cli import log
 from cavecron.cli.french_argparse import instant
+from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
 from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
 from cavecron.jobs.loader import load
-from cavecron.simulation.simulate import ClockChange, Scenario, SlotOutcome, TimeRange, simulate
+from cavecron.simulation.models import ClockChange, Scenario, SlotOutcome, TimeRange
+from cavecron.simulation.page import page
+from cavecron.simulation.simulate import simulate
+from cavecron.simulation.wording import outcome_words, totals
 
 _MOST_DAYS = 366
 _FIRST_YEAR, _LAST_YEAR = 2020, 2200
 _DAYS = ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim.")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "j": "days", "d": "days"}
 _SPAN = re.compile(r"(?:[0-9]{1,6}(?:s|min|m|h|j|d))+")
-#: What became of a slot, of one and of several.
-_KINDS = {
-    "succeeded": ("à l'heure", "à l'heure"),
-    "made up": ("rattrapé", "rattrapés"),
-    "missed": ("manqué", "manqués"),
-    "failed": ("en échec", "en échec"),
-    "interrupted": ("interrompu", "interrompus"),
-    "running": ("en cours à la fin", "en cours à la fin"),
-    "pending": ("en suspens à la fin", "en suspens à la fin"),
-}
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the outcome of each slot; exit code 0."""
+    refuse_output_without_html(arguments)
     settings, jobs = load(environ)
     scenario = _scenario(arguments, settings.zone)
     for warning in settings.warnings:
@@ -46,16 +40,18 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with log.silence():
         outcomes = simulate(settings, jobs, scenario)
     if arguments.json:
-        print(
-            json.dumps(
-                [_as_json(outcome, settings.zone) for outcome in outcomes], ensure_ascii=False, indent=2
-            )
-        )
+        shown = [_as_json(outcome, settings.zone) for outcome in outcomes]
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
+    elif arguments.html:
+        write_page(page(scenario, outcomes, settings.zone), arguments.output)
     else:
-        print(
-            "\n".join([*_heading(settings, scenario), "", *_lines(outcomes, settings.zone), _sum(outcomes)])
-        )
+        print("\n".join(_report(settings, scenario, outcomes)))
     return 0
+
+
+def _report(settings: Settings, scenario: Scenario, outcomes: Sequence[SlotOutcome]) -> list[str]:
+    lines = [*_lines(outcomes, settings.zone), ""] if outcomes else []
+    return [*_heading(settings, scenario), "", *lines, totals(outcomes)]
 
 
 def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
@@ -161,28 +157,9 @@ def _lines(outcomes: Sequence[SlotOutcome], zone: ZoneInfo) -> list[str]:
     width = max((len(outcome.job) for outcome in outcomes), default=0)
     lines = []
     for outcome in outcomes:
-        lines.append(f"{_local(outcome.slot, zone)}  {outcome.job:<{width}}  {_words(outcome, zone)}")
+        lines.append(f"{_local(outcome.slot, zone)}  {outcome.job:<{width}}  {outcome_words(outcome, zone)}")
         lines += [f"    {log.one_line(reason)}" for reason in outcome.reasons]
     return lines
-
-
-def _kind(outcome: SlotOutcome) -> str:
-    return "made up" if (outcome.state, outcome.trigger) == ("succeeded", "replay") else outcome.state
-
-
-def _words(outcome: SlotOutcome, zone: ZoneInfo) -> str:
-    kind = _kind(outcome)
-    if kind == "made up" and outcome.started:
-        return f"rattrapé à {outcome.started.astimezone(zone):%H:%M:%S}, {duration(outcome.late)} de retard"
-    return _KINDS[kind][0]
-
-
-def _sum(outcomes: Sequence[SlotOutcome]) -> str:
-    if not outcomes:
-        return "Aucun créneau dans cette période."
-    kinds = Counter(map(_kind, outcomes))
-    counts = ", ".join(f"{number} {_KINDS[kind][number > 1]}" for kind, number in kinds.items())
-    return f"\n{len(outcomes)} {'créneaux' if len(outcomes) > 1 else 'créneau'} : {counts}"
 
 
 def _between(period: TimeRange, zone: ZoneInfo) -> str:

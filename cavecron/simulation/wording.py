@@ -1,0 +1,45 @@
+"""What became of simulated slots, in French words. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from cavecron.french import duration
+from cavecron.simulation.models import SlotOutcome
+
+#: What became of a slot, of one and of several.
+_KINDS = {
+    "succeeded": ("à l'heure", "à l'heure"),
+    "made up": ("rattrapé", "rattrapés"),
+    "missed": ("manqué", "manqués"),
+    "failed": ("en échec", "en échec"),
+    "interrupted": ("interrompu", "interrompus"),
+    "running": ("en cours à la fin", "en cours à la fin"),
+    "pending": ("en suspens à la fin", "en suspens à la fin"),
+}
+
+
+def kind(outcome: SlotOutcome) -> str:
+    """Return the state of the ledger, 'pending', or 'made up' for a success that was late."""
+    return "made up" if (outcome.state, outcome.trigger) == ("succeeded", "replay") else outcome.state
+
+
+def word(name: str, number: int = 1) -> str:
+    """Return the French word for one slot, or for several, of a kind."""
+    return _KINDS[name][number > 1]
+
+
+def outcome_words(outcome: SlotOutcome, zone: ZoneInfo) -> str:
+    """Return what became of a slot; of one that was late also when it ran, in local time."""
+    if kind(outcome) == "made up" and outcome.started:
+        return f"rattrapé à {outcome.started.astimezone(zone):%H:%M:%S}, {duration(outcome.late)} de retard"
+    return word(kind(outcome))
+
+
+def totals(outcomes: Sequence[SlotOutcome]) -> str:
+    """Return how many slots there are of each kind."""
+    if not outcomes:
+        return "Aucun créneau dans cette période."
+    kinds = Counter(map(kind, outcomes))
+    counted = ", ".join(f"{number} {word(name, number)}" for name, number in kinds.items())
+    return f"{len(outcomes)} {'créneaux' if len(outcomes) > 1 else 'créneau'} : {counted}"

@@ -1,0 +1,114 @@
+"""A lane of a timeline as inline SVG: bands of time, and marks; positions are shares from 0 to 1. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cavecron.status.marks import Mark
+from cavecron.status.markup import safe
+
+_MIDDLE = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """A stretch of time that is hatched as `kind`, a class of the style sheet."""
+
+    begin: float
+    end: float
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """One mark, or a band from `begin` to `end` for many of a kind; `ran` is when a late run began."""
+
+    begin: float
+    end: float
+    mark: Mark
+    title: str
+    ran: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One row over the hours of a day; `label` says what is on it, `width` is its share of the width."""
+
+    label: str
+    width: float
+    bands: Sequence[Band] = ()
+    slots: Sequence[Slots] = ()
+    ticks: Sequence[float] = ()
+
+
+def lane(content: Lane) -> str:
+    """Return a lane, as wide as the page lets it."""
+    drawn = [f'<rect class="track" x="0" y="4" width="{_percent(content.width)}" height="12" rx="2"></rect>']
+    drawn += [_line("tick", tick, tick) for tick in content.ticks]
+    drawn += [_band(band) for band in content.bands]
+    drawn += [_slots(slots) for slots in content.slots]
+    return f'<svg class="lane" role="img" aria-label="{safe(content.label)}">{"".join(drawn)}</svg>\n'
+
+
+def swatch(kind: str, words: str) -> str:
+    """Return a piece of a hatched band and words (markup) beside it, for a legend."""
+    return (
+        '<span class="badge"><svg class="swatch" aria-hidden="true" focusable="false">'
+        f'<rect class="edge {kind}" x="1" y="1" width="26" height="13"></rect></svg> {words}</span>'
+    )
+
+
+def hatches() -> str:
+    """Return the hidden SVG with the hatches of bands; a page with lanes has it before them."""
+    return (
+        '<svg class="drawings" aria-hidden="true" focusable="false"><defs>'
+        + _hatch("down", "failed", "M0 0 8 8M-2 6 2 10M6-2 10 2")
+        + _hatch("asleep", "late", "M0 4H8")
+        + _hatch("jump", "cut", "M4 0V8")
+        + "</defs></svg>\n"
+    )
+
+
+def _hatch(name: str, colour: str, path: str) -> str:
+    return (
+        f'<pattern id="hatch-{name}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<path d="{path}" style="stroke:var(--{colour});stroke-width:2"></path></pattern>'
+    )
+
+
+def _band(band: Band) -> str:
+    return (
+        f'<rect class="edge {band.kind}" x="{_percent(band.begin)}" y="1"'
+        f' width="{_percent(max(band.end - band.begin, 0.002))}" height="18">'
+        f"<title>{safe(band.title)}</title></rect>"
+    )
+
+
+def _slots(slots: Slots) -> str:
+    title = f"<title>{safe(slots.title)}</title>"
+    if slots.end > slots.begin:
+        return (
+            f'<rect class="{slots.mark.name}" x="{_percent(slots.begin)}" y="4"'
+            f' width="{_percent(slots.end - slots.begin)}" height="12" rx="3">{title}</rect>'
+            + _use(slots.mark, (slots.begin + slots.end) / 2, title)
+        )
+    if slots.ran is None:
+        return _use(slots.mark, slots.begin, title)
+    return (
+        f'<circle class="from" cx="{_percent(slots.begin)}" cy="{_MIDDLE}" r="3">{title}</circle>'
+        + _line("link", slots.begin, slots.ran)
+        + _use(slots.mark, slots.ran, title)
+    )
+
+
+def _use(mark: Mark, place: float, title: str) -> str:
+    return f'<use href="#{mark.name}" x="{_percent(place)}" y="{_MIDDLE}">{title}</use>'
+
+
+def _line(kind: str, begin: float, end: float) -> str:
+    y1, y2 = (4, 16) if begin == end else (_MIDDLE, _MIDDLE)
+    return f'<line class="{kind}" x1="{_percent(begin)}" x2="{_percent(end)}" y1="{y1}" y2="{y2}"></line>'
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.5g}%"

@@ -1,0 +1,77 @@
+"""The frame of a page for a browser: text that cannot be markup, tables, and the document around them.
+
+The page needs no script and fetches nothing; its policy forbids both, should text ever get past `safe`. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from cavecron.status.marks import drawings
+from cavecron.status.style import STYLE
+from cavecron.text import plain
+
+_LONGEST = 300
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of data; caption and columns are text, cells are markup. The first cell of a row names it.
+
+    On a telephone, the cells of a row stand below each other if they are `stacked`; their columns' titles are
+    not seen then.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    stacked: bool = False
+
+
+def safe(text: str) -> str:
+    """Return text of anybody as markup that shows it: on one line, printable, cut where it is very long."""
+    return escape(plain(text, _LONGEST))
+
+
+def table(content: Table) -> str:
+    """Return the markup of a table. It names its roles, which browsers forget where rows are stacked."""
+    head = "".join(f'<th scope="col" role="columnheader">{safe(column)}</th>' for column in content.columns)
+    rows = "\n".join(map(_row, content.rows))
+    kind = ' class="stacked"' if content.stacked else ""
+    return (
+        f'<table role="table"{kind}><caption>{safe(content.caption)}</caption>\n'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
+        f'<tbody role="rowgroup">\n{rows}\n</tbody></table>\n'
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    first, *rest = cells
+    return (
+        f'<tr role="row"><th scope="row" role="rowheader">{first}</th>'
+        + "".join(f'<td role="cell">{cell}</td>' for cell in rest)
+        + "</tr>"
+    )
+
+
+def folded(title: str, content: str) -> str:
+    """Return content that is there when it is asked for; a print has it always."""
+    return f"<details><summary>{safe(title)}</summary>\n{content}</details>\n"
+
+
+def section(title: str, name: str, content: str) -> str:
+    """Return a part of the page with a heading; `name` is unique on the page, and a legal id."""
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{safe(title)}</h2>\n{content}</section>\n'
+
+
+def document(title: str, content: str) -> str:
+    """Return the whole page around the content of its `body`."""
+    return (
+        '<!DOCTYPE html>\n<html lang="fr"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{safe(title)}</title>\n<style>\n{STYLE}</style></head>\n"
+        f"<body>\n{drawings()}{content}</body></html>\n"
+    )
