@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,9 @@ from cavecron.simulation.models import Scenario, SlotOutcome
 from cavecron.simulation.timeline import SlotGroup, TimelineDay, Trouble, in_a_row, timeline, troubles
 from cavecron.simulation.wording import kind, outcome_words, totals, word
 from cavecron.status import marks
-from cavecron.status.lanes import Band, Lane, Slots, hatches, lane, swatch
+from cavecron.status.lanes import Band, Lane, Slots, lane, swatch
 from cavecron.status.markup import Table, document, safe, section, table
+from cavecron.status.words import short_date, short_time
 
 _MARKS = {
     "succeeded": marks.SUCCEEDED,
@@ -41,7 +42,7 @@ def page(scenario: Scenario, outcomes: Sequence[SlotOutcome], zone: ZoneInfo) ->
         section("Les créneaux, et pourquoi", "creneaux", _slots_table(outcomes, zone)),
         "</main>\n",
     ]
-    return document("Simulation du planificateur", hatches() + "".join(content))
+    return document("Simulation du planificateur", "".join(content))
 
 
 def _header(scenario: Scenario, zone: ZoneInfo) -> str:
@@ -129,7 +130,7 @@ def _fold(day: TimelineDay, number: int) -> str:
 
 def _folded_days(days: Sequence[TimelineDay]) -> str:
     first, last = days[0].day, days[-1].day
-    when = _date(first) if first == last else f"{_date(first)} → {_date(last)}"
+    when = short_date(first) if first == last else f"{short_date(first)} → {short_date(last)}"
     slots = sum(day.slots for day in days)
     told = f"{slots} créneaux, tous à l’heure" if slots else "aucun créneau"
     return f'<p class="fold">{when} : {told}</p>\n'
@@ -139,7 +140,7 @@ def _day(day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> str:
     """Draw a day: the hours, the machine if anything happened to it, and each job that had slots."""
     hours = (day.end - day.begin) / timedelta(hours=1)
     note = "" if hours == 24 else f'<span class="soft">{hours:g} heures : l’heure change</span>'
-    rows = [f"<h3>{_date(day.day)}{note}</h3>{_hours(day, longest, zone)}"]
+    rows = [f"<h3>{short_date(day.day)}{note}</h3>{_hours(day, longest, zone)}"]
     ticks = [share for share, _hour in _ticks(day, longest, zone)]
     width = (day.end - day.begin) / longest
     if day.troubles:
@@ -159,7 +160,7 @@ def _hours(day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> str:
     texts = "".join(
         f'<text x="{100 * share:.5g}%" y="12">{hour} h</text>' for share, hour in _ticks(day, longest, zone)
     )
-    return f'<svg class="lane hours" aria-hidden="true" focusable="false">{texts}</svg>\n'
+    return f'<svg class="lane hours" aria-hidden="true">{texts}</svg>\n'
 
 
 def _ticks(day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> Iterator[tuple[float, int]]:
@@ -218,17 +219,8 @@ def _words(group: SlotGroup, zone: ZoneInfo) -> str:
 def _when(begin: datetime, end: datetime, zone: ZoneInfo, *, day: bool = True) -> str:
     """Return one instant or two in local time; the second one's day only where it is another."""
     first, last = begin.astimezone(zone), end.astimezone(zone)
-    told = f"{_date(first)} {_time(first)}" if day else _time(first)
+    told = f"{short_date(first)} {short_time(first)}" if day else short_time(first)
     if begin == end:
         return told
-    return (
-        f"{told} → {_time(last)}" if first.date() == last.date() else f"{told} → {_date(last)} {_time(last)}"
-    )
-
-
-def _time(local: datetime) -> str:
-    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
-
-
-def _date(day: date) -> str:
-    return f"{french.WEEKDAYS[day.weekday()][:3]}. {day:%d/%m/%Y}"
+    until = "" if first.date() == last.date() else f"{short_date(last)} "
+    return f"{told} → {until}{short_time(last)}"

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from cavecron.french import MONTHS
-from cavecron.status.marks import HALF, MARKS, Mark
+from cavecron.status.marks import MARKS, PITCH, SUCCEEDED, Mark
 from cavecron.status.markup import safe
 
-#: Pixels from one square of the calendar to the next, and of the height of bars.
-_PITCH = 15.5
-_TALL = 78
-_BOTTOM = 94
+#: Of the bars, in pixels: how high the highest is, and where they stand.
+_TALL, _FOOT = 78, 94
+#: Fewer bars are not made wider than this many would be.
+_LEAST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,24 +25,31 @@ class Square:
     """A day in the calendar: its mark, and what is said when someone points at it."""
 
     mark: Mark
-    title: str
+    title: str = ""
+
+
+#: The square of a day of which there is nothing to say; someone who points at it is told of the month.
+PLAIN = Square(mark=SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """One bar: its value, in whatever unit, and what is said when someone points at it.
 
-    `mark` is there where its outcome has to be seen; a plain bar has none.
+    `hatched` is the part of the value that went wrong; it is on top.
     """
 
     value: float
     title: str
-    mark: Mark | None = None
+    hatched: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart:
-    """Bars from left to right; `label` says what they show, `top` is the greatest value in words."""
+    """Bars from left to right; `label` says what they show, `top` is the greatest value in words.
+
+    `first` and `last` stand below the first and the last bar.
+    """
 
     label: str
     top: str
@@ -66,55 +73,75 @@ def _month(days: Mapping[date, Square], year: int, month: int) -> str:
     weekday, length = monthrange(year, month)
     dates = [date(year, month, day) for day in range(1, length + 1)]
     drawn = {day: days[day] for day in dates if day in days}
-    empty = "".join(_hole(weekday, day) for day in dates if day not in drawn)
+    plain = [day for day in drawn if drawn[day] == PLAIN]
     squares = "".join(
-        f'<use href="#{square.mark.name}" x="{x:g}" y="{y:g}"><title>{safe(square.title)}</title></use>'
-        for day, square in drawn.items()
-        for x, y in (_place(weekday, day),)
+        _square(square, *_middle(weekday, day)) for day, square in drawn.items() if square != PLAIN
     )
     name = f"{MONTHS[month - 1]} {year}"
     return (
-        f'<li><span aria-hidden="true">{name}</span><svg role="img" aria-label="{name} : {_counted(drawn)}">'
-        f'<path class="empty" d="{empty}"></path>{squares}</svg></li>'
+        f'<li><span aria-hidden="true">{name}</span><svg role="img" viewBox="0 0 110 94">'
+        f"<title>{name} : {_counted(drawn)}</title>"
+        f'<path class="holes" d="{_area(weekday, dates)}"/><path class="plain" d="{_area(weekday, plain)}"/>'
+        f"{squares}</svg></li>"
     )
 
 
-def _place(weekday: int, day: date) -> tuple[float, float]:
+def _square(square: Square, x: float, y: float) -> str:
+    title = f"<title>{safe(square.title)}</title>" if square.title else ""
+    return f'<use href="#{square.mark.name}" x="{x:g}" y="{y:g}">{title}</use>'
+
+
+def _middle(weekday: int, day: date) -> tuple[float, float]:
     """Return the middle of a day's square: columns from Monday to Sunday."""
     row, column = divmod(weekday + day.day - 1, 7)
-    return column * _PITCH + HALF + 1, row * _PITCH + HALF + 0.5
+    return (column + 0.5) * PITCH, (row + 0.5) * PITCH
 
 
-def _hole(weekday: int, day: date) -> str:
-    x, y = _place(weekday, day)
-    return f"M{x - 3:g} {y - 3:g}h6v6h-6z"
+def _area(weekday: int, days: Sequence[date]) -> str:
+    """Return the path around the squares of some days of a month; a pattern fills them."""
+    rows: list[list[tuple[int, int]]] = []
+    for row, column in (divmod(weekday + day.day - 1, 7) for day in days):
+        if rows and rows[-1][-1] == (row, column - 1):
+            rows[-1].append((row, column))
+        else:
+            rows.append([(row, column)])
+    return "".join(_strip(part[0], len(part) * PITCH) for part in rows)
+
+
+def _strip(first: tuple[int, int], width: float) -> str:
+    """Return the path around squares of one row, from the `first` (row, column) on."""
+    row, column = first
+    return f"M{column * PITCH:g} {row * PITCH:g}h{width:g}v{PITCH}h-{width:g}z"
 
 
 def _counted(days: Mapping[date, Square]) -> str:
     counts = Counter(square.mark for square in days.values())
-    return ", ".join(mark.count(counts[mark]) for mark in MARKS if mark in counts) or "aucun créneau"
+    return ", ".join(mark.count(counts[mark]) for mark in MARKS[::-1] if mark in counts) or "aucun créneau"
 
 
 def bars(chart: BarChart) -> str:
     """Return a chart of bars, as wide as the page lets it; the greatest value is as high as it gets."""
     most = max((bar.value for bar in chart.bars), default=0) or 1
-    step = 100 / max(len(chart.bars), 12)
+    step = 100 / max(len(chart.bars), _LEAST)
     drawn = "".join(_bar(bar, place * step, step, most) for place, bar in enumerate(chart.bars))
     return (
-        f'<svg class="bars" role="img" aria-label="{safe(chart.label)}">'
+        f'<svg class="bars" role="img"><title>{safe(chart.label)}</title>'
         f'<text x="0" y="11" aria-hidden="true">{safe(chart.top)}</text>'
-        f'<line class="axis" x1="0" x2="100%" y1="16" y2="16"></line>{drawn}'
-        f'<line class="axis" x1="0" x2="100%" y1="{_BOTTOM}" y2="{_BOTTOM}"></line></svg>\n'
+        f'<line class="axis" x1="0" x2="100%" y1="16" y2="16"/>{drawn}'
+        f'<line class="axis" x1="0" x2="100%" y1="{_FOOT}" y2="{_FOOT}"/></svg>\n'
         f'<div class="ends" aria-hidden="true"><span>{safe(chart.first)}</span>'
         f"<span>{safe(chart.last)}</span></div>\n"
     )
 
 
 def _bar(bar: Bar, left: float, step: float, most: float) -> str:
-    """Draw one bar, at least two pixels high; one with a mark has it at its foot."""
+    """Draw one bar, at least two pixels high."""
     high = max(2.0, bar.value / most * _TALL)
-    kind = bar.mark.name if bar.mark else "bar"
-    return (
-        f'<rect class="{kind}" x="{left:.4g}%" y="{_BOTTOM - high:.4g}" width="{step * 0.72:.3g}%"'
-        f' height="{high:.4g}" rx="1"><title>{safe(bar.title)}</title></rect>'
-    )
+    place = f'x="{left:.4g}%" width="{step * 0.72:.2g}%"'
+    title = f"<title>{safe(bar.title)}</title>"
+    drawn = f'<rect {place} y="{_FOOT - high:.3g}" height="{high:.3g}">{title}</rect>'
+    if bar.hatched:
+        part = max(4.0, bar.hatched / most * _TALL)
+        shape = f'{place} y="{_FOOT - high:.3g}" height="{part:.3g}"'
+        drawn += f'<rect class="ground" {shape}/><rect class="edge down" {shape}>{title}</rect>'
+    return drawn

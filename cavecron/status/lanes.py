@@ -43,7 +43,7 @@ class Lane:
 
 def lane(content: Lane) -> str:
     """Return a lane, as wide as the page lets it."""
-    drawn = [f'<rect class="track" x="0" y="4" width="{_percent(content.width)}" height="12" rx="2"></rect>']
+    drawn = [f'<rect class="track" x="0" y="4" width="{_percent(content.width)}" height="12" rx="2"/>']
     drawn += [_line("tick", tick, tick) for tick in content.ticks]
     drawn += [_band(band) for band in content.bands]
     drawn += [_slots(slots) for slots in content.slots]
@@ -53,26 +53,8 @@ def lane(content: Lane) -> str:
 def swatch(kind: str, words: str) -> str:
     """Return a piece of a hatched band and words (markup) beside it, for a legend."""
     return (
-        '<span class="badge"><svg class="swatch" aria-hidden="true" focusable="false">'
-        f'<rect class="edge {kind}" x="1" y="1" width="26" height="13"></rect></svg> {words}</span>'
-    )
-
-
-def hatches() -> str:
-    """Return the hidden SVG with the hatches of bands; a page with lanes has it before them."""
-    return (
-        '<svg class="drawings" aria-hidden="true" focusable="false"><defs>'
-        + _hatch("down", "failed", "M0 0 8 8M-2 6 2 10M6-2 10 2")
-        + _hatch("asleep", "late", "M0 4H8")
-        + _hatch("jump", "cut", "M4 0V8")
-        + "</defs></svg>\n"
-    )
-
-
-def _hatch(name: str, colour: str, path: str) -> str:
-    return (
-        f'<pattern id="hatch-{name}" width="8" height="8" patternUnits="userSpaceOnUse">'
-        f'<path d="{path}" style="stroke:var(--{colour});stroke-width:2"></path></pattern>'
+        '<span class="badge"><svg class="swatch" aria-hidden="true">'
+        f'<rect class="edge {kind}" x="1" y="1" width="26" height="13"/></svg> {words}</span>'
     )
 
 
@@ -107,7 +89,7 @@ def _use(mark: Mark, place: float, title: str) -> str:
 
 def _line(kind: str, begin: float, end: float) -> str:
     y1, y2 = (4, 16) if begin == end else (_MIDDLE, _MIDDLE)
-    return f'<line class="{kind}" x1="{_percent(begin)}" x2="{_percent(end)}" y1="{y1}" y2="{y2}"></line>'
+    return f'<line class="{kind}" x1="{_percent(begin)}" x2="{_percent(end)}" y1="{y1}" y2="{y2}"/>'
 
 
 def _percent(share: float) -> str:

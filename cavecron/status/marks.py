@@ -1,6 +1,6 @@
 """How an outcome is drawn: a colour and a sign, so that nobody depends on one of them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -39,18 +39,56 @@ RUNNING = Mark(name="busy", one="en cours", several="en cours", path=_DOTS)
 #: From the worst to the best: of several outcomes in one square the first counts.
 MARKS: Sequence[Mark] = (FAILED, INTERRUPTED, MISSED, RUNNING, MADE_UP, SUCCEEDED)
 
-#: Half the width of a mark, in pixels.
-HALF = 6.5
+#: What fills bands and parts of bars, by its class in the style sheet: the colour, and the lines.
+_HATCHES: Mapping[str, tuple[str, str]] = {
+    "down": ("failed", "M0 0 8 8M-2 6 2 10M6-2 10 2"),
+    "asleep": ("late", "M0 4H8"),
+    "jump": ("cut", "M4 0V8"),
+}
+_BY_STATE = {
+    "succeeded": SUCCEEDED,
+    "failed": FAILED,
+    "interrupted": INTERRUPTED,
+    "missed": MISSED,
+    "running": RUNNING,
+}
+#: Half the width of a mark, and from one square of a calendar to the next, in pixels.
+_HALF, PITCH = 6.5, 15.5
+
+
+def mark_of(state: str, trigger: str = "slot") -> Mark:
+    """Return the mark of a run or a slot by its state and its trigger in the ledger."""
+    if (state, trigger) == ("succeeded", "replay"):
+        return MADE_UP
+    return _BY_STATE.get(state, RUNNING)
 
 
 def drawings() -> str:
-    """Return the hidden SVG in which each mark is drawn once; a page has it before it uses one."""
+    """Return the hidden SVG in which each mark and pattern is drawn once, before a page uses them."""
     drawn = "\n".join(
-        f'<g id="{mark.name}"><rect class="{mark.name}" x="-{HALF}" y="-{HALF}" width="{2 * HALF:g}"'
-        f' height="{2 * HALF:g}" rx="3"></rect><path class="sign" d="{mark.path}"></path></g>'
+        f'<g id="{mark.name}"><rect class="{mark.name}" x="-{_HALF}" y="-{_HALF}" width="{2 * _HALF:g}"'
+        f' height="{2 * _HALF:g}" rx="3"/><path class="sign" d="{mark.path}"/></g>'
         for mark in MARKS
     )
-    return f'<svg class="drawings" aria-hidden="true" focusable="false"><defs>{drawn}</defs></svg>\n'
+    middle = PITCH / 2
+    hole = f'<rect class="empty" x="{middle - 3}" y="{middle - 3}" width="6" height="6"/>'
+    plain = f'<use href="#{SUCCEEDED.name}" x="{middle}" y="{middle}"/>'
+    patterns = _squares("holes", hole) + _squares("plain", plain)
+    patterns += "".join(_hatch(name, *drawing) for name, drawing in _HATCHES.items())
+    return f'<svg class="drawings" aria-hidden="true"><defs>{drawn}{patterns}</defs></svg>\n'
+
+
+def _squares(name: str, content: str) -> str:
+    """Draw what fills squares of a calendar by the dozen: those without a slot, and those that went well."""
+    size = f'width="{PITCH}" height="{PITCH}" patternUnits="userSpaceOnUse"'
+    return f'<pattern id="{name}" {size}>{content}</pattern>'
+
+
+def _hatch(name: str, colour: str, path: str) -> str:
+    return (
+        f'<pattern id="hatch-{name}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<path d="{path}" style="stroke:var(--{colour});stroke-width:2"/></pattern>'
+    )
 
 
 def badge(mark: Mark, words: str) -> str:
@@ -60,7 +98,7 @@ def badge(mark: Mark, words: str) -> str:
 
 def icon(mark: Mark) -> str:
     """Return a mark for a line of text; the words beside it say the same."""
-    return f'<svg class="icon" aria-hidden="true" focusable="false"><use href="#{mark.name}"></use></svg>'
+    return f'<svg class="icon" aria-hidden="true"><use href="#{mark.name}"/></svg>'
 
 
 def legend(entries: Sequence[str]) -> str:

@@ -11,7 +11,6 @@ from cavecron.status.marks import drawings
 from cavecron.status.style import STYLE
 from cavecron.text import plain
 
-_LONGEST = 300
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -29,30 +28,38 @@ class Table:
     stacked: bool = False
 
 
-def safe(text: str) -> str:
-    """Return text of anybody as markup that shows it: on one line, printable, cut where it is very long."""
-    return escape(plain(text, _LONGEST))
+def safe(text: str, limit: int = 300) -> str:
+    """Return text of anybody as markup that shows it: one line, printable, of at most `limit` characters."""
+    return escape(plain(text, limit))
 
 
 def table(content: Table) -> str:
-    """Return the markup of a table. It names its roles, which browsers forget where rows are stacked."""
-    head = "".join(f'<th scope="col" role="columnheader">{safe(column)}</th>' for column in content.columns)
-    rows = "\n".join(map(_row, content.rows))
+    """Return the markup of a table."""
+    head = "".join(
+        f'<th scope="col"{_role("columnheader", content)}>{safe(column)}</th>' for column in content.columns
+    )
+    rows = "\n".join(_row(cells, content) for cells in content.rows)
     kind = ' class="stacked"' if content.stacked else ""
+    group, row = _role("rowgroup", content), _role("row", content)
     return (
-        f'<table role="table"{kind}><caption>{safe(content.caption)}</caption>\n'
-        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
-        f'<tbody role="rowgroup">\n{rows}\n</tbody></table>\n'
+        f"<table{kind}{_role('table', content)}><caption>{safe(content.caption)}</caption>\n"
+        f"<thead{group}><tr{row}>{head}</tr></thead>\n<tbody{group}>\n{rows}\n</tbody></table>\n"
     )
 
 
-def _row(cells: Sequence[str]) -> str:
+def _row(cells: Sequence[str], content: Table) -> str:
     first, *rest = cells
+    role = _role("cell", content)
     return (
-        f'<tr role="row"><th scope="row" role="rowheader">{first}</th>'
-        + "".join(f'<td role="cell">{cell}</td>' for cell in rest)
+        f'<tr{_role("row", content)}><th scope="row"{_role("rowheader", content)}>{first}</th>'
+        + "".join(f"<td{role}>{cell}</td>" for cell in rest)
         + "</tr>"
     )
+
+
+def _role(name: str, content: Table) -> str:
+    """Return the attribute that keeps a role where the style sheet stacks rows; '' where it does not."""
+    return f' role="{name}"' if content.stacked else ""
 
 
 def folded(title: str, content: str) -> str:

@@ -31,7 +31,7 @@ h3{font-size:16px;margin:24px 0 8px}
 p{margin:6px 0}
 a{color:var(--wine)}
 :focus-visible{outline:3px solid var(--late);outline-offset:2px;border-radius:3px}
-.soft{color:var(--soft)}
+.soft{color:var(--soft);font-weight:400}
 code{font:14px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;
 background:var(--rest);padding:1px 5px;border-radius:4px}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 20px 20px;
@@ -54,7 +54,7 @@ margin:16px 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:10px 0 0}
 dt{color:var(--soft)}
 dd{margin:0}
-table{width:100%;border-collapse:collapse;margin:12px 0 0;font-size:15px;line-height:1.4}
+table{min-width:min(100%,560px);border-collapse:collapse;margin:12px 0 0;font-size:15px;line-height:1.4}
 caption{text-align:left;color:var(--soft);font-size:14px;padding:0 0 4px}
 th,td{text-align:left;vertical-align:top;padding:6px 14px 6px 0;border-top:1px solid var(--line);
 overflow-wrap:break-word}
@@ -67,12 +67,16 @@ svg text{fill:var(--soft);font-size:12px}
 .months{display:flex;flex-wrap:wrap;gap:14px 18px;margin:8px 0 0;padding:0;list-style:none}
 .months li{width:110px}
 .months span{display:block;font-size:13px;color:var(--soft)}
-.months svg{display:block;width:110px;height:94px}
+.months svg{display:block;width:110px}
 .empty{fill:var(--line)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:0 32px}
+.holes{fill:url(#holes)}
+.plain{fill:url(#plain)}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:0 32px}
 .bars{display:block;width:100%;height:96px;overflow:visible}
 .axis{stroke:var(--line);stroke-width:1}
-.bar{fill:var(--wine)}
+.bars rect{fill:var(--wine)}
+.bars .down{fill:url(#hatch-down)}
+.bars .ground{fill:var(--card)}
 .ends{display:flex;justify-content:space-between;font-size:13px;color:var(--soft)}
 .day{display:grid;grid-template-columns:150px 1fr;gap:0 12px;align-items:center;padding:8px 0;
 border-top:1px solid var(--line)}
@@ -99,6 +103,8 @@ dd{margin:0 0 6px}
 .day{grid-template-columns:1fr}
 table{font-size:14px}
 th,td{padding-right:10px}
+.months{gap:12px 8px}
+.months li,.months svg{width:98px}
 .stacked tbody,.stacked tr,.stacked td,.stacked tbody th{display:block}
 .stacked thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .stacked tr{border-top:1px solid var(--line);padding:8px 0}

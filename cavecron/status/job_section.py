@@ -1,0 +1,131 @@
+"""The part of the page on one job: its last run, a year of slots, charts, and the slots to come. Pure."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cavecron import french
+from cavecron.status import marks
+from cavecron.status.facts import (
+    Facts,
+    JobFacts,
+    RunFacts,
+    UndeliveredMail,
+)
+from cavecron.status.marks import mark_of
+from cavecron.status.markup import Table, safe, section, table
+from cavecron.status.run_charts import TRIGGERS, mail_words, run_charts
+from cavecron.status.words import short_moment, short_time, span
+from cavecron.status.year import year_part
+
+_UNDELIVERED = {
+    "sending": "en route, sort inconnu",
+    "failed": "refusé",
+    "deferred": "à réessayer",
+    "abandoned": "sort inconnu après deux essais",
+}
+#: What a page can hold of each job.
+_MOST_COMING, _MOST_MAILS = 5, 50
+
+
+def job_section(job: JobFacts, facts: Facts) -> str:
+    """Return the section on a job."""
+    content = [_summary(job, facts)]
+    if job.calendar is not None and job.calendar.days:
+        content.append(year_part(job.name, job.calendar, facts.zone))
+    if job.series:
+        content.append(run_charts(job.series, facts.zone))
+    if job.coming:
+        content.append(_coming(job, facts))
+    if job.undelivered:
+        content.append(_undelivered(job))
+    return section(f"{job.name} : {job.title}", anchor(job, facts), "".join(content))
+
+
+def anchor(job: JobFacts, facts: Facts) -> str:
+    """Return the id of the job's section: its name might be no legal one."""
+    return f"job-{facts.jobs.index(job) + 1}"
+
+
+def run_badge(run: RunFacts, facts: Facts) -> str:
+    """Return a run in one line: its mark, what became of it, and when."""
+    mark = mark_of(run.state, run.trigger)
+    return f"{marks.badge(mark, mark.one)}, {short_moment(run.started or run.slot, facts.zone)}"
+
+
+def coming_words(job: JobFacts, facts: Facts) -> str:
+    """Return when the job runs next, or how it would."""
+    if not job.enabled:
+        return f"désactivé : <code>{safe(job.variable)}=1</code> l’active"
+    if not job.coming:
+        return "aucun"
+    ahead = french.duration(max(job.coming[0].at - facts.now, timedelta()))
+    return f"{short_moment(job.coming[0].at, facts.zone)}, dans {ahead}"
+
+
+def _summary(job: JobFacts, facts: Facts) -> str:
+    rows = [("Planifié", f"{safe(job.schedule)} ({safe(facts.zone.key)})" if job.enabled else "")]
+    rows.append(("Prochain créneau", coming_words(job, facts)))
+    if job.last_run:
+        rows.append(("Dernier passage", _last_run(job.last_run, facts)))
+        rows.append(("Ses mails", safe(mail_words(job.last_run.mails))))
+    else:
+        rows.append(("Dernier passage", "pas encore passé"))
+    if job.last_success and (job.last_run is None or job.last_run.state != "succeeded"):
+        rows.append(("Dernière réussite", short_moment(job.last_success, facts.zone)))
+    listed = "".join(f"<dt>{term}</dt><dd>{words}</dd>\n" for term, words in rows if words)
+    return f"<dl>\n{listed}</dl>\n"
+
+
+def _last_run(run: RunFacts, facts: Facts) -> str:
+    told = [run_badge(run, facts), *map(safe, _circumstances(run, facts))]
+    lines = [", ".join(told), *(safe(text) for text in (run.summary, run.reason) if text)]
+    return "<br>".join(lines)
+
+
+def _circumstances(run: RunFacts, facts: Facts) -> Iterator[str]:
+    if words := TRIGGERS.get(run.trigger, run.trigger):
+        yield words
+    if run.lateness is not None and run.lateness >= timedelta(minutes=1):
+        yield f"{french.duration(run.lateness)} de retard"
+    if run.duration is not None:
+        yield f"durée {span(run.duration)}"
+    if run.attempt > 1:
+        yield f"tentative {run.attempt}"
+    if run.partial:
+        yield "pour quelques utilisateurs"
+    if run.retry_at:
+        yield f"nouvelle tentative à {short_time(run.retry_at.astimezone(facts.zone))}"
+
+
+def _coming(job: JobFacts, facts: Facts) -> str:
+    """Show the next slots, and later ones that a clock change touches."""
+    shown = [slot for place, slot in enumerate(job.coming) if place < _MOST_COMING or slot.note]
+    noted = any(slot.note for slot in shown)
+    rows = []
+    for slot in shown:
+        note = f"<strong>⚠ {safe(slot.note)}</strong>" if slot.note else "–"
+        distance = f"dans {french.duration(max(slot.at - facts.now, timedelta()))}"
+        row = (short_moment(slot.at, facts.zone), distance)
+        rows.append((*row, note) if noted else row)
+    columns = ("Créneau", "Dans", *(("Changement d’heure",) if noted else ()))
+    return "<h3>Créneaux à venir</h3>\n" + table(
+        Table(caption=f"Fuseau {facts.zone.key}", columns=columns, rows=rows)
+    )
+
+
+def _undelivered(job: JobFacts) -> str:
+    shown = job.undelivered[:_MOST_MAILS]
+    more = len(job.undelivered) - len(shown) + job.undelivered_more
+    caption = "Au dernier passage" + (f" ; et {more} de plus" if more else "")
+    return "<h3>Qui n’a pas eu son mail</h3>\n" + table(
+        Table(
+            caption=caption,
+            columns=("Qui", "Sort du mail", "Pourquoi"),
+            rows=[_undelivered_row(mail) for mail in shown],
+            stacked=True,
+        )
+    )
+
+
+def _undelivered_row(mail: UndeliveredMail) -> tuple[str, str, str]:
+    return safe(mail.recipient), _UNDELIVERED[mail.state], safe(mail.reason or "–")

@@ -1,0 +1,94 @@
+"""How long runs took, and what became of their mails: small charts, and the same in a table. Pure."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from cavecron.status.charts import Bar, BarChart, bars
+from cavecron.status.facts import MailCounts, RunFacts
+from cavecron.status.marks import mark_of
+from cavecron.status.markup import Table, folded, safe, table
+from cavecron.status.words import short_moment, span
+
+#: How a run came about, where that is worth a word.
+TRIGGERS = {"slot": "", "replay": "rattrapage", "manual": "à la main"}
+
+
+def run_charts(series: Sequence[RunFacts], zone: ZoneInfo) -> str:
+    """Return the charts of runs that have ended, oldest first, and the same in a table."""
+    runs = [run for run in series if run.duration is not None]
+    charts = [("Durée", _durations(runs, zone))] if runs else []
+    if any(run.mails.total for run in series):
+        charts.append(("Mails", _mail_bars(series, zone)))
+    drawn = "".join(f"<div><h3>{title} par exécution</h3>\n{bars(chart)}</div>\n" for title, chart in charts)
+    return f'<div class="charts">\n{drawn}</div>\n' + folded(
+        f"Les {len(series)} dernières exécutions en tableau", _runs_table(series, zone)
+    )
+
+
+def _durations(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
+    lengths = [run.duration or timedelta() for run in runs]
+    longest = span(max(lengths))
+    return BarChart(
+        label=f"Durée des {len(runs)} dernières exécutions : {longest} au plus,"
+        f" la dernière {span(lengths[-1])}",
+        top=f"{longest} au plus",
+        first=_short_day(runs[0], zone),
+        last=_short_day(runs[-1], zone),
+        bars=[
+            Bar(value=length.total_seconds(), title=f"{_run_moment(run, zone)} : {span(length)}")
+            for run, length in zip(runs, lengths, strict=True)
+        ],
+    )
+
+
+def _mail_bars(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
+    most = max(run.mails.total for run in runs)
+    lost = sum(run.mails.total - run.mails.sent for run in runs)
+    told = f"{lost} non délivrés, en hachures" if lost else "tous délivrés"
+    return BarChart(
+        label=f"Mails des {len(runs)} dernières exécutions : {most} au plus, {told}",
+        top=f"{most} mails au plus, {told}" if most > 1 else told,
+        first=_short_day(runs[0], zone),
+        last=_short_day(runs[-1], zone),
+        bars=[
+            Bar(
+                value=run.mails.total,
+                hatched=run.mails.total - run.mails.sent,
+                title=f"{_run_moment(run, zone)} : {mail_words(run.mails) or 'aucun mail'}",
+            )
+            for run in runs
+        ],
+    )
+
+
+def _run_moment(run: RunFacts, zone: ZoneInfo) -> str:
+    return short_moment(run.started or run.slot, zone)
+
+
+def _short_day(run: RunFacts, zone: ZoneInfo) -> str:
+    return f"{(run.started or run.slot).astimezone(zone):%d/%m/%Y}"
+
+
+def _runs_table(runs: Sequence[RunFacts], zone: ZoneInfo) -> str:
+    with_mails = any(run.mails.total for run in runs)
+    rows = []
+    for run in reversed(runs):
+        words = ", ".join((mark_of(run.state, run.trigger).one, *filter(None, [TRIGGERS.get(run.trigger)])))
+        length = span(run.duration) if run.duration is not None else "–"
+        row = (_run_moment(run, zone), safe(words), length)
+        rows.append((*row, safe(mail_words(run.mails) or "–")) if with_mails else row)
+    columns = ("Démarrage", "Résultat", "Durée", *(("Mails",) if with_mails else ()))
+    return table(Table(caption="La plus récente d’abord", columns=columns, rows=rows))
+
+
+def mail_words(counts: MailCounts) -> str:
+    """Return what became of the mails of a run; '' where it had none."""
+    words = (
+        (counts.sent, "envoyé", "envoyés"),
+        (counts.failed, "en échec", "en échec"),
+        (counts.deferred, "en attente", "en attente"),
+        (counts.unknown, "de sort inconnu", "de sort inconnu"),
+        (counts.repeated, "répété", "répétés"),
+    )
+    return ", ".join(f"{number} {several if number > 1 else one}" for number, one, several in words if number)

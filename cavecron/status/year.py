@@ -1,0 +1,84 @@
+"""The slots of a job in the last year: a calendar, and the same in tables. Pure."""
+
+from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+from cavecron import french
+from cavecron.ledger.models import State
+from cavecron.status import marks
+from cavecron.status.charts import PLAIN, Square, calendar
+from cavecron.status.facts import Calendar, CalendarDay
+from cavecron.status.marks import mark_of
+from cavecron.status.markup import Table, folded, safe, table
+from cavecron.status.words import short_date, short_moment
+
+#: What a page can hold of each job: days in the table, letters of what is said of a square.
+_MOST_DAYS, _SHORT = 40, 90
+
+
+def year_part(job: str, content: Calendar, zone: ZoneInfo) -> str:
+    """Return the calendar of the slots of `job`, and the same in tables."""
+    squares = {day.day: _square(day, zone) for day in content.days}
+    shown = {square.mark for square in squares.values()}
+    unit = "un carré par créneau" if content.one_a_day else "un carré par jour, dans la couleur du pire"
+    label = f"Créneaux de {job}, mois par mois"
+    return (
+        f"<h3>Depuis le {short_date(content.since)} : {unit}</h3>\n"
+        + marks.legend([marks.badge(mark, mark.one) for mark in marks.MARKS[::-1] if mark in shown])
+        + calendar(label, squares, content.since, content.until)
+        + folded("Le calendrier en tableaux", _months_table(content) + _bad_days_table(content, zone))
+    )
+
+
+def _square(day: CalendarDay, zone: ZoneInfo) -> Square:
+    mark = mark_of(day.worst)
+    if mark is marks.SUCCEEDED:
+        return PLAIN
+    reason = f", {day.reason}" if day.reason else ""
+    return Square(mark=mark, title=f"{_day_words(day, zone)} : {_counts(day.counts)}{reason}"[:_SHORT])
+
+
+def _day_words(day: CalendarDay, zone: ZoneInfo) -> str:
+    return short_moment(day.slot, zone) if day.slot else short_date(day.day)
+
+
+def _counts(counts: Mapping[State, int]) -> str:
+    if sum(counts.values()) == 1:
+        return next(mark_of(state).one for state, number in counts.items() if number)
+    return ", ".join(mark_of(state).count(counts[state]) for state in _STATES if counts.get(state))
+
+
+_STATES: Sequence[State] = ("succeeded", "failed", "interrupted", "missed", "running")
+
+
+def _months_table(content: Calendar) -> str:
+    """Return how many slots of each month became what."""
+    months: dict[tuple[int, int], dict[State, int]] = {}
+    for day in content.days:
+        counts = months.setdefault((day.day.year, day.day.month), dict.fromkeys(_STATES, 0))
+        for state, number in day.counts.items():
+            counts[state] += number
+    states = [state for state in _STATES if any(counts[state] for counts in months.values())]
+    rows = [
+        (f"{french.MONTHS[month - 1]} {year}", *(str(counts[state]) for state in states))
+        for (year, month), counts in months.items()
+    ]
+    columns = ("Mois", *(mark_of(state).several.capitalize() for state in states))
+    return table(Table(caption="Créneaux par mois", columns=columns, rows=rows))
+
+
+def _bad_days_table(content: Calendar, zone: ZoneInfo) -> str:
+    bad = [day for day in content.days if day.worst != "succeeded"][::-1]
+    if not bad:
+        return "<p>Tous les autres créneaux ont réussi.</p>\n"
+    rows = [
+        (
+            _day_words(day, zone),
+            marks.badge(mark_of(day.worst), _counts(day.counts)),
+            safe(day.reason or "–"),
+        )
+        for day in bad[:_MOST_DAYS]
+    ]
+    more = len(bad) - len(rows)
+    caption = "Ce qui n’a pas réussi, le plus récent d’abord" + (f" ({more} jours de plus)" if more else "")
+    return table(Table(caption=caption, columns=("Quand", "Résultat", "Pourquoi"), rows=rows, stacked=True))
