@@ -144,10 +144,10 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="afficher une liste JSON")
-    add_html(parser, shape)
+    _add_html(parser, shape)
 
 
-def add_html(parser: argparse.ArgumentParser, shape: argparse._MutuallyExclusiveGroup) -> None:
+def _add_html(parser: argparse.ArgumentParser, shape: argparse._MutuallyExclusiveGroup) -> None:
     """Add --html to the shapes of what a command prints, and -o."""
     shape.add_argument("--html", action="store_true", help="la même chose en une page pour navigateur")
     parser.add_argument(
@@ -189,6 +189,7 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     shape.add_argument(
         "--metrics", action="store_true", help="au format texte de Prometheus (textfile collector)"
     )
+    _add_html(parser, shape)
 
 
 def _add_preview(parser: argparse.ArgumentParser) -> None:

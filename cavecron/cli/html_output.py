@@ -1,8 +1,10 @@
 """Where a command leaves its page: a file, or standard output."""
 
 import argparse
+import sys
 from pathlib import Path
 
+from cavecron.atomic_file import PRIVATE, PUBLIC, write_file
 from cavecron.errors import CavecronError, UsageError, reason
 
 
@@ -12,21 +14,30 @@ def refuse_output_without_html(arguments: argparse.Namespace) -> None:
         raise UsageError("-o est pour la page (--html) ; le reste s'affiche : le rediriger par >")
 
 
-def write_page(page: str, output: str | None) -> None:
+def write_page(page: str, output: str | None, *, private: bool = False) -> None:
     """Write a page into the file `output`, or print it: None and '-' are standard output.
+
+    A `private` page is for its owner only: it names people.
 
     Raises:
         CavecronError: the file cannot be written.
 
     """
     if output is None or output == "-":
-        print(page, end="")
+        print(_printable(page), end="")
         return
     path = Path(output)
     try:
-        path.write_text(page, encoding="utf-8")
+        write_file(path, page.encode(), mode=PRIVATE if private else PUBLIC)
     except OSError as error:
         raise CavecronError(
             f"{path} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"
         ) from error
     print(f"Page écrite dans {path.resolve()}")
+
+
+def _printable(page: str) -> str:
+    """Return the page in letters that standard output has: it says of itself that it is UTF-8."""
+    if sys.stdout.encoding.lower().replace("-", "") == "utf8":
+        return page
+    return page.encode("ascii", "xmlcharrefreplace").decode()

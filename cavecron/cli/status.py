@@ -1,4 +1,4 @@
-"""`cavecron status`: how things stand, on one screen, as metrics, and as JSON; it writes nothing."""
+"""`cavecron status`: how things stand, on a screen, as a page, as metrics or as JSON; it writes nothing."""
 
 import argparse
 import json
@@ -6,10 +6,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
+from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
 from cavecron.jobs.loader import load
-from cavecron.status.collect import Scope, collect
+from cavecron.status.collect import EVERYTHING, Scope, collect
 from cavecron.status.document import document
+from cavecron.status.html import page
 from cavecron.status.metrics import metrics
 from cavecron.status.terminal import screen, signs_for
 
@@ -18,13 +20,17 @@ _DETAILED = Scope(coming=5, undelivered=200)
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print how things stand; exit code 0 if all is well, 1 where `health` says otherwise."""
+    refuse_output_without_html(arguments)
     settings, jobs = load(environ)
-    scope = replace(_DETAILED if arguments.json else Scope(), names=arguments.names)
+    scope = EVERYTHING if arguments.html else _DETAILED if arguments.json else Scope()
+    scope = replace(scope, names=arguments.names)
     facts = collect(settings, jobs, now=SystemClock().now(), scope=scope)
     for warning in settings.warnings:
         print(f"cavecron : {warning}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(document(facts), ensure_ascii=False, indent=2))
+    elif arguments.html:
+        write_page(page(facts), arguments.output, private=arguments.names)
     elif arguments.metrics:
         print(metrics(facts), end="")
     else:

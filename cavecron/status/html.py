@@ -7,7 +7,8 @@ collected. Pure.
 from cavecron.status.facts import BackupFacts, Facts, JobFacts, Need
 from cavecron.status.job_section import anchor, coming_words, job_section, run_badge
 from cavecron.status.markup import Table, document, safe, section, table
-from cavecron.status.words import ago, local_moment
+from cavecron.status.phrases import distance
+from cavecron.status.words import local_moment
 
 _TITLE = "État de cavecron"
 
@@ -53,11 +54,13 @@ def _scheduler(facts: Facts) -> str:
     scheduler = facts.scheduler
     host = f" sur {safe(scheduler.host)}" if scheduler.host else ""
     since = local_moment(scheduler.since, facts.zone) if scheduler.since else ""
+    if facts.trouble is not None:
+        return "<p>Base illisible : on ne sait pas ce qui tourne.</p>\n"
     match scheduler.state:
         case "up":
             words = f"Le planificateur tourne{host}{since and f' depuis le {since}'}."
         case "unknown":
-            words = f"Le planificateur{host}{since and f', démarré le {since},'} ne peut être vu d’ici."
+            words = f"Planificateur{since and f' démarré le {since}'}{host} (invisible d’ici)."
         case "never":
             words = "Aucun planificateur n’a encore démarré sur cette base."
         case "down":
@@ -68,7 +71,7 @@ def _scheduler(facts: Facts) -> str:
 def _backup(backup: BackupFacts | None, facts: Facts) -> str:
     if backup is None:
         return ""
-    when = f"{local_moment(backup.made, facts.zone)}, {ago(backup.age)}"
+    when = f"{local_moment(backup.made, facts.zone)}, {distance(-backup.age)}"
     return f"<p>Dernière copie de la base : {when}, dans <code>{safe(backup.path)}</code>.</p>\n"
 
 

@@ -1,9 +1,5 @@
 """The part of the page on one job: its last run, a year of slots, charts, and the slots to come. Pure."""
 
-from collections.abc import Iterator
-from datetime import timedelta
-
-from cavecron import french
 from cavecron.status import marks
 from cavecron.status.facts import (
     Facts,
@@ -13,8 +9,9 @@ from cavecron.status.facts import (
 )
 from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, safe, section, table
-from cavecron.status.run_charts import TRIGGERS, mail_words, run_charts
-from cavecron.status.words import short_moment, short_time, span
+from cavecron.status.phrases import circumstances, distance, retry
+from cavecron.status.run_charts import mail_words, run_charts
+from cavecron.status.words import short_moment
 from cavecron.status.year import year_part
 
 _UNDELIVERED = {
@@ -58,8 +55,8 @@ def coming_words(job: JobFacts, facts: Facts) -> str:
         return f"désactivé : <code>{safe(job.variable)}=1</code> l’active"
     if not job.coming:
         return "aucun"
-    ahead = french.duration(max(job.coming[0].at - facts.now, timedelta()))
-    return f"{short_moment(job.coming[0].at, facts.zone)}, dans {ahead}"
+    at = job.coming[0].at
+    return f"{short_moment(at, facts.zone)}, {distance(at - facts.now)}"
 
 
 def _summary(job: JobFacts, facts: Facts) -> str:
@@ -77,24 +74,11 @@ def _summary(job: JobFacts, facts: Facts) -> str:
 
 
 def _last_run(run: RunFacts, facts: Facts) -> str:
-    told = [run_badge(run, facts), *map(safe, _circumstances(run, facts))]
-    lines = [", ".join(told), *(safe(text) for text in (run.summary, run.reason) if text)]
-    return "<br>".join(lines)
-
-
-def _circumstances(run: RunFacts, facts: Facts) -> Iterator[str]:
-    if words := TRIGGERS.get(run.trigger, run.trigger):
-        yield words
-    if run.lateness is not None and run.lateness >= timedelta(minutes=1):
-        yield f"{french.duration(run.lateness)} de retard"
-    if run.duration is not None:
-        yield f"durée {span(run.duration)}"
-    if run.attempt > 1:
-        yield f"tentative {run.attempt}"
-    if run.partial:
-        yield "pour quelques utilisateurs"
+    lines = [run_badge(run, facts), safe(", ".join(circumstances(run, facts.zone)))]
+    lines += [safe(text) for text in (run.summary, run.reason) if text]
     if run.retry_at:
-        yield f"nouvelle tentative à {short_time(run.retry_at.astimezone(facts.zone))}"
+        lines.append(retry(run.retry_at, facts.zone))
+    return "<br>".join(lines)
 
 
 def _coming(job: JobFacts, facts: Facts) -> str:
@@ -104,8 +88,7 @@ def _coming(job: JobFacts, facts: Facts) -> str:
     rows = []
     for slot in shown:
         note = f"<strong>⚠ {safe(slot.note)}</strong>" if slot.note else "–"
-        distance = f"dans {french.duration(max(slot.at - facts.now, timedelta()))}"
-        row = (short_moment(slot.at, facts.zone), distance)
+        row = (short_moment(slot.at, facts.zone), distance(slot.at - facts.now))
         rows.append((*row, note) if noted else row)
     columns = ("Créneau", "Dans", *(("Changement d’heure",) if noted else ()))
     return "<h3>Créneaux à venir</h3>\n" + table(

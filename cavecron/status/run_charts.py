@@ -10,9 +10,6 @@ from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, folded, safe, table
 from cavecron.status.words import short_moment, span
 
-#: How a run came about, where that is worth a word.
-TRIGGERS = {"slot": "", "replay": "rattrapage", "manual": "à la main"}
-
 
 def run_charts(series: Sequence[RunFacts], zone: ZoneInfo) -> str:
     """Return the charts of runs that have ended, oldest first, and the same in a table."""
@@ -45,7 +42,7 @@ def _durations(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
 def _mail_bars(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
     most = max(run.mails.total for run in runs)
     lost = sum(run.mails.total - run.mails.sent for run in runs)
-    told = f"{lost} non délivrés, en hachures" if lost else "tous délivrés"
+    told = f"{lost} non remis, en hachures" if lost else "tous remis"
     return BarChart(
         label=f"Mails des {len(runs)} dernières exécutions : {most} au plus, {told}",
         top=f"{most} mails au plus, {told}" if most > 1 else told,
@@ -74,7 +71,7 @@ def _runs_table(runs: Sequence[RunFacts], zone: ZoneInfo) -> str:
     with_mails = any(run.mails.total for run in runs)
     rows = []
     for run in reversed(runs):
-        words = ", ".join((mark_of(run.state, run.trigger).one, *filter(None, [TRIGGERS.get(run.trigger)])))
+        words = mark_of(run.state, run.trigger).one + (", à la main" if run.trigger == "manual" else "")
         length = span(run.duration) if run.duration is not None else "–"
         row = (_run_moment(run, zone), safe(words), length)
         rows.append((*row, safe(mail_words(run.mails) or "–")) if with_mails else row)
@@ -85,10 +82,10 @@ def _runs_table(runs: Sequence[RunFacts], zone: ZoneInfo) -> str:
 def mail_words(counts: MailCounts) -> str:
     """Return what became of the mails of a run; '' where it had none."""
     words = (
-        (counts.sent, "envoyé", "envoyés"),
-        (counts.failed, "en échec", "en échec"),
-        (counts.deferred, "en attente", "en attente"),
-        (counts.unknown, "de sort inconnu", "de sort inconnu"),
-        (counts.repeated, "répété", "répétés"),
+        (counts.sent, "remis"),
+        (counts.failed, "en échec"),
+        (counts.deferred, "remis à plus tard"),
+        (counts.unknown, "au sort inconnu"),
+        (counts.repeated, "envoyés à nouveau" if counts.repeated > 1 else "envoyé à nouveau"),
     )
-    return ", ".join(f"{number} {several if number > 1 else one}" for number, one, several in words if number)
+    return ", ".join(f"{number} {word}" for number, word in words if number)

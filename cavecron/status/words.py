@@ -31,8 +31,3 @@ def span(length: timedelta) -> str:
     """Return '0,4 s', or as `french.duration` does from ten seconds on."""
     seconds = length.total_seconds()
     return french.duration(length) if seconds >= 10 else f"{seconds:.1f} s".replace(".", ",")
-
-
-def ago(length: timedelta) -> str:
-    """Return 'il y a 3 h'."""
-    return f"il y a {french.duration(max(length, timedelta()))}"
