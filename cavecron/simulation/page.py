@@ -60,7 +60,7 @@ def _header(scenario: Scenario, zone: ZoneInfo) -> str:
 def _verdict(outcomes: Sequence[SlotOutcome]) -> str:
     """Say at one glance whether anything would be lost."""
     kinds = Counter(map(kind, outcomes))
-    lost = [name for name in ("failed", "interrupted", "missed") if kinds[name]]
+    lost = [name for name in ("failed", "interrupted", "missed", "pending") if kinds[name]]
     if not outcomes:
         title, trouble = "Aucun créneau dans cette période", ""
     elif lost:

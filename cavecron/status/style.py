@@ -66,7 +66,7 @@ summary{cursor:pointer;color:var(--wine);font-weight:600;padding:4px 0}
 svg text{fill:var(--soft);font-size:12px}
 .months{display:flex;flex-wrap:wrap;gap:14px 18px;margin:8px 0 0;padding:0;list-style:none}
 .months li{width:110px}
-.months span{display:block;font-size:13px;color:var(--soft)}
+.months span{display:block;font-size:12px;white-space:nowrap;color:var(--soft)}
 .months svg{display:block;width:110px}
 .empty{fill:var(--line)}
 .holes{fill:url(#holes)}

@@ -24,7 +24,7 @@ window.onload = async () => {{
 </script></body>"""
 
 
-def ask(page: str, script: str, folder: Path, *, width: int, dark: bool = False) -> Any:  # noqa: ANN401
+def ask(page: str, script: str, folder: Path, *, width: int, dark: bool = False) -> Any:
     """Return what a JavaScript function of the page's document and window returns, as JSON has it."""
     screen = folder / "screen.html"
     screen.write_text(_SCREEN.format(width=width, page=html.escape(page), script=script), encoding="utf-8")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -87,9 +88,8 @@ def rich_facts(number: int = 5) -> Facts:
             enabled=False,
         ),
     )
-    more = [
-        job_facts(f"daily_{place}", f"{place} 4 * * *", mails=10) for place in range(number - len(makers))
-    ]
+    daily = job_facts("daily", "0 4 * * *", mails=10)
+    more = [replace(daily, name=f"daily_{place}") for place in range(number - len(makers))]
     return replace(
         quiet_facts(),
         jobs=(*makers[:number], *more),
@@ -106,7 +106,7 @@ def rich_facts(number: int = 5) -> Facts:
 
 def hostile_facts(text: str) -> Facts:
     """Return facts in which every text is `text`."""
-    facts = rich_facts(3)
+    facts = rich_facts(1)
     jobs = [_hostile_job(job, text) for job in facts.jobs]
     return replace(
         facts,
@@ -140,6 +140,7 @@ def _hostile_job(job: JobFacts, text: str) -> JobFacts:
     )
 
 
+@cache
 def job_facts(name: str, cron: str, *, mails: int = 0, trouble: float = 0.06) -> JobFacts:
     """Return a year of a job whose runs send so many mails; `trouble` is the share that went wrong."""
     random = Random(name)
