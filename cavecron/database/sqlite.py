@@ -130,9 +130,7 @@ class Database:
         text = str(error)
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return TemporaryError(
-                f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}"
-            )
+            return self.locked_error()
         if "no such table" in text:
             table = text.rpartition(": ")[2]
             return NotReadyError(f"table {table} absente de {self.path} : {_START_ONCE}")
@@ -145,6 +143,12 @@ class Database:
             if code.startswith(codes):
                 return CavecronError(f"{self.path} {wording.format(advice=permission_advice(self.path))}")
         return CavecronError(f"{self.path} : erreur SQLite ({text})")
+
+    def locked_error(self) -> TemporaryError:
+        """Return what is said where a lock was waited for in vain."""
+        return TemporaryError(
+            f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}"
+        )
 
     def _passing_trouble(self, code: str) -> TemporaryError | None:
         """Return a full disk or a share that is away as an error, None where it is something else."""

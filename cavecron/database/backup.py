@@ -1,0 +1,267 @@
+"""Copying a SQLite file while others write to it, and checking a copy.
+
+SQLite's online backup API (https://www.sqlite.org/backup.html) holds a shared lock only for the time of a
+step. In a rollback journal's mode nobody can commit meanwhile, so a step is short. Whatever another process
+commits between two steps makes SQLite begin anew: the file has to stay unchanged for as long as one pass takes.
+It knows no name and no folder of copies.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError, TemporaryError
+
+#: Seconds that a step aims at: who waits for it tries again after 1, 2, 5, 10, 15 and 20 ms (SQLite's own
+#: busy handler), and gets in 53 ms after he asked at the latest.
+STEP_SECONDS = 0.03
+#: What the first step copies before anything is known of the speed, and the least of any step, in bytes.
+_FIRST_STEP, _LEAST_STEP = 1 << 20, 1 << 16
+#: Bytes after which they are sent to the disk, between two steps: the application's own fsync would wait for
+#: all that is in the queue by then.
+_FLUSH_AFTER = 4 << 20
+#: Seconds between two tries to get the shared lock.
+_LOCK_PAUSE = 0.002
+#: Seconds of pause after a pass that began anew: doubled each time, up to the longest.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+#: Codes of a step: https://www.sqlite.org/rescode.html.
+_BUSY, _LOCKED = 5, 6
+#: What goes wrong with the file that is written, rather than with the one that is read.
+_TARGET_CODES = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE")
+
+
+class ChangingError(TemporaryError):
+    """The file changed all the time: no pass came to its end. `restarts` is how often it began anew."""
+
+    def __init__(self, message: str, restarts: int) -> None:
+        self.restarts = restarts
+        super().__init__(message)
+
+
+class DamagedCopyError(CavecronError):
+    """What was copied is no sound database."""
+
+
+class _NewPassError(Exception):
+    """The pass is over: the file has changed, or a step took too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStats:
+    """How a copy went: `restarts` because of writers, and the longest step in seconds."""
+
+    restarts: int
+    longest_step: float
+
+
+@dataclass(slots=True, kw_only=True)
+class OnlineCopy:
+    """The copy of `source` into `target`, an empty file that nobody else opens.
+
+    `check` is called between two steps and may raise. `patience` is for how many seconds a file is tried that
+    changes all the time.
+    """
+
+    source: Database
+    target: Path
+    check: Callable[[], None]
+    patience: float = 600.0
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _pages: int = 0
+    _restarts: int = 0
+    _longest: float = 0.0
+    _step_began: float = 0.0
+    _remaining: int | None = None
+    _blocked_since: float | None = None
+    _unflushed: int = 0
+    _page_size: int = 4096
+    _descriptor: int = field(default=-1)
+
+    def run(self) -> CopyStats:
+        """Copy everything, in one state of the source.
+
+        Raises:
+            ChangingError: it changed all the time.
+            TemporaryError: it was locked for as long as a lock is waited for, the disk is full.
+            CavecronError: it cannot be read or written, or what `check` raised.
+
+        """
+        # What is opened here is closed after SQLite has closed the file: that would end SQLite's locks.
+        self._descriptor = os.open(self.target, os.O_RDWR)
+        try:
+            with self._translate_errors(), self._opened_source() as source:
+                self._copy(source)
+            os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+        return CopyStats(restarts=self._restarts, longest_step=self._longest)
+
+    @contextmanager
+    def _opened_source(self) -> Iterator[sqlite3.Connection]:
+        # Nobody waits inside of SQLite: that would be neither a step's time nor a safe point.
+        with closing(replace(self.source, busy_timeout=0.0).connect()) as connection:
+            ((self._page_size,),) = self._when_free(connection, "PRAGMA page_size")
+            ((mode,),) = self._when_free(connection, "PRAGMA journal_mode")
+            if mode == "wal":  # a reader keeps no writer waiting there: one state from beginning to end
+                connection.execute("BEGIN")
+                self._when_free(connection, "SELECT count(*) FROM sqlite_master")
+            yield connection
+
+    @contextmanager
+    def _empty_target(self) -> Iterator[sqlite3.Connection]:
+        os.ftruncate(self._descriptor, 0)
+        with closing(sqlite3.connect(self.target, isolation_level=None, check_same_thread=False)) as connection:
+            # A copy that was cut off is thrown away, and flushed here.
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            yield connection
+
+    def _when_free(self, connection: sqlite3.Connection, query: str) -> list[tuple[int]]:
+        """Return what a query finds, as soon as no writer stands in its way."""
+        while True:
+            try:
+                rows = connection.execute(query).fetchall()
+            except sqlite3.OperationalError as error:
+                if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                    raise
+                self._wait_for_lock()
+                self.sleep(_LOCK_PAUSE)
+            else:
+                self._blocked_since = None
+                return rows
+
+    def _copy(self, source: sqlite3.Connection) -> None:
+        self._pages = max(1, _FIRST_STEP // self._page_size)
+        end = self.monotonic() + self.patience
+        pause = _FIRST_PAUSE
+        while True:
+            self._remaining, self._step_began = None, self.monotonic()
+            restarts = self._restarts
+            try:
+                with self._empty_target() as target:
+                    source.backup(target, pages=self._pages, progress=self._after_step, sleep=_LOCK_PAUSE)
+                return
+            except _NewPassError:
+                pass
+            if self._restarts == restarts:
+                continue
+            if self.monotonic() >= end:
+                raise self._changing()
+            self._pause(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+
+    def _after_step(self, status: int, remaining: int, total: int) -> None:
+        """Look at what a step came to; SQLite takes the next one when this returns."""
+        now = self.monotonic()
+        if status in (_BUSY, _LOCKED):
+            self._wait_for_lock()
+            self._step_began = self.monotonic()
+            return
+        self._blocked_since = None
+        seconds = now - self._step_began
+        self._longest = max(self._longest, seconds)
+        self.check()
+        restarted = self._remaining is not None and remaining >= self._remaining > 0
+        self._remaining = remaining
+        copied = min(self._pages, total)
+        if restarted:
+            self._restarts += 1
+            self._resize(copied, seconds)
+            raise _NewPassError
+        if remaining and seconds > 2 * STEP_SECONDS and self._pages > self._least_pages:
+            self._resize(copied, seconds)
+            raise _NewPassError
+        self._flush(copied)
+        self._step_began = self.monotonic()
+
+    @property
+    def _least_pages(self) -> int:
+        return max(1, _LEAST_STEP // self._page_size)
+
+    def _resize(self, copied: int, seconds: float) -> None:
+        """Have a step take STEP_SECONDS, by the speed of the last one: a small file then fits into one."""
+        self._pages = max(self._least_pages, int(copied * STEP_SECONDS / max(seconds, 1e-6)))
+
+    def _flush(self, pages: int) -> None:
+        self._unflushed += pages * self._page_size
+        if self._unflushed >= _FLUSH_AFTER:
+            os.fsync(self._descriptor)
+            self._unflushed = 0
+
+    def _pause(self, seconds: float) -> None:
+        """Leave the file alone for a while, with an ear for whoever asks to stop."""
+        end = self.monotonic() + seconds
+        while (left := end - self.monotonic()) > 0:
+            self.check()
+            self.sleep(min(left, 0.25))
+
+    def _wait_for_lock(self) -> None:
+        """Raise TemporaryError where the lock has been waited for as long as a lock is."""
+        self.check()
+        now = self.monotonic()
+        if self._blocked_since is None:
+            self._blocked_since = now
+        elif now - self._blocked_since > self.source.busy_timeout:
+            raise self.source.locked_error()
+
+    def _changing(self) -> ChangingError:
+        return ChangingError(
+            f"{self.source.path} change sans cesse : la copie a recommencé {self._restarts} fois en"
+            f" {self.patience / 60:.0f} min sans arriver au bout, et n'a fait attendre personne",
+            self._restarts,
+        )
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        """Raise what SQLite and the system say as what a person can act on, of the file that it concerns."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            of_target = getattr(error, "sqlite_errorname", "").startswith(_TARGET_CODES)
+            database = Database(self.target) if of_target else self.source
+            raise database.as_cavecron_error(error) from error
+
+
+def require_sound(path: Path, check: Callable[[], None]) -> None:
+    """Raise an error unless a file that nobody writes is a sound database; nothing is made beside it.
+
+    `check` is called now and then and may raise.
+
+    Raises:
+        DamagedCopyError: it is none, or damaged.
+        CavecronError: what `check` raised, or the file cannot be read.
+
+    """
+    raised: list[BaseException] = []
+
+    def going_on() -> int:
+        try:
+            check()
+        except CavecronError as error:
+            raised.append(error)
+        return len(raised)
+
+    try:
+        with closing(connect_frozen(path)) as connection:
+            connection.set_progress_handler(going_on, 10_000)
+            problems = [text for (text,) in connection.execute("PRAGMA integrity_check(3)")]
+    except sqlite3.DatabaseError as error:
+        if raised:
+            raise raised[0] from None
+        problems = [str(error)]
+    if problems != ["ok"]:
+        raise DamagedCopyError(f"{path} n'est pas une base SQLite intacte : {' ; '.join(problems)[:300]}")
+
+
+def connect_frozen(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads a file which nobody writes: without a lock, or a file beside it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
