@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from cavecron.config import parsing
+from cavecron.config import numbers, parsing
 from cavecron.config.database_url import database_path, display_url
 from cavecron.config.mail_access import mail_access_problems
 from cavecron.config.parsing import EnvReader, InvalidValueError, Variable, hidden
@@ -23,34 +23,6 @@ from cavecron.schedule import Schedule, ScheduleError, parse
 LogFormat = Literal["text", "json"]
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-#: A century of days, and a day of seconds: a larger number is a typing error.
-_MOST_DAYS = 36_500
-_MOST_SECONDS = 86_400
-_MOST_CONNECTIONS, _MOST_MESSAGES, _MOST_RUNNING = 20, 100_000, 1_000
-
-
-def _days(text: str) -> int:
-    return parsing.whole_number(text, "jours", most=_MOST_DAYS)
-
-
-def _seconds(text: str) -> int:
-    return parsing.whole_number(text, "secondes", most=_MOST_SECONDS)
-
-
-def _connections(text: str) -> int:
-    return parsing.whole_number(text, "connexions", most=_MOST_CONNECTIONS)
-
-
-def _jobs(text: str) -> int:
-    return parsing.whole_number(text, "jobs", most=_MOST_RUNNING)
-
-
-def _messages(text: str) -> int:
-    return parsing.whole_number(text, "messages", most=_MOST_MESSAGES)
-
-
-def _optional_messages(text: str) -> int | None:
-    return _messages(text) if text else None
 
 
 def _log_level(text: str) -> str:
@@ -77,7 +49,7 @@ class JobDefaults:
     """When a job runs where the environment says nothing.
 
     Its variables begin with `SCHEDULER_` and `prefix`. Where `cron` is given it counts, else `day`, `hour`
-    and `minute` do, in the zone of all schedules.
+    and `minute` do, in the zone of all schedules. One that is not `enabled` waits to be asked for.
     """
 
     name: str
@@ -86,12 +58,14 @@ class JobDefaults:
     hour: int = 0
     minute: int = 0
     cron: str = ""
+    enabled: bool = True
 
 
-#: The two jobs of Cave à Vin. The prefix of weekly_reports is in the singular, as the application has it.
+#: The jobs that everybody has. The prefix of weekly_reports is in the singular, as the application has it.
 BUILT_IN = (
     JobDefaults(name="weekly_reports", prefix="WEEKLY_REPORT", day="mon", hour=8),
     JobDefaults(name="cleanup", prefix="CLEANUP", day="sun", hour=3),
+    JobDefaults(name="backup", prefix="BACKUP", hour=2, minute=30, enabled=False),
 )
 
 
@@ -102,7 +76,7 @@ class JobSettings:
     prefix: str
     schedule: Schedule
     enabled: bool = setting("ENABLED", "1", parsing.boolean)
-    time_limit: int = setting("TIMEOUT", "3600", _seconds)
+    time_limit: int = setting("TIMEOUT", "3600", numbers.seconds)
     ping_url: str | None = setting("PING_URL", "", parsing.ping_url, display=hidden)
 
 
@@ -117,19 +91,29 @@ _CRON = Variable(name="CRON", default="", parse=partial(_expression, zone=UTC))
 class Retention:
     """How many days rows of the three log tables are kept, and those of cavecron's own past runs."""
 
-    email_log_days: int = setting("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", _days)
-    activity_log_days: int = setting("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", _days)
-    api_usage_days: int = setting("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", _days)
-    ledger_days: int = setting("SCHEDULER_CLEANUP_LEDGER_DAYS", "400", _days)
+    email_log_days: int = setting("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", numbers.days)
+    activity_log_days: int = setting("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", numbers.days)
+    api_usage_days: int = setting("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", numbers.days)
+    ledger_days: int = setting("SCHEDULER_CLEANUP_LEDGER_DAYS", "400", numbers.days)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """Where backups lie, beside the database where the path is relative, and how many are kept."""
+
+    folder: Path = setting("SCHEDULER_BACKUP_DIR", "backups", Path)
+    keep: int = setting("SCHEDULER_BACKUP_KEEP", "14", numbers.copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
     """How much is asked of the mail server; `max_per_minute` is None if there is no limit."""
 
-    connections: int = setting("SCHEDULER_WEEKLY_REPORT_CONNECTIONS", "2", _connections)
-    max_per_connection: int = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION", "100", _messages)
-    max_per_minute: int | None = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE", "", _optional_messages)
+    connections: int = setting("SCHEDULER_WEEKLY_REPORT_CONNECTIONS", "2", numbers.connections)
+    max_per_connection: int = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION", "100", numbers.messages)
+    max_per_minute: int | None = setting(
+        "SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE", "", numbers.optional_messages
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +130,7 @@ class Settings:
     jobs: Mapping[str, JobSettings]
     retention: Retention
     mail_limits: MailLimits
+    backup: BackupSettings
     warnings: tuple[str, ...]
     database: Path = setting("DATABASE_URL", "sqlite:////data/wine.db", database_path, display=display_url)
     smtp_keys: tuple[str, ...] = setting("SMTP_ENCRYPTION_KEY", "", parsing.names, display=hidden)
@@ -156,8 +141,8 @@ class Settings:
     job_sources: tuple[str, ...] = setting("CAVECRON_JOBS", "", parsing.names)
     alert_to: str | None = setting("CAVECRON_ALERT_TO", "", parsing.address)
     status_dir: Path | None = setting("CAVECRON_STATUS_DIR", "", parsing.optional_path)
-    max_running: int = setting("CAVECRON_MAX_RUNNING", "16", _jobs)
-    stop_grace: int = setting("CAVECRON_STOP_GRACE", "8", _seconds)
+    max_running: int = setting("CAVECRON_MAX_RUNNING", "16", numbers.jobs)
+    stop_grace: int = setting("CAVECRON_STOP_GRACE", "8", numbers.seconds)
     log_level: str = setting("CAVECRON_LOG_LEVEL", "INFO", _log_level)
     log_format: LogFormat = setting("CAVECRON_LOG_FORMAT", "text", _log_format)
 
@@ -171,6 +156,10 @@ class Settings:
         return f"Settings(database={str(self.database)!r}, zone={self.zone.key!r})"
 
 
+#: The dataclasses whose variables are not each job's own.
+_KINDS = (Settings, MailLimits, Retention, BackupSettings)
+
+
 def variables(jobs: Iterable[JobDefaults] = BUILT_IN) -> tuple[Variable[Any], ...]:
     """Return the table: each variable that `load` reads for these jobs, with what a blank means.
 
@@ -178,15 +167,21 @@ def variables(jobs: Iterable[JobDefaults] = BUILT_IN) -> tuple[Variable[Any], ..
     """
     own = (
         SCHEDULER_TIMEZONE,
-        *(v for kind in (Settings, MailLimits, Retention) for v in declared(kind).values()),
+        *(v for kind in _KINDS for v in declared(kind).values()),
     )
     return (*own, *(variable for job in jobs for variable in _variables_of(job)))
 
 
 def _variables_of(job: JobDefaults) -> Iterator[Variable[Any]]:
-    yield from (variable.of_job(job.prefix) for variable in declared(JobSettings).values())
+    yield from _own_variables_of(job).values()
     yield from _simple_variables_of(job)
     yield _CRON.of_job(job.prefix, job.cron)
+
+
+def _own_variables_of(job: JobDefaults) -> Mapping[str, Variable[Any]]:
+    """Return the variables of JobSettings for one job, by the names of their fields."""
+    own = {name: variable.of_job(job.prefix) for name, variable in declared(JobSettings).items()}
+    return own if job.enabled else {**own, "enabled": replace(own["enabled"], default="0")}
 
 
 def _simple_variables_of(job: JobDefaults) -> tuple[Variable[str], Variable[int], Variable[int]]:
@@ -239,6 +234,7 @@ def load(
         jobs={job.name: _job(reader, job, zone) for job in jobs},
         retention=Retention(**_read(reader, Retention)),
         mail_limits=MailLimits(**_read(reader, MailLimits)),
+        backup=BackupSettings(**_read(reader, BackupSettings)),
         warnings=(*warnings, *misspelt(environ, known_names(jobs))),
         **_read(reader, Settings),
     )
@@ -253,7 +249,7 @@ def _read(reader: EnvReader, settings: type[Any]) -> dict[str, Any]:
 
 
 def _job(reader: EnvReader, job: JobDefaults, zone: ZoneInfo) -> JobSettings:
-    own = {name: reader.read(one.of_job(job.prefix)) for name, one in declared(JobSettings).items()}
+    own = {name: reader.read(variable) for name, variable in _own_variables_of(job).items()}
     return JobSettings(prefix=job.prefix, schedule=_schedule(reader, job, zone), **own)
 
 

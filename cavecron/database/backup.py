@@ -1,8 +1,8 @@
 """Copying a SQLite file while others write to it, and checking a copy.
 
 SQLite's online backup API (https://www.sqlite.org/backup.html) holds a shared lock only for the time of a
-step. In a rollback journal's mode nobody can commit meanwhile, so a step is short. Whatever another process
-commits between two steps makes SQLite begin anew: the file has to stay unchanged for as long as one pass takes.
+step. With a rollback journal nobody can commit meanwhile, so a step is short. Whatever another process
+commits between two steps makes SQLite begin anew: the file has to stay unchanged while one pass lasts.
 It knows no name and no folder of copies.
 """
 
@@ -12,14 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, TemporaryError
+from cavecron.french import duration
 
 #: Seconds that a step aims at: who waits for it tries again after 1, 2, 5, 10, 15 and 20 ms (SQLite's own
-#: busy handler), and gets in 53 ms after he asked at the latest.
-STEP_SECONDS = 0.03
+#: busy handler), and gets in 33 ms after he asked at the latest.
+STEP_SECONDS = 0.025
 #: What the first step copies before anything is known of the speed, and the least of any step, in bytes.
 _FIRST_STEP, _LEAST_STEP = 1 << 20, 1 << 16
 #: Bytes after which they are sent to the disk, between two steps: the application's own fsync would wait for
@@ -116,13 +119,15 @@ class OnlineCopy:
     @contextmanager
     def _empty_target(self) -> Iterator[sqlite3.Connection]:
         os.ftruncate(self._descriptor, 0)
-        with closing(sqlite3.connect(self.target, isolation_level=None, check_same_thread=False)) as connection:
-            # A copy that was cut off is thrown away, and flushed here.
+        with closing(
+            sqlite3.connect(self.target, isolation_level=None, check_same_thread=False)
+        ) as connection:
+            # A copy that was cut off is thrown away, and one that is whole is flushed here.
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             yield connection
 
-    def _when_free(self, connection: sqlite3.Connection, query: str) -> list[tuple[int]]:
+    def _when_free(self, connection: sqlite3.Connection, query: str) -> list[tuple[Any]]:
         """Return what a query finds, as soon as no writer stands in its way."""
         while True:
             try:
@@ -146,9 +151,10 @@ class OnlineCopy:
             try:
                 with self._empty_target() as target:
                     source.backup(target, pages=self._pages, progress=self._after_step, sleep=_LOCK_PAUSE)
-                return
             except _NewPassError:
                 pass
+            else:
+                return
             if self._restarts == restarts:
                 continue
             if self.monotonic() >= end:
@@ -186,7 +192,8 @@ class OnlineCopy:
 
     def _resize(self, copied: int, seconds: float) -> None:
         """Have a step take STEP_SECONDS, by the speed of the last one: a small file then fits into one."""
-        self._pages = max(self._least_pages, int(copied * STEP_SECONDS / max(seconds, 1e-6)))
+        pages = int(copied * STEP_SECONDS / max(seconds, 1e-6))
+        self._pages = max(self._least_pages, pages)
 
     def _flush(self, pages: int) -> None:
         self._unflushed += pages * self._page_size
@@ -213,7 +220,7 @@ class OnlineCopy:
     def _changing(self) -> ChangingError:
         return ChangingError(
             f"{self.source.path} change sans cesse : la copie a recommencé {self._restarts} fois en"
-            f" {self.patience / 60:.0f} min sans arriver au bout, et n'a fait attendre personne",
+            f" {duration(timedelta(seconds=self.patience))} sans arriver au bout, et n'a fait attendre personne",
             self._restarts,
         )
 

@@ -25,7 +25,7 @@ _WORDINGS = {
 }
 _FULL = "n'a pu être écrite, le disque est plein : faire de la place, puis relancer"
 #: Errors that pass by themselves once a network share can be reached again.
-_AWAY = frozenset(
+AWAY = frozenset(
     {
         *(errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
         errno.ENOLCK,
@@ -82,7 +82,7 @@ class Database:
                 f"base introuvable : {self.path} ; le volume est-il monté ? (DATABASE_URL)"
             ) from None
         except OSError as error:
-            if error.errno in _AWAY:
+            if error.errno in AWAY:
                 raise self._away(error) from error
             raise CavecronError(
                 f"{self.path} ne peut être ouverte ({reason(error)}) : {permission_advice(self.path)}"
@@ -160,7 +160,7 @@ class Database:
                 self.path.stat()
                 full = _is_full(self.path.absolute().parent)
             except OSError as error:
-                if error.errno in _AWAY:
+                if error.errno in AWAY:
                     return self._away(error)
         return TemporaryError(f"{self.path} {_FULL}") if full else None
 

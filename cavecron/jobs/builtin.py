@@ -11,9 +11,10 @@ from cavecron.jobs.job import Job
 from cavecron.lazy import lazy_module
 
 if TYPE_CHECKING:
-    from cavecron.jobs import cleanup, weekly_reports
+    from cavecron.jobs import backup, cleanup, weekly_reports
     from cavecron.jobs.context import Outcome, Run
 else:
+    backup = lazy_module("cavecron.jobs.backup")
     cleanup = lazy_module("cavecron.jobs.cleanup")
     weekly_reports = lazy_module("cavecron.jobs.weekly_reports")
 
@@ -24,6 +25,10 @@ def _weekly_reports(run: "Run") -> "Outcome":
 
 def _cleanup(run: "Run") -> "Outcome":
     return cleanup.cleanup(run)
+
+
+def _backup(run: "Run") -> "Outcome":
+    return backup.backup(run)
 
 
 WEEKLY_REPORTS = Job(
@@ -40,4 +45,11 @@ CLEANUP = Job(
     defaults=BUILT_IN[1],
     options=frozenset({"dry_run"}),
 )
-BUILT_IN_JOBS = (WEEKLY_REPORTS, CLEANUP)
+BACKUP = Job(
+    name="backup",
+    title="sauvegarde de la base",
+    function=_backup,
+    defaults=BUILT_IN[2],
+    options=frozenset({"dry_run"}),
+)
+BUILT_IN_JOBS = (WEEKLY_REPORTS, CLEANUP, BACKUP)

@@ -50,9 +50,11 @@ def load_for(jobs: Sequence[Job], environ: Mapping[str, str], problems: Sequence
     defaults = [job.defaults for job in jobs]
     zone_of = zone_files.installed().zone
     settings = config.load(environ, read_text, defaults, problems, zone_of=zone_of)
+    database = _located(settings.database)
     return replace(
         settings,
-        database=_located(settings.database),
+        database=database,
+        backup=replace(settings.backup, folder=database.parent / settings.backup.folder),
         smtp_ca_file=settings.smtp_ca_file and _absolute(settings.smtp_ca_file),
         maildir=settings.maildir and _absolute(settings.maildir),
         status_dir=settings.status_dir and _absolute(settings.status_dir),

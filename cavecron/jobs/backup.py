@@ -1,0 +1,95 @@
+"""The backup: a copy of the whole database in a folder, and old copies removed once the new one is good.
+
+It knows no SQL: how a file that others write is copied is the affair of `database.backup`, which files are
+ours that of `database.backup_names`.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from cavecron.config.settings import Settings
+from cavecron.database.backup import ChangingError
+from cavecron.database.backup_folder import BackupFolder, megabytes
+from cavecron.database.backup_names import BackupName, BackupNames, expired
+from cavecron.database.sqlite import Database
+from cavecron.errors import TemporaryError
+from cavecron.jobs.context import Outcome, Run
+from cavecron.schedule import Schedule, previous_slot
+
+_LOG = logging.getLogger("cavecron.jobs.backup")
+
+#: Slots without a good backup after which a person has to look.
+_SLOTS = 3
+
+
+def backup(run: Run) -> Outcome:
+    """Copy the database into the folder of backups; with `run.dry_run` only say what would be done."""
+    folder, keep = backup_folder(run.settings), run.settings.backup.keep
+    size = database_size(run.database)
+    if run.dry_run:
+        return _rehearsal(folder, run, size)
+    folder.prepare(size)
+    try:
+        made = folder.add(run.database, run.planned, run.check)
+    except ChangingError as error:
+        raise TemporaryError(
+            f"{error} ; la planifier à une heure plus calme (SCHEDULER_BACKUP_HOUR), ou arrêter"
+            " l'application le temps de « cavecron run backup »"
+        ) from error
+    removed, complaints = folder.remove_expired(keep)
+    for complaint in complaints:
+        _LOG.warning("%s", complaint)
+    summary = f"Sauvegarde: {folder.path / made.name}, {megabytes((folder.path / made.name).stat().st_size)}"
+    if removed:
+        summary += f", anciennes copies supprimées: {len(removed)}"
+    _LOG.info("%s", summary)
+    details = {"file": str(folder.path / made.name), "removed": [old.name for old in removed]}
+    return Outcome(summary=summary, details=details)
+
+
+def backup_folder(settings: Settings) -> BackupFolder:
+    """Return the folder in which the backups of the configured database lie."""
+    names = BackupNames(stem=settings.database.stem, zone=settings.zone)
+    return BackupFolder(path=settings.backup.folder, names=names)
+
+
+def newest_backup(settings: Settings, now: datetime) -> BackupName | None:
+    """Return the newest good backup at `now` (aware), None where there is none.
+
+    Raises:
+        CavecronError: the folder cannot be read.
+
+    """
+    return backup_folder(settings).newest(now)
+
+
+def is_backup_overdue(newest: BackupName, schedule: Schedule, now: datetime) -> bool:
+    """Return whether the newest backup at `now` (aware) is older than three of its slots."""
+    slot: datetime | None = now
+    for _ in range(_SLOTS):
+        slot = previous_slot(schedule, slot - timedelta(microseconds=1)) if slot else None
+    return slot is not None and newest.at < slot
+
+
+def database_size(database: Database) -> int:
+    """Return how many bytes a copy of the database takes at most.
+
+    Raises:
+        CavecronError: there is no such file, or it cannot be read.
+
+    """
+    with database.reading() as connection:
+        ((pages,),) = connection.execute("PRAGMA page_count")
+        ((size,),) = connection.execute("PRAGMA page_size")
+    return int(pages) * int(size)
+
+
+def _rehearsal(folder: BackupFolder, run: Run, size: int) -> Outcome:
+    name = folder.names.name(run.planned)
+    known = {old.name for old in folder.backups()} | {name}
+    removed = [old.name for old in expired(folder.names.sorted(known), run.settings.backup.keep)]
+    return Outcome(
+        summary=f"Essai à blanc, copie de {megabytes(size)} dans {folder.path / name}",
+        lines=tuple(f"serait supprimée : {old}" for old in removed),
+        details={"file": str(folder.path / name), "size": size, "removed": removed},
+    )
