@@ -61,6 +61,14 @@ def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLog
     return inserted.lastrowid or 0
 
 
+def forget_missing_mails(connection: sqlite3.Connection) -> None:
+    """Have no delivery refer to a row that `email_log` lacks: its number will come again."""
+    connection.execute(
+        "UPDATE cavecron_delivery SET mail = NULL WHERE mail IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM email_log WHERE id = cavecron_delivery.mail)"
+    )
+
+
 def user_with_address(connection: sqlite3.Connection, address: str) -> int | None:
     """Return the id of the user whose mails go to `address`, whatever its case; None if no user has it."""
     row = connection.execute(

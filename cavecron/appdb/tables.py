@@ -3,6 +3,7 @@
 It reads no row. The facts are those of appdb/README.md, Tables.
 """
 
+import sqlite3
 from collections.abc import Iterable, Mapping
 
 from cavecron.database.columns import missing_columns
@@ -50,6 +51,11 @@ CELLAR = tuple(table for table in NEEDED if table not in (*LOGS, "smtp_config"))
 MAILING = (*CELLAR, "smtp_config", "email_log")
 
 
+def missing(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return what a file lacks of all tables and columns: a table's name, or `table.column`."""
+    return missing_columns(connection, NEEDED)
+
+
 def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
     """Raise an error unless `tables` are there with every column that is needed.
 
@@ -60,12 +66,12 @@ def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
     """
     needed = {table: NEEDED[table] for table in tables}
     with database.reading() as connection:
-        missing = missing_columns(connection, needed)
-    if not missing:
+        absent = missing_columns(connection, needed)
+    if not absent:
         return
-    if missing == tuple(needed):
+    if absent == tuple(needed):
         raise NotReadyError(
             f"{database.path} n'a aucune table de Cave à Vin : {_START_ONCE}, ou corriger DATABASE_URL"
         )
-    text = f"{', '.join(missing)} : absent de {database.path} ; {_START_ONCE}"
-    raise CavecronError(text) if all("." in name for name in missing) else NotReadyError(text)
+    text = f"{', '.join(absent)} : absent de {database.path} ; {_START_ONCE}"
+    raise CavecronError(text) if all("." in name for name in absent) else NotReadyError(text)

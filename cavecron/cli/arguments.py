@@ -71,6 +71,7 @@ def _parser() -> FrenchParser:
     commands.add_parser("health", help="pour HEALTHCHECK : 0 si la base est lisible et rien en souffrance")
     _add_check(commands.add_parser("check", help="configuration, base, clé, SMTP, destinataires"))
     _add_demo(commands.add_parser("demo", help="une cave d'exemple, et les jobs dessus : rien à configurer"))
+    _add_restore(commands.add_parser("restore", help="remettre une copie de la base en place"))
     _add_simulate(
         commands.add_parser("simulate", help="et si la machine s'arrête, dort, ou change d'heure ?")
     )
@@ -79,7 +80,7 @@ def _parser() -> FrenchParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", nargs="?", metavar="JOB", help="weekly_reports, cleanup ou un job à vous")
+    parser.add_argument("job", nargs="?", metavar="JOB", help="weekly_reports, cleanup, backup ou un job à vous")
     parser.add_argument(
         "--due",
         action="store_true",
@@ -113,6 +114,17 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.description = "Une cave d'exemple dans un dossier neuf, et les deux jobs dessus ; rien n'en sort."
     parser.add_argument(
         "folder", nargs="?", default="cave-demo", metavar="DOSSIER", help="où (défaut : ./cave-demo)"
+    )
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Écrit une copie dans la base elle-même, à la place de ce qu'elle contient ; l'état présent est"
+        " d'abord copié. L'application peut rester ouverte. Aucun mail ne repart."
+    )
+    parser.add_argument("file", metavar="FICHIER", help="la copie, comme wine-2026-11-30T023000.sqlite")
+    parser.add_argument(
+        "--yes", action="store_true", help="restaurer ; sans cette option, dire seulement ce qui serait perdu"
     )
 
 

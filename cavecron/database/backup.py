@@ -218,9 +218,10 @@ class OnlineCopy:
             raise self.source.locked_error()
 
     def _changing(self) -> ChangingError:
+        span = duration(timedelta(seconds=self.patience))
         return ChangingError(
-            f"{self.source.path} change sans cesse : la copie a recommencé {self._restarts} fois en"
-            f" {duration(timedelta(seconds=self.patience))} sans arriver au bout, et n'a fait attendre personne",
+            f"{self.source.path} change sans cesse : la copie a recommencé {self._restarts} fois en {span}"
+            " sans arriver au bout",
             self._restarts,
         )
 
@@ -261,9 +262,11 @@ def require_sound(path: Path, check: Callable[[], None]) -> None:
     except sqlite3.DatabaseError as error:
         if raised:
             raise raised[0] from None
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_NOTADB"):
+            raise DamagedCopyError(f"{path} n'est pas une base SQLite") from error
         problems = [str(error)]
     if problems != ["ok"]:
-        raise DamagedCopyError(f"{path} n'est pas une base SQLite intacte : {' ; '.join(problems)[:300]}")
+        raise DamagedCopyError(f"{path} est abîmée : {' ; '.join(problems)[:300]}")
 
 
 def connect_frozen(path: Path) -> sqlite3.Connection:

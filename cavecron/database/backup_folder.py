@@ -88,7 +88,7 @@ class BackupFolder:
 
         """
         name = self.names.name(instant)
-        with self.unfinished(name) as part:
+        with self.temporary(self.names.unfinished(name)) as part:
             OnlineCopy(source=database, target=part, check=check).run()
             _require_sound_copy(database, part, check)
             os.replace(part, self.path / name)
@@ -96,14 +96,14 @@ class BackupFolder:
         return BackupName(name=name, at=instant.astimezone(self.names.zone))
 
     @contextmanager
-    def unfinished(self, name: str) -> Iterator[Path]:
-        """Yield an empty file of ours, of mode 0600, for a backup of this name; it is gone at the end.
+    def temporary(self, name: str) -> Iterator[Path]:
+        """Yield an empty file of this name, of mode 0600, that is gone at the end.
 
         Raises:
             CavecronError: it cannot be made, or another process writes it.
 
         """
-        part = self.path / self.names.unfinished(name)
+        part = self.path / name
         with self._translate_errors():
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:

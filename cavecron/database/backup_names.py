@@ -1,8 +1,8 @@
 """The names of backups, and which of them are kept. Pure.
 
 `wine-2026-11-30T023000.sqlite` is the database `wine.db` as it was at 02:30 local time. Names sort by time,
-and no two instants share one: the hour that autumn repeats is written `02B` the second time round, after `02`
-and before `03`. A name is the only thing that says whose a file is: whatever is named otherwise is left alone.
+and no two seconds share one: the hour that autumn repeats is written `02B` the second time round. A name is
+the only thing that says whose a file is: whatever is named otherwise is left alone.
 """
 
 import re
@@ -15,6 +15,8 @@ _NAME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)(?P<second_round>B?)(?P<rest>\d{4})\.sqlite", re.ASCII
 )
 _SUFFIX, _UNFINISHED = ".sqlite", ".part"
+#: What stands in place of an instant in the name of a copy that is about to be restored.
+_RESTORING = "restore"
 #: Months that have a backup, and of which the newest one is kept: that of the newest backup, and six before.
 _MONTHS = 7
 #: By how much a backup may be ahead of the clock: more, and one of the two clocks was wrong.
@@ -42,6 +44,11 @@ class BackupNames:
         second_round = "B" if _is_repeated(local) else ""
         return f"{self.stem}-{local:%Y-%m-%dT%H}{second_round}{local:%M%S}{_SUFFIX}"
 
+    @property
+    def restoring(self) -> str:
+        """Return the name of the copy that is about to be restored; it never becomes a backup."""
+        return f".{self.stem}-{_RESTORING}{_UNFINISHED}"
+
     def unfinished(self, name: str) -> str:
         """Return the name under which that backup is written until it is good."""
         return f".{name}{_UNFINISHED}"
@@ -60,7 +67,9 @@ class BackupNames:
         return BackupName(name=name, at=at)
 
     def is_unfinished(self, name: str) -> bool:
-        """Return whether a name is one of a backup of this database that is being written, or was cut off."""
+        """Return whether a name is one of a copy of this database that is being written, or was cut off."""
+        if name == self.restoring:
+            return True
         inner = name.removeprefix(".").removesuffix(_UNFINISHED)
         return name == self.unfinished(inner) and self.parse(inner) is not None
 

@@ -79,14 +79,14 @@ class LedgerSession:
     def _ready(self, database: Database) -> sqlite3.Connection:
         if not self._holders:  # for one transaction: nothing to compare with, nor to keep
             self._connection = database.connect()
-            self._connection.text_factory = _text
+            self._connection.text_factory = lossy_text
             tables.ensure_tables(self._connection)
             return self._connection
         if self._connection is None or database.file_identity() != self._file:
             self.close()
             file = database.file_identity()
             self._connection = database.connect()
-            self._connection.text_factory = _text
+            self._connection.text_factory = lossy_text
             self._file = file if file == database.file_identity() else None
         ((schema,),) = self._connection.execute("PRAGMA schema_version")
         if schema == self._schema:
@@ -218,7 +218,7 @@ class Ledger:
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """Yield a connection that sees one state of the ledger, None where there is no ledger yet."""
         with self.database.reading() as connection:
-            connection.text_factory = _text
+            connection.text_factory = lossy_text
             yield connection if tables.exist(connection) else None
 
     def report_unreadable(self, table: str, row: object) -> None:
@@ -236,6 +236,6 @@ class Ledger:
             yield connection
 
 
-def _text(stored: bytes) -> str:
+def lossy_text(stored: bytes) -> str:
     """Return stored text; one that somebody wrote and that is no UTF-8 ends no scheduler."""
     return stored.decode("utf-8", "replace")
