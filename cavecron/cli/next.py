@@ -13,7 +13,7 @@ from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import JobSettings
 from cavecron.errors import UsageError
 from cavecron.french import WEEKDAYS
-from cavecron.jobs.job import named_job
+from cavecron.jobs.job import expected_jobs, named_job
 from cavecron.jobs.loader import load
 from cavecron.schedule import clock_note, describe, next_slot
 from cavecron.status.phrases import disabled, distance
@@ -34,7 +34,8 @@ class _Coming:
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the coming slots of all jobs, or of one, in their order; exit code 0."""
     settings, jobs = load(environ)
-    names = [named_job(jobs, arguments.job).name] if arguments.job is not None else [job.name for job in jobs]
+    listed = [named_job(jobs, arguments.job)] if arguments.job is not None else expected_jobs(jobs, settings)
+    names = [job.name for job in listed]
     most = int_in_range(arguments.number, 1, _MOST)
     if most is None:
         raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")

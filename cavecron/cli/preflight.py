@@ -13,10 +13,11 @@ from cavecron.appdb.recipients import RecipientList, recipients
 from cavecron.appdb.reports import build_reports
 from cavecron.appdb.smtp_settings import MailKeyError
 from cavecron.appdb.tables import require
+from cavecron.cli.backup_check import check_backups
 from cavecron.cli.migration import changed_hour
 from cavecron.cli.trial_mail import TrialMail
 from cavecron.clock import Clock
-from cavecron.config.settings import Settings
+from cavecron.config.settings import BUILT_IN, Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs import zone_files
@@ -53,6 +54,19 @@ def run_checks(
     database is waited for.
     """
     database = Database(settings.database, busy_timeout=patience)
+    readable = None
+    for result in _checks(settings, database, clock=clock, mounts=mounts, send_to=send_to):
+        readable = result.ok if result.subject == "Base" else readable
+        yield result
+    yield _checked(
+        "Sauvegarde", lambda: check_backups(settings, database, clock.now(), readable=readable is True)
+    )
+
+
+def _checks(
+    settings: Settings, database: Database, *, clock: Clock, mounts: str, send_to: str | None
+) -> Iterator[CheckResult]:
+    """Check what the other jobs need."""
     yield _configuration(settings)
     yield CheckResult(subject="Fuseaux", ok=True, message=str(zone_files.installed()))
     readable = _checked("Base", lambda: _readable(database))
@@ -92,7 +106,8 @@ def _configuration(settings: Settings) -> CheckResult:
     if warnings:
         return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
     where = f"le dossier {settings.maildir}" if settings.maildir else "le serveur SMTP de Cave à Vin"
-    disabled = [name for name, job in settings.jobs.items() if not job.enabled]
+    wanted = {job.name for job in BUILT_IN if job.enabled}
+    disabled = [name for name, job in settings.jobs.items() if not job.enabled and name in wanted]
     off = f", désactivés : {', '.join(disabled)}" if disabled else ""
     message = f"fuseau {settings.zone.key}, mails vers {where}{off}"
     return CheckResult(subject="Configuration", ok=True, message=message)

@@ -67,9 +67,21 @@ class BackupFolder:
                     (self.path / name).unlink(missing_ok=True)
         self.require_room(size)
 
+    def require_usable(self, size: int) -> None:
+        """Raise a CavecronError unless a backup of `size` bytes could be written; nothing is written."""
+        with self._translate_errors():
+            place = self.path if self.path.exists() else self.path.parent
+            if not place.is_dir():
+                raise NotADirectoryError(
+                    errno.ENOENT if not place.exists() else errno.ENOTDIR, "", str(place)
+                )
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "", str(place))
+        self.require_room(size)
+
     def require_room(self, size: int) -> None:
         """Raise NoRoomError unless `size` bytes fit into the folder."""
-        free = _free_bytes(self.path)
+        free = _free_bytes(self.path if self.path.exists() else self.path.parent)
         if free is not None and free < size + _MARGIN:
             raise NoRoomError(
                 f"pas assez de place dans {self.path} : {megabytes(free)} libres, {megabytes(size + _MARGIN)}"

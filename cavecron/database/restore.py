@@ -69,7 +69,7 @@ def exclusive(database: Database) -> Iterator[sqlite3.Connection]:
 
     """
     with closing(database.connect()) as connection:
-        # Outside of a transaction, as a backup into the file has to begin, the lock is kept by this mode only.
+        # A backup into the file begins outside of a transaction, where only this mode keeps the lock.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         try:
             connection.execute("BEGIN EXCLUSIVE")

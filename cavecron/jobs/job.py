@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cavecron.config.settings import JobDefaults, check_defaults
+from cavecron.config.settings import JobDefaults, Settings, check_defaults
 from cavecron.errors import UsageError
 from cavecron.text import nearest
 
@@ -50,6 +50,11 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
     if name not in by_name:
         raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest(name, by_name, cutoff=0)} ?)")
     return by_name[name]
+
+
+def expected_jobs(jobs: Sequence[Job], settings: Settings) -> Sequence[Job]:
+    """Return the jobs but those that are off until somebody asks for them, and nobody has."""
+    return [job for job in jobs if job.defaults.enabled or settings.jobs[job.name].enabled]
 
 
 class JobError(ValueError):

@@ -4,13 +4,13 @@ They are logged under the names of the runner and the scheduler.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import Settings
 from cavecron.french import duration, moment
-from cavecron.jobs.job import Job
+from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.models import Claim, GivenUpRun, MissedSlots, RunResult, ScanResult
 from cavecron.schedule import describe, next_slot
 
@@ -77,9 +77,9 @@ def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:
     return f"{slots.count} créneaux manqués, du {first} au {last} ({missed.reason})"
 
 
-def log_next_slots(jobs: Iterable[Job], settings: Settings, now: datetime) -> None:
+def log_next_slots(jobs: Sequence[Job], settings: Settings, now: datetime) -> None:
     """Say of each job when it comes next after `now` (aware)."""
-    for job in jobs:
+    for job in expected_jobs(jobs, settings):
         configured = settings.jobs[job.name]
         if not configured.enabled:
             _DAEMON.info("Job %s : désactivé (SCHEDULER_%s_ENABLED)", job.name, configured.prefix)

@@ -5,7 +5,7 @@ It reads in short transactions, one or two a job, and writes nothing. What canno
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, cast, get_args
 
 from cavecron import __version__
@@ -14,6 +14,8 @@ from cavecron.appdb.usernames import usernames
 from cavecron.config.settings import JobSettings, Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
+from cavecron.jobs.backup import is_backup_overdue, newest_backup
+from cavecron.jobs.builtin import BACKUP
 from cavecron.jobs.job import Job
 from cavecron.ledger.history import overdue
 from cavecron.ledger.models import State
@@ -24,6 +26,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.schedule import Schedule, clock_note, describe, next_slot
 from cavecron.status.calendar import calendar_of, day_bounds
 from cavecron.status.facts import (
+    BackupFacts,
     Calendar,
     ComingSlot,
     Facts,
@@ -87,8 +90,28 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
         jobs=tuple(records.get(job.name) or _planned(job, settings, now, scope) for job in jobs),
         trouble=trouble,
         overdue=late,
+        backup=_backup(settings, now),
     )
     return replace(facts, needs=tuple(needs(facts)))
+
+
+def _backup(settings: Settings, now: datetime) -> BackupFacts | None:
+    """Return the newest good copy, None where there is none, or where the folder cannot be read."""
+    try:
+        newest = newest_backup(settings, now)
+    except CavecronError:
+        return None
+    if newest is None:
+        return None
+    configured = settings.jobs.get(BACKUP.name)
+    return BackupFacts(
+        made=newest.at.astimezone(UTC),
+        age=max(timedelta(), now - newest.at),
+        path=str(settings.backup.folder / newest.name),
+        overdue=configured is not None
+        and configured.enabled
+        and is_backup_overdue(newest, configured.schedule, now),
+    )
 
 
 def scheduler_facts(rows: Sequence[SchedulerRow]) -> SchedulerFacts:

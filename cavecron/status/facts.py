@@ -178,11 +178,15 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupFacts:
-    """The newest good copy of the database: its file, when it was made, and its age by the facts' instant."""
+    """The newest good copy of the database: its file, when it was made, and its age by the facts' instant.
+
+    It is `overdue` where copies are to be made and three of their slots have passed since.
+    """
 
     made: datetime
     age: timedelta
     path: str
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cavecron.french import duration
 from cavecron.ledger.models import TOO_LATE
 from cavecron.schedule import GRACE
 from cavecron.status.facts import Facts, JobFacts, Need
@@ -20,6 +21,12 @@ def needs(facts: Facts) -> Iterator[Need]:
         yield Need(sentence=sentence, command=_for_overdue(sentence, facts))
     for job in facts.jobs:
         yield from _of_job(job, facts)
+    if facts.backup is not None and facts.backup.overdue:
+        made = _local(facts.backup.made, facts.zone)
+        yield Need(
+            sentence=f"la dernière copie de la base est du {made}, il y a {duration(facts.backup.age)}",
+            command="cavecron run backup",
+        )
 
 
 def _for_overdue(sentence: str, facts: Facts) -> str:

@@ -27,6 +27,7 @@ SUBJECTS = [
     "Clé",
     "Envoi",
     "Destinataires",
+    "Sauvegarde",
 ]
 #: The columns of a configuration that make its security.
 SECURITY = {"plain": {}, "starttls": {"use_tls": 1}, "tls": {"use_ssl": 1}}

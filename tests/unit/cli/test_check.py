@@ -30,7 +30,7 @@ def test_all_is_well(ready: CellarFile) -> None:
     assert [line.partition(" : ")[0] for line in lines] == [f"✓ {subject}" for subject in SUBJECTS]
     assert lines[0] == f"✓ Configuration : fuseau Europe/Paris, mails vers le dossier {outbox}"
     assert lines[2] == f"✓ Base : {ready.path} est lisible"
-    assert lines[-1] == "✓ Destinataires : 1 rapport à envoyer, 1 sans adresse"
+    assert lines[-2] == "✓ Destinataires : 1 rapport à envoyer, 1 sans adresse"
     assert ready.path.read_bytes() == before
     assert not list((outbox / "new").iterdir())
 

@@ -42,6 +42,7 @@ def test_nothing_has_to_be_configured() -> None:
     assert {name: job.time_limit for name, job in settings.jobs.items()} == {
         "weekly_reports": 3600,
         "cleanup": 3600,
+        "backup": 3600,
     }
     assert (settings.smtp_keys, settings.smtp_ca_file, settings.maildir) == ((), None, None)
     assert (settings.log_level, settings.log_format, settings.warnings) == ("INFO", "text", ())
