@@ -80,7 +80,9 @@ def _parser() -> FrenchParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", nargs="?", metavar="JOB", help="weekly_reports, cleanup, backup ou un job à vous")
+    parser.add_argument(
+        "job", nargs="?", metavar="JOB", help="weekly_reports, cleanup, backup ou un job à vous"
+    )
     parser.add_argument(
         "--due",
         action="store_true",
