@@ -1,5 +1,6 @@
 """What several test files start from."""
 
+import os
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from hypothesis import settings
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import CellarFile
 
-# A machine that is busy is no failure: how fast something is, benchmarks say.
-settings.register_profile("cavecron", deadline=None)
+# A machine that is busy is no failure: how fast something is, benchmarks say. .ci/run asks for more examples.
+settings.register_profile(
+    "cavecron", deadline=None, max_examples=int(os.environ.get("CAVECRON_EXAMPLES", "25"))
+)
 settings.load_profile("cavecron")
 
 

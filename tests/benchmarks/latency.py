@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection
 from cavecron.mail.delivery.deliver import deliver
 from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.models import OutgoingMail
-from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import connector
 from tests.support.deliveries import ListLog
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.smtp_configs import smtp_config
 
 _LATENCY = 0.020
 _LIMITS = {2: 0.6, 8: 0.2}
@@ -66,18 +66,7 @@ def _mails(count: int) -> Iterator[OutgoingMail]:
 
 
 def _ours(port: int, count: int, connections: int) -> None:
-    config = SmtpConfig(
-        id=1,
-        name="slow",
-        host="127.0.0.1",
-        port=port,
-        username=None,
-        password=None,
-        security="plain",
-        sender_email="cave@example.org",
-        sender_name="",
-        timeout=10.0,
-    )
+    config = smtp_config(port, timeout=10.0)
     log = ListLog()
     policy = DeliveryPolicy(connections=connections)
     deliver(_mails(count), connector(config, None), log, policy=policy, check=lambda: None)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from email.message import EmailMessage
 from time import monotonic
 
 import pytest
@@ -11,41 +10,19 @@ from cavecron.mail.delivery.deliver import deliver
 from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.errors import ServerUnavailableError
 from cavecron.mail.models import OutgoingMail
-from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import connector
 from tests.support.deliveries import ListLog
 from tests.support.fake_smtp.faults import Fault, Greylist, Step, Visit, close, delay, reply, reset
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.smtp_configs import numbered_message, smtp_config
 
 #: Seconds: the time limit of a step.
 _LIMIT = 0.5
 
 
-def _config(port: int) -> SmtpConfig:
-    return SmtpConfig(
-        id=1,
-        name="essai",
-        host="127.0.0.1",
-        port=port,
-        username=None,
-        password=None,
-        security="plain",
-        sender_email="cave@example.org",
-        sender_name="",
-        timeout=_LIMIT,
-    )
-
-
-def _message(number: int) -> EmailMessage:
-    message = EmailMessage()
-    message["Message-ID"] = f"<{number}@cave.example>"
-    message.set_content("Bonjour\n")
-    return message
-
-
 def _mails(count: int) -> list[OutgoingMail]:
     return [
-        OutgoingMail(user_id=number, address=f"user{number}@example.org", message=_message(number))
+        OutgoingMail(user_id=number, address=f"user{number}@example.org", message=numbered_message(number))
         for number in range(count)
     ]
 
@@ -53,7 +30,7 @@ def _mails(count: int) -> list[OutgoingMail]:
 def _mailed(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[str]:
     """Send so many mails; return the last status of each."""
     log = ListLog()
-    connect = connector(_config(server.port), None, answer_limit=_LIMIT)
+    connect = connector(smtp_config(server.port), None, answer_limit=_LIMIT)
     deliver(_mails(count), connect, log, policy=policy, check=lambda: None)
     return [status for _, status, _ in log.results]
 

@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from email.message import EmailMessage
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -23,6 +22,7 @@ from tests.support.authority import Authority, authority
 from tests.support.deliveries import ListLog, go_on
 from tests.support.fake_smtp.faults import Fault, Step, Trap, Visit, close, delay, reply, reset
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.smtp_configs import numbered_message, smtp_config
 
 #: Seconds: the time limit of a step.
 _LIMIT = 0.5
@@ -38,28 +38,14 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 def _config(server: HostileServer, *, security: Security = "plain") -> SmtpConfig:
     username, password = server.login or (None, None)
-    return SmtpConfig(
-        id=1,
-        name="essai",
-        host="127.0.0.1",
-        port=server.port,
-        username=username,
-        password=password,
-        security=security,
-        sender_email="cave@example.org",
-        sender_name="",
-        timeout=_LIMIT,
-    )
+    return smtp_config(server.port, username=username, password=password, security=security, timeout=_LIMIT)
 
 
 def _mails(count: int) -> Sequence[OutgoingMail]:
-    mails = []
-    for number in range(count):
-        message = EmailMessage()
-        message["Message-ID"] = f"<{number}@cave.example>"
-        message.set_content("Bonjour")
-        mails.append(OutgoingMail(user_id=number, address=f"user{number}@example.org", message=message))
-    return mails
+    return [
+        OutgoingMail(user_id=number, address=f"user{number}@example.org", message=numbered_message(number))
+        for number in range(count)
+    ]
 
 
 def _deliver(server: HostileServer, count: int, policy: DeliveryPolicy = _ONE) -> tuple[ListLog, str]:

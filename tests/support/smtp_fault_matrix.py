@@ -34,6 +34,7 @@ from tests.support.fake_smtp.faults import (
     reset,
 )
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.smtp_configs import smtp_config
 
 #: Seconds: the time limit of a step, and what a whole mailing may take, on a busy machine too.
 STEP_LIMIT, MAILING_LIMIT = 1.0, 15.0
@@ -199,15 +200,4 @@ def _mails() -> list[OutgoingMail]:
 
 
 def _config(port: int) -> SmtpConfig:
-    return SmtpConfig(
-        id=1,
-        name="storm",
-        host="127.0.0.1",
-        port=port,
-        username=_LOGIN[0],
-        password=_LOGIN[1],
-        security="starttls",
-        sender_email="cave@example.org",
-        sender_name="",
-        timeout=STEP_LIMIT,
-    )
+    return smtp_config(port, username=_LOGIN[0], password=_LOGIN[1], security="starttls", timeout=STEP_LIMIT)

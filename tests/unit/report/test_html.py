@@ -32,7 +32,7 @@ ATTRIBUTES = {
 }
 
 
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True)
 @given(any_report())
 def test_whatever_is_in_a_report_is_valid_html(report: WeeklyReport) -> None:
     """Controls, surrogates and tags included; and it makes no element or attribute of its own."""

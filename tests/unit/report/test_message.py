@@ -93,7 +93,7 @@ def test_what_a_user_typed_never_divides_the_parts() -> None:
     ]
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True)
 @given(any_report())
 def test_no_line_is_longer_than_servers_take(report: WeeklyReport) -> None:
     """Whatever users typed; and all of it is ASCII, which needs no extension of a server."""
@@ -156,7 +156,7 @@ _LETTERS = st.text(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, deadline=None, max_examples=4 * settings().max_examples)
 @given(_LETTERS | st.builds("{}@{}".format, _LETTERS, _LETTERS))
 def test_an_address_is_refused_or_arrives_as_it_is(address: str) -> None:
     """There is no third way: what a mail program reads in To is where the mail goes."""

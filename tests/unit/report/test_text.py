@@ -19,14 +19,14 @@ from tests.support.report_factories import (
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True)
 @given(any_report())
 def test_both_parts_say_the_same(report: WeeklyReport) -> None:
     """Letter by letter and in the same order, whatever is in the report: nobody learns less."""
     assert said(text_of(report)) == said(shown(html_of(report)))
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True)
 @given(any_report())
 def test_lines_fit_a_terminal(report: WeeklyReport) -> None:
     """Long names are folded."""

@@ -6,28 +6,14 @@ import ssl
 
 import pytest
 
-from cavecron.mail.smtp.config import Security, SmtpConfig
+from cavecron.mail.smtp.config import Security
 from cavecron.mail.smtp.diagnosis import explain
 from cavecron.mail.smtp.errors import BrokenError, GarbledError, MissingError, RefusedError, SmtpError, Step
 from cavecron.mail.smtp.probe import Protocol
 from tests.support.check_helpers import WHERE
+from tests.support.smtp_configs import remote_config
 
 PORTS = f"corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
-
-
-def _config(security: Security = "starttls", *, password: str | None = None) -> SmtpConfig:
-    return SmtpConfig(
-        id=1,
-        name="maison",
-        host="mail.example.org",
-        port=587,
-        username="marie@example.org" if password else None,
-        password=password,
-        security=security,
-        sender_email="cave@example.org",
-        sender_name="",
-        timeout=10.0,
-    )
 
 
 def _nobody_asked() -> Protocol:
@@ -150,7 +136,7 @@ def test_a_failure_is_told_with_what_to_do(
     *, error: SmtpError, security: Security, said: str, temporary: bool
 ) -> None:
     """One French sentence that begins with the server; the port is looked at only where that can help."""
-    found = explain(error, _config(security), _nobody_asked)
+    found = explain(error, remote_config(security=security), _nobody_asked)
     assert found.text == f"serveur SMTP mail.example.org:587 : {said}"
     assert found.temporary is temporary
 
@@ -169,7 +155,7 @@ def test_a_failure_is_told_with_what_to_do(
 )
 def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[SmtpError]) -> None:
     """Whatever the server does, and wherever."""
-    text = explain(make(step), _config(), lambda: "unknown").text
+    text = explain(make(step), remote_config(), lambda: "unknown").text
     assert text.startswith("serveur SMTP mail.example.org:587 : ")
     assert " ; " in text
 
@@ -189,4 +175,4 @@ def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[SmtpE
 def test_what_the_port_speaks_decides(security: Security, step: Step, spoken: Protocol, said: str) -> None:
     """Where it explains the failure; else the failure speaks for itself."""
     error = BrokenError(step, ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"))
-    assert said in explain(error, _config(security), lambda: spoken).text
+    assert said in explain(error, remote_config(security=security), lambda: spoken).text

@@ -6,26 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.diagnosis import explain, quoted
 from cavecron.mail.smtp.errors import RefusedError, Step
 from cavecron.mail.smtp.probe import Protocol
-
-
-def _config(*, password: str | None = None) -> SmtpConfig:
-    return SmtpConfig(
-        id=1,
-        name="maison",
-        host="mail.example.org",
-        port=587,
-        username="marie@example.org" if password else None,
-        password=password,
-        security="starttls",
-        sender_email="cave@example.org",
-        sender_name="",
-        timeout=10.0,
-    )
-
+from tests.support.smtp_configs import remote_config
 
 _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
 
@@ -46,12 +30,12 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
 )
 def test_a_server_that_repeats_secrets_is_not_quoted_with_them(said: bytes, shown: str) -> None:
     """Some answer a failed login with what they were sent."""
-    assert quoted(RefusedError(Step.LOGIN, 535, said), _config(password="hunter22")) == shown
+    assert quoted(RefusedError(Step.LOGIN, 535, said), remote_config(password="hunter22")) == shown
 
 
 def test_without_a_password_words_are_quoted_as_they_are() -> None:
     """Nothing was sent that has to be kept out."""
-    assert quoted(RefusedError(Step.LOGIN, 535, b"no way"), _config()) == "535 no way"
+    assert quoted(RefusedError(Step.LOGIN, 535, b"no way"), remote_config()) == "535 no way"
 
 
 @pytest.mark.parametrize("step", Step)
@@ -80,8 +64,8 @@ def test_the_password_is_never_quoted(step: Step, password: str, repeat: Callabl
     said = b"5.7.8 login with " + repeat(password) + b" denied"
     error = RefusedError(step, 550, said)
     for text in (
-        quoted(error, _config(password=password)),
-        explain(error, _config(password=password), _unasked).text,
+        quoted(error, remote_config(password=password)),
+        explain(error, remote_config(password=password), _unasked).text,
     ):
         assert "login with" in text
         assert "denied" in text
@@ -104,4 +88,7 @@ def _unasked() -> Protocol:
 )
 def test_words_that_tell_most_stay(said: str) -> None:
     """Long words look like base64, and are none."""
-    assert quoted(RefusedError(Step.LOGIN, 535, said.encode()), _config(password="hunter22")) == f"535 {said}"
+    assert (
+        quoted(RefusedError(Step.LOGIN, 535, said.encode()), remote_config(password="hunter22"))
+        == f"535 {said}"
+    )

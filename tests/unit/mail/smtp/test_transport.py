@@ -1,6 +1,5 @@
 """One SMTP connection: whom each trouble on it concerns."""
 
-from email.message import EmailMessage
 from time import monotonic
 
 import pytest
@@ -17,7 +16,6 @@ from cavecron.mail.errors import (
     TemporaryRecipientError,
     ThrottledError,
 )
-from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.transport import SmtpTransport, connector
 from tests.support.fake_smtp.faults import (
     Fault,
@@ -33,30 +31,10 @@ from tests.support.fake_smtp.faults import (
     reset,
 )
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.smtp_configs import numbered_message, smtp_config
 
 _LIMIT = 0.5
-
-
-def _config(port: int, *, sender: str = "cave@example.org") -> SmtpConfig:
-    return SmtpConfig(
-        id=1,
-        name="essai",
-        host="127.0.0.1",
-        port=port,
-        username=None,
-        password=None,
-        security="plain",
-        sender_email=sender,
-        sender_name="",
-        timeout=_LIMIT,
-    )
-
-
-def _message(number: int = 1) -> EmailMessage:
-    message = EmailMessage()
-    message["Message-ID"] = f"<{number}@cave.example>"
-    message.set_content("Bonjour\n.\n..\n" * 3)
-    return message
+TEXT = "Bonjour\n.\n..\n" * 3
 
 
 @pytest.mark.parametrize(
@@ -97,16 +75,16 @@ def test_a_trouble_with_one_mail_is_told_by_whom_it_concerns(
 ) -> None:
     """By its type, and by its sentence; within the time limit of a step; the next mail gets through."""
     with HostileServer(Trap(step, fault)) as server:
-        transport = SmtpTransport(_config(server.port), None, answer_limit=_LIMIT)
+        transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         transport.open()
         started = monotonic()
         with pytest.raises(kind) as caught:
-            transport.send(_message(), "a@example.org")
+            transport.send(numbered_message(1, TEXT), "a@example.org")
         assert type(caught.value) is kind
         assert said in str(caught.value)
         assert monotonic() - started < 3 * _LIMIT
         transport.open()
-        transport.send(_message(2), "b@example.org")
+        transport.send(numbered_message(2, TEXT), "b@example.org")
         transport.close()
         assert server.copies()["b@example.org"] == 1
 
@@ -120,9 +98,9 @@ def test_a_lost_connection_says_whether_time_was_lost_with_it(
 ) -> None:
     """And whether the mail may go out again at once: never after its final dot."""
     with HostileServer(Trap(step, fault)) as server:
-        transport = SmtpTransport(_config(server.port), None, answer_limit=_LIMIT)
+        transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         with pytest.raises(ConnectionLostError) as caught:
-            transport.send(_message(), "a@example.org")
+            transport.send(numbered_message(1, TEXT), "a@example.org")
     assert caught.value.timed_out is timed_out
     assert isinstance(caught.value, DeliveryUnknownError) is (step is Step.END)
 
@@ -146,14 +124,14 @@ def test_a_connection_that_cannot_be_opened_is_told_as_passing_or_not(
 ) -> None:
     """HELO is tried where EHLO is refused for good, so that has to be refused too."""
     with HostileServer(Trap(step, fault, times=None)) as server, pytest.raises(kind) as caught:
-        SmtpTransport(_config(server.port), None, answer_limit=_LIMIT).open()
+        SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT).open()
     assert type(caught.value) is kind
 
 
 def test_what_was_reached_before_is_not_asked_what_it_speaks() -> None:
     """A second connection that is turned away leads to no further ones."""
     with HostileServer(Trap(Step.GREETING, close(), first=2, times=None)) as server:
-        connect = connector(_config(server.port), None, answer_limit=_LIMIT)
+        connect = connector(smtp_config(server.port), None, answer_limit=_LIMIT)
         first = connect()
         first.open()
         with pytest.raises(ServerUnavailableError):
@@ -164,10 +142,10 @@ def test_what_was_reached_before_is_not_asked_what_it_speaks() -> None:
 
 def test_a_refusal_in_the_middle_of_the_message_is_heard() -> None:
     """The server says why and hangs up before it has read all."""
-    message = _message()
+    message = numbered_message(1, TEXT)
     message.set_content("x" * 70 + "\n" + ("y" * 70 + "\n") * 200_000)
     with HostileServer(Trap(Step.BODY, reply("421 4.3.1 no room for that"))) as server:
-        transport = SmtpTransport(_config(server.port), None, answer_limit=_LIMIT)
+        transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         with pytest.raises(ThrottledError, match="no room for that"):
             transport.send(message, "a@example.org")
         assert server.accepted == []
@@ -175,9 +153,9 @@ def test_a_refusal_in_the_middle_of_the_message_is_heard() -> None:
 
 def test_a_mail_is_carried_unchanged() -> None:
     """Dots at the beginning of lines, and accents where the server takes them."""
-    message = _message()
+    message = numbered_message(1, TEXT)
     with HostileServer() as server:
-        transport = SmtpTransport(_config(server.port), None, answer_limit=_LIMIT)
+        transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         transport.send(message, "a@example.org")
         transport.send(message, "zoé@exämple.org")
         plain, accented = server.accepted
@@ -203,8 +181,8 @@ def test_accents_that_a_server_does_not_take_are_told(
     """A recipient's concern one mail, the sender's all; nothing is sent."""
     with HostileServer(_old) as server:
         with pytest.raises(kind, match="SMTPUTF8"):
-            SmtpTransport(_config(server.port, sender=sender), None, answer_limit=_LIMIT).send(
-                _message(), recipient
+            SmtpTransport(smtp_config(server.port, sender_email=sender), None, answer_limit=_LIMIT).send(
+                numbered_message(1, TEXT), recipient
             )
         assert server.visits[Step.MAIL] == 0
 
@@ -214,5 +192,7 @@ def test_an_address_that_is_none_never_reaches_the_server(address: str) -> None:
     """It is that user's failure."""
     with HostileServer() as server:
         with pytest.raises(RecipientRefusedError):
-            SmtpTransport(_config(server.port), None, answer_limit=_LIMIT).send(_message(), address)
+            SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT).send(
+                numbered_message(1, TEXT), address
+            )
         assert server.connections == 0
