@@ -116,12 +116,16 @@ def _environment(plan: Plan) -> Iterator[str]:
         assignment = f"{name}={value}"
         yield f"Environment={_quoted(assignment)}"
     for name, path in plan.secrets.items():
-        credential = f"{name}:{path or f'/etc/cavecron/{name}'}"
-        yield f"LoadCredential={_quoted(credential)}"
+        # The one setting of these that knows no quotes and no escapes but those of a percent sign.
+        yield f"LoadCredential={name}:{_without_specifiers(path or f'/etc/cavecron/{name}')}"
         yield f"Environment={name}_FILE=%d/{name}"
 
 
 def _quoted(text: str) -> str:
     """Return one word as systemd.syntax(7) reads it back; a percent sign would be a specifier."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%")
-    return f'"{escaped}"'
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{_without_specifiers(escaped)}"'
+
+
+def _without_specifiers(text: str) -> str:
+    return text.replace("%", "%%")
