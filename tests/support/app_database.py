@@ -4,8 +4,9 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cavecron.database.sqlite import Database
@@ -21,17 +22,25 @@ def ago(**parts: float) -> str:
     return utc_text(NOW - timedelta(**parts))
 
 
+@cache
+def _empty_file() -> bytes:
+    """Return a file of the application without users: it is made once, and copied for each test."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        schema.create(connection)
+        connection.execute("INSERT INTO cellar_category (name) VALUES ('Cave')")
+        connection.execute("INSERT INTO alcohol_category (name) VALUES ('Vin')")
+        return connection.serialize()
+
+
 class CellarFile:
     """A database file being filled; each method adds one row and returns its id. Everything is committed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = Database(path, busy_timeout=2.0)
+        path.write_bytes(_empty_file())
         self._connection = sqlite3.connect(path, isolation_level=None)
-        schema.create(self._connection)
         self.execute("PRAGMA synchronous = OFF")
-        self.execute("INSERT INTO cellar_category (name) VALUES ('Cave')")
-        self.execute("INSERT INTO alcohol_category (name) VALUES ('Vin')")
 
     def execute(self, statement: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> int:
         """Execute one statement; return the id of the row that it inserted, if any."""

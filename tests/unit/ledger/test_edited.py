@@ -61,7 +61,7 @@ def use(ledger: Ledger) -> None:
     prune(ledger, days=1, now=NOW + 1000 * HOUR, check=lambda: None, sleep=lambda _seconds: None)
 
 
-@pytest.mark.parametrize("state", ["running", "failed"])
+@pytest.mark.parametrize("state", ["running", pytest.param("failed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("column", COLUMNS)
 def test_no_edited_run_ends_the_scheduler(
