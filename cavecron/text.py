@@ -12,7 +12,9 @@ from cavecron.lazy import lazy_module
 
 if TYPE_CHECKING:
     import difflib
+    import json
 else:
+    json = lazy_module("json")  # only for output as JSON
     difflib = lazy_module("difflib")  # only for a misspelt word
 
 #: A text is read up to so many times the length that is shown: it may have long runs of blanks.
@@ -49,8 +51,6 @@ def to_json(value: object, *, indent: int | None = None) -> str:
     Controls, and what changes the direction of text, are escaped; a number that JSON lacks is null, and half
     of a surrogate pair U+FFFD.
     """
-    import json  # noqa: PLC0415 - who prints text does without
-
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=indent)
     try:
         text = encoder.encode(value)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cavecron import __version__
+from cavecron.atomic_file import PUBLIC, write_file
 from cavecron.clock import SystemClock
 from cavecron.config.settings import known_names
 from cavecron.errors import CavecronError, UsageError, reason
@@ -48,7 +49,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         path = folder / name
         try:
             folder.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_file(path, text.encode(), mode=PUBLIC)
         except OSError as error:
             raise CavecronError(
                 f"{path} : impossible d'écrire ({reason(error)}) ; choisir un autre -o"

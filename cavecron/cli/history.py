@@ -1,7 +1,6 @@
 """`cavecron history [JOB]`: what became of past slots, and why."""
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from cavecron.ledger.history import history
 from cavecron.ledger.models import HistoryEntry
 from cavecron.scheduler.context import system_context
 from cavecron.status.phrases import REPEATED, STATES, circumstances, retry
+from cavecron.text import to_json
 
 _MOST = 100_000
 
@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     context = system_context(settings)
     entries = history(context.ledger, job=job, most=most, now=context.clock.now())
     if arguments.json:
-        print(json.dumps([_as_json(entry) for entry in entries], ensure_ascii=False, indent=2))
+        print(to_json([_as_json(entry) for entry in entries], indent=2))
     elif entries:
         print("\n".join(_table(entries, settings.zone)))
     else:

@@ -9,19 +9,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import LogFormat
-from cavecron.lazy import lazy_module
-
-if TYPE_CHECKING:
-    import json
-else:
-    json = lazy_module("json")  # only for the JSON format
+from cavecron.text import to_json
 
 #: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
@@ -67,7 +64,6 @@ class _JsonLines(logging.Formatter):
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__()
         self._zone = zone
-        self._written = json.JSONEncoder(ensure_ascii=False).encode
 
     def format(self, record: logging.LogRecord) -> str:
         event = {
@@ -78,7 +74,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
-        return self._written(event)
+        return to_json(event)
 
 
 def one_line(text: str) -> str:

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
 from cavecron.cli import streams
@@ -55,7 +56,9 @@ def _leave(code: int) -> NoReturn:
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
     try:
-        return _run(argv, environ)
+        # The log is harmless anyway, and jobs may print as they please.
+        with nullcontext() if argv[:1] in ([], ["run"]) else streams.harmless_streams():
+            return _run(argv, environ)
     except CavecronError as error:
         streams.say(f"cavecron : {error}", sys.stderr)
         return error.exit_code

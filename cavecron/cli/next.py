@@ -1,7 +1,6 @@
 """`cavecron next [JOB]`: the coming slots, and where a clock change touches one. It opens no database."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from cavecron.jobs.job import expected_jobs, named_job
 from cavecron.jobs.loader import load
 from cavecron.schedule import clock_note, describe, next_slot
 from cavecron.status.phrases import disabled, distance
+from cavecron.text import to_json
 
 _MOST = 10_000
 
@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(f"cavecron : {warning}", file=sys.stderr)
     if arguments.json:
         off = [_disabled_as_json(name, job) for name, job in chosen.items() if not job.enabled]
-        print(json.dumps([*map(_as_json, rows), *off], ensure_ascii=False, indent=2))
+        print(to_json([*map(_as_json, rows), *off], indent=2))
         return 0
     width = max(map(len, names))
     for name, job in chosen.items():

@@ -1,7 +1,6 @@
 """`cavecron preview USER`: a report as the user would get it; nothing is sent or recorded."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from unicodedata import normalize
@@ -9,6 +8,7 @@ from unicodedata import normalize
 from cavecron.appdb.recipients import recipients
 from cavecron.appdb.reports import build_reports
 from cavecron.appdb.tables import CELLAR, require
+from cavecron.atomic_file import PRIVATE, write_file
 from cavecron.cli.french_argparse import instant
 from cavecron.clock import SystemClock
 from cavecron.database.sqlite import Database
@@ -18,6 +18,7 @@ from cavecron.report.html import html_part
 from cavecron.report.message import fitting_page
 from cavecron.report.model import WeeklyReport, as_json
 from cavecron.report.text import text_part
+from cavecron.text import to_json
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -30,7 +31,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     recipient_list = recipients(database, () if arguments.all else (arguments.user,))
     for report in build_reports(database, recipient_list.recipients, at=at, zone=configured.zone):
         if arguments.json:
-            print(json.dumps(as_json(report), ensure_ascii=False))
+            print(to_json(as_json(report)))
             continue
         page = fitting_page(report, configured.zone, at)
         if arguments.text:
@@ -59,7 +60,7 @@ def _file_name(report: WeeklyReport) -> str:
 
 def _write(path: Path, page: str) -> None:
     try:
-        path.write_text(page, encoding="utf-8")
+        write_file(path, page.encode("utf-8", "replace"), mode=PRIVATE)
     except FileNotFoundError as error:
         raise CavecronError(f"{path} : son dossier n'existe pas ; choisir un autre -o") from error
     except OSError as error:

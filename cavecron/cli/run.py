@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import dry_run, execute_run
 from cavecron.scheduler.signals import on_stop
+from cavecron.text import to_json
 
 _T = TypeVar("_T")
 
@@ -154,7 +154,7 @@ def _say_how_to_finish(job: Job) -> None:
 
 
 def _print_json(job: str | None, **result: object) -> None:
-    say(json.dumps({"job": job, **result}, ensure_ascii=False))
+    say(to_json({"job": job, **result}))
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:

@@ -4,7 +4,6 @@ A job is scanned only when it can start at once, so that no claim has to wait.
 """
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
 from cavecron.scheduler.finish import LAST_WORD, notify_losses
 from cavecron.scheduler.run_log import log_scan
+from cavecron.text import to_json
 
 #: A slot that comes so soon is waited for: other schedulers' clocks and timers are early now and then.
 _SOON = timedelta(seconds=30)
@@ -150,4 +150,4 @@ class DueRuns:
             self._print_json(name, ok=True, due=False, next=following)
 
     def _print_json(self, job: str | None, **result: object) -> None:
-        say(json.dumps({"job": job, **result}, ensure_ascii=False))
+        say(to_json({"job": job, **result}))

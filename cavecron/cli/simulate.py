@@ -1,7 +1,6 @@
 """`cavecron simulate`: what would become of each slot if the machine were down, or its clock wrong."""
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from cavecron.simulation.models import ClockChange, Scenario, SlotOutcome, TimeR
 from cavecron.simulation.page import page
 from cavecron.simulation.simulate import simulate
 from cavecron.simulation.wording import outcome_words, totals
+from cavecron.text import to_json
 
 _MOST_DAYS = 366
 _FIRST_YEAR, _LAST_YEAR = 2020, 2200
@@ -41,7 +41,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         outcomes = simulate(settings, jobs, scenario)
     if arguments.json:
         shown = [_as_json(outcome, settings.zone) for outcome in outcomes]
-        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        print(to_json(shown, indent=2))
     elif arguments.html:
         write_page(page(scenario, outcomes, settings.zone), arguments.output)
     else:

@@ -1,7 +1,6 @@
 """`cavecron status`: how things stand, on a screen, as a page, as metrics or as JSON; it writes nothing."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from cavecron.status.document import document
 from cavecron.status.html import page
 from cavecron.status.metrics import metrics
 from cavecron.status.terminal import screen, signs_for
+from cavecron.text import to_json
 
 _DETAILED = Scope(coming=5, undelivered=200)
 
@@ -28,7 +28,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     for warning in settings.warnings:
         print(f"cavecron : {warning}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(document(facts), ensure_ascii=False, indent=2))
+        print(to_json(document(facts), indent=2))
     elif arguments.html:
         write_page(page(facts), arguments.output, private=arguments.names)
     elif arguments.metrics:

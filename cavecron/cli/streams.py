@@ -5,8 +5,11 @@ Output that cannot be written does not turn a job that was done into a failure.
 
 import os
 import sys
-from contextlib import suppress
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any, TextIO, cast
+
+from cavecron.text import harmless
 
 
 def open_closed() -> None:
@@ -23,7 +26,32 @@ def open_closed() -> None:
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a text to standard output, or another stream, if that is possible."""
     with suppress(OSError, ValueError):
-        print(text, file=stream or sys.stdout, flush=True)
+        print(harmless(text), file=stream or sys.stdout, flush=True)
+
+
+@contextmanager
+def harmless_streams() -> Iterator[None]:
+    """Show as escapes what printed text would do to a terminal: names come from users and servers."""
+    with redirect_stdout(_harmless(sys.stdout)), redirect_stderr(_harmless(sys.stderr)):
+        yield
+
+
+def _harmless(stream: TextIO) -> TextIO:
+    return cast(TextIO, _Harmless(stream))
+
+
+class _Harmless:
+    """A stream that writes to another, which it stands for in all else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(harmless(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def flush() -> OSError | None:

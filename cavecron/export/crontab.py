@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cavecron.errors import CavecronError
 from cavecron.export.fields import is_exact
 from cavecron.export.plan import Plan, ScheduledCall
 
@@ -30,6 +31,11 @@ def _variables(plan: Plan) -> Iterator[str]:
 
 def _quoted(value: str) -> str:
     """Return the value in the kind of quotes that it does not have; crontab(5) knows no escapes."""
+    if not value.isprintable():
+        raise CavecronError(
+            f"{value[:80]!a} : une crontab ne peut contenir de retour à la ligne ni d'autre caractère de"
+            " contrôle ; corriger cette valeur"
+        )
     mark = "'" if '"' in value else '"'
     return f"{mark}{value}{mark}"
 
@@ -38,7 +44,7 @@ def _lines(call: ScheduledCall) -> Iterator[str]:
     yield f"# {call.words}"
     if not is_exact(call.schedule):
         yield (
-            f"# « {call.schedule.expression} » ne s'écrit pas dans tous les crons : appelé chaque jour,"
+            f"# « {call.written} » ne s'écrit pas dans tous les crons : appelé chaque jour,"
             " cavecron ne fait rien les autres jours."
         )
     for change in call.changes:

@@ -3,12 +3,12 @@
 Values are written as JSON strings, which are YAML too. https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from cavecron.export.fields import is_exact
 from cavecron.export.plan import DEADLINE, MARGIN, Plan, ScheduledCall
+from cavecron.text import plain, to_json
 
 _MOUNTED = ("SMTP_CA_FILE", "CAVECRON_JOBS")
 
@@ -98,7 +98,7 @@ def _head(plan: Plan) -> str:
         literals = " ".join(f"--from-file={name}" for name in plan.secrets)
         lines.append(f"Les secrets : kubectl create secret generic cavecron {literals}")
     lines += [
-        f"{name}={plan.values[name]} : à monter dans le conteneur."
+        f"{name}={plain(plan.values[name], 1000)} : à monter dans le conteneur."
         for name in _MOUNTED
         if name in plan.values
     ]
@@ -109,7 +109,7 @@ def _comments(call: ScheduledCall) -> Iterator[str]:
     yield f"# {call.words}\n"
     if not is_exact(call.schedule):
         yield (
-            f"# « {call.schedule.expression} » ne s'écrit pas ainsi dans Kubernetes : appelé chaque jour,"
+            f"# « {call.written} » ne s'écrit pas ainsi dans Kubernetes : appelé chaque jour,"
             " cavecron ne fait rien les autres jours.\n"
         )
     for change in call.changes:
@@ -119,22 +119,22 @@ def _comments(call: ScheduledCall) -> Iterator[str]:
 def _cron_job(call: ScheduledCall, plan: Plan) -> str:
     return _CRON_JOB.format(
         name=call.name[:52].rstrip("-"),
-        version=json.dumps(plan.version),
-        schedule=json.dumps(call.expression),
-        zone=json.dumps(plan.zone),
+        version=to_json(plan.version),
+        schedule=to_json(call.expression),
+        zone=to_json(plan.zone),
         deadline=int(DEADLINE.total_seconds()),
         time_limit=call.time_limit + int(MARGIN.total_seconds()),
-        image=json.dumps(f"cavecron:{plan.version}"),
-        job=json.dumps(call.job),
+        image=to_json(f"cavecron:{plan.version}"),
+        job=to_json(call.job),
         env="\n".join(_variables(plan)),
-        mount=json.dumps(str(PurePosixPath("/data") / plan.database.parent)),
+        mount=to_json(str(PurePosixPath("/data") / plan.database.parent)),
     )
 
 
 def _variables(plan: Plan) -> Iterator[str]:
     indent = " " * 16
     for name, value in plan.values.items():
-        yield f"{indent}- name: {name}\n{indent}  value: {json.dumps(value, ensure_ascii=False)}"
+        yield f"{indent}- name: {name}\n{indent}  value: {to_json(value)}"
     for name in plan.secrets:
         yield (
             f"{indent}- name: {name}\n{indent}  valueFrom:\n{indent}    secretKeyRef:\n"

@@ -13,6 +13,7 @@ from cavecron.config.settings import Settings
 from cavecron.export.fields import expression
 from cavecron.french import date
 from cavecron.schedule import GRACE, Schedule, clock_note, describe, next_slot
+from cavecron.text import plain
 
 #: A call that starts later than this after its slot finds it too old.
 DEADLINE = GRACE - timedelta(minutes=1)
@@ -43,6 +44,11 @@ class ScheduledCall:
     def words(self) -> str:
         """Return what the job does and when, in French."""
         return f"{self.title} : {describe(self.schedule)} ({self.schedule.zone.key})"
+
+    @property
+    def written(self) -> str:
+        """Return the schedule as it was configured, on one line."""
+        return " ".join(self.schedule.expression.split())
 
     @property
     def expression(self) -> str:
@@ -82,7 +88,7 @@ def plan(
     calls = tuple(
         ScheduledCall(
             job=name,
-            title=titles[name],
+            title=plain(titles[name]),
             schedule=job.schedule,
             time_limit=job.time_limit,
             changes=tuple(_changes(job.schedule, now)),

@@ -1,5 +1,6 @@
 """Timers of systemd, and the services that they start. Pure: systemd.timer(5), systemd.exec(5)."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from cavecron.export.fields import calendar, has_plain_days
@@ -104,7 +105,7 @@ def units(plan: Plan) -> Mapping[str, str]:
 def _comments(call: ScheduledCall) -> Iterator[str]:
     if not has_plain_days(call.schedule):
         yield (
-            f"« {call.schedule.expression} » ne s'écrit pas ainsi dans systemd : appelé chaque jour,"
+            f"« {call.written} » ne s'écrit pas ainsi dans systemd : appelé chaque jour,"
             " cavecron ne fait rien les autres jours."
         )
     for change in call.changes:
@@ -123,7 +124,8 @@ def _environment(plan: Plan) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     """Return one word as systemd.syntax(7) reads it back; a percent sign would be a specifier."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped)
     return f'"{_without_specifiers(escaped)}"'
 
 

@@ -4,12 +4,11 @@ It offers what a mail server's transport offers, so that a job cannot tell them 
 lock: a message is written under `tmp`, then moved to `new` (https://cr.yp.to/proto/maildir.html).
 """
 
-import os
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from cavecron.atomic_file import PRIVATE, PRIVATE_FOLDER, make_folder, replacement
 from cavecron.errors import reason
 from cavecron.mail.errors import PermanentServerError
 from cavecron.mail.models import Message
@@ -30,7 +29,7 @@ class MaildirTransport:
         """
         try:
             for folder in ("tmp", "new", "cur"):
-                (self._path / folder).mkdir(parents=True, exist_ok=True)
+                make_folder(self._path / folder, mode=PRIVATE_FOLDER)
             with TemporaryFile(dir=self._path / "tmp"), TemporaryFile(dir=self._path / "new"):
                 pass
         except OSError as error:
@@ -44,16 +43,11 @@ class MaildirTransport:
 
         """
         name = sha256(f"{message['Message-ID']}\0{address}".encode()).hexdigest()[:32] + ".cavecron"
-        draft = self._path / "tmp" / name
         try:
-            with draft.open("wb") as file:
+            path, drafts = self._path / "new" / name, self._path / "tmp"
+            with replacement(path, mode=PRIVATE, draft_folder=drafts) as file:
                 file.write(bytes(message))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path / "new" / name)
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise self._trouble(error) from error
 
     def close(self) -> None:

@@ -4,12 +4,8 @@ What goes wrong here is a warning, nothing more. It decides nothing about the ru
 """
 
 import logging
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from datetime import timedelta
-from http.client import HTTPException
-from typing import Literal
 
 from cavecron.clock import Clock
 from cavecron.config.settings import Settings
@@ -20,30 +16,11 @@ from cavecron.jobs.job import Job
 from cavecron.jobs.mail_backend import mail_backend
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.mail.message import check_address, plain_message
+from cavecron.scheduler.ping import ping
 
 _LOG = logging.getLogger("cavecron.notify")
 
-#: How a dead-man service hears of it: what follows its URL, as healthchecks.io and its kin have it.
-_PATHS = {"start": "/start", "success": "", "failure": "/fail"}
-_PATIENCE = 10.0
-_LONGEST_BODY = 10_000
 _WAITING = "Le planificateur attend sa base depuis une heure, aucun job ne tourne"
-
-
-def ping(url: str, event: Literal["start", "success", "failure"], body: str = "") -> None:
-    """Tell the service at `url` of a run's start, success or failure, within ten seconds."""
-    place, mark, query = url.partition("?")
-    request = urllib.request.Request(  # noqa: S310 - settings let only http and https through
-        f"{place.rstrip('/')}{_PATHS[event]}{mark}{query}",
-        data=body.encode("utf-8", "replace")[:_LONGEST_BODY],
-        headers={"User-Agent": "cavecron", "Content-Type": "text/plain; charset=utf-8"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE):  # noqa: S310
-            pass
-    except (OSError, ValueError, HTTPException) as error:  # the URL is a secret: the error's name must do
-        status = error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-        _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, status)
 
 
 def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:

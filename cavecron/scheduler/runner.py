@@ -24,10 +24,10 @@ from cavecron.scheduler.run_log import log_start
 
 if TYPE_CHECKING:
     from cavecron.jobs import send_mail
-    from cavecron.scheduler import notifications
+    from cavecron.scheduler import ping
 else:
     send_mail = lazy_module("cavecron.jobs.send_mail")
-    notifications = lazy_module("cavecron.scheduler.notifications")
+    ping = lazy_module("cavecron.scheduler.ping")
 
 _LOG = logging.getLogger("cavecron.runner")
 
@@ -147,4 +147,4 @@ class _Attempt:
     def notify_start(self) -> "asyncio.Future[None] | None":
         """Tell the job's dead-man service, if it has one, that a run began."""
         url = self.context.settings.jobs[self.job.name].ping_url
-        return notify(self.context, lambda: notifications.ping(url, "start")) if url else None
+        return notify(self.context, lambda: ping.ping(url, "start")) if url else None

@@ -240,3 +240,42 @@ def test_what_makes_no_sense_is_told(arguments: list[str], said: str) -> None:
     result = cavecron("export", *arguments)
     assert result.code in (1, 2)
     assert said in result.err
+
+
+_BREAKING = "titre\n* * * * * root rm -rf /\r\nExecStart=/bin/false\u2028\x85kind: Pod"
+_JOB = """
+from cavecron import job
+
+@job("mine", title={title!r}, cron="0 9 L * *")
+def mine(run):
+    pass
+"""
+
+
+@pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
+def test_a_line_break_in_a_title_adds_no_line(engine: str, tmp_path: Path) -> None:
+    """It comes from whoever wrote a job, and goes into comments and descriptions."""
+    file = tmp_path / "jobs.py"
+    exported = []
+    for title in ("titre", _BREAKING):
+        file.write_text(_JOB.format(title=title), encoding="utf-8")
+        exported.append(_exported(engine, CAVECRON_JOBS=str(file)).out.splitlines())
+    assert len(exported[0]) == len(exported[1]) > 10
+
+
+@pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SCHEDULER_CLEANUP_CRON", "0 3\n* * 5L"),
+        ("DATABASE_URL", "sqlite:////data/a\nKind: b/wine.db"),
+    ],
+)
+def test_a_line_break_in_a_value_adds_no_line(engine: str, name: str, value: str) -> None:
+    """A crontab has no words for one: there it is refused, and told."""
+    flat = _exported(engine, **{name: value.replace("\n", " ")}).out.splitlines()
+    broken = _exported(engine, **{name: value})
+    if broken.code:
+        assert (engine, broken.out) == ("crontab", "")
+        assert "une crontab ne peut contenir de retour à la ligne" in broken.err
+    assert len(broken.out.splitlines()) == (0 if broken.code else len(flat))

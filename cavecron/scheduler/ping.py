@@ -1,0 +1,153 @@
+"""One ping of a dead-man service, within ten seconds from the look-up of its name to its answer.
+
+Its URL is a secret: an error is told by its name. It carries no names and no addresses of people.
+"""
+
+import logging
+import re
+import socket
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+_LOG = logging.getLogger("cavecron.notify")
+
+#: How a dead-man service hears of it: what follows its URL, as healthchecks.io and its kin have it.
+_PATHS = {"start": "/start", "success": "", "failure": "/fail"}
+_PATIENCE = 10.0
+_LONGEST_BODY = 10_000
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
+#: What a run says whose job failed for some people: how many, and then each with the reason.
+_FAILURES = re.compile(r"^(\d+ échecs?) : .*", re.MULTILINE | re.DOTALL)
+
+
+def ping(
+    url: str, event: Literal["start", "success", "failure"], body: str = "", *, patience: float = _PATIENCE
+) -> None:
+    """Tell the service at `url` of a run's start, success or failure, in `patience` seconds at most.
+
+    A failure to do so is a warning.
+    """
+    answers: SimpleQueue[str] = SimpleQueue()
+    call = _Call()
+
+    def ask() -> None:
+        answers.put(call.make(_request(url, event, body)))
+
+    try:
+        # The resolver knows no time limit, and a server may send its answer octet by octet.
+        Thread(target=ask, name="cavecron-http", daemon=True).start()
+        trouble = answers.get(timeout=patience)
+    except Empty:
+        call.cut()
+        trouble = "TimeoutError"
+    except RuntimeError as error:  # no thread to be had
+        trouble = type(error).__name__
+    if trouble:
+        _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, trouble)
+
+
+def without_people(text: str) -> str:
+    """Return a text without mail addresses, and without the list of those for whom a job failed."""
+    return _ADDRESS.sub("(adresse)", _FAILURES.sub(r"\1", text))
+
+
+def _request(url: str, event: str, body: str) -> urllib.request.Request:
+    """Return the request; a name and a password in the URL go where HTTP has them (RFC 7617)."""
+    parts = urlsplit(url)
+    login, _at, place = parts.netloc.rpartition("@")
+    path = f"{parts.path.rstrip('/')}{_PATHS[event]}"
+    request = urllib.request.Request(  # noqa: S310 - settings let only http and https through
+        urlunsplit((parts.scheme, place, path, parts.query, "")),
+        data=without_people(body).encode("utf-8", "replace")[:_LONGEST_BODY],
+        headers={"User-Agent": "cavecron", "Content-Type": "text/plain; charset=utf-8"},
+    )
+    if login:
+        credentials = b64encode(unquote(login).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {credentials}")  # for this server alone
+    return request
+
+
+class _Call:
+    """One request with its redirections, whose connections another thread can cut."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self._is_cut = False
+
+    def make(self, request: urllib.request.Request) -> str:
+        """Return '' if it was answered, or what went wrong, without the URL."""
+        opener = urllib.request.build_opener(_Redirects, _Http(self.connect), _Https(self.connect))
+        try:
+            opener.open(request, timeout=_PATIENCE).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return str(error.code)
+        except (OSError, ValueError, HTTPException) as error:
+            return type(error).__name__
+        finally:
+            for copy in self._sockets:
+                copy.close()
+        return ""
+
+    def connect(self, *address: Any, **options: Any) -> socket.socket:
+        """Return a connection, of which a second handle is kept: TLS takes the first one over."""
+        connection = socket.create_connection(*address, **options)
+        self._sockets.append(connection.dup())
+        if self._is_cut:
+            self.cut()
+        return connection
+
+    def cut(self) -> None:
+        """End every connection: who waits for an answer sees its end."""
+        self._is_cut = True
+        for copy in self._sockets:
+            try:
+                copy.shutdown(socket.SHUT_RDWR)
+            except OSError:  # over already
+                continue
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to http and https; urllib would follow one to ftp as well."""
+
+    def redirect_request(  # noqa: PLR0917 - urllib's signature
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_Connect = Callable[..., socket.socket]
+
+
+def _connection(kind: type[HTTPConnection], connect: _Connect, host: str, **options: Any) -> HTTPConnection:
+    connection = kind(host, **options)
+    vars(connection)["_create_connection"] = connect
+    return connection
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, connect: _Connect) -> None:
+        super().__init__()
+        self._connect = connect
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(partial(_connection, HTTPConnection, self._connect), req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, connect: _Connect) -> None:
+        super().__init__()
+        self._connect = connect
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(partial(_connection, HTTPSConnection, self._connect), req)

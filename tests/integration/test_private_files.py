@@ -1,0 +1,117 @@
+"""Files with people's data are their owner's alone, lie where they should, and harm no terminal."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from stat import S_IMODE
+
+import pytest
+
+from tests.support.app_database import CellarFile
+from tests.support.commands import Result, cavecron
+
+#: CSI as one octet (ECMA-48), and a right-to-left override.
+ACTING = "\x9b31m\u202eegatniv\x1b]0;x\x07"
+
+
+@pytest.fixture(autouse=True, params=[0o000, 0o022], ids=["umask 000", "umask 022"])
+def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def _run(cellar: CellarFile, *arguments: str, cwd: Path | None = None, **variables: str) -> Result:
+    usual: Mapping[str, str] = {
+        "DATABASE_URL": f"sqlite:///{cellar.path}",
+        "CAVECRON_MAIL": f"maildir:{cellar.path.with_name('mails') / 'box'}",
+    }
+    return cavecron(*arguments, cwd=cwd, prefix=(), encoding="utf-8", **{**usual, **variables})
+
+
+@pytest.fixture
+def marie(cellar: CellarFile) -> CellarFile:
+    """Return a database with one user, whose wine and cellar do things to a terminal."""
+    user = cellar.user("marie")
+    place = cellar.cellar(user, f"Cave {ACTING}")
+    cellar.wine(user, place, f"Pomerol {ACTING}", quantity=9e999)
+    cellar.wine(user, place, f"Margaux {ACTING}", attributes={"year": 2000, "region": 9e999, "apogee": 2010})
+    return cellar
+
+
+def test_previews_and_mails_are_private(marie: CellarFile, tmp_path: Path) -> None:
+    """Whatever the umask, and whatever lay there before."""
+    page = tmp_path / "rapport-marie.html"
+    page.write_text("before")
+    page.chmod(0o644)
+    assert _run(marie, "preview", "marie", cwd=tmp_path).code == 0
+    assert _run(marie, "run", "weekly_reports").code == 0
+    assert "marie" in page.read_text()
+    box = tmp_path / "mails" / "box"
+    (mail,) = (box / "new").iterdir()
+    assert {S_IMODE(path.stat().st_mode) for path in (page, mail)} == {0o600}
+    folders = [box.parent, box, *(box / name for name in ("tmp", "new", "cur"))]
+    assert {S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+@pytest.mark.parametrize("option", [(), ("-o", "rapport-marie.html")], ids=["by default", "-o"])
+def test_a_preview_follows_no_link(marie: CellarFile, tmp_path: Path, option: tuple[str, ...]) -> None:
+    """Somebody may have laid one into a folder that all write to."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "rapport-marie.html").symlink_to(victim)
+    result = _run(marie, "preview", "marie", *option, cwd=tmp_path)
+    assert (result.code, victim.read_text()) == (1, "precious")
+    assert "un lien symbolique porte ce nom" in result.err
+
+
+def test_an_export_follows_no_link(marie: CellarFile, tmp_path: Path) -> None:
+    """Units are written by root."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    units = tmp_path / "units"
+    units.mkdir()
+    (units / "cavecron-cleanup.timer").symlink_to(victim)
+    result = _run(marie, "export", "systemd", "-o", str(units))
+    assert (result.code, victim.read_text()) == (1, "precious")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("preview", "marie", "--text"),
+        ("preview", "marie", "--json"),
+        ("run", "weekly_reports", "--json", "--dry-run"),
+        ("history",),
+        ("history", "--json"),
+        ("status", "--json"),
+        ("status",),
+        ("check",),
+    ],
+    ids=" ".join,
+)
+def test_nothing_shown_acts_on_a_terminal(marie: CellarFile, arguments: tuple[str, ...]) -> None:
+    """Names of users, wines and cellars, reasons of a past run; and JSON has no Infinity."""
+    marie.user(f"paul{ACTING}", f"paul{ACTING}")
+    _run(marie, "run", "weekly_reports")
+    result = _run(marie, *arguments)
+    shown = result.out + result.err
+    assert not [letter for letter in shown if letter != "\n" and letter in f"{ACTING[0]}\u202e\x1b\x07"]
+    assert len(result.out) > 50
+    if "--json" in arguments:
+        json.loads(result.out, parse_constant=pytest.fail)
+    if arguments[0] == "preview":
+        assert "Margaux" in shown
+
+
+def test_a_log_as_json_is_harmless(marie: CellarFile) -> None:
+    """One object a line, whatever users are called."""
+    marie.user("paul", f"paul{ACTING}")
+    lines = _run(marie, "run", "weekly_reports", CAVECRON_LOG_FORMAT="json").out.splitlines()
+    assert [line for line in lines if "paul" in line]
+    for line in lines:
+        assert not {"\x9b", "\u202e", "\x1b"} & set(line)
+        if line.startswith("{"):  # the command's own words follow
+            json.loads(line, parse_constant=pytest.fail)
+    assert lines[0].startswith("{")

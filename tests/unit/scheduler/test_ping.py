@@ -1,0 +1,131 @@
+"""One ping: where it goes, what it carries, and that nothing makes it wait."""
+
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from threading import Event, Thread
+from threading import enumerate as living
+
+import pytest
+
+from cavecron.scheduler.ping import ping, without_people
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Server:
+    """Answers one request after the other with `answers`, and keeps what it was asked."""
+
+    def __init__(self, answers: Sequence[bytes]) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.answers, self.asked, self.done = list(answers), list[bytes](), Event()
+        Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            for answer in self.answers:
+                connection, _address = self._listener.accept()
+                with closing(connection):
+                    self.asked.append(_request(connection))
+                    connection.sendall(answer)
+
+    def close(self) -> None:
+        """Close the port."""
+        self._listener.close()
+
+
+def _request(connection: socket.socket) -> bytes:
+    asked = b""
+    while b"\r\n\r\n" not in asked:
+        asked += connection.recv(10_000)
+    head, _blank, body = asked.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+    while len(body) < length:
+        body += connection.recv(10_000)
+    return head + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Server]:
+    """Return a server that others redirect to."""
+    server = Server([_OK])
+    yield server
+    server.close()
+
+
+def _redirection(url: str) -> bytes:
+    return f"HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+
+def test_a_name_and_a_password_are_sent_as_http_has_them(elsewhere: Server) -> None:
+    """Percent escapes undone (RFC 7617); a server that this one redirects to does not get them."""
+    server = Server([_redirection(f"http://127.0.0.1:{elsewhere.port}/x")])
+    with closing(server):
+        ping(f"http://moi:mot%3Ade%20passe@127.0.0.1:{server.port}/uuid", "start")
+    assert server.asked[0].startswith(b"POST /uuid/start HTTP/1.1\r\n")
+    assert b"Authorization: Basic " + b64encode(b"moi:mot:de passe") in server.asked[0]
+    assert f"Host: 127.0.0.1:{server.port}\r\n".encode() in server.asked[0]
+    assert elsewhere.asked
+    assert b"Authorization" not in elsewhere.asked[0]
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "file", "gopher"])
+def test_a_redirection_to_something_else_is_not_followed(
+    elsewhere: Server, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is a warning, which shows no URL."""
+    server = Server([_redirection(f"{scheme}://127.0.0.1:{elsewhere.port}/secret")])
+    with closing(server):
+        ping(f"http://127.0.0.1:{server.port}/secret", "success")
+    assert not elsewhere.asked
+    assert "n'a pas reçu « success » : 302" in caplog.text
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["http", "https"])
+def test_a_server_that_drips_is_cut_off(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In its headers or in the TLS handshake; neither the ping nor a thread of it stays behind."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = Event()
+
+    def drip() -> None:
+        connection, _address = listener.accept()
+        head = b"HTTP/1.1 200 OK\r\n" if url == "http" else b"\x16\x03\x03\x40\x00"
+        with closing(connection), suppress(OSError):
+            connection.sendall(head)
+            while not stop.wait(0.05):
+                connection.sendall(b"x")
+
+    Thread(target=drip, daemon=True).start()
+    begin = time.monotonic()
+    with closing(listener):
+        ping(f"{url}://127.0.0.1:{listener.getsockname()[1]}/x", "start", patience=0.6)
+        assert time.monotonic() - begin < 3
+        assert "TimeoutError" in caplog.text
+        for thread in living():
+            if thread.name == "cavecron-http":
+                thread.join(5)
+                assert not thread.is_alive()
+    stop.set()
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("douze bouteilles", "douze bouteilles"),
+        ("refusé : <marie@example.org>, adresse inconnue", "refusé : <(adresse)>, adresse inconnue"),
+        (
+            "Rapports hebdomadaires: 3 envoyés, 2 échecs\n2 échecs : marie : refusée ; paul : refusée",
+            "Rapports hebdomadaires: 3 envoyés, 2 échecs\n2 échecs",
+        ),
+    ],
+    ids=["nobody", "an address", "names"],
+)
+def test_people_are_nothing_to_a_service(elsewhere: Server, text: str, sent: str) -> None:
+    """How many is enough: who it was is in the history and in the alert."""
+    assert without_people(text) == sent
+    ping(f"http://127.0.0.1:{elsewhere.port}/x", "failure", text)
+    assert elsewhere.asked[0].partition(b"\r\n\r\n")[2].decode() == sent
