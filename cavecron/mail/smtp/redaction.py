@@ -20,7 +20,8 @@ def redacted(reply: bytes, username: str | None, password: str | None) -> bytes:
     if not password:
         return reply
     for secret in sorted(_shapes(username or "", password), key=len, reverse=True):
-        pattern = re.escape(secret)
+        # Lines of a reply may have been broken within it.
+        pattern = rb"\s*".join(re.escape(secret[place : place + 1]) for place in range(len(secret)))
         if len(secret) < _SHORT:
             pattern = rb"(?<![^\s'\"<>()\[\]:;,])" + pattern + rb"(?![^\s'\"<>()\[\]:;,.])"
         reply = re.sub(pattern, _REMOVED, reply, flags=re.IGNORECASE)
