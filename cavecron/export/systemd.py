@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from cavecron.errors import CavecronError
 from cavecron.export.fields import calendar, has_plain_days
 from cavecron.export.plan import MARGIN, Plan, ScheduledCall
 
@@ -117,6 +118,11 @@ def _environment(plan: Plan) -> Iterator[str]:
         assignment = f"{name}={value}"
         yield f"Environment={_quoted(assignment)}"
     for name, path in plan.secrets.items():
+        if not path.isprintable():
+            raise CavecronError(
+                f"{name}_FILE={path[:80]!a} : une unité ne peut charger un fichier dont le chemin a un retour"
+                " à la ligne ; corriger ce chemin"
+            )
         # The one setting of these that knows no quotes and no escapes but those of a percent sign.
         yield f"LoadCredential={name}:{_without_specifiers(path or f'/etc/cavecron/{name}')}"
         yield f"Environment={name}_FILE=%d/{name}"

@@ -81,7 +81,7 @@ def test_a_password_in_pieces_is_not_quoted(sent: bytes, size: int) -> None:
     """A reply of many lines is one text with blanks; so small pieces can be put together again."""
     pieces = b" ".join(sent[place : place + size] for place in range(0, len(sent), size))
     error = RefusedError(Step.LOGIN, 535, b"5.7.8 you sent " + pieces + b" : no")
-    assert quoted(error, _config(password="hunter22hunter33")) == "535 5.7.8 you sent : no"
+    assert quoted(error, remote_config(password="hunter22hunter33")) == "535 5.7.8 you sent : no"
 
 
 def _unasked() -> Protocol:
