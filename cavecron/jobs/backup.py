@@ -14,7 +14,7 @@ from cavecron.database.backup_names import BackupName, BackupNames, expired
 from cavecron.database.sqlite import Database
 from cavecron.errors import TemporaryError
 from cavecron.jobs.context import Outcome, Run
-from cavecron.schedule import Schedule, previous_slot
+from cavecron.schedule import GRACE, Schedule, previous_slot
 
 _LOG = logging.getLogger("cavecron.jobs.backup")
 
@@ -64,8 +64,11 @@ def newest_backup(settings: Settings, now: datetime) -> BackupName | None:
 
 
 def is_backup_overdue(newest: BackupName, schedule: Schedule, now: datetime) -> bool:
-    """Return whether the newest backup at `now` (aware) is older than three of its slots."""
-    slot: datetime | None = now
+    """Return whether the newest backup is older than three slots that are over at `now` (aware).
+
+    A slot is over after the hour in which it is tried again.
+    """
+    slot: datetime | None = now - GRACE
     for _ in range(_SLOTS):
         slot = previous_slot(schedule, slot - timedelta(microseconds=1)) if slot else None
     return slot is not None and newest.at < slot

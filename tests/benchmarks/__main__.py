@@ -10,7 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import cleanup, container, guest, many, memory, punctual, reports, sending, startup
+from tests.benchmarks import (
+    backup,
+    cleanup,
+    container,
+    guest,
+    many,
+    memory,
+    punctual,
+    reports,
+    sending,
+    startup,
+)
 from tests.benchmarks.figures import Figure
 
 #: Each measures in a folder of its own, which is removed afterwards.
@@ -19,6 +30,7 @@ TOPICS: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {
     "memory": memory.figures,
     "sending": sending.figures,
     "cleanup": cleanup.figures,
+    "backup": backup.figures,
     "startup": startup.figures,
     "guest": guest.figures,
     "punctual": punctual.figures,

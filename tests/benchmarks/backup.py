@@ -1,0 +1,111 @@
+"""How a backup of a database of 500 MB weighs on the application, which inserts a row every 10 ms.
+
+Journal mode and synchronous are SQLite's defaults, as the application has them; the files are in memory, so
+that locks are measured and not the disk. With a writer that never rests no pass comes to its end: that
+the copy is given up in time is measured too.
+"""
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from cavecron.database.backup import ChangingError, OnlineCopy, require_sound
+from cavecron.database.sqlite import Database
+from cavecron.demo import schema
+from tests.benchmarks.figures import MEMORY, Figure, ratio, seconds
+
+#: Seconds between two inserts, and how long a writer rests that does.
+_EVERY, _REST = 0.010, 5.0
+_INSERT = (
+    "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', '2026-11-24 03:00:00.000000')"
+)
+
+
+def figures(folder: Path, quick: bool) -> Iterator[Figure]:
+    """Measure with a writer that never rests, with one that does now and then, and with none."""
+    megabytes, patience = (8, 0.5) if quick else (500, 60.0)
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as place:
+        source = Path(place) / "wine.db"
+        _fill(source, megabytes)
+        what = f"backup of {megabytes} MB"
+        for rest, words in ((0.0, "every 10 ms"), (_REST, "every 10 ms for 1 s, then rests for 5 s")):
+            waits, result = _waits(source, patience, rest=rest)
+            late = sorted(waits)[int(len(waits) * 0.99)] * 1000
+            yield Figure(
+                name=f"{what}: longest wait of another process that inserts a row {words}",
+                measured=max(waits) * 1000,
+                unit="ms",
+                limit=100,
+                note=f"99 % of {len(waits)} inserts within {late:.0f} ms; {result}",
+            )
+        yield ratio(
+            f"{what}: total with its check over one `cp`",
+            lambda: seconds(lambda: _copy(source, patience)),
+            lambda: seconds(lambda: shutil.copyfile(source, source.with_name("plain.db"))),
+            limit=None,
+            runs=1 if quick else 5,
+        )
+
+
+def _fill(path: Path, megabytes: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        schema.create(connection)
+        connection.execute("CREATE TABLE photograph (id INTEGER PRIMARY KEY, label TEXT)")
+        images = ((os.urandom(50_000).hex(),) for _ in range(megabytes * 10))
+        connection.executemany("INSERT INTO photograph (label) VALUES (?)", images)
+        connection.commit()
+
+
+def _copy(source: Path, patience: float) -> str:
+    """Copy as the job does; return in words what came of it."""
+    target = source.with_name("copy.db")
+    target.unlink(missing_ok=True)
+    target.touch()
+    copy = OnlineCopy(source=Database(source), target=target, check=lambda: None, patience=patience)
+    started = time.perf_counter()
+    try:
+        stats = copy.run()
+    except ChangingError as error:
+        return f"given up after {time.perf_counter() - started:.0f} s and {error.restarts} restarts"
+    require_sound(target, lambda: None)
+    return f"copied in {time.perf_counter() - started:.1f} s, {stats.restarts} restarts"
+
+
+def _waits(path: Path, patience: float, *, rest: float) -> tuple[list[float], str]:
+    """Return how many seconds each insert of another process took during the copy, and what came of it."""
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    ours, theirs = context.Pipe()
+    writer = context.Process(target=_insert, args=(path, theirs, (ready, done), rest))
+    writer.start()
+    ready.wait(30)
+    result = _copy(path, patience)
+    done.set()
+    waits: list[float] = ours.recv()
+    writer.join(30)
+    return waits, result
+
+
+def _insert(path: Path, answer: Connection, events: tuple[Event, Event], rest: float) -> None:
+    ready, done = events
+    connection = sqlite3.connect(path, timeout=30)
+    waits: list[float] = []
+    ready.set()
+    while not done.is_set():
+        started = time.perf_counter()
+        connection.execute(_INSERT)
+        connection.commit()
+        waits.append(time.perf_counter() - started)
+        time.sleep(max(0.0, _EVERY - waits[-1]))
+        if rest and len(waits) % 100 == 0:
+            done.wait(rest)
+    connection.close()
+    answer.send(waits)

@@ -1,0 +1,190 @@
+"""The folder of backups: what is made, what is removed, and what is left alone."""
+
+import fcntl
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cavecron.database.backup import DamagedCopyError, require_sound
+from cavecron.database.backup_folder import BackupFolder, NoRoomError, megabytes
+from cavecron.database.backup_names import BackupNames
+from cavecron.database.sqlite import Database
+from cavecron.errors import CavecronError, StoppedError
+from tests.support.app_database import CellarFile
+from tests.support.killed_calls import killed_at
+
+NIGHT = datetime(2026, 11, 30, 1, 30, tzinfo=UTC)
+NAME = "wine-2026-11-30T023000.sqlite"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> BackupFolder:
+    """Return a folder that is not there yet."""
+    return folder_at(tmp_path / "backups")
+
+
+def folder_at(path: Path) -> BackupFolder:
+    """Return the folder of the backups of wine.db."""
+    return BackupFolder(path=path, names=BackupNames(stem="wine", zone=ZoneInfo("Europe/Paris")))
+
+
+def names(folder: BackupFolder) -> set[str]:
+    """Return what is in the folder."""
+    return {path.name for path in folder.path.iterdir()}
+
+
+def back_up(folder: BackupFolder, cellar: CellarFile, at: datetime = NIGHT) -> None:
+    """Make a backup, and remove what is not kept."""
+    folder.prepare(100_000)
+    folder.add(cellar.database, at, lambda: None)
+    folder.remove_expired(2)
+
+
+def test_a_backup_is_for_its_owner_only(folder: BackupFolder, cellar: CellarFile) -> None:
+    """Whatever the umask: addresses and passwords are in it."""
+    before = os.umask(0)
+    try:
+        back_up(folder, cellar)
+    finally:
+        os.umask(before)
+    assert names(folder) == {NAME}
+    assert stat.S_IMODE((folder.path / NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_old_backups_go_and_nothing_else_does(folder: BackupFolder, cellar: CellarFile) -> None:
+    """Files of others, a folder and a link that have a backup's name, and backups of another database."""
+    folder.path.mkdir()
+    valuable = cellar.path.with_name("valuable")
+    valuable.write_text("mine")
+    others = {"notes.txt", "other-2020-01-01T023000.sqlite", "wine-2020-01-01T023000.sqlite.bak", "wine.db"}
+    for name in others:
+        (folder.path / name).write_text("mine")
+    (folder.path / "wine-2020-01-02T023000.sqlite").mkdir()
+    (folder.path / "wine-2020-01-03T023000.sqlite").symlink_to(valuable)
+    (folder.path / ".wine-2020-01-03T023000.sqlite.part").symlink_to(valuable)
+    before = names(folder)
+    for night in range(5):
+        back_up(folder, cellar, NIGHT + night * DAY)
+    made = {f"wine-2026-12-0{day}T023000.sqlite" for day in (3, 4)} | {NAME}  # the newest of November
+    assert names(folder) == before | made
+    assert valuable.read_text() == "mine"
+
+
+def test_what_a_killed_backup_left_is_removed_and_what_another_writes_is_not(
+    folder: BackupFolder, cellar: CellarFile
+) -> None:
+    """A lock says which is which."""
+    folder.path.mkdir()
+    dead, alive = (folder.path / f".wine-2026-11-{day}T023000.sqlite.part" for day in (28, 29))
+    dead.touch()
+    with alive.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        back_up(folder, cellar)
+        assert names(folder) == {NAME, alive.name}
+
+
+def test_two_backups_of_one_instant_do_not_write_into_one_file(
+    folder: BackupFolder, cellar: CellarFile
+) -> None:
+    """The second one is told so."""
+    folder.path.mkdir()
+    with (
+        folder.temporary(folder.names.unfinished(NAME)),
+        pytest.raises(CavecronError, match="une autre copie est en train de s'écrire"),
+    ):
+        folder.add(cellar.database, NIGHT, lambda: None)
+
+
+def test_a_backup_that_is_stopped_leaves_nothing(folder: BackupFolder, cellar: CellarFile) -> None:
+    """And the older one stays."""
+    back_up(folder, cellar, NIGHT - DAY)
+    before = names(folder)
+
+    def stop() -> None:
+        raise StoppedError("arrêt")
+
+    with pytest.raises(StoppedError):
+        folder.add(cellar.database, NIGHT, stop)
+    assert names(folder) == before
+
+
+def test_a_damaged_database_costs_no_old_backup(folder: BackupFolder, cellar: CellarFile) -> None:
+    """The copy is as damaged, and goes."""
+    cellar.execute(
+        "CREATE TABLE filler AS WITH n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n LIMIT 9000)"
+        " SELECT x, hex(randomblob(100)) FROM n"
+    )
+    back_up(folder, cellar, NIGHT - DAY)
+    before = names(folder)
+    with cellar.path.open("r+b") as file:
+        file.seek(-4096 * 200, os.SEEK_END)
+        file.write(b"\xff" * 4096 * 3)
+    with pytest.raises(DamagedCopyError, match=r"wine\.db est abîmée .* les anciennes copies sont gardées"):
+        folder.add(cellar.database, NIGHT, lambda: None)
+    assert names(folder) == before
+
+
+def test_room_is_looked_at_before(folder: BackupFolder, small_disk: Callable[[int], Path]) -> None:
+    """With what there is and what it takes, and what can be done."""
+    small = folder_at(small_disk(2_000) / "backups")
+    wanted = (
+        r"pas assez de place dans .*backups : [\d,]+ Mo libres, 101 Mo nécessaires .*SCHEDULER_BACKUP_DIR"
+    )
+    with pytest.raises(NoRoomError, match=wanted) as caught:
+        small.prepare(100 << 20)
+    assert caught.value.temporary
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Its parent is not there (a volume that is not mounted), or a file is in its place."""
+    with pytest.raises(CavecronError, match="il n'existe pas ; vérifier SCHEDULER_BACKUP_DIR"):
+        folder_at(tmp_path / "away" / "backups").prepare(0)
+    (tmp_path / "backups").touch()
+    with pytest.raises(CavecronError, match="ce n'est pas un dossier"):
+        folder_at(tmp_path / "backups").prepare(0)
+
+
+def backup_of(cellar: Path, folder: Path) -> None:
+    """Do what a night does, in a process that may be killed."""
+    made = folder_at(folder)
+    made.prepare(100_000)
+    made.add(Database(cellar), NIGHT, lambda: None)
+    made.remove_expired(1)
+
+
+@pytest.mark.slow
+def test_a_backup_killed_at_any_moment_leaves_good_ones(folder: BackupFolder, cellar: CellarFile) -> None:
+    """At the first, the second, the third … call: whatever has a backup's name is sound, and one is there."""
+    cellar.user("marie")
+    moment = 0
+    back_up(folder, cellar, NIGHT - DAY)
+    while True:
+        moment += 1
+        killed = killed_at(moment, backup_of, cellar.path, folder.path)
+        there = {backup.name for backup in folder.backups()}
+        assert there
+        for name in there:
+            require_sound(folder.path / name, lambda: None)
+            with closing(sqlite3.connect(folder.path / name)) as copy:
+                assert copy.execute('SELECT username FROM "user"').fetchall() == [("marie",)]
+        if not killed:
+            break
+    assert moment > 100
+    assert names(folder) == {NAME}
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0,0 Mo"), (300_000, "0,3 Mo"), (500 << 20, "500 Mo"), (3 << 29, "1,5 Go")]
+)
+def test_sizes_are_told_in_french(size: int, words: str) -> None:
+    """With a comma, and no more digits than matter."""
+    assert megabytes(size) == words
