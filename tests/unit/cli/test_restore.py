@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from cavecron.cli import main as cli
 from cavecron.config.settings import BUILT_IN, load
 from cavecron.database.backup import require_sound
 from cavecron.database.restore import exclusive
@@ -23,7 +22,7 @@ from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import Result
 from tests.support.in_process import command, live_command
-from tests.support.killed_calls import killed_at
+from tests.support.killed_calls import killed_at, restore
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 REPORTS = "weekly_reports"
@@ -298,12 +297,6 @@ def test_a_file_that_others_do_not_let_go_of_is_told(house: House) -> None:
     assert house.names() == ["Margaux", "Margaux"]
 
 
-def restore_quietly(copy: str, variables: dict[str, str]) -> None:
-    """Restore, in a process that may be killed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    assert cli.main(["restore", copy, "--yes"], variables) == 0
-
-
 @pytest.mark.slow
 def test_a_restore_killed_at_any_moment_leaves_the_old_or_the_new(house: House) -> None:
     """At the first, the second, the third … call, of files large enough to be written in several steps."""
@@ -317,7 +310,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_or_the_new(house: House) 
     moment = killed = 1
     while killed:
         before = house.names()
-        killed = killed_at(moment, restore_quietly, str(copy), house.variables())
+        killed = killed_at(moment, restore, copy, house.variables())
         after = house.names()  # SQLite takes back what was half done
         require_sound(live, lambda: None)
         assert after in (before, ["Margaux"] * 2 + ["Pétrus"] * 100)

@@ -133,9 +133,10 @@ def test_a_file_that_changes_all_the_time_is_given_up(tmp_path: Path) -> None:
     """On a disk so slow that no step can hold the file; and it can be tried again later."""
     source = made(tmp_path / "wine.db")
     seconds = count(0, 0.04)
-    with closing(sqlite3.connect(source)) as application, pytest.raises(
-        ChangingError, match=r"change sans cesse : la copie a recommencé \d+ fois"
-    ) as caught:
+    with (
+        closing(sqlite3.connect(source)) as application,
+        pytest.raises(ChangingError, match=r"change sans cesse : la copie a recommencé \d+ fois") as caught,
+    ):
         copied(
             source,
             lambda: count_up(application),

@@ -15,9 +15,9 @@ import pytest
 from cavecron.database.backup import DamagedCopyError, require_sound
 from cavecron.database.backup_folder import BackupFolder, NoRoomError, megabytes
 from cavecron.database.backup_names import BackupNames
-from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, StoppedError
 from tests.support.app_database import CellarFile
+from tests.support.killed_calls import back_up as back_up_once
 from tests.support.killed_calls import killed_at
 
 NIGHT = datetime(2026, 11, 30, 1, 30, tzinfo=UTC)
@@ -153,14 +153,6 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         folder_at(tmp_path / "backups").prepare(0)
 
 
-def backup_of(cellar: Path, folder: Path) -> None:
-    """Do what a night does, in a process that may be killed."""
-    made = folder_at(folder)
-    made.prepare(100_000)
-    made.add(Database(cellar), NIGHT, lambda: None)
-    made.remove_expired(1)
-
-
 @pytest.mark.slow
 def test_a_backup_killed_at_any_moment_leaves_good_ones(folder: BackupFolder, cellar: CellarFile) -> None:
     """At the first, the second, the third … call: whatever has a backup's name is sound, and one is there."""
@@ -169,7 +161,7 @@ def test_a_backup_killed_at_any_moment_leaves_good_ones(folder: BackupFolder, ce
     back_up(folder, cellar, NIGHT - DAY)
     while True:
         moment += 1
-        killed = killed_at(moment, backup_of, cellar.path, folder.path)
+        killed = killed_at(moment, back_up_once, cellar.path, folder.path, "wine", NIGHT)
         there = {backup.name for backup in folder.backups()}
         assert there
         for name in there:
