@@ -19,6 +19,7 @@ from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
 from cavecron.scheduler.finish import LAST_WORD, notify_losses
 from cavecron.scheduler.run_log import log_scan
+from cavecron.scheduler.runner import settle_given_up
 from cavecron.text import to_json
 
 #: A slot that comes so soon is waited for: other schedulers' clocks and timers are early now and then.
@@ -92,6 +93,8 @@ class DueRuns:
         log_scan(job.name, result, self._context.settings.zone)
         if notifying := notify_losses(job, result, self._context):
             self._tellings.append(notifying)
+        if settling := settle_given_up(result, job, self._context, self._stop):
+            self._tellings.append(settling)
         return result
 
     def _scan_first(self, job: Job) -> ScanResult:

@@ -11,16 +11,21 @@ from cavecron.jobs.job import Job
 from cavecron.lazy import lazy_module
 
 if TYPE_CHECKING:
-    from cavecron.jobs import backup, cleanup, weekly_reports
+    from cavecron.jobs import backup, cleanup, unsent_reports, weekly_reports
     from cavecron.jobs.context import Outcome, Run
 else:
     backup = lazy_module("cavecron.jobs.backup")
     cleanup = lazy_module("cavecron.jobs.cleanup")
+    unsent_reports = lazy_module("cavecron.jobs.unsent_reports")
     weekly_reports = lazy_module("cavecron.jobs.weekly_reports")
 
 
 def _weekly_reports(run: "Run") -> "Outcome":
     return weekly_reports.weekly_reports(run)
+
+
+def _list_unsent_reports(run: "Run") -> None:
+    unsent_reports.log_given_up(run)
 
 
 def _cleanup(run: "Run") -> "Outcome":
@@ -37,6 +42,7 @@ WEEKLY_REPORTS = Job(
     function=_weekly_reports,
     defaults=BUILT_IN[0],
     options=frozenset({"dry_run", "users"}),
+    on_given_up=_list_unsent_reports,
 )
 CLEANUP = Job(
     name="cleanup",

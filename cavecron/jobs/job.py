@@ -25,7 +25,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 class Job:
     """A function and when it runs by default; `options` are those of `cavecron run` that it understands.
 
-    Calling a Job calls its function.
+    `on_given_up` is called with a run that was killed and that nobody takes up any more by himself. Calling a
+    Job calls its function.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Job:
     function: Function
     defaults: JobDefaults
     options: frozenset[Option] = frozenset()
+    on_given_up: Function | None = None
 
     def __call__(self, run: Any) -> Any:
         """Do the job's work, as a test of a job of one's own does it."""

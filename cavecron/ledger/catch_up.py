@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import TemporaryError
 from cavecron.french import duration
+from cavecron.ledger.missed_slots import retract_missed, schedule_of
 from cavecron.ledger.models import (
     BUSY,
     REPLACED,
@@ -27,7 +27,7 @@ from cavecron.ledger.models import (
     Trigger,
 )
 from cavecron.ledger.process_id import is_alive, is_dead
-from cavecron.ledger.rows import RunRow, instant, number, optional_instant, skip_unreadable, text
+from cavecron.ledger.rows import RunRow, instant, optional_instant, skip_unreadable, text
 from cavecron.ledger.runs import (
     claim_slot,
     give_up,
@@ -37,8 +37,7 @@ from cavecron.ledger.runs import (
     slots_that_ran,
 )
 from cavecron.ledger.store import Ledger
-from cavecron.ledger.tables import MISSED
-from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, parse, previous_slot, slots_between
+from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, previous_slot, slots_between
 
 #: A slot that was waited for is on time up to so late; later it is a replay.
 _ON_TIME = timedelta(seconds=60)
@@ -68,11 +67,13 @@ def register_jobs(
             identity = schedule.fingerprint if schedule else ""
             if registered.get(name, "") != identity:
                 _store_cursor(connection, name, identity, now)
-                _retract_missed(connection, ledger, name, now, schedule=_parsed(registered.get(name, "")))
+                former = schedule_of(registered.get(name, ""), ledger.zone_of)
+                retract_missed(connection, ledger, name, now, schedule=former)
         for name in registered.keys() - jobs.keys():
             if registered[name] and exclusive:
                 _store_cursor(connection, name, "", now)
-                _retract_missed(connection, ledger, name, now, schedule=_parsed(registered[name]))
+                former = schedule_of(registered[name], ledger.zone_of)
+                retract_missed(connection, ledger, name, now, schedule=former)
 
 
 def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, ScanResult]:
@@ -141,7 +142,7 @@ class _JobScan:
         stored = optional_instant(row[1]) if row and row[0] == schedule.fingerprint else None
         since = max((until for until in (stored, self.cursor.accounted_until) if until), default=self.now)
         if since > self.now:  # the clock went backwards
-            _retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)
+            retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)
             since = self.now
         if stored is None or stored > self.now:
             _store_cursor(self.connection, job, schedule.fingerprint, since)
@@ -172,7 +173,7 @@ class _JobScan:
         if passed.due is None or slots_that_ran(self.connection, self.cursor.job, passed.due, passed.due):
             return self._resume(latest, missed)
         given_up = give_up(self.connection, latest, self.now) if latest else None
-        _retract_missed(
+        retract_missed(
             *(self.connection, self.ledger, self.cursor.job, passed.due - _INSTANT),
             schedule=self.cursor.schedule,
         )
@@ -256,43 +257,3 @@ def _store_cursor(connection: sqlite3.Connection, job: str, identity: str, accou
         " schedule = excluded.schedule, looked_until = excluded.looked_until",
         (job, identity, utc_text(accounted_until)),
     )
-
-
-def _parsed(identity: str) -> Schedule | None:
-    """Return the schedule that has this fingerprint, None if it cannot be read."""
-    expression, _, zone = identity.rpartition(" ")
-    try:
-        return parse(expression, ZoneInfo(zone))
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        return None
-
-
-def _retract_missed(
-    connection: sqlite3.Connection,
-    ledger: Ledger,
-    job: str,
-    until: datetime,
-    *,
-    schedule: Schedule | None,
-) -> None:
-    """Delete or shorten rows of slots missed after `until`: those slots are still to come, or come again."""
-    values = {"job": job, "until": utc_text(until)}
-    connection.execute(
-        f"DELETE FROM cavecron_run WHERE job = :job AND {MISSED} AND last_slot > :until"  # noqa: S608
-        " AND slot > :until",
-        values,
-    )
-    rows = connection.execute(
-        f"SELECT id, slot, slots FROM cavecron_run WHERE job = :job AND {MISSED}"  # noqa: S608
-        " AND last_slot > :until",
-        values,
-    ).fetchall()
-    for row, stored, count in rows:
-        with skip_unreadable(ledger, "cavecron_run", row):
-            first, slots = instant(stored), number(count)
-            # With another schedule than the row was made for, its first slot is all that is known of it.
-            rest = slots_between(schedule, first - _INSTANT, until) if schedule else None
-            connection.execute(
-                "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",
-                (utc_text(rest.last), min(rest.count, slots), row) if rest else (utc_text(first), 1, row),
-            )

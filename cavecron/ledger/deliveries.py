@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from cavecron.database.timestamps import utc_text
 from cavecron.ledger.rows import UnreadableError, skip_unreadable, text
-from cavecron.ledger.runs import require_lease
+from cavecron.ledger.runs import require_given_up, require_lease
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import IN_FLIGHT
 from cavecron.schedule import GRACE
@@ -100,6 +100,21 @@ class Deliveries:
                 " state = 'sending', at = excluded.at",
                 [(self.run, recipient, at) for recipient in starting],
             )
+
+        self.ledger.write(write)
+
+    def amend(self, *, now: datetime, attempt: int, finished: Mapping[str, DeliveryUpdate]) -> None:
+        """Note at `now` (aware) what became of mails of a run that was given up after this attempt.
+
+        Raises:
+            LeaseLostError: somebody has resumed it since; nothing is written.
+
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            require_given_up(connection, self.run, attempt)
+            for recipient, update in finished.items():
+                _update(connection, self.run, recipient, update, at=utc_text(now))
 
         self.ledger.write(write)
 

@@ -4,7 +4,7 @@ Pure: no SQL, no clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Literal
@@ -135,12 +135,14 @@ class GivenUpRun:
     """A run that nobody will take up by itself any more.
 
     It was `killed`, or had failed or been stopped, and was to be taken up within the hour. `slot` is the
-    planned instant, or for one `by_hand` when it was asked for (aware).
+    planned instant, or for one `by_hand` when it was asked for (aware). `claim` is that of its last attempt
+    where it was cut off: nobody has said yet what became of its mails.
     """
 
     slot: datetime
     killed: bool
     by_hand: bool = False
+    claim: Claim | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ never stored instants: clocks are wrong now and then. It knows no schedule.
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -133,15 +134,18 @@ def resume(
         " finished = NULL, attempt = ?, reason = NULL WHERE id = ?",
         (ledger.owner, utc_text(now + ledger.lease), run.attempt + 1, run.id),
     )
+    return replace(_claim_of(run), attempt=run.attempt + 1, retry_permanent_failures=retry_permanent_failures)
+
+
+def _claim_of(run: RunRow) -> Claim:
     return Claim(
         run=run.id,
         job=run.job,
         slot=run.slot,
         trigger=run.trigger,
-        attempt=run.attempt + 1,
+        attempt=run.attempt,
         failures=run.failures,
         users=run.users,
-        retry_permanent_failures=retry_permanent_failures,
     )
 
 
@@ -158,12 +162,13 @@ def give_up(connection: sqlite3.Connection, run: RunRow, now: datetime) -> Given
             " reason = ? WHERE id = ?",
             (utc_text(now), KILLED, run.id),
         )
-        return GivenUpRun(slot=run.slot, killed=True, by_hand=by_hand)
+        return GivenUpRun(slot=run.slot, killed=True, by_hand=by_hand, claim=_claim_of(run))
     if run.retry_at is None:
         return None
     connection.execute("UPDATE cavecron_run SET retry_at = NULL WHERE id = ?", (run.id,))
     is_over = now - run.slot >= GRACE
-    return GivenUpRun(slot=run.slot, killed=False, by_hand=by_hand) if is_over else None
+    claim = _claim_of(run) if run.state == "interrupted" else None
+    return GivenUpRun(slot=run.slot, killed=False, by_hand=by_hand, claim=claim) if is_over else None
 
 
 def renew(ledger: Ledger, run: int, now: datetime) -> None:
@@ -211,6 +216,13 @@ def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> N
         )
     if held != ("running", ledger.owner):
         raise LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
+
+
+def require_given_up(connection: sqlite3.Connection, run: int, attempt: int) -> None:
+    """Raise LeaseLostError unless a run still is as `give_up` left it after this attempt."""
+    held = connection.execute("SELECT state, attempt FROM cavecron_run WHERE id = ?", (run,)).fetchone()
+    if held != ("interrupted", attempt):
+        raise LeaseLostError("cette exécution a été reprise : sa liste de mails est l'affaire de la reprise")
 
 
 def finish(ledger: Ledger, claim: Claim, result: RunResult, now: datetime) -> None:

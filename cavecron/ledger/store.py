@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import CavecronError
@@ -169,11 +170,13 @@ class Ledger:
     """The ledger in `database`, as one process writes it.
 
     `owner` names the process in its leases; a lease lasts `lease` and is renewed well before its end.
+    `zone_of` returns a time zone by its IANA name, by the rules that the schedules follow.
     """
 
     database: Database
     owner: str = field(default_factory=process_token)
     lease: timedelta = timedelta(seconds=60)
+    zone_of: Callable[[str], ZoneInfo] = ZoneInfo
     _commits: GroupCommit = field(default_factory=GroupCommit, init=False, repr=False, compare=False)
     _session: LedgerSession = field(default_factory=LedgerSession, init=False, repr=False, compare=False)
     #: Rows that could not be read, by table and id: each is named once.

@@ -7,11 +7,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cavecron.clock import Clock, SystemClock
+from cavecron.config.parsing import InvalidValueError
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
+from cavecron.jobs import zone_files
 from cavecron.ledger.models import RunResult
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.threads import DaemonThreads, Threads
@@ -36,10 +39,17 @@ def system_context(settings: Settings) -> RunContext:
     return RunContext(
         settings=settings,
         database=database,
-        ledger=Ledger(database=database),
+        ledger=Ledger(database=database, zone_of=_zone),
         clock=SystemClock(),
         threads=DaemonThreads(),
     )
+
+
+def _zone(key: str) -> ZoneInfo:
+    try:
+        return zone_files.installed().zone(key)
+    except InvalidValueError as error:
+        raise ZoneInfoNotFoundError(key) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

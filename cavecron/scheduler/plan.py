@@ -4,7 +4,7 @@ It reads no clock: instants and seconds are arguments.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -65,6 +65,19 @@ class Plan:
                 state.clock_unsure_since = clock_unsure_since
             if state.due:
                 self.add(state, now)
+
+
+def by_certainty(due: Sequence[JobState], now: datetime, looked: float) -> Iterator[Sequence[JobState]]:
+    """Yield jobs whose instants can be trusted, and those that were scanned by a clock that was ahead.
+
+    `looked` is when the clock was read before, in seconds of the monotonic clock.
+    """
+    for state in due:
+        ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
+        if ahead and state.clock_unsure_since is None:
+            state.clock_unsure_since = looked
+    sure = [state for state in due if state.clock_unsure_since is None]
+    yield from filter(None, (sure, [state for state in due if state.clock_unsure_since is not None]))
 
 
 class ClockWatch:

@@ -33,6 +33,7 @@ class Registration:
         self._known = False
         self._started: datetime | None = None
         self._file: tuple[int, int] | None = None
+        self._looking = False
 
     def register(self) -> None:
         """Note what is followed, and how far it has been followed.
@@ -63,6 +64,19 @@ class Registration:
     def forget(self) -> None:
         """Have everything noted anew at the next scan: the ledger knows nothing of it any more."""
         self._known = False
+
+    def look(self, replaced: Callable[[], None]) -> None:
+        """Call `replaced` if the file is another one; reads nothing of it but where it lies.
+
+        A look that hangs, at a share that is away, is the only one.
+        """
+        if self._looking or not self._known:
+            return
+        self._looking = True
+        file = self._context.database.file_identity()
+        self._looking = False
+        if file not in (None, self._file):
+            replaced()
 
     def scan(self, cursors: Sequence[JobCursor], now: datetime, unseen: timedelta) -> list[ScanResult]:
         """Scan jobs at `now` (aware), and note all of them anew where the file is another one.

@@ -6,7 +6,8 @@ While idle it touches no file, and wakes up only to read the clock.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from cavecron.errors import CavecronError
@@ -19,10 +20,10 @@ from cavecron.schedule import next_slot
 from cavecron.scheduler.absence import DatabaseAbsence
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.finish import notify_losses
-from cavecron.scheduler.plan import ClockWatch, JobState, Plan
+from cavecron.scheduler.plan import ClockWatch, JobState, Plan, by_certainty
 from cavecron.scheduler.registration import Registration
 from cavecron.scheduler.run_log import log_next_slots, log_scan
-from cavecron.scheduler.runner import HungError, execute_run
+from cavecron.scheduler.runner import HungError, execute_run, settle_given_up
 from cavecron.scheduler.status_files import StatusFiles
 
 _LOG = logging.getLogger("cavecron.daemon")
@@ -142,22 +143,28 @@ class Scheduler:
             if watch.look(now, clock.monotonic()):
                 self._plan.scan_all(now, clock_unsure_since=unsure_since)
             due = self._plan.take_due(now, min(self._places, _AT_ONCE))
-            for states in self._by_certainty(due, now, unsure_since):
+            for states in by_certainty(due, now, unsure_since):
                 await self._scan(states)
+            if not due:
+                self._look_at_file()
 
-    def _by_certainty(
-        self, due: Sequence[JobState], now: datetime, unsure_since: float
-    ) -> Iterator[Sequence[JobState]]:
-        """Yield jobs whose instants can be trusted, and those that were scanned by a clock that was ahead.
+    def _look_at_file(self) -> None:
+        """Have a database that was replaced noticed, though no slot comes for a week."""
+        loop = asyncio.get_running_loop()
 
-        `unsure_since` is when the clock was read before, in seconds of the monotonic clock.
-        """
-        for state in due:
-            ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
-            if ahead and state.clock_unsure_since is None:
-                state.clock_unsure_since = unsure_since
-        sure = [state for state in due if state.clock_unsure_since is None]
-        yield from filter(None, (sure, [state for state in due if state.clock_unsure_since is not None]))
+        def replaced() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._scan_one)
+
+        self._context.threads.detach(lambda: self._registration.look(replaced))
+
+    def _scan_one(self) -> None:
+        """Have a job scanned now: with one of them all are registered in a file that is another one."""
+        for state in self._plan.states:
+            if state.due:
+                self._plan.add(state, self._context.clock.now())
+                self._wakeup.set()
+                return
 
     def _cursors(self) -> list[JobCursor]:
         return [state.cursor for state in self._plan.states]
@@ -226,6 +233,7 @@ class Scheduler:
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
         notify_losses(state.job, result, self._context)
+        settle_given_up(result, state.job, self._context, self._stop)
         if result.missed or result.given_up:
             self._status_files.update()
         if result.busy:

@@ -4,6 +4,7 @@ The loop's default pool is not used: it is joined at exit, so that a call that h
 """
 
 import asyncio
+from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
@@ -23,6 +24,10 @@ class Threads(Protocol):
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
         """Begin a call; the future gets what it returns or raises."""
+        ...
+
+    def detach(self, call: Callable[[], None]) -> None:
+        """Begin a call that nobody waits for and that raises nothing; without a thread it is left out."""
         ...
 
 
@@ -58,6 +63,14 @@ class DaemonThreads:
                 ),
             )
         return future
+
+    def detach(self, call: Callable[[], None]) -> None:
+        """Begin a call that nobody waits for and that raises nothing; without a thread it is left out.
+
+        It wakes no other thread, neither at its begin nor at its end.
+        """
+        with suppress(RuntimeError, MemoryError):  # "can't start new thread"
+            start_new_thread(call, ())
 
 
 def retrieve(future: "asyncio.Future[_T]") -> None:

@@ -228,6 +228,11 @@ class Process:
         self.make(call, future)
         return future
 
+    def detach(self, call: Callable[[], None]) -> None:
+        """Make a call that nobody waits for in place."""
+        if self.alive:
+            call()
+
     def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
         """Make a call, once or again, and settle its future; a dead process makes none."""
         if not self.alive or future.cancelled():

@@ -129,7 +129,7 @@ class _Simulation:
 def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> list[SlotOutcome]:
     """Return the outcome of each slot of the period, in order, with the jobs and schedules of `settings`."""
     machine = SimulatedMachine(scenario.period.begin)
-    lasting = [replace(job, function=_lasting(scenario.lasting)) for job in jobs]
+    lasting = [replace(job, function=_lasting(scenario.lasting), on_given_up=None) for job in jobs]
     with ExitStack() as sessions, loop_of(machine) as loop:
         simulation = _Simulation(
             settings=_silent(settings),

@@ -190,7 +190,7 @@ MUTATIONS = (
         77,
         "what comes again is not missed yet",
         _SCAN,
-        "_retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)",
+        "retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)",
         "None",
     ),
     _broken(9, "a clock of 1970 is not believed", _SCAN, "now < _EARLIEST", "False"),

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 
-from cavecron.database.timestamps import utc_text
 from cavecron.ledger.catch_up import register_jobs, scan_once
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.models import RunResult
@@ -19,7 +18,17 @@ from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import cavecron
-from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, looked
+from tests.support.ledgers import (
+    DONE,
+    HOUR,
+    HOURLY,
+    MINUTE,
+    MONDAYS,
+    WAITING,
+    another,
+    insert_minutes,
+    looked,
+)
 from tests.support.traced_database import WatchedDatabase
 
 DAY = timedelta(days=1)
@@ -30,16 +39,8 @@ _WHOLE_TABLES = ("cavecron_job", "cavecron_ledger", "sqlite_master")
 
 def fill(cellar: CellarFile, job: str, rows: int, *, failed_every: int = 10**9) -> None:
     """Fill the ledger with the past of a job of every minute, up to NOW."""
-    cellar.execute("BEGIN")
-    cellar.execute(
-        "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures, started,"
-        " finished, summary) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)"
-        " SELECT :job, at, at, 1, 'slot', CASE WHEN i % :every THEN 'succeeded' ELSE 'failed' END, 1, 0, at,"
-        " at, 'fait' FROM (SELECT i, strftime('%Y-%m-%d %H:%M:%S.000000', :now, (i - :rows) || ' minutes')"
-        " AS at FROM n)",
-        {"job": job, "rows": rows, "every": failed_every, "now": utc_text(NOW)[:19]},
-    )
-    cellar.execute("COMMIT")
+    with closing(sqlite3.connect(cellar.path)) as connection, connection:
+        insert_minutes(connection, job, rows, until=NOW, failed_every=failed_every)
 
 
 def written(database: WatchedDatabase) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 from cavecron.errors import NotReadyError
 from cavecron.ledger.history import overdue
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import Schedule
+from cavecron.schedule import Schedule, parse
 from cavecron.simulation.machine import memory_database
 from tests.support.app_database import NOW
 from tests.support.ledgers import HOURLY, MONDAYS
@@ -16,6 +16,7 @@ from tests.support.simulated import Simulation, simulation
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 DAY = 24 * HOUR
+HALF_PAST = parse("30 8 * * mon", MONDAYS.zone)
 JOBS: dict[str, Schedule] = {"report": MONDAYS, "tick": HOURLY}
 
 
@@ -68,6 +69,22 @@ def test_a_run_whose_database_is_deleted_is_noted_in_the_next_one() -> None:
         simulated.machine.at(NOW + 20 * MINUTE, trouble.clear)
     (entry,) = simulated.history()
     assert (entry.slot, entry.state, entry.summary) == (NOW, "succeeded", "fait")
+
+
+@pytest.mark.parametrize("replace", [restore, restore_copy], ids=lambda replace: replace.__name__)
+def test_a_restored_backup_knows_all_jobs_though_no_slot_comes_for_a_week(replace: object) -> None:
+    """An idle scheduler sees within half a minute that the file is another one, and health stays well."""
+    with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
+        simulated.start({"report": "0 8 * * mon", "wine": "30 8 * * mon"})
+        simulated.machine.at(NOW + HOUR, lambda: replace(simulated), jolt=True)  # type: ignore[operator]
+        problems: list[object] = []
+        ledger, jobs = Ledger(database=simulated.database), {"report": MONDAYS, "wine": HALF_PAST}
+        simulated.machine.at(
+            NOW + HOUR + 31 * SECOND,
+            lambda: problems.append(overdue(ledger, jobs, simulated.machine.now())),
+        )
+    assert problems == [[]]
+    assert [name for name, _at in simulated.begun] == ["report", "wine"]
 
 
 @pytest.mark.parametrize("replace", [restore, restore_copy], ids=lambda replace: replace.__name__)

@@ -1,0 +1,55 @@
+"""Rows of missed slots that are not missed after all: the clock went back, or the schedule changed."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cavecron.database.timestamps import utc_text
+from cavecron.ledger.rows import instant, number, skip_unreadable
+from cavecron.ledger.store import Ledger
+from cavecron.ledger.tables import MISSED
+from cavecron.schedule import Schedule, parse, slots_between
+
+
+def schedule_of(fingerprint: str, zone_of: Callable[[str], ZoneInfo]) -> Schedule | None:
+    """Return the schedule that has this fingerprint, None if it cannot be read.
+
+    `zone_of` returns a zone by its IANA name.
+    """
+    expression, _, zone = fingerprint.rpartition(" ")
+    try:
+        return parse(expression, zone_of(zone))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+
+
+def retract_missed(
+    connection: sqlite3.Connection,
+    ledger: Ledger,
+    job: str,
+    until: datetime,
+    *,
+    schedule: Schedule | None,
+) -> None:
+    """Delete or shorten rows of slots missed after `until`: those slots are still to come, or come again."""
+    values = {"job": job, "until": utc_text(until)}
+    connection.execute(
+        f"DELETE FROM cavecron_run WHERE job = :job AND {MISSED} AND last_slot > :until"  # noqa: S608
+        " AND slot > :until",
+        values,
+    )
+    rows = connection.execute(
+        f"SELECT id, slot, slots FROM cavecron_run WHERE job = :job AND {MISSED}"  # noqa: S608
+        " AND last_slot > :until",
+        values,
+    ).fetchall()
+    for row, stored, count in rows:
+        with skip_unreadable(ledger, "cavecron_run", row):
+            first, slots = instant(stored), number(count)
+            # With another schedule than the row was made for, its first slot is all that is known of it.
+            rest = slots_between(schedule, first - datetime.resolution, until) if schedule else None
+            connection.execute(
+                "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",
+                (utc_text(rest.last), min(rest.count, slots), row) if rest else (utc_text(first), 1, row),
+            )

@@ -1,0 +1,97 @@
+"""What the application's list of mails says of a run that was killed and that nobody takes up."""
+
+from datetime import timedelta
+
+import pytest
+
+from cavecron.errors import LeaseLostError
+from cavecron.ledger.catch_up import register_jobs
+from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
+from cavecron.ledger.models import RunResult
+from cavecron.ledger.runs import finish
+from tests.support.app_database import NOW, CellarFile
+from tests.support.fake_smtp.server import HostileServer
+from tests.support.in_process import command
+from tests.support.ledgers import MONDAYS, another, looked
+from tests.support.report_runs import CLOSED_PORT, again, attempt, household_of, process
+
+ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def household(cellar: CellarFile) -> CellarFile:
+    """Return a database with two who get a report, one without an address, and a sub-account."""
+    return household_of(cellar)
+
+
+def killed(household: CellarFile) -> None:
+    """Leave the run of NOW's slot as a killed process does: marie has her mail, paul's is in doubt."""
+    made = process(household)
+    register_jobs(made.ledger, {"weekly_reports": MONDAYS}, NOW - HOUR)
+    claim = looked(made.ledger, NOW, job="weekly_reports").claim
+    assert claim
+    mails = Deliveries(ledger=made.ledger, run=claim.run)
+    mails.record(now=NOW, started=["1", "2"])
+    mails.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
+    household.execute("UPDATE cavecron_run SET owner = 'another:machine'")
+    household.user("zoe")
+
+
+REASON = "exécution coupée net, et pas reprise (cavecron run weekly_reports --resume)"
+
+
+@pytest.mark.parametrize(
+    "late", [2 * HOUR, timedelta(weeks=1)], ids=["its hour is over", "a later slot came"]
+)
+def test_a_run_that_was_killed_and_given_up_leaves_a_row_for_each_who_has_no_mail(
+    household: CellarFile, late: timedelta
+) -> None:
+    """Written when its slot is closed, and once; a mail in doubt is told as such."""
+    household.smtp(CLOSED_PORT)
+    killed(household)
+    for _ in range(2):
+        command("run", "--due", at=NOW + late, DATABASE_URL=f"sqlite:///{household.path}")
+    rows = household.rows(
+        "SELECT recipient_email, email_log.status, error_message FROM email_log JOIN cavecron_delivery"
+        " ON mail = email_log.id AND run = 1 ORDER BY recipient"
+    )
+    assert [row[:2] for row in rows] == [("paul@example.org", "failed"), ("zoe@example.org", "failed")]
+    assert "le message est peut-être arrivé" in str(rows[0][2])
+    assert str(rows[1][2]).startswith(f"envoi arrêté avant ce mail : {REASON}")
+
+
+def test_who_is_mailed_after_all_gets_the_row_of_the_run_that_was_given_up(household: CellarFile) -> None:
+    """It becomes a sent one."""
+    household.smtp(CLOSED_PORT)
+    killed(household)
+    variables = {"DATABASE_URL": f"sqlite:///{household.path}"}
+    command("run", "--due", "weekly_reports", at=NOW + 2 * HOUR, **variables)
+    with HostileServer() as server:
+        household.execute("UPDATE smtp_config SET port = ?", (server.port,))
+        made = process(household, NOW + 3 * HOUR)
+        attempt(made, again(made))
+        assert server.copies() == {"paul@example.org": 1, "zoe@example.org": 1}
+    assert household.rows(ROWS) == [(f"{name}@example.org", "sent", None) for name in ("paul", "zoe")]
+
+
+def test_a_run_that_was_resumed_meanwhile_keeps_its_list(household: CellarFile) -> None:
+    """What a person has finished is not called failed by who closed the slot before."""
+    killed(household)
+    made = process(household, NOW + 2 * HOUR)
+    given_up = looked(another(made.ledger), made.now, job="weekly_reports").given_up
+    assert given_up
+    assert given_up.claim
+    claim = given_up.claim
+    resumed = again(made)
+    mails = Deliveries(ledger=made.ledger, run=claim.run)
+    late = {"2": DeliveryUpdate(state="deferred")}
+    with pytest.raises(LeaseLostError):
+        mails.amend(now=made.now, attempt=claim.attempt, finished=late)
+    finish(made.ledger, resumed, RunResult(state="interrupted"), made.now)
+    with pytest.raises(LeaseLostError):
+        mails.amend(now=made.now, attempt=claim.attempt, finished=late)
+    assert household.rows("SELECT state FROM cavecron_delivery ORDER BY recipient") == [
+        ("sent",),
+        ("sending",),
+    ]
