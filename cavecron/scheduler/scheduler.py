@@ -32,8 +32,8 @@ _LOG = logging.getLogger("cavecron.daemon")
 _PAUSE = timedelta(seconds=30)
 #: Jobs that one transaction scans: it stays short however many share a minute.
 _AT_ONCE = 100
-#: Seconds that the database, and then the files of the status, get when the process is being stopped.
-_LAST_WRITE = 0.5
+#: Seconds that the database and the files of the status get at the stop, and where a job took its whole grace.
+_LAST_WRITE, _LEAST_WRITE = 2.0, 0.5
 
 
 class Scheduler:
@@ -108,10 +108,12 @@ class Scheduler:
 
     async def _end(self) -> None:
         """Wait for the runs that stop, and say that this scheduler is gone."""
+        clock, grace = self._context.clock, self._context.settings.stop_grace
+        latest = clock.monotonic() + grace
         recording = self._context.threads.start("stop", self._registration.record_stop)
         await self._wait_for_runs()
-        await asyncio.wait({recording}, timeout=_LAST_WRITE)
-        await self._status_files.finish(_LAST_WRITE)
+        seconds = min(_LAST_WRITE, max(_LEAST_WRITE, latest - clock.monotonic()))
+        await self._status_files.finish(recording, seconds)
 
     async def _wait_for_runs(self) -> None:
         if self._running:
@@ -119,7 +121,7 @@ class Scheduler:
 
     async def _begin(self) -> None:
         """Register the jobs; wait for the database as long as it takes (promise 10)."""
-        settings, clock, waited = self._context.settings, self._context.clock, False
+        settings, clock = self._context.settings, self._context.clock
         while not self._stop.stopping:
             if await self._call_database("register", self._registration.register):
                 for state in self._plan.states:
@@ -128,9 +130,6 @@ class Scheduler:
                 log_next_slots(self._jobs, settings, clock.now())
                 self._status_files.update()
                 return
-            if not waited:
-                self._status_files.update()
-            waited = True
             await clock.wait(self._wakeup, clock.now() + _PAUSE)
 
     async def _follow(self) -> None:
@@ -192,6 +191,7 @@ class Scheduler:
         if error is None:
             if self._last_error:
                 _LOG.info("La base répond à nouveau")
+                self._status_files.update()
             self._last_error = ""
             self._absence.note_success()
             return True
@@ -201,6 +201,8 @@ class Scheduler:
             _LOG.error("Erreur interne ; nouvel essai toutes les %d s", _PAUSE.seconds, exc_info=error)
         elif str(error) != self._last_error:
             _LOG.warning("%s ; nouvel essai toutes les %d s", error, _PAUSE.seconds)
+        if str(error) != self._last_error:
+            self._status_files.update()
         self._last_error = str(error)
         self._absence.note_failure(self._last_error)
         return False

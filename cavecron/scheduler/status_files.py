@@ -5,13 +5,19 @@ disturbs no run.
 """
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
+from cavecron.lazy import lazy_module
 from cavecron.scheduler.context import RunContext
+
+if TYPE_CHECKING:
+    from cavecron.status import files
+else:
+    files = lazy_module("cavecron.status.files")
 
 _LOG = logging.getLogger("cavecron.daemon")
 
@@ -21,23 +27,25 @@ class StatusFiles:
 
     def __init__(self, context: RunContext, jobs: Sequence[Job]) -> None:
         self._context, self._jobs = context, jobs
+        self._folder = context.settings.status_dir
         self._writing: asyncio.Future[None] | None = None
         self._outdated = False
         self._last_error = ""
 
     def update(self) -> None:
         """Have them written; where that goes on already, once more afterwards."""
-        if self._context.settings.status_dir is None:
+        if self._folder is None:
             return
         self._outdated = True
         if self._writing is None:
             self._start()
 
-    async def finish(self, seconds: float) -> None:
-        """Have them written a last time, and wait for it so long."""
-        self.update()
+    async def finish(self, last_event: "asyncio.Future[None]", seconds: float) -> None:
+        """Have them written a last time, once `last_event` is over; wait so long for both."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
+        await asyncio.wait({last_event}, timeout=seconds)
+        self.update()
         while self._writing is not None and loop.time() < end:
             await asyncio.wait({self._writing}, timeout=end - loop.time())
 
@@ -47,10 +55,9 @@ class StatusFiles:
         self._writing.add_done_callback(self._finish)
 
     def _write(self) -> None:
-        """Write them; what it takes is loaded here, for a scheduler without a folder does without."""
-        context = self._context
-        files = importlib.import_module("cavecron.status.files")
-        files.write_files(context.settings.status_dir, context.settings, self._jobs, now=context.clock.now())
+        if self._folder is not None:
+            settings, now = self._context.settings, self._context.clock.now()
+            files.write_files(self._folder, settings, self._jobs, now=now)
 
     def _finish(self, writing: "asyncio.Future[None]") -> None:
         self._writing = None

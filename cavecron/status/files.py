@@ -9,9 +9,10 @@ from cavecron.config.settings import Settings
 from cavecron.errors import CavecronError, reason
 from cavecron.jobs.job import Job
 from cavecron.status.collect import collect
+from cavecron.status.html import page
 from cavecron.status.metrics import metrics
 
-_METRICS = "cavecron.prom"
+_PAGE, _METRICS = "status.html", "cavecron.prom"
 
 
 def write_files(folder: Path, settings: Settings, jobs: Sequence[Job], *, now: datetime) -> None:
@@ -22,7 +23,7 @@ def write_files(folder: Path, settings: Settings, jobs: Sequence[Job], *, now: d
 
     """
     facts = collect(settings, jobs, now=now)
-    for name, text in ((_METRICS, metrics(facts)),):
+    for name, text in ((_PAGE, page(facts)), (_METRICS, metrics(facts))):
         path = folder / name
         try:
             write_file(path, text.encode("utf-8", "replace"), mode=PUBLIC)

@@ -46,9 +46,9 @@ ASCII_SIGNS = Signs(succeeded="+", failed="x", again="~", missed="-")
 
 
 def signs_for(encoding: str | None) -> Signs:
-    """Return the signs that a stream of this encoding can show."""
+    """Return the signs that a stream of this encoding can show; one without encoding takes any text."""
     try:
-        Signs().legend.encode(encoding or "ascii")
+        Signs().legend.encode(encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return ASCII_SIGNS
     return Signs()

@@ -24,6 +24,8 @@ NOT_NEEDED = {
         "cavecron.jobs.cleanup",
         "cavecron.jobs.weekly_reports",
         "cavecron.mail",
+        "cavecron.status",
+        "cavecron.status.files",
         "cavecron.scheduler.notifications",
     ),
 }

@@ -66,7 +66,10 @@ IMPURE_IMPORTS = frozenset(
 ASYNC = frozenset(
     {
         *("clock", "simulation.machine", "cli.run", "cli.run_due", "cli.scheduler"),
-        *(f"scheduler.{name}" for name in ("context", "finish", "lease", "runner", "scheduler")),
+        *(
+            f"scheduler.{name}"
+            for name in ("context", "finish", "lease", "runner", "scheduler", "status_files")
+        ),
     }
 )
 #: Cave à Vin's tables are known here, and made here for the demonstration.

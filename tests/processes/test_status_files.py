@@ -1,0 +1,117 @@
+"""`CAVECRON_STATUS_DIR`: written when something happened, whole, and never at the cost of a run."""
+
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from cavecron.errors import CavecronError
+from cavecron.status.files import write_files
+from tests.support.app_database import NOW, CellarFile
+from tests.support.commands import unprivileged
+from tests.support.daemons import daemon
+from tests.support.ledgers import HOUR
+from tests.support.status_ledger import SUCCEEDED, PastReports, loaded
+
+JOB = """
+from cavecron import job
+
+@job("soon", title="bientôt", cron="* * * * *")
+def soon(run):
+    return "fait"
+"""
+
+
+def variables(cellar: CellarFile, folder: Path, **more: str) -> dict[str, str]:
+    """Return those of a scheduler with a job of every minute."""
+    jobs = cellar.path.with_name("soon.py")
+    jobs.write_text(JOB, encoding="utf-8")
+    return {
+        "DATABASE_URL": f"sqlite:///{cellar.path}",
+        "CAVECRON_JOBS": str(jobs),
+        "CAVECRON_STATUS_DIR": str(folder),
+        "TZ": "UTC",
+        **more,
+    }
+
+
+def metric(folder: Path, name: str, **labels: str) -> float | None:
+    """Return a sample of the file; None while it is not there."""
+    try:
+        text = (folder / "cavecron.prom").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    families = text_string_to_metric_families(text)
+    found = (sample for family in families for sample in family.samples)
+    return next((one.value for one in found if one.name == name and one.labels == labels), None)
+
+
+def wait_for(folder: Path, name: str, value: float, labels: Mapping[str, str]) -> None:
+    """Return when the file says so; fail where it never does."""
+    limit = time.monotonic() + 40
+    while time.monotonic() < limit:
+        if metric(folder, name, **labels) == value:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"{name} did not become {value}")
+
+
+def test_a_run_is_in_the_file_as_soon_as_it_has_ended(cellar: CellarFile, tmp_path: Path) -> None:
+    """It is there from the start on; at the stop the scheduler says that it is gone."""
+    folder = tmp_path / "status"
+    folder.mkdir()
+    with daemon(variables(cellar, folder), at=NOW.replace(second=57)) as running:
+        wait_for(folder, "cavecron_scheduler_up", 1, {})
+        wait_for(folder, "cavecron_slots", 1, {"job": "soon", "state": "succeeded"})
+        coming = metric(folder, "cavecron_next_slot_timestamp_seconds", job="soon")
+        assert coming
+        assert coming > NOW.timestamp() + 60
+        assert running.stop()[0] == 0
+    assert metric(folder, "cavecron_scheduler_up") == 0
+    assert sorted(os.listdir(folder)) == ["cavecron.prom", "status.html"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
+    assert "Planificateur arrêté" in (folder / "status.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="permissions of root")
+def test_a_folder_that_cannot_be_written_is_a_warning_once(cellar: CellarFile, tmp_path: Path) -> None:
+    """The run succeeds, and the next one too."""
+    folder = tmp_path / "status"
+    folder.mkdir(mode=0o555)
+    prefix = unprivileged()
+    tmp_path.chmod(0o755)
+    with daemon(variables(cellar, folder), at=NOW.replace(second=57), prefix=prefix) as running:
+        running.wait_for("CAVECRON_STATUS_DIR")
+        running.wait_for("Job soon exécuté avec succès")
+        assert running.stop()[0] == 0
+    warnings = [line for line in running.lines if "CAVECRON_STATUS_DIR" in line]
+    assert len(warnings) == 1
+    assert re.search(r"WARNING - CAVECRON_STATUS_DIR : .*status\.html.* \(accès refusé\)", warnings[0])
+    assert not any("Traceback" in line for line in running.lines)
+
+
+def test_a_database_that_is_away_is_in_the_file(cellar: CellarFile, tmp_path: Path) -> None:
+    """The page is the first thing that a person looks at then."""
+    url = f"sqlite:///{tmp_path / 'none.db'}"
+    with daemon(variables(cellar, tmp_path, DATABASE_URL=url)) as running:
+        wait_for(tmp_path, "cavecron_database_up", 0, {})
+        assert running.stop()[0] == 0
+
+
+def test_nothing_is_followed_that_lies_in_the_files_place(cellar: CellarFile, tmp_path: Path) -> None:
+    """A link there would have the scheduler overwrite what somebody else chose."""
+    precious = tmp_path / "precious"
+    precious.write_text("1", encoding="utf-8")
+    (tmp_path / "cavecron.prom").symlink_to(precious)
+    past = PastReports(cellar, NOW - HOUR)
+    past.ran(NOW, SUCCEEDED)
+    settings, jobs = loaded(cellar)
+    with pytest.raises(CavecronError, match="prom n'a pu être écrit"):
+        write_files(tmp_path, settings, jobs, now=NOW)
+    assert precious.read_text(encoding="utf-8") == "1"

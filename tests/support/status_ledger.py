@@ -1,0 +1,67 @@
+"""A ledger with a past, for tests of what is told of it: Mondays' reports and their mails."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cavecron.config.settings import Settings
+from cavecron.jobs.job import Job
+from cavecron.jobs.loader import load
+from cavecron.ledger.catch_up import register_jobs, scan
+from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
+from cavecron.ledger.models import JobCursor, RunResult
+from cavecron.ledger.runs import finish
+from cavecron.ledger.store import Ledger
+from tests.support.app_database import CellarFile
+from tests.support.ledgers import HOUR, WAITING
+
+REPORTS = "weekly_reports"
+SENT = DeliveryUpdate(state="sent")
+SUCCEEDED = RunResult(state="succeeded", summary="Rapports hebdomadaires: 3 envoyés, 0 échecs")
+FAILED = RunResult(
+    state="failed",
+    summary="Rapports hebdomadaires: 2 envoyés, 1 échecs",
+    reason="1 échec : Bob : 550 <bob@example.org> inconnu",
+)
+
+
+def loaded(cellar: CellarFile, **variables: str) -> tuple[Settings, tuple[Job, ...]]:
+    """Return settings and jobs on this database."""
+    return load({"DATABASE_URL": f"sqlite:///{cellar.path}", **variables})
+
+
+class PastReports:
+    """The reports' slots on a database; each method adds to its past, in order."""
+
+    def __init__(self, cellar: CellarFile, since: datetime) -> None:
+        self.ledger = Ledger(database=cellar.database)
+        self.settings, self.jobs = loaded(cellar)
+        self._schedule = self.settings.jobs[REPORTS].schedule
+        register_jobs(self.ledger, self.settings.schedules, since)
+
+    def ran(
+        self,
+        slot: datetime,
+        result: RunResult,
+        mails: Mapping[str, DeliveryUpdate] | None = None,
+        *,
+        late: timedelta = timedelta(),
+    ) -> None:
+        """Add a run of a slot that lasted five seconds, and what became of its mails, by recipient."""
+        at = slot + late
+        cursor = JobCursor(job=REPORTS, schedule=self._schedule)
+        if not late:
+            cursor = replace(cursor, state=WAITING, accounted_until=slot - HOUR)
+        (found,) = scan(self.ledger, [cursor], at)
+        assert found.claim, found
+        Deliveries(ledger=self.ledger, run=found.claim.run).record(now=at, finished=mails)
+        finish(self.ledger, found.claim, result, at + timedelta(seconds=5))
+
+    def looked(self, at: datetime) -> None:
+        """Have all jobs scanned at an instant: what is older than an hour is missed."""
+        cursors = [
+            JobCursor(job=name, schedule=schedule)
+            for name, schedule in self.settings.schedules.items()
+            if schedule
+        ]
+        scan(self.ledger, cursors, at)
