@@ -7,7 +7,8 @@ from pathlib import Path
 from cavecron import __version__
 from cavecron.atomic_file import PUBLIC, write_file
 from cavecron.clock import SystemClock
-from cavecron.config.settings import known_names
+from cavecron.config.database_url import database_path
+from cavecron.config.settings import Settings, variables
 from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.export import crontab, kubernetes, systemd
 from cavecron.export.plan import Plan, plan
@@ -27,9 +28,9 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings, jobs = load(environ)
     planned = plan(
         settings,
-        environ,
+        _rooted(environ, settings),
         titles={job.name: job.title for job in jobs},
-        variables=known_names([job.defaults for job in jobs]),
+        known=variables([job.defaults for job in jobs]),
         now=SystemClock().now(),
         version=__version__,
     )
@@ -42,6 +43,23 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise UsageError("-o écrit les unités de systemd ; ailleurs, rediriger la sortie vers un fichier")
     _write(Path(arguments.output), systemd.units(planned))
     return 0
+
+
+def _rooted(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
+    """Return the variables with each path from the root: an engine starts cavecron in a folder of its own."""
+    rooted = {
+        name: str(Path(value.strip()).absolute()) if name.endswith("_FILE") and value.strip() else value
+        for name, value in environ.items()
+    }
+    url = environ.get("DATABASE_URL", "").strip()
+    if url and not database_path(url).is_absolute():
+        rooted["DATABASE_URL"] = f"sqlite:///{settings.database}"
+    if environ.get("CAVECRON_MAIL", "").strip() and settings.maildir:
+        rooted["CAVECRON_MAIL"] = f"maildir:{settings.maildir}"
+    if environ.get("CAVECRON_JOBS", "").strip():
+        sources = [str(Path(one).absolute()) if one.endswith(".py") else one for one in settings.job_sources]
+        rooted["CAVECRON_JOBS"] = ",".join(sources)
+    return rooted
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -30,13 +30,16 @@ def _variables(plan: Plan) -> Iterator[str]:
 
 
 def _quoted(value: str) -> str:
-    """Return the value in the kind of quotes that it does not have; crontab(5) knows no escapes."""
+    """Return the value in the kind of quotes that it does not have; crontab(5) knows no escapes.
+
+    With both kinds in it, it stands bare: Debian's cron and cronie take all of the line then.
+    """
     if not value.isprintable():
         raise CavecronError(
             f"{value[:80]!a} : une crontab ne peut contenir de retour à la ligne ni d'autre caractère de"
             " contrôle ; corriger cette valeur"
         )
-    mark = "'" if '"' in value else '"'
+    mark = next((mark for mark in ('"', "'") if mark not in value), "")
     return f"{mark}{value}{mark}"
 
 

@@ -4,11 +4,13 @@ Pure. An engine calls `cavecron run --due JOB`, which does nothing where no slot
 cannot express a schedule exactly, it calls more often, never less.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from cavecron.config.parsing import Variable, hidden
 from cavecron.config.settings import Settings
 from cavecron.export.fields import expression
 from cavecron.french import date
@@ -61,12 +63,13 @@ class Plan:
     """The calls of all enabled jobs, and the variables that they need.
 
     `secrets` maps names of variables whose values are not shown to the files that hold them, '' where the
-    environment holds the value itself.
+    environment holds the value itself. `maildir` is the folder of mails that are not sent.
     """
 
     calls: tuple[ScheduledCall, ...]
     zone: str
     database: Path
+    maildir: Path | None
     values: Mapping[str, str]
     secrets: Mapping[str, str]
     version: str
@@ -77,13 +80,13 @@ def plan(
     environ: Mapping[str, str],
     *,
     titles: Mapping[str, str],
-    variables: Collection[str],
+    known: Sequence[Variable[Any]],
     now: datetime,
     version: str,
 ) -> Plan:
     """Return what `settings`, read from `environ`, mean for an engine.
 
-    `titles` are those of the jobs by name, `variables` the names of all variables.
+    `titles` are those of the jobs by name, `known` all variables.
     """
     calls = tuple(
         ScheduledCall(
@@ -96,13 +99,15 @@ def plan(
         for name, job in settings.jobs.items()
         if job.enabled
     )
-    values = {name: environ.get(name, "").strip() for name in sorted(variables)}
-    files = {name: environ.get(f"{name}_FILE", "").strip() for name in sorted(variables)}
-    secret = {name for name in values if _is_secret(name) or files[name]}
+    names = sorted({variable.name for variable in known})
+    values = {name: environ.get(name, "").strip() for name in names}
+    files = {name: environ.get(f"{name}_FILE", "").strip() for name in names}
+    secret = {variable.name for variable in known if variable.display is hidden or files[variable.name]}
     return Plan(
         calls=calls,
         zone=settings.zone.key,
         database=settings.database,
+        maildir=settings.maildir,
         values={
             **{name: value for name, value in values.items() if value and name not in secret},
             "SCHEDULER_TIMEZONE": settings.zone.key,
@@ -110,10 +115,6 @@ def plan(
         secrets={name: files[name] for name in sorted(secret) if values[name] or files[name]},
         version=version,
     )
-
-
-def _is_secret(name: str) -> bool:
-    return name == "SMTP_ENCRYPTION_KEY" or name.endswith("_PING_URL")
 
 
 def _changes(schedule: Schedule, now: datetime) -> list[str]:

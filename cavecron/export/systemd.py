@@ -97,10 +97,17 @@ def units(plan: Plan) -> Mapping[str, str]:
             words=words,
             job=call.job,
             environment="\n".join(_environment(plan)),
-            folder=_quoted(str(plan.database.parent)),
+            folder=" ".join(_writable(plan)),
             time_limit=call.time_limit + int(MARGIN.total_seconds()),
         )
     return units
+
+
+def _writable(plan: Plan) -> Iterator[str]:
+    """Yield the folders that a service may write into; one that is not there yet is no error."""
+    yield _quoted(str(plan.database.parent))
+    if plan.maildir and not plan.maildir.is_relative_to(plan.database.parent):
+        yield _quoted(f"-{plan.maildir}")
 
 
 def _comments(call: ScheduledCall) -> Iterator[str]:
