@@ -7,14 +7,14 @@ trap 'rm -rf "$work"' EXIT
 PYTHONPATH=$(/opt/runtime/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 # Without columns, which only show where a source is at hand, modules are smaller and load faster.
 export PYTHONPATH PYTHONHASHSEED=0 PYTHONNODEBUGRANGES=1
-/opt/tools/bin/pyinstaller --noconfirm --log-level WARN --distpath "$work/dist" --workpath "$work/build" packaging/cavecron.spec
+/opt/tools/bin/python -m PyInstaller --noconfirm --log-level WARN --distpath "$work/dist" --workpath "$work/build" packaging/cavecron.spec
 mkdir -p "$into" /opt/data
 if [ -d "$work/dist/cavecron" ]; then
     cp -R "$work/dist/cavecron/." "$into"
-    /opt/tools/bin/python packaging/sbom.py "$into/_internal" > "$into/sbom.cdx.json"
 else
     cp "$work/dist/cavecron" "$into"
 fi
+/opt/tools/bin/python packaging/sbom.py "$work/build/cavecron/libraries.txt" > "$into/sbom.cdx.json"
 cp LICENSE "$into"
 # Shared libraries need no x bit: the program is the only file that can be started.
 find "$into" -type f -exec chmod 0644 {} +

@@ -1,4 +1,4 @@
-"""Print the bill of materials (CycloneDX) of the program in a folder: Python packages and Debian's libraries.
+"""Print the bill of materials (CycloneDX) of the program: Python packages and Debian's libraries.
 
 Run inside the build stage: it asks cyclonedx-py and dpkg what the parts are.
 """
@@ -17,14 +17,14 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 _RUNTIME = "/opt/runtime"
-_CYCLONEDX = "/opt/tools/bin/cyclonedx-py"
+_CYCLONEDX = ("/opt/tools/bin/python", "-m", "cyclonedx_py")
 
 
-def main(folder: Path) -> None:
-    """Print what the shared libraries in `folder` and the packages beside them are."""
+def main(libraries: Path) -> None:
+    """Print what the shared libraries that the file `libraries` names, and the packages beside them, are."""
     bill = _python_packages()
     bill["metadata"]["component"]["version"] = _version()
-    bill["components"] += _debian_packages(folder)
+    bill["components"] += _debian_packages(libraries.read_text(encoding="utf-8").splitlines())
     bill["components"].sort(key=lambda component: str(component["bom-ref"]))
     text = json.dumps(bill, indent=1, ensure_ascii=False)
     if problem := JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text):
@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
 
 def _python_packages() -> dict[str, Any]:
     said = subprocess.run(  # noqa: S603 - a fixed command
-        [_CYCLONEDX, "environment", "--pyproject", "pyproject.toml", "--mc-type", "application",
+        [*_CYCLONEDX, "environment", "--pyproject", "pyproject.toml", "--mc-type", "application",
          "--output-reproducible", "--output-format", "JSON", _RUNTIME],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
@@ -51,9 +51,10 @@ def _version() -> str:
     return found[1]
 
 
-def _debian_packages(folder: Path) -> list[dict[str, object]]:
+def _debian_packages(names: list[str]) -> list[dict[str, object]]:
     """Return a component for each Debian package that has a file of this name, Python itself included."""
-    packages = {package for library in sorted(folder.glob("lib*.so*")) for package in _owners(library.name)}
+    libraries = [name for name in names if re.fullmatch(r"lib[^/]*\.so[^/]*", name)]
+    packages = {package for library in libraries for package in _owners(library)}
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages |= {package for package in _owners(python) if package.startswith("libpython3")}
     return [_component(package) for package in sorted(packages)]

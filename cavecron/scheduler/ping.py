@@ -115,15 +115,15 @@ class _Call:
                 continue
 
 
+_SCHEMES = ("http", "https")
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirections to http and https; urllib would follow one to ftp as well."""
 
-    def redirect_request(  # noqa: PLR0917 - urllib's signature
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        if urlsplit(newurl).scheme not in ("http", "https"):
-            return None
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
+        newurl = answer[-1]
+        return super().redirect_request(req, *answer) if urlsplit(newurl).scheme in _SCHEMES else None
 
 
 _Connect = Callable[..., socket.socket]

@@ -32,7 +32,7 @@ _LOG = logging.getLogger("cavecron.daemon")
 _PAUSE = timedelta(seconds=30)
 #: Jobs that one transaction scans: it stays short however many share a minute.
 _AT_ONCE = 100
-#: Seconds that the database and the files of the status get at the stop, and where a job took its whole grace.
+#: Seconds that the database and the status files get at the stop, and where a job took its whole grace.
 _LAST_WRITE, _LEAST_WRITE = 2.0, 0.5
 
 

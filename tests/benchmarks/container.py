@@ -19,8 +19,9 @@ from pathlib import Path
 
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.container.bases import NONROOT, call
-from tests.container.conftest import build_image, opened
+from tests.container.conftest import opened
 from tests.container.engine import Engine
+from tests.container.stand_ins import build_image
 from tests.support.app_database import CellarFile
 from tests.support.commands import ROOT
 
@@ -30,7 +31,7 @@ _MEGABYTE = 1_000_000
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
     """Build the image and measure it."""
     with opened() as engine:
-        build_image(engine, f"--tag={engine.image}")
+        build_image(engine)
         yield from measured(engine, folder, runs=3 if quick else 41)
 
 

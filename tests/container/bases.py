@@ -1,6 +1,6 @@
 """Local stand-ins for the two base images, since no registry of images is within reach.
 
-The build base is Debian 13 by mmdebstrap, as debian:13-slim is; the final base is what distroless/cc-debian13
+The build base is Debian by mmdebstrap, as debian:13-slim is; the final base is what distroless/cc-debian13
 consists of, unpacked packages without a shell. They know this machine's mirror and certificate authorities.
 """
 
@@ -25,32 +25,77 @@ _NOT_KEPT = (
 )  # fmt: skip
 
 
-def make(folder: Path, architecture: str = "", wheels: Path | None = None) -> tuple[Path, Path]:
-    """Make both root file systems as tar archives in `folder`: the build base, the final base.
-
-    With `wheels` pip takes its packages from that folder, since an emulated one downloads at a snail's pace.
-    """
-    debs, build = folder / "debs", folder / "build.tar"
+def make(folder: Path) -> tuple[Path, Path]:
+    """Make both root file systems as tar archives in `folder`: the build base, the final base."""
+    debs = folder / "debs"
     debs.mkdir(parents=True)
     download = f"cd /tmp/debs && apt-get download -o APT::Sandbox::User=root {' '.join(DISTROLESS)}"
+    build = make_build_base(
+        folder,
+        SUITE,
+        f"mkdir $1/tmp/debs && chroot $1 sh -c '{download}'",
+        f"copy-out /tmp/debs {folder}",
+        "rm -r $1/tmp/debs",
+    )
+    return build, distroless(debs, folder)
+
+
+def make_build_base(folder: Path, suite: str, *hooks: str) -> Path:
+    """Return a tar archive in `folder` of Debian for this machine, as its -slim images are."""
+    archive = folder / f"{suite}.tar"
     call(
         "mmdebstrap", "--quiet", "--variant=minbase",
-        *([f"--architectures={architecture}"] if architecture else []),
-        f"--customize-hook=mkdir $1/tmp/debs && chroot $1 sh -c '{download}'",
-        f"--customize-hook=copy-out /tmp/debs {folder}",
-        "--customize-hook=rm -r $1/tmp/debs",
-        *(f"--customize-hook={hook}" for hook in _of_this_machine(wheels)),
-        SUITE, str(build), _mirror(),
+        *(f"--customize-hook={hook}" for hook in (*hooks, *hooks_of_this_machine())),
+        suite, str(archive), debian_mirror(),
     )  # fmt: skip
-    return build, _distroless(debs, folder)
+    return archive
 
 
-def _of_this_machine(wheels: Path | None) -> list[str]:
+def make_foreign(folder: Path, architecture: str, suite: str) -> tuple[Path, Path | None]:
+    """Make both for another architecture, without an emulator: packages unpacked, and noted as installed.
+
+    The final base is of `SUITE`: for another suite there is none.
+
+    Configuring them emulated takes minutes, and Python installs beside them without what their scripts do.
+    """
+    root, archive = folder / "foreign", folder / f"{suite}-{architecture}.tar"
+    wanted = DISTROLESS if suite == SUITE else ()
+    call(
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=extract", f"--architectures={architecture}",
+        "--include=?essential", *(f"--include={package}" for package in ("apt", "ca-certificates", *wanted)),
+        "--skip=essential/unlink", "--skip=cleanup/apt", "--format=directory",
+        *(f"--customize-hook={hook}" for hook in hooks_of_this_machine()),
+        suite, str(root), debian_mirror(),
+    )  # fmt: skip
+    debs = root / "var/cache/apt/archives"
+    final = distroless(debs, folder) if wanted else None
+    for deb in debs.glob("*.deb"):
+        _note_as_installed(deb, root)
+        deb.unlink()
+    for name in ("passwd", "group"):
+        shutil.copy(root / "usr/share/base-passwd" / f"{name}.master", root / "etc" / name)
+    shutil.rmtree(root / "var/lib/apt/lists")  # as images are delivered
+    _pack(root, archive)
+    return archive, final
+
+
+def _note_as_installed(deb: Path, root: Path) -> None:
+    fields = call("dpkg-deb", "--field", str(deb)).rstrip("\n")
+    package, _, architecture = deb.stem.split("_")
+    contents = call("dpkg-deb", "--contents", str(deb)).splitlines()
+    paths = (line.split(None, 5)[5].partition(" -> ")[0].rstrip("/") for line in contents)
+    listed = f"{package}:{architecture}" if "\nMulti-Arch: same" in fields else package
+    _write(
+        root / f"var/lib/dpkg/info/{listed}.list",
+        "".join(f"{path.removeprefix('.') or '/.'}\n" for path in paths),
+    )
+    with (root / "var/lib/dpkg/status").open("a", encoding="utf-8") as status:
+        status.write(f"{fields}\nStatus: install ok installed\n\n")
+
+
+def hooks_of_this_machine() -> list[str]:
     """Return hooks that let apt and pip work in the build as they do here: authorities and configuration."""
     authorities = f"install -D -m 644 {_HOST_AUTHORITIES} $1/usr/local/share/ca-certificates/host.crt"
-    if wheels is not None:
-        configuration = "printf '[global]\\nno-index = true\\nfind-links = /wheels\\n' > $1/etc/pip.conf"
-        return [authorities, f"cp -r {wheels} $1/wheels", configuration]
     return [
         authorities,
         *(
@@ -61,7 +106,7 @@ def _of_this_machine(wheels: Path | None) -> list[str]:
     ]
 
 
-def _mirror() -> str:
+def debian_mirror() -> str:
     """Return the Debian mirror that this machine's apt uses."""
     said = call(
         "apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Identifier: Packages"
@@ -73,11 +118,13 @@ def _mirror() -> str:
     raise RuntimeError("apt knows no mirror of Debian on this machine")
 
 
-def _distroless(debs: Path, folder: Path) -> Path:
-    root = folder / "distroless"
+def distroless(debs: Path, folder: Path) -> Path:
+    """Return a tar archive in `folder` of what distroless/cc-debian13 consists of."""
+    root, archive = folder / "distroless", folder / "distroless.tar"
     root.mkdir()
     for deb in sorted(debs.glob("*.deb")):
-        call("dpkg-deb", "--extract", str(deb), str(root))
+        if deb.name.partition("_")[0] in DISTROLESS:
+            call("dpkg-deb", "--extract", str(deb), str(root))
     for name in _NOT_KEPT:
         shutil.rmtree(root / name, ignore_errors=True)
     certificates = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
@@ -90,10 +137,14 @@ def _distroless(debs: Path, folder: Path) -> Path:
     home = root / "home/nonroot"
     home.mkdir(mode=0o700)
     shutil.chown(home, NONROOT, NONROOT)
-    archive = folder / "distroless.tar"
+    _pack(root, archive)
+    return archive
+
+
+def _pack(root: Path, archive: Path) -> None:
     with tarfile.open(archive, "w") as packed:
         packed.add(root, ".")
-    return archive
+    shutil.rmtree(root)
 
 
 def _write(path: Path, text: str) -> None:

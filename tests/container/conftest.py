@@ -1,6 +1,7 @@
 """The image, made once for all tests of this folder, in a store that is thrown away afterwards.
 
-With CAVECRON_CONTAINER_STORE=FOLDER the store stays, and the next session takes seconds instead of a minute.
+With CAVECRON_CONTAINER_STORE=FOLDER the store stays, and the next session takes seconds instead of a minute;
+several processes can share it once `python -m tests.container` has filled it.
 """
 
 import os
@@ -15,15 +16,9 @@ import pytest
 
 from tests.container import bases
 from tests.container.engine import Engine
+from tests.container.stand_ins import build_image, take_in_bases
 
 _TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
-_BUILD_BASE, _FINAL_BASE = "localhost/stand-in/debian:13-slim", "localhost/stand-in/cc-debian13:nonroot"
-#: As the real base has it.
-_FINAL_SETTINGS = (
-    f"USER {bases.NONROOT}",
-    "WORKDIR /home/nonroot",
-    "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,7 +46,7 @@ def store() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def engine(store: Engine) -> Engine:
     """Return an engine that has built the image of this working copy."""
-    build_image(store, f"--tag={store.image}")
+    build_image(store)
     return store
 
 
@@ -62,26 +57,13 @@ def opened() -> Iterator[Engine]:
     folder = Path(kept or tempfile.mkdtemp(prefix="cavecron-", dir="/var/tmp"))
     engine = Engine(store=folder, state=Path("/run") / folder.name)
     try:
-        if not engine.podman("images", "--quiet", _FINAL_BASE):
-            _take_in_bases(engine)
+        take_in_bases(engine)
         yield engine
     finally:
         if not kept:
             engine.clear()
             shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(engine.state, ignore_errors=True)
-
-
-def _take_in_bases(engine: Engine) -> None:
-    with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as made:
-        build, final = bases.make(Path(made))
-        engine.take_in(build, _BUILD_BASE)
-        engine.take_in(final, _FINAL_BASE, *_FINAL_SETTINGS)
-
-
-def build_image(store: Engine, *arguments: str) -> None:
-    """Build from the stand-ins."""
-    store.build(f"--build-arg=BUILD_BASE={_BUILD_BASE}", f"--build-arg=FINAL_BASE={_FINAL_BASE}", *arguments)
+            shutil.rmtree(engine.state, ignore_errors=True)
 
 
 @pytest.fixture

@@ -35,14 +35,21 @@ class Engine:
         found: list[dict[str, Any]] = json.loads(self.podman("inspect", name or self.image))
         return found[0]
 
-    def take_in(self, archive: Path, name: str, *changes: str) -> None:
-        """Make an image from the tar archive of a root file system."""
-        self.podman("import", *(f"--change={change}" for change in changes), str(archive), name)
+    def has(self, name: str) -> bool:
+        """Return whether an image of that name is in the store."""
+        return bool(self.podman("images", "--quiet", name))
+
+    def take_in(self, archive: Path, name: str, *changes: str, architecture: str = "") -> None:
+        """Make an image from the tar archive of a root file system; it is removed."""
+        options = [*(f"--change={change}" for change in changes)]
+        options += [f"--arch={architecture}"] if architecture else []
+        self.podman("import", *options, str(archive), name)
+        archive.unlink()
 
     def build(self, *arguments: str) -> None:
         """Build the Containerfile as a person would, with layers kept for the next time."""
         command = ("bud", "--format=docker", "--isolation=chroot", "--pull-never", "--layers")
-        call("buildah", *self._where(), *command, *arguments, str(ROOT))
+        call("buildah", *self._where(), *command, *arguments)
 
     def run(self, *arguments: str, **options: Any) -> Result:
         """Run one command of the program in a container to its end; `options` as in `_options`."""

@@ -1,65 +1,73 @@
-"""The same Containerfile on another architecture, emulated: amd64 is not written anywhere in it.
+"""The same Containerfile for arm64, as most small NAS and every Raspberry Pi are: built and run under qemu.
 
-It takes longer than everything else in this folder together, so it wants to be asked for:
-CAVECRON_ARM64=1 python -m pytest -m container tests/container/test_arm64.py
+Only Debian's Python, PyInstaller and what is tried here are emulated: a quarter of an hour at the very most.
 """
 
-import os
-import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cavecron import __version__
-from tests.container import bases
-from tests.container.engine import Engine
-from tests.support.commands import ROOT
+from tests.container import emulator
+from tests.container.engine import Container, Engine
+from tests.container.stand_ins import build_image, take_in_foreign
+from tests.support.commands import Result
 
-_EMULATOR = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
-_BUILD_BASE, _FINAL_BASE = "localhost/stand-in/debian:13-arm64", "localhost/stand-in/cc-debian13:arm64"
+_SECONDS = 900
+_MEMORY = "512m"  # of which the emulator needs more than the program
 
-pytestmark = [
-    pytest.mark.skipif(
-        os.environ.get("CAVECRON_ARM64") != "1",
-        reason="arm64: emulated it takes ten minutes and more; CAVECRON_ARM64=1 asks for it",
-    ),
-    pytest.mark.skipif(
-        not _EMULATOR.exists(),
-        reason="arm64: no emulator; apt-get install qemu-user-static arch-test, and mount binfmt_misc",
-    ),
-]
+pytestmark = pytest.mark.timeout(_SECONDS)
 
 
 @pytest.fixture(scope="module")
-def arm64(store: Engine, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def arm64(store: Engine) -> Engine:
     """Return an engine whose image is of that architecture."""
-    folder = tmp_path_factory.mktemp("arm64")
-    wheels = folder / "wheels"
-    for lock in ("packaging/build.lock", "packaging/requirements.lock"):
-        bases.call(
-            sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps",
-            "--only-binary=:all:", "--python-version=3.13",
-            f"--dest={wheels}", f"--requirement={ROOT / lock}",
-            *(f"--platform=manylinux{glibc}_aarch64" for glibc in ("2014", "_2_17", "_2_28", "_2_34")),
-        )  # fmt: skip
-    build, final = bases.make(folder / "bases", "arm64", wheels)
-    store.podman("import", "--arch=arm64", str(build), _BUILD_BASE)
-    store.podman("import", "--arch=arm64", str(final), _FINAL_BASE)
+    if why := emulator.why_not():
+        pytest.skip(f"arm64: {why}")
     made = replace(store, image="localhost/cavecron:arm64")
-    made.build(
-        "--arch=arm64", f"--build-arg=BUILD_BASE={_BUILD_BASE}", f"--build-arg=FINAL_BASE={_FINAL_BASE}",
-        f"--tag={made.image}",
-    )  # fmt: skip
+    before = time.monotonic()
+    take_in_foreign(made, "arm64")
+    build_image(made, architecture="arm64")
+    print(f"arm64: bases and image in {time.monotonic() - before:.0f} s")
     return made
 
 
-@pytest.mark.timeout(3600)
-def test_the_program_runs_on_arm64(arm64: Engine, data: Path) -> None:
-    """Version, check and demonstration; the emulator needs more memory than the program."""
+def _run(engine: Engine, data: Path, *arguments: str) -> Result:
+    return engine.run(*arguments, data=data, memory=_MEMORY)
+
+
+def test_its_commands_run(arm64: Engine, data: Path) -> None:
+    """Version, check, the coming slots and the demonstration."""
     assert arm64.inspect()["Architecture"] == "arm64"
-    assert arm64.run("--version", data=data, memory="512m").out.startswith(f"cavecron {__version__}\n")
-    assert "base introuvable" in arm64.run("check", data=data, memory="512m").out
-    result = arm64.run("demo", data=data, memory="512m")
+    assert _run(arm64, data, "--version").out.startswith(f"cavecron {__version__}\n")
+    assert "base introuvable" in _run(arm64, data, "check").out
+    coming = _run(arm64, data, "next", "cleanup")
+    assert (coming.code, coming.err) == (0, "")
+    assert "chaque dimanche à 03:00" in coming.out
+    result = _run(arm64, data, "demo")
     assert (result.code, result.err) == (0, "")
     assert "10 envoyés, 0 échecs" in result.out
+
+
+def test_its_scheduler_takes_a_slot_and_stops(arm64: Engine, data: Path) -> None:
+    """On the database of the demonstration, as process 1, with the signal that an engine sends."""
+    assert _run(arm64, data, "demo").code == 0
+    environ = {
+        "DATABASE_URL": "sqlite:////data/cave-demo/wine.db",
+        "SCHEDULER_WEEKLY_REPORT_ENABLED": "0",
+        "SCHEDULER_CLEANUP_CRON": "* * * * *",
+    }
+    with arm64.running(data=data, memory=_MEMORY, environ=environ) as container:
+        _succeeded(container, "Job cleanup exécuté avec succès", 120)
+        arm64.podman("stop", container.name)
+        assert arm64.inspect(container.name)["State"]["ExitCode"] == 0, container.log()
+        assert "cavecron arrêté" in container.log()
+
+
+def _succeeded(container: Container, sentence: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while sentence not in (log := container.log()):
+        assert time.monotonic() < end, log
+        time.sleep(1)

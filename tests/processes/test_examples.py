@@ -70,7 +70,7 @@ def test_compose_stands_beside_the_application_as_it_is() -> None:
 
 
 def test_compose_lets_as_many_threads_be_as_may_run() -> None:
-    """For each job its own, a lease, a ping and an end; two for a connection of a mailing; and the rest."""
+    """Four for each job (its own, lease, ping, end), two for each connection of a mailing, and the rest."""
     document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
     settings = _loaded({})
     jobs = 4 * settings.max_running

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# packaging/release.sh VERSION [FOLDER]: makes a release of the commit that is checked out.
+#
+# The tree has to be clean, and .ci/run has to have passed for this commit; it is run if nobody did. Then the version is set,
+# the changelog gets its date, and FOLDER (dist/VERSION) gets the wheel, the sources, the image (OCI archive) and the
+# single file for each architecture, a bill of materials for each of these four, and checksums of all. All of that is done in
+# a working tree of its own; only when everything is there do the branch and the tag vVERSION move. See packaging/README.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+
+: "${ARCHITECTURES:=amd64 arm64}" # the other one than this machine's needs qemu-user-static
+: "${PYTHON:=python3}"            # has the extra `dev`
+# Bases; @ARCH@ becomes the architecture, for stores of images that keep one name for each.
+: "${BUILD_BASE:=docker.io/library/debian:13-slim}"
+: "${FINAL_BASE:=gcr.io/distroless/cc-debian13:nonroot}"
+: "${ONE_FILE_BASE:=docker.io/library/debian:12-slim}" # the oldest glibc that is promised
+: "${BUILD_OPTIONS:=}"                                 # more options for `buildah bud`
+
+say() { printf '== %s\n' "$*"; }
+stop() {
+    printf 'release.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+check() {
+    [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || stop "usage: packaging/release.sh MAJOR.MINOR.PATCH [FOLDER]"
+    [ -z "$(git status --porcelain)" ] || stop "the working tree is not clean: commit or stash first"
+    ! git rev-parse --quiet --verify "refs/tags/v$version" >/dev/null || stop "v$version is there already"
+    [ ! -e "$folder" ] || stop "$folder is there already"
+    grep -q '^## Unreleased$' CHANGELOG.md || stop "CHANGELOG.md has no section '## Unreleased'"
+    # .ci/run notes there for which commit it passed.
+    local passed
+    passed=$(cat "$(git rev-parse --git-path cavecron-ci-passed)" 2>/dev/null || true)
+    if [ "$passed" != "$(git rev-parse HEAD)" ]; then
+        say "CI has not passed for this commit yet: .ci/run"
+        .ci/run || stop "CI is not green"
+    fi
+}
+
+# set_version: in each file that names it, and the date in the changelog.
+set_version() {
+    local before
+    before=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' cavecron/__init__.py)
+    sed -i "s/^__version__ = .*/__version__ = \"$version\"/" cavecron/__init__.py
+    sed -i "s/^ARG VERSION=.*/ARG VERSION=$version/" Containerfile
+    sed -i "s/cavecron:${before//./\\.}/cavecron:$version/g" README.md examples/compose.yaml
+    sed -i "s/^## Unreleased$/## $version - $(date -u +%F)/" CHANGELOG.md
+    git commit --quiet --all --message "Release $version"
+}
+
+packages() {
+    say "wheel and sources"
+    "$PYTHON" -m uv build --quiet --python "$PYTHON" --out-dir "$out" .
+    rm -f "$out/.gitignore"
+}
+
+# bud ARCHITECTURE BASE OPTION...: one build.
+bud() {
+    local architecture=$1 base=$2
+    shift 2
+    # shellcheck disable=SC2086 # BUILD_OPTIONS is a list
+    buildah bud --quiet --layers $BUILD_OPTIONS --platform "linux/$architecture" --timestamp "$SOURCE_DATE_EPOCH" \
+        --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" --build-arg "BUILD_BASE=${base//@ARCH@/$architecture}" \
+        --build-arg "BUILDPLATFORM=linux/$here" --build-arg "FETCH_BASE=${base//@ARCH@/$here}" --build-arg "FINAL_BASE=${FINAL_BASE//@ARCH@/$architecture}" \
+        --build-arg "REVISION=$(git rev-parse HEAD)" "$@" . >/dev/null
+}
+
+# containers ARCHITECTURE: its image and its single file, each with its bill of materials.
+containers() {
+    local architecture=$1 name=cavecron-$version-linux-$1 made
+    made=$(mktemp -d -p "$work")
+    say "image for $architecture"
+    bud "$architecture" "$BUILD_BASE" --format docker --tag "localhost/cavecron:$version-$architecture"
+    buildah push --quiet "localhost/cavecron:$version-$architecture" "oci-archive:$out/$name.oci.tar:cavecron:$version"
+    bud "$architecture" "$BUILD_BASE" --target bill --output "type=local,dest=$made/image"
+    mv "$made/image/sbom.cdx.json" "$out/$name.oci.cdx.json"
+    say "single file for $architecture"
+    bud "$architecture" "$ONE_FILE_BASE" --target binary --output "type=local,dest=$made/file"
+    mv "$made/file/cavecron" "$out/$name"
+    mv "$made/file/sbom.cdx.json" "$out/$name.cdx.json"
+}
+
+version=${1:-}
+folder=$(realpath -m "${2:-dist/$version}")
+check
+here=$(dpkg --print-architecture)
+work=$(mktemp -d)
+out=$work/out
+mkdir "$out"
+trap 'cd "$root"; git worktree remove --force "$work/tree" 2>/dev/null; rm -rf "$work"' EXIT
+git worktree add --quiet --detach "$work/tree"
+cd "$work/tree"
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+set_version
+packages
+for architecture in $ARCHITECTURES; do containers "$architecture"; done
+(cd "$out" && sha256sum -- * >SHA256SUMS)
+commit=$(git rev-parse HEAD)
+cd "$root"
+git merge --quiet --ff-only "$commit"
+git tag --annotate --message "cavecron $version" "v$version"
+mkdir -p "$(dirname "$folder")"
+mv "$out" "$folder"
+say "$version is in $folder, and tagged; push the branch and the tag"

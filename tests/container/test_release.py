@@ -1,0 +1,171 @@
+"""A release with a trial version, of a copy of this working tree, for this machine; and its single file."""
+
+import hashlib
+import json
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.container.bases import call
+from tests.container.engine import Engine
+from tests.container.stand_ins import oldest_base, release, this_architecture
+from tests.support.commands import ROOT
+
+_VERSION = "9.8.7"
+_NOT_COPIED = (".git", ".venv", ".*_cache", "__pycache__", "*.egg-info", "dist", "build", ".coverage*")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository of these sources, of which CI is said to have passed."""
+    folder = tmp_path_factory.mktemp("release") / "cavecron"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    changelog = folder / "CHANGELOG.md"
+    if "\n## Unreleased\n" not in changelog.read_text(encoding="utf-8"):
+        _insert(changelog, "## Unreleased\n\n- Something.\n\n")
+    _git(folder, "init", "--quiet")
+    for name, value in (("user.name", "Trial"), ("user.email", "trial@example.org")):
+        _git(folder, "config", name, value)
+    _git(folder, "add", "--all")
+    _git(folder, "commit", "--quiet", "--message=Trial")
+    passed = folder / _git(folder, "rev-parse", "--git-path", "cavecron-ci-passed").strip()
+    passed.write_text(_git(folder, "rev-parse", "HEAD"), encoding="ascii")
+    return folder
+
+
+def _insert(changelog: Path, section: str) -> None:
+    head, mark, rest = changelog.read_text(encoding="utf-8").partition("## ")
+    changelog.write_text(f"{head}{section}{mark}{rest}", encoding="utf-8")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return call("git", "-C", str(folder), *arguments)
+
+
+@pytest.fixture(scope="module")
+def released(store: Engine, checkout: Path) -> Path:
+    """Return the folder of a release, made in the store that has the stand-ins."""
+    done = release(store, checkout, _VERSION, this_architecture())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return checkout / "dist" / _VERSION
+
+
+def _refused(store: Engine, checkout: Path, version: str, why: str) -> None:
+    before = _git(checkout, "rev-parse", "HEAD")
+    done = release(store, checkout, version, this_architecture())
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert (_git(checkout, "rev-parse", "HEAD"), _git(checkout, "tag")) == (before, "")
+
+
+def test_what_cannot_be_released_is_refused_before_anything_is_made(
+    store: Engine, checkout: Path, tmp_path: Path
+) -> None:
+    """No version, a tree with changes, a commit for which CI did not pass."""
+    copy = tmp_path / "copy"
+    call("git", "clone", "--quiet", str(checkout), str(copy))
+    _refused(store, copy, "1.0", "usage: packaging/release.sh MAJOR.MINOR.PATCH")
+    (copy / "notes.txt").touch()
+    _refused(store, copy, _VERSION, "the working tree is not clean")
+    (copy / "notes.txt").unlink()
+    (copy / ".ci/run").write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
+    _git(
+        copy,
+        "-c",
+        "user.name=T",
+        "-c",
+        "user.email=t@example.org",
+        "commit",
+        "--quiet",
+        "--all",
+        "--message=Red",
+    )
+    _refused(store, copy, _VERSION, "CI is not green")
+
+
+def test_a_release_is_one_folder_and_one_tag(checkout: Path, released: Path) -> None:
+    """Wheel, sources, image, single file, bills of materials; the checksums are of exactly these."""
+    machine = this_architecture()
+    program = f"cavecron-{_VERSION}-linux-{machine}"
+    names = {path.name for path in released.iterdir()} - {"SHA256SUMS"}
+    assert names == {
+        f"cavecron-{_VERSION}-py3-none-any.whl", f"cavecron-{_VERSION}.tar.gz",
+        program, f"{program}.cdx.json", f"{program}.oci.tar", f"{program}.oci.cdx.json",
+    }  # fmt: skip
+    lines = (released / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    sums = {name: digest for digest, name in (line.split() for line in lines)}
+    assert sums == {name: hashlib.sha256((released / name).read_bytes()).hexdigest() for name in names}
+    assert _git(checkout, "describe", "--exact-match").strip() == f"v{_VERSION}"
+    assert _git(checkout, "status", "--porcelain") == ""
+    changelog = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {_VERSION} - 20" in changelog
+    assert f"cavecron:{_VERSION}" in (checkout / "examples/compose.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["", ".oci"])
+def test_each_bill_of_materials_names_what_computes_the_slots(released: Path, kind: str) -> None:
+    """What computes slots and what it needs, what opens the key, and Debian's Python."""
+    machine = this_architecture()
+    bill = json.loads((released / f"cavecron-{_VERSION}-linux-{machine}{kind}.cdx.json").read_text())
+    assert bill["metadata"]["component"]["version"] == _VERSION
+    names = {part["name"] for part in bill["components"]}
+    assert {"croniter", "python-dateutil", "cryptography", "cffi", "tzdata"} <= names
+    assert any(name.startswith("libpython3.") for name in names)
+
+
+def test_the_image_of_a_release_runs(store: Engine, released: Path) -> None:
+    """Loaded from its archive as a NAS does."""
+    (archive,) = released.glob("*.oci.tar")
+    said = store.podman("load", "--quiet", "--input", str(archive))
+    image = said.strip().splitlines()[-1].rpartition(" ")[2]
+    assert store.podman("run", "--rm", "--network=none", image, "--version").startswith(
+        f"cavecron {_VERSION}\n"
+    )
+
+
+def test_the_single_file_runs_on_the_oldest_debian(store: Engine, released: Path, tmp_path: Path) -> None:
+    """It needs no Python there, and no newer glibc; after the first time it starts within half a second."""
+    (program,) = (
+        path for path in released.glob("cavecron-*-linux-*") if not path.name.endswith((".tar", ".json"))
+    )
+    with _root(store, oldest_base(), tmp_path) as root:
+        assert not list(root.glob("usr/bin/python3*"))
+        shutil.copy(program, root / "cavecron")
+        assert f"cavecron {_VERSION}" in _said(root, "--version")
+        assert "10 envoyés, 0 échecs" in _said(root, "demo")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _said(root, "--version")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Processor time, which is what a quiet machine takes.
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"the single file starts in {seconds:.2f} s")
+    assert seconds <= 0.5
+
+
+def _said(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["chroot", str(root), "/cavecron", *arguments], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@contextmanager
+def _root(store: Engine, image: str, folder: Path) -> Iterator[Path]:
+    """Give an image's root file system, writable."""
+    lower = store.podman("image", "mount", image).strip()
+    layers = {name: folder / name for name in ("upper", "work", "root")}
+    for layer in layers.values():
+        layer.mkdir()
+    options = f"lowerdir={lower},upperdir={layers['upper']},workdir={layers['work']}"
+    call("mount", "-t", "overlay", "-o", options, "overlay", str(layers["root"]))
+    try:
+        yield layers["root"]
+    finally:
+        call("umount", str(layers["root"]))
+        store.podman("image", "unmount", image)
