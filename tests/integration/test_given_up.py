@@ -10,6 +10,7 @@ from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.models import RunResult
 from cavecron.ledger.runs import finish
 from tests.support.app_database import NOW, CellarFile
+from tests.support.daemons import daemon
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.in_process import command
 from tests.support.ledgers import MONDAYS, another, looked
@@ -95,3 +96,13 @@ def test_a_run_that_was_resumed_meanwhile_keeps_its_list(household: CellarFile) 
         ("sent",),
         ("sending",),
     ]
+
+
+def test_a_scheduler_that_closes_the_slot_writes_the_rows(household: CellarFile) -> None:
+    """The real process, in its first scan."""
+    household.smtp(CLOSED_PORT)
+    killed(household)
+    with daemon({"DATABASE_URL": f"sqlite:///{household.path}"}) as running:
+        household.wait_for("SELECT 1 FROM email_log WHERE recipient_email = 'zoe@example.org'")
+        assert running.stop()[0] == 0
+    assert [row[1] for row in household.rows(ROWS)] == ["failed", "failed"]
