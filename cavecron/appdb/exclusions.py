@@ -4,9 +4,10 @@ Pure: it takes the application's users as rows, and decides nothing about who ha
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cavecron.config.parsing import QUOTES
 from cavecron.report.columns import text
 from cavecron.text import nearest, plain
 
@@ -45,7 +46,7 @@ def read_exclusions(names: Sequence[str], users: Sequence[tuple[object, ...]]) -
             excluded.add(user[0])
     return Exclusions(
         users=frozenset(excluded),
-        warnings=tuple(_unknown(unknown, [text(user[1]) for user in users])),
+        warnings=tuple(_unknown(unknown, {text(user[1]): user[0] for user in reversed(users)})),
         notices=tuple(
             f"{_VARIABLE} : {plain(name, 80)!r} est un sous-compte, sans rapport de toute façon"
             for name in needless[:_MOST_TOLD]
@@ -58,10 +59,19 @@ def _comparable(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
 
-def _unknown(names: Sequence[str], usernames: Sequence[str]) -> Iterator[str]:
+def _unknown(names: Sequence[str], ids: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sentence for each name that is none of those that have `ids`."""
     for name in names[:_MOST_TOLD]:
-        meant = nearest(name, usernames)
-        hint = f" (vouliez-vous dire {plain(meant, 80)!r} ?)" if meant else ""
+        meant = nearest(name, ids)
+        hint = f" (vouliez-vous dire {_how_to_write(meant, ids)} ?)" if meant else ""
         yield f"{_VARIABLE} : utilisateur inconnu {plain(name, 80)!r}{hint}"
     if len(names) > _MOST_TOLD:
         yield f"{_VARIABLE} : et {len(names) - _MOST_TOLD} autres utilisateurs inconnus"
+
+
+def _how_to_write(name: str, ids: Mapping[str, object]) -> str:
+    """Return a user's name as the variable takes it, and the id where it cannot be written there."""
+    shown = plain(name, 80)
+    if _comparable(shown) == _comparable(name) and "," not in name and not name.startswith(QUOTES):
+        return repr(shown)
+    return f"{shown!r}, à désigner par son numéro {ids[name]}"

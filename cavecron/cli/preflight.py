@@ -74,6 +74,7 @@ def _checks(
     if not readable.ok:
         for subject in ("Écriture", "Tables", "Disque", "Clé", "Envoi", "Destinataires"):
             yield _skipped(subject, "la base n'a pu être lue")
+        yield from _no_trial(send_to)
         return
     yield _checked("Écriture", lambda: _writable(database))
     complete = _checked("Tables", lambda: _complete(database))
@@ -82,6 +83,7 @@ def _checks(
     if not complete.ok:
         for subject in ("Clé", "Envoi", "Destinataires"):
             yield _skipped(subject, "les tables ne sont pas là")
+        yield from _no_trial(send_to)
         return
     yield from _mail(settings, database, clock, send_to)
     yield _checked("Destinataires", lambda: _recipients(database, settings, clock))
@@ -98,6 +100,12 @@ def _checked(subject: str, check: Callable[[], str]) -> CheckResult:
 
 def _skipped(subject: str, why: str) -> CheckResult:
     return CheckResult(subject=subject, ok=None, message=f"pas vérifié : {why}")
+
+
+def _no_trial(send_to: str | None) -> Iterator[CheckResult]:
+    """Say of a test message that was asked for that it was not sent; the reason stands above."""
+    if send_to is not None:
+        yield CheckResult(subject="Essai", ok=None, message="pas envoyé")
 
 
 def _configuration(settings: Settings) -> CheckResult:

@@ -22,7 +22,8 @@ _BOOLEANS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-_QUOTES = ('"', "'", "«", "“", "‘")
+#: How a value begins that is in quotes, which would be part of it.
+QUOTES = ('"', "'", "«", "“", "‘")
 #: The byte order mark, and how a Python reads it whose environment is not UTF-8.
 BYTE_ORDER_MARKS = ("\ufeff", "\udcef\udcbb\udcbf")
 
@@ -124,7 +125,7 @@ def _malformation(text: str) -> str:
     """Return what a file or an editor has put around a value by mistake, '' for nothing."""
     if text.startswith(BYTE_ORDER_MARKS):
         return "sans marque d'ordre des octets (BOM) : enregistrer le fichier en UTF-8 sans BOM"
-    if text.startswith(_QUOTES):
+    if text.startswith(QUOTES):
         return "sans guillemets : ils feraient partie de la valeur ; écrire NOM=valeur"
     if "\r" in text:
         return "sans retour chariot (CR) : enregistrer le fichier avec des fins de ligne Unix (LF)"

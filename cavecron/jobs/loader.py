@@ -106,11 +106,7 @@ def _declared(source: str) -> list[Job] | str:
     """Return the jobs of one source, or what is wrong with it."""
     try:
         module = _imported(source)
-    except (
-        Exception,
-        SystemExit,
-        KeyboardInterrupt,
-    ) as error:  # whatever somebody's file does when it is run
+    except (Exception, SystemExit) as error:  # whatever somebody's file does when it is run, but for Ctrl-C
         return f"{_blame(source, error)} : {_message(error)}"
     jobs = [value for value in vars(module).values() if isinstance(value, Job) and value not in BUILT_IN_JOBS]
     unique = list({id(job): job for job in jobs}.values())

@@ -147,5 +147,6 @@ def test_ctrl_c_while_modules_load_is_no_traceback(cellar: CellarFile) -> None:
     ) as running:
         running.wait_for("je charge")
         code, _seconds = running.stop(signal.SIGINT)
-    assert code in (2, 130)
+    assert code == 130
+    assert running.lines[-1] == "cavecron : interrompu"
     assert not [line for line in running.lines if "Traceback" in line]

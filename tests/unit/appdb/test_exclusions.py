@@ -55,6 +55,22 @@ def test_a_name_that_is_nobodys_is_told_with_the_nearest(name: str, warning: str
     assert (list(found.users), *found.warnings) == ([], _PREFIX + warning)
 
 
+@pytest.mark.parametrize(
+    ("name", "user", "hint"),
+    [
+        pytest.param("Dupont", "Dupont, Marie", "'Dupont, Marie', à désigner par son numéro 12", id="comma"),
+        pytest.param("Jean Noel", "Jean  Noel", "'Jean Noel', à désigner par son numéro 12", id="blanks"),
+        pytest.param("zoe", '"zoe"', "'\"zoe\"', à désigner par son numéro 12", id="quotes"),
+    ],
+)
+def test_a_name_that_the_variable_cannot_hold_is_told_by_its_id(name: str, user: str, hint: str) -> None:
+    """To write it as it is shown would bring the same warning again; the id excludes."""
+    users = [(12, user, "x@example.org", None)]
+    (warning,) = read_exclusions((name,), users).warnings
+    assert warning.endswith(f"(vouliez-vous dire {hint} ?)")
+    assert read_exclusions(("12",), users).users == {12}
+
+
 def test_a_sub_account_is_harmless() -> None:
     """It gets no report of its own anyway; its parent still does."""
     found = read_exclusions(("lucas",), USERS)

@@ -158,6 +158,17 @@ def test_the_test_message_goes_to_the_outbox_too(ready: CellarFile) -> None:
     assert "To: moi@example.org" in letter.read_text().splitlines()
 
 
+@pytest.mark.parametrize("path", ["absente.db", "vide.db"], ids=["no database", "no tables"])
+def test_a_test_message_that_is_not_sent_is_told(
+    ready: CellarFile, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    """Whoever waits for it reads that it will not come."""
+    ready.path.with_name("vide.db").touch()
+    environ = {"DATABASE_URL": f"sqlite:///{ready.path.with_name(path)}"}
+    assert cli.main(["check", "--send-to", "moi@example.org"], environ) == 1
+    assert capsys.readouterr().out.endswith("– Essai : pas envoyé\n")
+
+
 def test_an_address_that_is_none_is_refused_for_the_outbox_too(
     ready: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:

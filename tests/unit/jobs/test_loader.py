@@ -79,7 +79,6 @@ def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
         pytest.param("import os\n\n1 / 0", "mine.py, ligne 3 : division by zero", id="raises"),
         pytest.param("import absent_module", "ligne 1 : No module named 'absent_module'", id="import"),
         pytest.param("raise SystemExit(3)", "mine.py, ligne 1 : 3 (SystemExit)", id="SystemExit"),
-        pytest.param("raise KeyboardInterrupt", "mine.py, ligne 1 : KeyboardInterrupt", id="Ctrl-C"),
         pytest.param("x = 1", "mine.py : aucun job n'y est déclaré", id="no job"),
         pytest.param(
             "from cavecron import job\n\n@job('x')\ndef x(): pass",
