@@ -102,14 +102,18 @@ def test_compose_and_the_image_check_health_alike() -> None:
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
 def test_compose_is_understood_by_compose(tmp_path: Path) -> None:
-    """Every key is one that Compose knows; the application's key arrives, and its user is the default."""
+    """Every key is one that Compose knows; the application's key arrives, and its user is the default.
+
+    It does not matter what the folder is called.
+    """
+    folder = tmp_path / "cave à vin 100% $USER"
+    (folder / "data").mkdir(parents=True)
     for name in ("compose.yaml", "cavecron.env"):
-        shutil.copy(_EXAMPLES / name, tmp_path)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/.env").write_text("SMTP_ENCRYPTION_KEY=key-of-the-application\n", encoding="utf-8")
+        shutil.copy(_EXAMPLES / name, folder)
+    (folder / "data/.env").write_text("SMTP_ENCRYPTION_KEY=key-of-the-application\n", encoding="utf-8")
     done = subprocess.run(
         ["docker-compose", "-f", "compose.yaml", "config"],
-        cwd=tmp_path, check=False, capture_output=True, text=True,
+        cwd=folder, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     service = yaml.safe_load(done.stdout)["services"]["cavecron"]

@@ -1,0 +1,30 @@
+"""Where exported definitions point to."""
+
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from tests.support.commands import cavecron
+
+
+def test_each_path_is_written_from_the_root(tmp_path: Path) -> None:
+    """An engine starts cavecron in a folder of its own."""
+    (tmp_path / "clé").write_text(Fernet.generate_key().decode())
+    (tmp_path / "mine.py").write_text("from cavecron import job\n\n\n@job('mine')\ndef mine(run): ...\n")
+    result = cavecron(
+        "export", "systemd",
+        cwd=tmp_path,
+        DATABASE_URL="sqlite:///data/wine.db",
+        CAVECRON_MAIL="maildir:courrier",
+        CAVECRON_JOBS="mine.py",
+        SMTP_ENCRYPTION_KEY_FILE="clé",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    for line in (
+        f'Environment="DATABASE_URL=sqlite:///{tmp_path}/data/wine.db"',
+        f'Environment="CAVECRON_MAIL=maildir:{tmp_path}/courrier"',
+        f'Environment="CAVECRON_JOBS={tmp_path}/mine.py"',
+        f"LoadCredential=SMTP_ENCRYPTION_KEY:{tmp_path}/clé",
+        f'ReadWritePaths="{tmp_path}/data" "-{tmp_path}/courrier"',
+    ):
+        assert f"{line}\n" in result.out
