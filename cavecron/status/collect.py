@@ -16,7 +16,7 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.backup import is_backup_overdue, newest_backup
 from cavecron.jobs.builtin import BACKUP
-from cavecron.jobs.job import Job
+from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.history import overdue
 from cavecron.ledger.models import State
 from cavecron.ledger.records import Delivery, JobRecord
@@ -66,9 +66,13 @@ EVERYTHING = Scope(coming=20, runs=60, undelivered=200, calendar=True)
 
 
 def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Scope = EVERYTHING) -> Facts:
-    """Return how things stand at `now` (aware); what cannot be read is told in the facts."""
+    """Return how things stand at `now` (aware); what cannot be read is told in the facts.
+
+    A job that is off until somebody asks for it is there only if somebody did, or has run it by hand.
+    """
     database = Database(settings.database, busy_timeout=_PATIENCE)
     ledger = Ledger(database=database)
+    expected = expected_jobs(jobs, settings)
     trouble: str | None = None
     late: tuple[str, ...] = ()
     scheduler = SchedulerFacts(state="never")
@@ -87,7 +91,12 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
         now=now,
         database=str(settings.database),
         scheduler=scheduler,
-        jobs=tuple(records.get(job.name) or _planned(job, settings, now, scope) for job in jobs),
+        jobs=tuple(
+            facts
+            for job in jobs
+            if (facts := records.get(job.name) or _planned(job, settings, now, scope)).last_run
+            or job in expected
+        ),
         trouble=trouble,
         overdue=late,
         backup=_backup(settings, now),

@@ -23,9 +23,12 @@ def write_files(folder: Path, settings: Settings, jobs: Sequence[Job], *, now: d
 
     """
     facts = collect(settings, jobs, now=now)
+    problems = []
     for name, text in ((_PAGE, page(facts)), (_METRICS, metrics(facts))):
         path = folder / name
         try:
             write_file(path, text.encode("utf-8", "replace"), mode=PUBLIC)
         except OSError as error:
-            raise CavecronError(f"{path} n'a pu être écrit ({reason(error)})") from error
+            problems.append(f"{path} n'a pu être écrit ({reason(error)})")
+    if problems:
+        raise CavecronError(" ; ".join(problems))

@@ -66,6 +66,10 @@ def screen(facts: Facts, signs: Signs) -> Iterator[str]:
         yield ""
         width = min(_LONGEST_NAME, max(len(job.name) for job in facts.jobs))
         yield from (_row(job, facts, signs, width) for job in facts.jobs)
+    if facts.backup is not None:
+        yield ""
+        age = distance(-facts.backup.age)
+        yield f"Dernière copie de la base : {_local(facts.backup.made, facts)}, {age}"
     if any(job.recent or job.last_run for job in facts.jobs):
         yield ""
         yield signs.legend

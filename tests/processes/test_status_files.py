@@ -12,33 +12,33 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cavecron.errors import CavecronError
+from cavecron.jobs.loader import load
+from cavecron.ledger.catch_up import register_jobs
+from cavecron.ledger.store import Ledger
 from cavecron.status.files import write_files
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import unprivileged
 from tests.support.daemons import daemon
-from tests.support.ledgers import HOUR
+from tests.support.ledgers import HOUR, MINUTE
 from tests.support.status_ledger import SUCCEEDED, PastReports, loaded
 
 JOB = """
 from cavecron import job
 
-@job("soon", title="bientôt", cron="* * * * *")
+@job("soon", title="bientôt", cron="0 7 * * *")
 def soon(run):
     return "fait"
 """
 
 
 def variables(cellar: CellarFile, folder: Path, **more: str) -> dict[str, str]:
-    """Return those of a scheduler with a job of every minute."""
+    """Return those of a scheduler with a daily job, whose slot NOW is made up for right after its start."""
     jobs = cellar.path.with_name("soon.py")
     jobs.write_text(JOB, encoding="utf-8")
-    return {
-        "DATABASE_URL": f"sqlite:///{cellar.path}",
-        "CAVECRON_JOBS": str(jobs),
-        "CAVECRON_STATUS_DIR": str(folder),
-        "TZ": "UTC",
-        **more,
-    }
+    usual = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": str(jobs), "TZ": "UTC"}
+    settings, _jobs = load(usual)
+    register_jobs(Ledger(database=cellar.database), settings.schedules, NOW - HOUR)
+    return {**usual, "CAVECRON_STATUS_DIR": str(folder), **more}
 
 
 def metric(folder: Path, name: str, **labels: str) -> float | None:
@@ -66,17 +66,15 @@ def test_a_run_is_in_the_file_as_soon_as_it_has_ended(cellar: CellarFile, tmp_pa
     """It is there from the start on; at the stop the scheduler says that it is gone."""
     folder = tmp_path / "status"
     folder.mkdir()
-    with daemon(variables(cellar, folder), at=NOW.replace(second=57)) as running:
+    with daemon(variables(cellar, folder), at=NOW + MINUTE) as running:
         wait_for(folder, "cavecron_scheduler_up", 1, {})
         wait_for(folder, "cavecron_slots", 1, {"job": "soon", "state": "succeeded"})
-        coming = metric(folder, "cavecron_next_slot_timestamp_seconds", job="soon")
-        assert coming
-        assert coming > NOW.timestamp() + 60
+        assert metric(folder, "cavecron_next_slot_timestamp_seconds", job="soon") == NOW.timestamp() + 86400
         assert running.stop()[0] == 0
     assert metric(folder, "cavecron_scheduler_up") == 0
     assert sorted(os.listdir(folder)) == ["cavecron.prom", "status.html"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
-    assert "Planificateur arrêté" in (folder / "status.html").read_text(encoding="utf-8")
+    assert "planificateur est arrêté" in (folder / "status.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="permissions of root")
@@ -86,7 +84,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning_once(cellar: CellarFile, t
     folder.mkdir(mode=0o555)
     prefix = unprivileged()
     tmp_path.chmod(0o755)
-    with daemon(variables(cellar, folder), at=NOW.replace(second=57), prefix=prefix) as running:
+    with daemon(variables(cellar, folder), at=NOW + MINUTE, prefix=prefix) as running:
         running.wait_for("CAVECRON_STATUS_DIR")
         running.wait_for("Job soon exécuté avec succès")
         assert running.stop()[0] == 0
