@@ -114,6 +114,7 @@ th,td{padding-right:10px}
 body{background:none;font-size:12px}
 header,main,footer{max-width:none;padding-left:0;padding-right:0}
 section{border-radius:0}
+table,code,.badge,.legend,.soft,caption,thead th{font-size:11px}
 h2,h3,caption{break-after:avoid}
 tr,.months li,.day,.charts>div{break-inside:avoid}
 svg,.verdict{print-color-adjust:exact;-webkit-print-color-adjust:exact}

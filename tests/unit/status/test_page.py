@@ -1,12 +1,16 @@
 """The page of `cavecron status --html`: valid and harmless whatever is in the facts, and complete."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from cavecron.jobs.loader import load
 from cavecron.status.facts import Facts, Need
+from cavecron.status.files import write_files
 from cavecron.status.html import page
 from cavecron.status.style import DARK, LIGHT
+from tests.support.app_database import CellarFile
 from tests.support.pages import contrast
 from tests.support.status_facts import HOSTILE, NOW, hostile_facts, job_facts, quiet_facts, rich_facts
 from tests.support.web_pages import flaws, read, rows, text_of
@@ -133,6 +137,15 @@ def test_the_same_facts_make_the_same_page() -> None:
     """A file that is written anew has changed only where something happened."""
     assert page(FEW) == page(rich_facts(2))
     assert f"{NOW:%Y}" in page(FEW)
+
+
+def test_the_scheduler_writes_the_page_beside_the_metrics(cellar: CellarFile, tmp_path: Path) -> None:
+    """For a web server, whatever it sends: names of nobody, and for everybody to read."""
+    settings, jobs = load({"DATABASE_URL": f"sqlite:///{cellar.path}"})
+    write_files(tmp_path, settings, jobs, now=NOW)
+    file = tmp_path / "status.html"
+    assert not flaws(file.read_text(encoding="utf-8"))
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("colours", [pytest.param(LIGHT, id="light"), pytest.param(DARK, id="dark")])
