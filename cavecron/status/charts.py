@@ -129,9 +129,15 @@ def bars(chart: BarChart) -> str:
         f'<text x="0" y="11" aria-hidden="true">{safe(chart.top)}</text>'
         f'<line class="axis" x1="0" x2="100%" y1="16" y2="16"/>{drawn}'
         f'<line class="axis" x1="0" x2="100%" y1="{_FOOT}" y2="{_FOOT}"/></svg>\n'
-        f'<div class="ends" aria-hidden="true"><span>{safe(chart.first)}</span>'
-        f"<span>{safe(chart.last)}</span></div>\n"
+        f'<div class="ends" aria-hidden="true">{_ends(chart)}</div>\n'
     )
+
+
+def _ends(chart: BarChart) -> str:
+    """Return what stands below the first and the last bar; both at the left where the bars end there."""
+    if len(chart.bars) < _LEAST:
+        return f"<span>{safe(chart.first)} → {safe(chart.last)}</span>"
+    return f"<span>{safe(chart.first)}</span><span>{safe(chart.last)}</span>"
 
 
 def _bar(bar: Bar, left: float, step: float, most: float) -> str:

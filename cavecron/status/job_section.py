@@ -92,7 +92,7 @@ def _coming(job: JobFacts, facts: Facts) -> str:
         rows.append((*row, note) if noted else row)
     columns = ("Créneau", "Dans", *(("Changement d’heure",) if noted else ()))
     return "<h3>Créneaux à venir</h3>\n" + table(
-        Table(caption=f"Fuseau {facts.zone.key}", columns=columns, rows=rows)
+        Table(caption=f"Fuseau {facts.zone.key}", columns=columns, rows=rows, stacked=noted)
     )
 
 

@@ -10,17 +10,23 @@ from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, folded, safe, table
 from cavecron.status.words import short_moment, span
 
+#: One or two runs are no picture.
+_FEWEST = 3
+
 
 def run_charts(series: Sequence[RunFacts], zone: ZoneInfo) -> str:
     """Return the charts of runs that have ended, oldest first, and the same in a table."""
     runs = [run for run in series if run.duration is not None]
-    charts = [("Durée", _durations(runs, zone))] if runs else []
-    if any(run.mails.total for run in series):
+    charts = [("Durée", _durations(runs, zone))] if len(runs) >= _FEWEST else []
+    if len(series) >= _FEWEST and any(run.mails.total for run in series):
         charts.append(("Mails", _mail_bars(series, zone)))
     drawn = "".join(f"<div><h3>{title} par exécution</h3>\n{bars(chart)}</div>\n" for title, chart in charts)
-    return f'<div class="charts">\n{drawn}</div>\n' + folded(
-        f"Les {len(series)} dernières exécutions en tableau", _runs_table(series, zone)
+    number = len(series)
+    title = (
+        f"Les {number} dernières exécutions en tableau" if number > 1 else "La dernière exécution en tableau"
     )
+    pictures = f'<div class="charts">\n{drawn}</div>\n' if drawn else ""
+    return pictures + folded(title, _runs_table(series, zone))
 
 
 def _durations(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:

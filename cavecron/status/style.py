@@ -51,14 +51,16 @@ margin:16px 0}
 .swatch{width:28px;height:15px;vertical-align:-2px}
 .drawings{position:absolute;width:0;height:0}
 .sign{fill:none;stroke:var(--sign);stroke-width:1.9;stroke-linecap:round;stroke-linejoin:round}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:10px 0 0}
+dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:4px 16px;margin:10px 0 0}
 dt{color:var(--soft)}
 dd{margin:0}
 table{min-width:min(100%,560px);border-collapse:collapse;margin:12px 0 0;font-size:15px;line-height:1.4}
 caption{text-align:left;color:var(--soft);font-size:14px;padding:0 0 4px}
 th,td{text-align:left;vertical-align:top;padding:6px 14px 6px 0;border-top:1px solid var(--line);
 overflow-wrap:break-word}
-th:last-child,td:last-child{padding-right:0;overflow-wrap:anywhere}
+th:last-child,td:last-child{padding-right:0}
+.stacked th,.stacked td{overflow-wrap:anywhere;min-width:9em}
+.stacked tbody th{min-width:11em}
 thead th{color:var(--soft);font-weight:600;font-size:14px;border-top:0}
 tbody th{font-weight:600}
 details{margin:12px 0 0}
@@ -78,7 +80,7 @@ svg text{fill:var(--soft);font-size:12px}
 .bars .down{fill:url(#hatch-down)}
 .bars .ground{fill:var(--card)}
 .ends{display:flex;justify-content:space-between;font-size:13px;color:var(--soft)}
-.day{display:grid;grid-template-columns:150px 1fr;gap:0 12px;align-items:center;padding:8px 0;
+.day{display:grid;grid-template-columns:150px minmax(0,1fr);gap:0 12px;align-items:center;padding:8px 0;
 border-top:1px solid var(--line)}
 .day h3{margin:0;font:600 15px/22px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif}
 .day .soft{display:block;font-size:13px;line-height:18px;font-weight:400}
@@ -98,14 +100,15 @@ border-top:1px solid var(--line)}
 section{padding:14px 14px 16px}
 h1{font-size:24px}
 .verdict h2{font-size:20px}
-dl{grid-template-columns:1fr;gap:0}
+dl{grid-template-columns:minmax(0,1fr);gap:0}
 dd{margin:0 0 6px}
-.day{grid-template-columns:1fr}
+.day{grid-template-columns:minmax(0,1fr)}
 table{font-size:14px}
 th,td{padding-right:10px}
 .months{gap:12px 8px}
 .months li,.months svg{width:98px}
 .stacked tbody,.stacked tr,.stacked td,.stacked tbody th{display:block}
+.stacked thead th,.stacked tbody th,.stacked td{min-width:0}
 .stacked thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .stacked tr{border-top:1px solid var(--line);padding:8px 0}
 .stacked td,.stacked tbody th{border:0;padding:0}

@@ -114,6 +114,15 @@ def test_a_clock_change_marks_its_slot() -> None:
     ]
 
 
+@pytest.mark.parametrize(("number", "pictures"), [(1, 0), (2, 0), (3, 2), (60, 2)])
+def test_a_picture_needs_a_few_runs(number: int, pictures: int) -> None:
+    """Of one run there is a table only."""
+    job = job_facts("weekly_reports", "0 8 * * mon", mails=40)
+    html = page(replace(quiet_facts(), jobs=(replace(job, series=job.series[-number:]),)))
+    assert len([svg for svg in read(html).iter("svg") if svg.get("class") == "bars"]) == pictures
+    assert len([row for row in rows(html) if " remis" in row[-1]]) == number
+
+
 def test_who_got_no_mail_is_told_with_the_reason() -> None:
     """And how many more there are."""
     told = rows(page(FEW))
