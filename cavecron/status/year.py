@@ -43,9 +43,14 @@ def _day_words(day: CalendarDay, zone: ZoneInfo) -> str:
 
 
 def _counts(counts: Mapping[State, int]) -> str:
+    """Return what became of the slots of a day; of a single one without a number."""
     if sum(counts.values()) == 1:
         return next(mark_of(state).one for state, number in counts.items() if number)
-    return ", ".join(mark_of(state).count(counts[state]) for state in _STATES if counts.get(state))
+    return ", ".join(_counted(counts))
+
+
+def _counted(counts: Mapping[State, int]) -> list[str]:
+    return [mark_of(state).count(counts[state]) for state in _STATES if counts.get(state)]
 
 
 _STATES: Sequence[State] = ("succeeded", "failed", "interrupted", "missed", "running")
@@ -58,13 +63,11 @@ def _months_table(content: Calendar) -> str:
         counts = months.setdefault((day.day.year, day.day.month), dict.fromkeys(_STATES, 0))
         for state, number in day.counts.items():
             counts[state] += number
-    states = [state for state in _STATES if any(counts[state] for counts in months.values())]
     rows = [
-        (f"{french.MONTHS[month - 1]} {year}", *(str(counts[state]) for state in states))
+        (f"{french.MONTHS[month - 1]} {year}", ", ".join(_counted(counts)))
         for (year, month), counts in months.items()
     ]
-    columns = ("Mois", *(mark_of(state).several.capitalize() for state in states))
-    return table(Table(caption="Créneaux par mois", columns=columns, rows=rows))
+    return table(Table(caption="Créneaux par mois", columns=("Mois", "Créneaux"), rows=rows))
 
 
 def _bad_days_table(content: Calendar, zone: ZoneInfo) -> str:

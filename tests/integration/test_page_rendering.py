@@ -43,7 +43,7 @@ _MEASURES = """page => {
 @cache
 def pages(name: str) -> str:
     """Return one of the pages that are looked at."""
-    return page(rich_facts(2) if name == "status" else hostile_facts("W" * 10_000))
+    return page(rich_facts(1) if name == "status" else hostile_facts("W" * 10_000))
 
 
 def simulated(folder: Path) -> str:

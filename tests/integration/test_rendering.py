@@ -1,46 +1,33 @@
 """The mail in a real browser: nothing sticks out on a telephone, and bars are as long as they should be."""
 
-import html
-import json
-import re
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from cavecron.report.model import WeeklyReport
+from tests.support.browser import CHROMIUM, ask
 from tests.support.report_factories import a_report, a_report_of_all_urgencies, an_empty_report, html_of
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to show the mail in"),
 ]
 TELEPHONE, DESKTOP, PAGE = 375, 800, 600
 
-#: The mail in a frame as wide as the screen, for Chromium's own window is never narrower than 500 pixels;
-#: and so high that no scroll bar takes some of its width.
-_SCREEN = """<!DOCTYPE html><title>x</title><body style="margin:0">
-<iframe id="screen" style="border:0;width:{width}px;height:20000px" srcdoc="{mail}"></iframe>
-<pre id="found"></pre>
-<script>
-window.onload = () => {{
-    const page = document.getElementById("screen").contentDocument;
+_MEASURES = """page => {
     const box = element => element.getBoundingClientRect();
     const bars = [...page.querySelectorAll("td.calm, td.urgent:not(.left)")];
     const sheet = page.querySelector(".page");
-    document.getElementById("found").textContent = JSON.stringify({{
+    return {
         width: page.documentElement.scrollWidth,
         furthest: Math.max(...[...page.querySelectorAll("body *")].map(element => box(element).right)),
         sheet: [box(sheet).left, box(sheet).right],
         bars: bars.map(bar => 100 * box(bar).width / box(bar.closest("table")).width),
         heights: bars.map(bar => box(bar).height),
         ground: page.defaultView.getComputedStyle(sheet).backgroundColor,
-    }});
-}};
-</script></body>"""
+    };
+}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +44,7 @@ class Seen:
 
 def seen(report: WeeklyReport, folder: Path, width: int, *, dark: bool = False) -> Seen:
     """Show a report on a screen of `width` pixels."""
-    mail = html.escape(html_of(report))
-    screen = folder / "screen.html"
-    screen.write_text(_SCREEN.format(width=width, mail=mail), encoding="utf-8")
-    command = [
-        *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=2000"),
-        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-        *("--dump-dom", screen.as_uri()),
-    ]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
-    found = re.search(r'<pre id="found">(.+?)</pre>', done.stdout)
-    assert found, done.stderr
-    return Seen(**json.loads(html.unescape(found[1])))
+    return Seen(**ask(html_of(report), _MEASURES, folder, width=width, dark=dark))
 
 
 def huge() -> WeeklyReport:

@@ -13,7 +13,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 #: A frame, for Chromium's own window is never narrower than 500 pixels; and so high that no scroll bar takes
 #: some of its width.
 _SCREEN = """<!DOCTYPE html><meta charset="utf-8"><title>x</title><body style="margin:0">
-<iframe id="screen" style="border:0;width:{width}px;height:20000px" srcdoc="{page}"></iframe>
+<iframe id="screen" style="border:0;width:{width}px;height:60000px" srcdoc="{page}"></iframe>
 <pre id="answer"></pre>
 <script>
 window.onload = async () => {{
@@ -35,7 +35,7 @@ def ask(page: str, script: str, folder: Path, *, width: int, dark: bool = False)
         f"--blink-settings=preferredColorScheme={0 if dark else 1}",
         *("--dump-dom", screen.as_uri()),
     ]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=90, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=240, check=True)
     answer = re.search(r'<pre id="answer">(.+?)</pre>', done.stdout, re.DOTALL)
     assert answer, done.stderr
     return json.loads(html.unescape(answer[1]))
