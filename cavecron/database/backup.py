@@ -19,8 +19,9 @@ from typing import Any
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, TemporaryError
 from cavecron.french import duration
+from cavecron.text import plain
 
-#: Seconds that a step aims at: who waits for it tries again after 1, 2, 5, 10, 15 and 20 ms (SQLite's own
+#: Seconds that a step may take: who waits for it tries again after 1, 2, 5, 10, 15 and 20 ms (SQLite's own
 #: busy handler), and gets in 33 ms after he asked at the latest.
 STEP_SECONDS = 0.025
 #: What the first step copies before anything is known of the speed, and the least of any step, in bytes.
@@ -178,10 +179,10 @@ class OnlineCopy:
         copied = min(self._pages, total)
         if restarted:
             self._restarts += 1
-            self._resize(copied, seconds)
+            self._resize(copied, seconds, total)
             raise _NewPassError
         if remaining and seconds > 2 * STEP_SECONDS and self._pages > self._least_pages:
-            self._resize(copied, seconds)
+            self._resize(copied, seconds, total)
             raise _NewPassError
         self._flush(copied)
         self._step_began = self.monotonic()
@@ -190,10 +191,14 @@ class OnlineCopy:
     def _least_pages(self) -> int:
         return max(1, _LEAST_STEP // self._page_size)
 
-    def _resize(self, copied: int, seconds: float) -> None:
-        """Have a step take STEP_SECONDS, by the speed of the last one: a small file then fits into one."""
-        pages = int(copied * STEP_SECONDS / max(seconds, 1e-6))
-        self._pages = max(self._least_pages, pages)
+    def _resize(self, copied: int, seconds: float, total: int) -> None:
+        """Have a step take STEP_SECONDS at most, by the speed of the last one; copy a small file in one.
+
+        A large one gains nothing by large steps, and on a busy machine they last far longer.
+        """
+        fitting = int(copied * STEP_SECONDS / max(seconds, 1e-6))
+        first = max(1, _FIRST_STEP // self._page_size)
+        self._pages = total if total <= fitting else max(self._least_pages, min(first, fitting))
 
     def _flush(self, pages: int) -> None:
         self._unflushed += pages * self._page_size
@@ -266,7 +271,7 @@ def require_sound(path: Path, check: Callable[[], None]) -> None:
             raise DamagedCopyError(f"{path} n'est pas une base SQLite") from error
         problems = [str(error)]
     if problems != ["ok"]:
-        raise DamagedCopyError(f"{path} est abîmée : {' ; '.join(problems)[:300]}")
+        raise DamagedCopyError(f"{path} est abîmée : {plain(' ; '.join(problems))}")
 
 
 def connect_frozen(path: Path) -> sqlite3.Connection:

@@ -1,12 +1,9 @@
 """`cavecron restore`: what would be lost is told, the old state comes back, and no mail goes out twice."""
 
-import os
 import re
 import sqlite3
 import stat
-from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,52 +17,11 @@ from cavecron.ledger.history import history
 from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
-from tests.support.commands import Result
-from tests.support.in_process import command, live_command
+from tests.support.house import HOUR, MINUTE, House
+from tests.support.in_process import command
 from tests.support.killed_calls import killed_at, restore
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 REPORTS = "weekly_reports"
-
-
-class House:
-    """An application's file with two users who get reports, and what cavecron does with it."""
-
-    def __init__(self, cellar: CellarFile) -> None:
-        self.cellar = cellar
-        self.folder = cellar.path.with_name("backups")
-        self.outbox = cellar.path.with_name("outbox")
-        for name in ("marie", "paul"):
-            user = cellar.user(name)
-            cellar.wine(user, cellar.cellar(user))
-
-    def variables(self, **more: str) -> dict[str, str]:
-        """Return the environment."""
-        url = f"sqlite:///{self.cellar.path}"
-        return {"DATABASE_URL": url, "CAVECRON_MAIL": f"maildir:{self.outbox}", **more}
-
-    def run(self, *arguments: str, at: datetime = NOW) -> Result:
-        """Run a command at an instant (aware)."""
-        return live_command(*arguments, at=at, **self.variables())
-
-    def backup(self, at: datetime) -> Path:
-        """Make a backup; return its path."""
-        assert self.run("run", "backup", at=at).code == 0
-        return max(self.folder.iterdir())
-
-    def restore(self, copy: Path, *options: str, at: datetime = NOW) -> Result:
-        """Restore a backup, or ask what that would mean."""
-        return self.run("restore", str(copy), *options, at=at)
-
-    @property
-    def mails(self) -> int:
-        """Return how many mails have gone out."""
-        return len(list((self.outbox / "new").iterdir())) if self.outbox.exists() else 0
-
-    def names(self) -> list[object]:
-        """Return the wines in the file that is there now."""
-        with closing(sqlite3.connect(self.cellar.path)) as connection:
-            return [name for (name,) in connection.execute("SELECT name FROM wine ORDER BY id")]
 
 
 @pytest.fixture
@@ -228,61 +184,6 @@ def test_a_damaged_file_is_kept_as_it_is_beside(house: House) -> None:
     assert Path(kept).read_bytes() == b"garbage" * 1_000
     assert house.cellar.path.stat().st_ino == inode
     assert house.names() == ["Margaux", "Margaux"]
-
-
-def foreign(house: House) -> Path:
-    """Return a database of somebody else."""
-    path = house.cellar.path.with_name("other.sqlite")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE t (x)")
-    return path
-
-
-def torn(house: House) -> Path:
-    """Return a backup of which the end is missing."""
-    path = house.backup(NOW - HOUR)
-    os.truncate(path, path.stat().st_size // 2)
-    return path
-
-
-def raw(house: House) -> Path:
-    """Return a raw copy of an open file, with its journal."""
-    path = house.cellar.path.with_name("raw.db")
-    path.write_bytes(house.cellar.path.read_bytes())
-    path.with_name("raw.db-journal").write_bytes(b"journal")
-    return path
-
-
-def empty(house: House) -> Path:
-    """Return an empty file."""
-    path = house.cellar.path.with_name("empty.sqlite")
-    path.touch()
-    return path
-
-
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        (lambda house: house.cellar.path.with_name("none.sqlite"), "il n'existe pas"),
-        (lambda house: house.cellar.path, "est la base elle-même"),
-        (lambda house: house.cellar.path.parent, "n'est pas un fichier"),
-        (empty, "est vide"),
-        (foreign, "n'est pas une base de Cave à Vin"),
-        (torn, "est abîmée"),
-        (raw, "copie brute d'une base ouverte"),
-        (lambda _house: Path(__file__), "n'est pas une base SQLite"),
-    ],
-    ids=["missing", "live", "folder", "empty", "foreign", "torn", "raw", "text"],
-)
-def test_what_is_no_backup_is_refused(house: House, source: Callable[[House], Path], words: str) -> None:
-    """Exit code 2, one sentence, and the database is untouched."""
-    path = source(house)
-    before = house.cellar.path.read_bytes()
-    result = house.restore(path, "--yes")
-    assert (result.code, result.out) == (2, "")
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
-    assert house.cellar.path.read_bytes() == before
 
 
 def test_a_file_that_others_do_not_let_go_of_is_told(house: House) -> None:
