@@ -49,7 +49,7 @@ def take_in_bases(engine: Engine) -> None:
 
 
 def take_in_foreign(engine: Engine, architecture: str, *, oldest: bool = False) -> None:
-    """Make another architecture's bases unless the store has them; with `oldest` the single file's too."""
+    """Make another architecture's bases if they are not there; with `oldest` the single file's too."""
     if not engine.has(_named(_FINAL, architecture)):
         _take_in_foreign(engine, architecture, bases.SUITE, _BUILD)
     if oldest and not engine.has(_named(_OLDEST, architecture)):
