@@ -23,7 +23,9 @@ NOT_NEEDED = {
     *(
         "cavecron.jobs.cleanup",
         "cavecron.jobs.weekly_reports",
-        "cavecron.mail",
+        "cavecron.mail.delivery",
+        "cavecron.mail.message",
+        "cavecron.mail.smtp.client",
         "cavecron.status",
         "cavecron.status.files",
         "cavecron.scheduler.notifications",
