@@ -1,0 +1,91 @@
+"""The pages in French are true: their commands are run, as README.md's are, and print what they show.
+
+Where a page calls Docker, a program of the same name stands in for the engine: it runs here, with the sandbox's
+/data, what the container of examples/compose.yaml would run. That file itself is tested in test_examples.py.
+"""
+
+import re
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cavecron.cli.arguments import parse
+from cavecron.config.settings import known_names
+from tests.support.commands import ROOT
+from tests.support.readme import blocks
+from tests.support.sandbox import Sandbox, sandbox_in
+from tests.support.shown_commands import problems_of
+
+PAGES = [ROOT / "examples" / name for name in ("LISEZMOI.md", "MIGRATION.md")]
+_ENGINE = """#!/bin/sh
+export DATABASE_URL='sqlite:///{data}/wine.db' SMTP_ENCRYPTION_KEY_FILE='{data}/smtp.key'
+case "$*" in
+    "compose run --rm cavecron "*) shift 4; exec cavecron "$@" ;;
+    "compose exec cavecron cavecron "*) shift 3; exec "$@" ;;
+    "compose up -d" | "compose logs cavecron" | "compose stop cavecron" | "compose start cavecron") ;;
+    *) echo "docker $*: unknown" >&2; exit 1 ;;
+esac
+"""
+#: A report of the application's own scheduler, on a Wednesday by UTC.
+_EARLIER_REPORT = (
+    "INSERT INTO email_log (recipient_email, subject, template_name, status, sent_at, created_at) VALUES"
+    " ('claire@example.org', 'Rapport', 'weekly_report', 'sent', :at, :at)"
+)
+
+
+@pytest.fixture(scope="module", params=PAGES, ids=lambda page: page.name)
+def page(request: pytest.FixtureRequest) -> Path:
+    """Return each of the pages."""
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """Return an empty folder, an engine, and a cellar in /data that the application has mailed a report from."""
+    with sandbox_in(tmp_path) as made:
+        docker = tmp_path / "bin" / "docker"
+        docker.write_text(_ENGINE.format(data=made.data), encoding="utf-8")
+        docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
+        with closing(sqlite3.connect(made.data / "wine.db", isolation_level=None)) as connection:
+            connection.execute(_EARLIER_REPORT, {"at": "2026-11-25 10:56:02.000000"})
+        yield made
+
+
+def test_the_commands_of_the_page_do_what_it_says(page: Path, sandbox: Sandbox) -> None:
+    """Each after those before it, as a person would who reads from top to bottom."""
+    problems = [
+        f"{page.name}:{block.line}\n{problem}"
+        for block in blocks(page.read_text(encoding="utf-8"))
+        if block.kind in ("sh", "console")
+        for problem in problems_of(block, sandbox)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_every_command_in_the_text_can_be_given(page: Path) -> None:
+    """The ones between backticks, with or without Docker before them."""
+    named = re.findall(r"`(?:docker compose \w+ (?:--rm )?cavecron )?cavecron ([a-z][^`]*)`", _text(page))
+    assert named
+    for command in named:
+        assert parse(command.split()).command
+
+
+def test_every_variable_and_every_link_is_there(page: Path) -> None:
+    """A variable that cavecron knows, and a file of this repository."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:SCHEDULER|CAVECRON|SMTP)_[A-Z_]+[A-Z]\b", text)) - {
+        "SMTP_ENCRYPTION_KEY_FILE"
+    }
+    assert named <= known_names()
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def _text(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
