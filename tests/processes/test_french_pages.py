@@ -1,7 +1,7 @@
 """The pages in French are true: their commands are run, as README.md's are, and print what they show.
 
-Where a page calls Docker, a program of the same name stands in for the engine: it runs here, with the sandbox's
-/data, what the container of examples/compose.yaml would run. That file itself is tested in test_examples.py.
+Where a page calls Docker, a program of the same name stands in for the engine: it runs here, on the sandbox's
+/data, what the container of examples/compose.yaml would run. That file is tested in test_examples.py.
 """
 
 import re
@@ -46,7 +46,7 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """Return an empty folder, an engine, and a cellar in /data that the application has mailed a report from."""
+    """Return an empty folder, an engine, and a cellar whose application has mailed a report."""
     with sandbox_in(tmp_path) as made:
         docker = tmp_path / "bin" / "docker"
         docker.write_text(_ENGINE.format(data=made.data), encoding="utf-8")
