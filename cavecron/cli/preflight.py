@@ -17,7 +17,7 @@ from cavecron.cli.backup_check import check_backups
 from cavecron.cli.migration import changed_hour
 from cavecron.cli.trial_mail import TrialMail
 from cavecron.clock import Clock
-from cavecron.config.settings import BUILT_IN, Settings
+from cavecron.config.settings import OFF_BY_DEFAULT, Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs import zone_files
@@ -114,8 +114,8 @@ def _configuration(settings: Settings) -> CheckResult:
     if warnings:
         return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
     where = f"le dossier {settings.maildir}" if settings.maildir else "le serveur SMTP de Cave à Vin"
-    wanted = {job.name for job in BUILT_IN if job.enabled}
-    disabled = [name for name, job in settings.jobs.items() if not job.enabled and name in wanted]
+    off_by_choice = settings.jobs.keys() - OFF_BY_DEFAULT
+    disabled = [name for name, job in settings.jobs.items() if not job.enabled and name in off_by_choice]
     off = f", désactivés : {', '.join(disabled)}" if disabled else ""
     message = f"fuseau {settings.zone.key}, mails vers {where}{off}"
     return CheckResult(subject="Configuration", ok=True, message=message)

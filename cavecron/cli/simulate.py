@@ -13,7 +13,7 @@ from cavecron.cli.french_argparse import instant
 from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
 from cavecron.config.parsing import int_in_range
-from cavecron.config.settings import Settings
+from cavecron.config.settings import OFF_BY_DEFAULT, Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
 from cavecron.jobs.loader import load
@@ -148,7 +148,7 @@ def _heading(settings: Settings, scenario: Scenario) -> list[str]:
     lines += [
         f"  {name} : désactivé (SCHEDULER_{job.prefix}_ENABLED)"
         for name, job in settings.jobs.items()
-        if not job.enabled
+        if not job.enabled and name not in OFF_BY_DEFAULT
     ]
     return lines
 

@@ -69,6 +69,10 @@ BUILT_IN = (
 )
 
 
+#: Jobs that nobody has who has not asked for them.
+OFF_BY_DEFAULT = frozenset(job.name for job in BUILT_IN if not job.enabled)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
     """When one job runs; `time_limit` in seconds, `ping_url` of a dead-man service."""

@@ -24,8 +24,9 @@ from cavecron.text import plain
 #: Seconds that a step may take: who waits for it tries again after 1, 2, 5, 10, 15 and 20 ms (SQLite's own
 #: busy handler), and gets in 33 ms after he asked at the latest.
 STEP_SECONDS = 0.025
-#: What the first step copies before anything is known of the speed, and the least of any step, in bytes.
-_FIRST_STEP, _LEAST_STEP = 1 << 20, 1 << 16
+#: What a step copies of a large file, and the least of any step, in bytes: so little that on a busy machine
+#: it is seldom interrupted while it holds the lock.
+_FIRST_STEP, _LEAST_STEP = 1 << 18, 1 << 15
 #: Bytes after which they are sent to the disk, between two steps: the application's own fsync would wait for
 #: all that is in the queue by then.
 _FLUSH_AFTER = 4 << 20
