@@ -15,7 +15,7 @@ from tests.container.engine import Container, Engine
 from tests.container.stand_ins import build_image, take_in_foreign
 from tests.support.commands import Result
 
-_SECONDS = 900
+_SECONDS = 1800  # a quiet machine takes a third of it
 _MEMORY = "512m"  # of which the emulator needs more than the program
 
 pytestmark = pytest.mark.timeout(_SECONDS)
