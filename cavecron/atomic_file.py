@@ -22,6 +22,8 @@ PUBLIC = 0o644
 PUBLIC_FOLDER = 0o755
 #: Names of drafts; a process that was killed leaves one behind.
 DRAFTS = ".cavecron-*.part"
+#: How each SQLite file begins (fileformat2.html, 1.3).
+_SQLITE = b"SQLite format 3\0"
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 #: What a file system says that knows no modes: those of shares and memory cards.
@@ -29,9 +31,24 @@ _NO_MODES = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EINVA
 
 
 def write_file(path: Path, content: bytes, *, mode: int) -> None:
-    """Put a file of `content` and `mode` at `path`; raises as `replacement` does."""
+    """Put a file of `content` and `mode` at `path`.
+
+    Raises:
+        OSError: as `replacement` does; `errno.ENOTUNIQ` where a SQLite file has the name.
+
+    """
+    _require_no_database(path)
     with replacement(path, mode=mode) as file:
         file.write(content)
+
+
+def _require_no_database(path: Path) -> None:
+    """Raise OSError if a SQLite file has the name: a slip of the finger must not cost a cellar."""
+    if path.is_symlink() or not path.is_file():
+        return
+    with suppress(PermissionError), path.open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE:
+            raise OSError(errno.ENOTUNIQ, "une base SQLite porte ce nom", str(path))
 
 
 @contextmanager

@@ -102,7 +102,7 @@ class Restoration:
             return
         lost = list(differences(self.database, self.source, ignored="cavecron_"))
         if not lost:
-            yield "Rien ne serait perdu : la base n'a pas changé depuis"
+            yield "Aucune ligne n'est venue depuis ; celles modifiées sans date ne sont pas comptées"
         else:
             yield "Ce qui serait défait, par table :"
             yield from (f"  {table.table} : {_words(table)}" for table in lost)

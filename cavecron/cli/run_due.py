@@ -14,7 +14,7 @@ from cavecron.french import moment
 from cavecron.jobs.job import Job
 from cavecron.ledger.catch_up import scan, scan_once
 from cavecron.ledger.history import history
-from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
+from cavecron.ledger.models import RESTORED, Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
 from cavecron.scheduler.finish import LAST_WORD, notify_losses
@@ -127,6 +127,8 @@ class DueRuns:
         entry = await self._context.threads.start("history", lambda: self._latest_run(job))
         now = self._context.clock.now()
         if entry is None or entry.state != "failed" or entry.retry_at or now - entry.slot >= GRACE:
+            return None
+        if entry.reason == RESTORED:
             return None
         slot = moment(entry.slot.astimezone(self._context.settings.zone))
         say(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", sys.stderr)

@@ -43,7 +43,12 @@ def differences(database: Database, copy: Path, *, ignored: str) -> Iterator[Tab
     with database.session() as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("ATTACH ? AS copy", (f"{copy.absolute().as_uri()}?mode=ro&immutable=1",))
-        for table in _tables(connection, "main", ignored):
+        present = _tables(connection, "main", ignored)
+        for table in _tables(connection, "copy", ignored):
+            if table not in present:
+                gone = _count(connection, "copy", table)
+                yield TableDifference(table=table, added=0, changed=0, removed=gone)
+        for table in present:
             found = _difference(connection, table)
             if found.added or found.changed or found.removed:
                 yield found

@@ -13,14 +13,13 @@ from cavecron.database.sqlite import transaction
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError
 from cavecron.ledger import tables
+from cavecron.ledger.models import RESTORED
 from cavecron.ledger.process_id import shown
 from cavecron.ledger.rows import optional_instant, select_runs
 from cavecron.ledger.runs import lease_is_valid
 from cavecron.ledger.store import Ledger, lossy_text
 from cavecron.ledger.tables import UNFINISHED
 from cavecron.schedule import GRACE, Schedule, previous_slot, slots_between
-
-RESTORED = "base restaurée : ce qu'il en est advenu n'est pas connu, rien n'est rejoué"
 
 _OURS = "name GLOB 'cavecron_*' AND sql IS NOT NULL"
 _INSTANT = timedelta(microseconds=1)

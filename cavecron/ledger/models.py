@@ -18,6 +18,8 @@ TOO_LATE = "trop tard"
 REPLACED = "un créneau plus récent a pris la place"
 BUSY = "l'exécution précédente durait encore"
 KILLED = "coupé net : son processus a été tué"
+#: Why a slot is closed whose end a restored ledger does not know: nobody takes it up, no mail goes twice.
+RESTORED = "base restaurée : ce qu'il en est advenu n'est pas connu, rien n'est rejoué"
 
 
 class CursorState(Enum):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
 from cavecron.lazy import lazy_module
-from cavecron.ledger.models import KILLED, Claim, GivenUpRun, RunResult
+from cavecron.ledger.models import KILLED, RESTORED, Claim, GivenUpRun, RunResult
 from cavecron.ledger.process_id import is_alive, is_dead, shown
 from cavecron.ledger.rows import RunRow, optional_instant, select_runs
 from cavecron.ledger.store import Ledger
@@ -106,9 +106,9 @@ def _latest_unfinished(
     is returned.
     """
     only = " AND users IS NULL" if complete_only else ""
-    where = f"job = ? AND {UNFINISHED} AND state = ?{only} ORDER BY id DESC LIMIT 1"
+    where = f"job = ? AND {UNFINISHED} AND state = ? AND reason IS NOT ?{only} ORDER BY id DESC LIMIT 1"
     states = ("running", "interrupted", "failed")
-    found = [run for state in states for run in select_runs(connection, ledger, where, job, state)]
+    found = [run for state in states for run in select_runs(connection, ledger, where, job, state, RESTORED)]
     latest = max(found, key=lambda run: run.id, default=None)
     if latest is None:
         return None
