@@ -127,3 +127,13 @@ def test_the_longest_name_is_no_trouble(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     write_file(path, b"page", mode=PRIVATE)
     assert path.read_bytes() == b"page"
+
+
+def test_a_database_is_not_replaced(tmp_path: Path) -> None:
+    """Whoever gives its name to a page has made a slip."""
+    path = tmp_path / "wine.db"
+    sqlite3.connect(path).execute("CREATE TABLE wine (id)")
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="une base SQLite porte ce nom"):
+        write_file(path, b"<html>", mode=PRIVATE)
+    assert path.read_bytes() == before

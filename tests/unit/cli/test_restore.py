@@ -126,6 +126,9 @@ def test_nobody_gets_a_second_mail_where_the_ledger_is_lost(house: House, loss: 
     assert house.mails == 4
     told = house.run("history", REPORTS, at=NOW + 40 * MINUTE).out
     assert "base restaurée : ce qu'il en est advenu n'est pas connu" in told
+    assert "--resume" not in told
+    assert "rien à reprendre" in house.run("run", REPORTS, "--resume", at=NOW + 57 * MINUTE).err
+    assert house.mails == 4
     after = house.run("run", "--due", REPORTS, at=NOW + 7 * 24 * HOUR)
     assert (after.code, house.mails) == (0, 6)
 
