@@ -80,6 +80,14 @@ def plain(text: str, limit: int = 120) -> str:
     return cut.rstrip(" .,;:") + "…"
 
 
+def as_utf8(text: str) -> str:
+    """Return a text of the environment or the command line in UTF-8, whatever the locale is (PEP 383).
+
+    Not for paths: the system wants their octets as they came.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.5) -> str | None:
     """Return the candidate that `word` was probably meant to be, whatever its case; None without one.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cavecron import __version__
 from cavecron.cli.french_argparse import FrenchParser
 from cavecron.lazy import lazy_module
+from cavecron.text import as_utf8
 
 if TYPE_CHECKING:
     from cavecron.jobs import zone_files
@@ -97,6 +98,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--user",
         action="append",
+        type=as_utf8,
         default=[],
         metavar="NOM",
         help="cet utilisateur seulement (nom ou id ; répétable)",
@@ -207,7 +209,7 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_preview(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("user", nargs="?", metavar="UTILISATEUR", help="nom ou id")
+    parser.add_argument("user", nargs="?", type=as_utf8, metavar="UTILISATEUR", help="nom ou id")
     parser.add_argument("--all", action="store_true", help="tous les destinataires, une ligne JSON chacun")
     parser.add_argument("-o", "--output", metavar="FICHIER", help="où écrire la page HTML")
     parser.add_argument(

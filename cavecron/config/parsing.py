@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from cavecron.errors import reason
+from cavecron.text import as_utf8
 
 _T = TypeVar("_T")
 
@@ -199,6 +200,11 @@ def _day(text: str) -> int:
 def names(text: str) -> tuple[str, ...]:
     """Return the comma-separated parts, without blanks."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def user_names(text: str) -> tuple[str, ...]:
+    """Return the comma-separated names of users, accents as they were typed in any locale."""
+    return names(as_utf8(text))
 
 
 def is_fernet_key(text: str) -> bool:

@@ -141,7 +141,7 @@ class Settings:
     smtp_ca_file: Path | None = setting("SMTP_CA_FILE", "", parsing.optional_path)
     ehlo_name: str | None = setting("CAVECRON_EHLO_NAME", "", parsing.optional_host)
     maildir: Path | None = setting("CAVECRON_MAIL", "smtp", parsing.maildir)
-    report_exclude: tuple[str, ...] = setting("SCHEDULER_WEEKLY_REPORT_EXCLUDE", "", parsing.names)
+    report_exclude: tuple[str, ...] = setting("SCHEDULER_WEEKLY_REPORT_EXCLUDE", "", parsing.user_names)
     job_sources: tuple[str, ...] = setting("CAVECRON_JOBS", "", parsing.names)
     alert_to: str | None = setting("CAVECRON_ALERT_TO", "", parsing.address)
     status_dir: Path | None = setting("CAVECRON_STATUS_DIR", "", parsing.optional_path)

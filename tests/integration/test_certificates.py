@@ -22,6 +22,7 @@ _AS_PEM = (
     "un fichier de certificats PEM (-----BEGIN CERTIFICATE-----) est attendu ; convertir un certificat DER"
     " par « openssl x509 -inform der »"
 )
+_DAMAGED = "un de ses certificats est abîmé ou coupé ; copier à nouveau chacun en entier, de BEGIN à END"
 _ORDINARY = "un fichier ordinaire de 1 Mo au plus est attendu"
 
 
@@ -197,7 +198,7 @@ def _der(path: Path, pem: bytes) -> None:
         (_missing, "fichier illisible (il n'existe pas) ; est-il monté dans le conteneur ?"),
         (lambda path, _: path.touch(), _AS_PEM),
         (lambda path, _: path.write_text("pas un certificat"), _AS_PEM),
-        (lambda path, pem: path.write_bytes(pem[:200] + pem[300:]), _AS_PEM),
+        (lambda path, pem: path.write_bytes(pem[:200] + pem[300:]), _DAMAGED),
         (_der, _AS_PEM),
         (lambda path, _: path.mkdir(), _ORDINARY),
         (lambda path, _: os.mkfifo(path), _ORDINARY),

@@ -1,6 +1,7 @@
 """Whoever wants no report gets none, and the log of a run tells of the mails that went."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from cavecron.cli import main as cli
 from cavecron.jobs.context import Outcome
 from tests.support.app_database import CellarFile
 from tests.support.check_helpers import KEY, locked
+from tests.support.commands import cavecron
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.report_runs import attempt, first, household_of, process
 
@@ -109,3 +111,21 @@ def test_each_mail_that_went_is_told_at_debug_only(
     assert not [line for line in told["DEBUG"].splitlines() if line.startswith("2026 - cavecron")]
     assert "Rapport envoyé" not in told["INFO"]
     assert "sésame" not in told["DEBUG"]
+
+
+def test_accents_are_understood_in_a_locale_that_has_none(household: CellarFile) -> None:
+    """Who wants no report gets none, and who is asked for is found, on a machine of another age."""
+    household.user("Hélène")
+    started = partial(
+        cavecron,
+        "run",
+        "weekly_reports",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        DATABASE_URL=f"sqlite:///{household.path}",
+        CAVECRON_MAIL=f"maildir:{household.path.with_name('outbox')}",
+    )
+    excluded = started("--dry-run", SCHEDULER_WEEKLY_REPORT_EXCLUDE="Hélène")
+    assert "Exclus par SCHEDULER_WEEKLY_REPORT_EXCLUDE: 1" in excluded.err + excluded.out
+    wanted = started("--user", "Hélène")
+    assert wanted.code == 0, wanted.err

@@ -13,6 +13,9 @@ CERTIFICATES_WANTED = (
     f"un fichier de certificats PEM ({PEM_CERTIFICATE}) est attendu ; convertir un certificat DER par"
     " « openssl x509 -inform der »"
 )
+CERTIFICATE_DAMAGED = (
+    "un de ses certificats est abîmé ou coupé ; copier à nouveau chacun en entier, de BEGIN à END"
+)
 REGULAR_FILE_WANTED = "un fichier ordinaire de 1 Mo au plus est attendu"
 
 

@@ -11,6 +11,7 @@ from stat import S_ISREG
 from cavecron.errors import reason
 from cavecron.mail.errors import PermanentServerError
 from cavecron.mail.smtp.config import (
+    CERTIFICATE_DAMAGED,
     CERTIFICATES_WANTED,
     PEM_CERTIFICATE,
     REGULAR_FILE_WANTED,
@@ -38,7 +39,7 @@ def client_context(ca_file: Path | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cadata=_certificates(ca_file))
         except ssl.SSLError as error:  # what stands between the lines is no certificate
-            raise _problem(ca_file, CERTIFICATES_WANTED) from error
+            raise _problem(ca_file, CERTIFICATE_DAMAGED) from error
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
