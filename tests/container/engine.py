@@ -25,6 +25,7 @@ class Engine:
     store: Path
     state: Path
     image: str = "localhost/cavecron:test"
+    architecture: str = ""  # of the image, if it is not this machine's
 
     def podman(self, *arguments: str) -> str:
         """Run one podman command; return what it printed, or raise with its complaint."""
@@ -59,6 +60,7 @@ class Engine:
                 "run",
                 "--rm",
                 "--no-healthcheck",
+                *self._of_another_machine(),
                 *_options(**options),
                 self.image,
                 *arguments,
@@ -74,7 +76,8 @@ class Engine:
     def running(self, *arguments: str, **options: Any) -> Iterator["Container"]:
         """Start a container in the background; killed and removed at the end if it is still there."""
         name = f"cavecron-{uuid4().hex[:8]}"
-        self.podman("run", "--detach", f"--name={name}", *_options(**options), self.image, *arguments)
+        options_of_run = (*self._of_another_machine(), *_options(**options))
+        self.podman("run", "--detach", f"--name={name}", *options_of_run, self.image, *arguments)
         try:
             yield Container(engine=self, name=name)
         finally:
@@ -91,6 +94,9 @@ class Engine:
         self.podman("rm", "--all", "--force", "--time=0")
         self.podman("image", "unmount", "--all", "--force")
         self.podman("rmi", "--all", "--force")
+
+    def _of_another_machine(self) -> list[str]:
+        return [f"--arch={self.architecture}"] if self.architecture else []
 
     def _where(self) -> tuple[str, ...]:
         return (f"--root={self.store}", f"--runroot={self.state}", "--storage-driver=overlay")

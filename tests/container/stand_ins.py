@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tests.container import bases
+from tests.container import bases, emulator
 from tests.container.bases import call
 from tests.container.engine import Engine
 from tests.support.commands import ROOT
@@ -75,6 +75,7 @@ def build_image(engine: Engine, *arguments: str, architecture: str = "", sources
         f"--build-arg=BUILD_BASE={_named(_BUILD, architecture)}",
         f"--build-arg=FETCH_BASE={_named(_BUILD, here)}",
         f"--build-arg=FINAL_BASE={_named(_FINAL, architecture)}",
+        *([f"--build-arg=QEMU_CPU={emulator.CPU}"] if architecture == "arm64" != here else []),
         "--timestamp=1704067200",
         f"--tag={engine.image}",
         *arguments,

@@ -138,13 +138,17 @@ def test_the_single_file_runs_on_the_oldest_debian(store: Engine, released: Path
         shutil.copy(program, root / "cavecron")
         assert f"cavecron {_VERSION}" in _said(root, "--version")
         assert "10 envoyés, 0 échecs" in _said(root, "demo")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        _said(root, "--version")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Processor time, which is what a quiet machine takes.
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        seconds = min(_processor_time(root) for _ in range(5))
     print(f"the single file starts in {seconds:.2f} s")
     assert seconds <= 0.5
+
+
+def _processor_time(root: Path) -> float:
+    """Return the seconds of one start, which are what it takes on a quiet machine."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _said(root, "--version")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _said(root: Path, *arguments: str) -> str:
