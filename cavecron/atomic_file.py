@@ -76,7 +76,7 @@ def replacement(path: Path, *, mode: int, draft_folder: Path | None = None) -> I
         with suppress(OSError):
             draft.unlink()
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def make_folder(path: Path, *, mode: int) -> None:
@@ -116,7 +116,7 @@ def _set_mode(file: int | Path, mode: int) -> None:
             raise
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Have the new name outlive a power failure, where the file system can do that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

@@ -9,8 +9,8 @@ type checkers and the test of the layers read it:
     else:
         json = lazy_module("json")
 
-`importlib.util.LazyLoader` looks for the module's file at once, and puts the module into `sys.modules` before
-it is loaded.
+The standard library's `importlib.util.LazyLoader` does not serve here: it looks for the module's file at
+once, and puts the module into `sys.modules` before it is loaded.
 """
 
 from importlib import import_module

@@ -31,11 +31,14 @@ _UNPRINTABLE = re.compile(
     + "]"
 )
 
-#: What moves a terminal's cursor or disguises text (Unicode, UAX #9): not what ends a line, nor a tab.
-_HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
-)
+#: What moves a terminal's cursor or disguises text (Unicode, UAX #9), as the inside of a class of a regular
+#: expression: not what ends a line, nor a tab.
+HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
+_HARMFUL = re.compile(f"[{HARMFUL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ADDRESS = re.compile(r"""[^\s<>"'(),;:]+@[^\s<>"'(),;:]+""")
+#: How a run says for whom its job failed: after the number come people, each with the reason.
+_FAILURES = re.compile(r"(\d+ échecs?) : .*", re.DOTALL)
 
 
 def harmless(text: str) -> str:
@@ -78,6 +81,11 @@ def plain(text: str, limit: int = 120) -> str:
     words, blank, _rest = line[:limit].rpartition(" ")
     cut = words if blank and len(words) > limit * 3 // 4 else line[: limit - 1]
     return cut.rstrip(" .,;:") + "…"
+
+
+def without_people(text: str) -> str:
+    """Return a text without mail addresses, and without the list of those for whom a job failed."""
+    return _ADDRESS.sub("(adresse)", _FAILURES.sub(r"\1", text))
 
 
 def as_utf8(text: str) -> str:

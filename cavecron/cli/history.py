@@ -11,7 +11,7 @@ from cavecron.errors import UsageError
 from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
-from cavecron.ledger.models import RESTORED, HistoryEntry
+from cavecron.ledger.models import HistoryEntry
 from cavecron.scheduler.context import system_context
 from cavecron.status.phrases import REPEATED, STATES, circumstances, retry
 from cavecron.text import to_json
@@ -59,8 +59,7 @@ def _table(entries: Sequence[HistoryEntry], zone: ZoneInfo) -> Iterator[str]:
     """Yield the lines of all entries; `--resume` is named where it would find something to do."""
     complete: set[str] = set()
     for entry in entries:
-        undone = entry.state == "interrupted" or (entry.state == "failed" and not entry.retry_at)
-        resumable = undone and entry.reason != RESTORED and entry.job not in complete
+        resumable = entry.left_undone and entry.job not in complete
         yield from _lines(entry, zone, resumable=resumable)
         if resumable or (entry.state == "succeeded" and not entry.partial):
             complete.add(entry.job)

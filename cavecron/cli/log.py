@@ -13,12 +13,10 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import LogFormat
-from cavecron.text import to_json
+from cavecron.text import HARMFUL, to_json
 
 #: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_CONTROL = re.compile(f"[{HARMFUL}\t\n\ud800-\udfff]")
 
 
 def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:

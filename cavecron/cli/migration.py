@@ -7,17 +7,17 @@ list of mails. Nothing is said once cavecron has sent reports itself, or where t
 from datetime import datetime, timedelta
 
 from cavecron.appdb.earlier_reports import last_mailing
+from cavecron.config.parsing import DAYS
 from cavecron.config.settings import JobSettings
 from cavecron.database.sqlite import Database
 from cavecron.french import WEEKDAYS
+from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import describe, next_slot
 
-_JOB = "weekly_reports"
 #: By how much the application's scheduler was late at most for the first mail of its slot.
 _LATENESS = timedelta(minutes=10)
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def changed_hour(database: Database, job: JobSettings) -> str | None:
@@ -27,7 +27,7 @@ def changed_hour(database: Database, job: JobSettings) -> str | None:
         CavecronError: the database cannot be read.
 
     """
-    if history(Ledger(database=database), job=_JOB, most=1):
+    if history(Ledger(database=database), job=WEEKLY_REPORTS.name, most=1):
         return None
     began = last_mailing(database)
     if began is None or _is_slot(job, began):
@@ -36,7 +36,7 @@ def changed_hour(database: Database, job: JobSettings) -> str | None:
     return (
         f"{describe(job.schedule)} ({job.schedule.zone.key}) ; jusqu'ici l'application les envoyait le"
         f" {WEEKDAYS[began.weekday()]} à {began:%H:%M} UTC. Pour garder {_same_hour(local)} :"
-        f" {name}_DAY={_DAYS[local.weekday()]} {name}_HOUR={local.hour} {name}_MINUTE={local.minute}"
+        f" {name}_DAY={DAYS[local.weekday()]} {name}_HOUR={local.hour} {name}_MINUTE={local.minute}"
     )
 
 

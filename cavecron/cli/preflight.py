@@ -17,10 +17,11 @@ from cavecron.cli.backup_check import check_backups
 from cavecron.cli.migration import changed_hour
 from cavecron.cli.trial_mail import TrialMail
 from cavecron.clock import Clock
-from cavecron.config.settings import OFF_BY_DEFAULT, Settings
+from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs import zone_files
+from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.jobs.mail_backend import MailBackend, mail_backend
 from cavecron.ledger.store import Ledger
 from cavecron.mail.message import check_address, check_sender
@@ -87,7 +88,7 @@ def _checks(
         return
     yield from _mail(settings, database, clock, send_to)
     yield _checked("Destinataires", lambda: _recipients(database, settings, clock))
-    if changed := changed_hour(database, settings.jobs["weekly_reports"]):
+    if changed := changed_hour(database, settings.jobs[WEEKLY_REPORTS.name]):
         yield CheckResult(subject="Horaire", ok=True, message=changed)
 
 
@@ -114,9 +115,7 @@ def _configuration(settings: Settings) -> CheckResult:
     if warnings:
         return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
     where = f"le dossier {settings.maildir}" if settings.maildir else "le serveur SMTP de Cave à Vin"
-    off_by_choice = settings.jobs.keys() - OFF_BY_DEFAULT
-    disabled = [name for name, job in settings.jobs.items() if not job.enabled and name in off_by_choice]
-    off = f", désactivés : {', '.join(disabled)}" if disabled else ""
+    off = f", désactivés : {', '.join(settings.disabled)}" if settings.disabled else ""
     message = f"fuseau {settings.zone.key}, mails vers {where}{off}"
     return CheckResult(subject="Configuration", ok=True, message=message)
 

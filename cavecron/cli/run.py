@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cavecron.appdb.tables import require
 from cavecron.cli import log
-from cavecron.cli.run_due import DueRuns
+from cavecron.cli.run_due import DueRuns, print_json
 from cavecron.cli.streams import say
 from cavecron.clock import Clock
 from cavecron.errors import CavecronError, StoppedError, UsageError
@@ -21,7 +21,6 @@ from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import dry_run, execute_run
 from cavecron.scheduler.signals import on_stop
-from cavecron.text import to_json
 
 _T = TypeVar("_T")
 
@@ -51,7 +50,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return asyncio.run(_run(chosen, arguments, context, options))
     except CavecronError as error:
         if arguments.json:
-            _print_json(arguments.job, ok=False, error=str(error))
+            print_json(arguments.job, ok=False, error=str(error))
         raise
 
 
@@ -124,7 +123,7 @@ async def _execute(
         outcome = await execute_run(claim, job, context, stop=stop, options=options)
     except CavecronError as error:  # the log has said why
         if as_json:
-            _print_json(job.name, ok=False, error=str(error))
+            print_json(job.name, ok=False, error=str(error))
         elif _can_be_resumed(job, error):
             _say_how_to_finish(job)
         return error.exit_code
@@ -135,7 +134,7 @@ def _show(job: Job, outcome: Outcome, *, as_json: bool, is_dry: bool = False) ->
     """Print what a run did beyond its log; return the exit code."""
     ok = not outcome.failures
     if as_json:
-        _print_json(job.name, ok=ok, dry_run=is_dry, summary=outcome.summary, **outcome.details)
+        print_json(job.name, ok=ok, dry_run=is_dry, summary=outcome.summary, **outcome.details)
     elif is_dry or outcome.lines:
         say("\n  ".join((outcome.summary, *map(log.one_line, outcome.lines))))
     elif not ok:
@@ -151,10 +150,6 @@ def _can_be_resumed(job: Job, error: CavecronError) -> bool:
 
 def _say_how_to_finish(job: Job) -> None:
     say(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", sys.stderr)
-
-
-def _print_json(job: str | None, **result: object) -> None:
-    say(to_json({"job": job, **result}))
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:

@@ -14,7 +14,7 @@ from cavecron.french import moment
 from cavecron.jobs.job import Job
 from cavecron.ledger.catch_up import scan, scan_once
 from cavecron.ledger.history import history
-from cavecron.ledger.models import RESTORED, Claim, HistoryEntry, JobCursor, ScanResult
+from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
 from cavecron.scheduler.finish import LAST_WORD, notify_losses
@@ -42,7 +42,7 @@ class DueRuns:
         self._context, self._stop, self._execute, self._as_json = context, stop, execute, as_json
         self._places = asyncio.Semaphore(context.settings.max_running)
         self._busy: list[str] = []
-        self._tellings: list[asyncio.Future[None]] = []
+        self._pending: list[asyncio.Future[None]] = []
 
     async def run(self, jobs: Sequence[Job]) -> int:
         """Run what is due of `jobs`; return the exit code, 0 where nothing is.
@@ -54,7 +54,7 @@ class DueRuns:
         """
         # Each job runs to its end, even if another one fails.
         ends = await asyncio.gather(*map(self._run_one, jobs), return_exceptions=True)
-        for notifying in self._tellings:
+        for notifying in self._pending:
             await self._stop.wait_for(notifying, seconds=LAST_WORD)
         for end in ends:
             if isinstance(end, BaseException):
@@ -92,9 +92,9 @@ class DueRuns:
         result = calling.result()
         log_scan(job.name, result, self._context.settings.zone)
         if notifying := notify_losses(job, result, self._context):
-            self._tellings.append(notifying)
+            self._pending.append(notifying)
         if settling := settle_given_up(result, job, self._context, self._stop):
-            self._tellings.append(settling)
+            self._pending.append(settling)
         return result
 
     def _scan_first(self, job: Job) -> ScanResult:
@@ -126,15 +126,13 @@ class DueRuns:
             return None
         entry = await self._context.threads.start("history", lambda: self._latest_run(job))
         now = self._context.clock.now()
-        if entry is None or entry.state != "failed" or entry.retry_at or now - entry.slot >= GRACE:
-            return None
-        if entry.reason == RESTORED:
+        if entry is None or now - entry.slot >= GRACE or not (entry.state == "failed" and entry.left_undone):
             return None
         slot = moment(entry.slot.astimezone(self._context.settings.zone))
         say(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", sys.stderr)
         say(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", sys.stderr)
         if self._as_json:
-            self._print_json(job.name, ok=False, error=entry.reason)
+            print_json(job.name, ok=False, error=entry.reason)
         return 1
 
     def _latest_run(self, job: Job) -> HistoryEntry | None:
@@ -152,7 +150,9 @@ class DueRuns:
         if self._as_json:
             name = jobs[0].name if len(jobs) == 1 else None
             following = coming.astimezone(settings.zone).isoformat() if coming else None
-            self._print_json(name, ok=True, due=False, next=following)
+            print_json(name, ok=True, due=False, next=following)
 
-    def _print_json(self, job: str | None, **result: object) -> None:
-        say(to_json({"job": job, **result}))
+
+def print_json(job: str | None, **result: object) -> None:
+    """Print what became of a job, or of none, as one JSON object on a line."""
+    say(to_json({"job": job, **result}))

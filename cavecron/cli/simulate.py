@@ -13,7 +13,7 @@ from cavecron.cli.french_argparse import instant
 from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
 from cavecron.config.parsing import int_in_range
-from cavecron.config.settings import OFF_BY_DEFAULT, Settings
+from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
 from cavecron.jobs.loader import load
@@ -21,6 +21,7 @@ from cavecron.simulation.models import ClockChange, Scenario, SlotOutcome, TimeR
 from cavecron.simulation.page import page
 from cavecron.simulation.simulate import simulate
 from cavecron.simulation.wording import outcome_words, totals
+from cavecron.status.phrases import disabled
 from cavecron.text import to_json
 
 _MOST_DAYS = 366
@@ -146,9 +147,7 @@ def _heading(settings: Settings, scenario: Scenario) -> list[str]:
         by = f"+{duration(step.by)}" if step.by >= timedelta() else f"-{duration(-step.by)}"
         lines.append(f"  horloge  {by} {_local(step.at, zone)}")
     lines += [
-        f"  {name} : désactivé (SCHEDULER_{job.prefix}_ENABLED)"
-        for name, job in settings.jobs.items()
-        if not job.enabled and name not in OFF_BY_DEFAULT
+        f"  {name} : {disabled(f'SCHEDULER_{job.prefix}_ENABLED')}" for name, job in settings.disabled.items()
     ]
     return lines
 

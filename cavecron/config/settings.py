@@ -70,7 +70,7 @@ BUILT_IN = (
 
 
 #: Jobs that nobody has who has not asked for them.
-OFF_BY_DEFAULT = frozenset(job.name for job in BUILT_IN if not job.enabled)
+_OFF_BY_DEFAULT = frozenset(job.name for job in BUILT_IN if not job.enabled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +154,12 @@ class Settings:
     def schedules(self) -> Mapping[str, Schedule | None]:
         """Return the schedule of each job by its name, None where it is disabled."""
         return {name: job.schedule if job.enabled else None for name, job in self.jobs.items()}
+
+    @property
+    def disabled(self) -> Mapping[str, JobSettings]:
+        """Return the jobs that somebody has disabled: not those that are off until they are asked for."""
+        off = (name for name, job in self.jobs.items() if not job.enabled)
+        return {name: self.jobs[name] for name in off if name not in _OFF_BY_DEFAULT}
 
     def __repr__(self) -> str:
         """Leave the keys out: a repr ends up in logs."""

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cavecron.database.sqlite import Database
+from cavecron.database.sqlite import Database, is_locked
 from cavecron.errors import CavecronError, TemporaryError
 from cavecron.french import duration
 from cavecron.text import plain
@@ -135,7 +135,7 @@ class OnlineCopy:
             try:
                 rows = connection.execute(query).fetchall()
             except sqlite3.OperationalError as error:
-                if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                if not is_locked(error):
                     raise
                 self._wait_for_lock()
                 self.sleep(_LOCK_PAUSE)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cavecron.atomic_file import flush_folder
 from cavecron.database.backup import DamagedCopyError, OnlineCopy, require_sound
 from cavecron.database.backup_names import BackupName, BackupNames, expired, newest
 from cavecron.database.permissions import permission_advice
@@ -104,7 +105,7 @@ class BackupFolder:
             OnlineCopy(source=database, target=part, check=check).run()
             _require_sound_copy(database, part, check)
             os.replace(part, self.path / name)
-            self._sync()
+            flush_folder(self.path)
         return BackupName(name=name, at=instant.astimezone(self.names.zone))
 
     @contextmanager
@@ -149,15 +150,6 @@ class BackupFolder:
                     return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
             except FileNotFoundError:
                 return []
-
-    def _sync(self) -> None:
-        """Have the folder itself on the disk; not every file system can."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            with suppress(OSError):
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:

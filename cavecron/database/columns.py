@@ -1,7 +1,12 @@
-"""Which tables and columns of a SQLite file are missing; it reads no row."""
+"""Names of tables and columns, and which of them are missing in a SQLite file; it reads no row."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+
+
+def quoted(name: str) -> str:
+    """Return the name of a table or a column as SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def missing_columns(connection: sqlite3.Connection, needed: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -18,8 +23,8 @@ def missing_columns(connection: sqlite3.Connection, needed: Mapping[str, Iterabl
 
 def _are_there(connection: sqlite3.Connection, needed: Mapping[str, Iterable[str]]) -> bool:
     """Return whether one statement can name them all: that takes a sixth of the time of asking each table."""
-    columns = ", ".join(f'"{table}"."{column}"' for table in needed for column in needed[table])
-    tables = ", ".join(f'"{table}"' for table in needed)
+    columns = ", ".join(f"{quoted(table)}.{quoted(column)}" for table in needed for column in needed[table])
+    tables = ", ".join(map(quoted, needed))
     try:
         connection.execute(f"SELECT {columns or 1} FROM {tables} LIMIT 0")  # noqa: S608 - names from the source
     except sqlite3.OperationalError as error:

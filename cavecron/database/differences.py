@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from cavecron.database.columns import quoted
 from cavecron.database.sqlite import Database
 
 #: Rows that one statement looks at. Where rows say when they were changed, their large values may have to be
@@ -43,21 +44,18 @@ def differences(database: Database, copy: Path, *, ignored: str) -> Iterator[Tab
     with database.session() as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("ATTACH ? AS copy", (f"{copy.absolute().as_uri()}?mode=ro&immutable=1",))
-        present = _tables(connection, "main", ignored)
-        for table in _tables(connection, "copy", ignored):
-            if table not in present:
-                gone = _count(connection, "copy", table)
-                yield TableDifference(table=table, added=0, changed=0, removed=gone)
-        for table in present:
-            found = _difference(connection, table)
+        present, former = (_tables(connection, schema, ignored) for schema in ("main", "copy"))
+        for table in (*(name for name in former if name not in present), *present):
+            if table in present and table in former:
+                found = _difference(connection, table)
+            else:
+                found = _whole(connection, table, is_new=table in present)
             if found.added or found.changed or found.removed:
                 yield found
 
 
 def _difference(connection: sqlite3.Connection, table: str) -> TableDifference:
     present = _count(connection, "main", table)
-    if table not in _tables(connection, "copy"):
-        return TableDifference(table=table, added=present, changed=0, removed=0)
     added = changed = 0
     for more_added, more_changed in _compared(connection, table):
         added += more_added
@@ -66,14 +64,20 @@ def _difference(connection: sqlite3.Connection, table: str) -> TableDifference:
     return TableDifference(table=table, added=added, changed=changed, removed=removed)
 
 
+def _whole(connection: sqlite3.Connection, table: str, *, is_new: bool) -> TableDifference:
+    """Return the difference of a table that only one of the two has."""
+    rows = _count(connection, "main" if is_new else "copy", table)
+    return TableDifference(table=table, added=rows if is_new else 0, changed=0, removed=0 if is_new else rows)
+
+
 def _compared(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, int]]:
     """Yield how many rows of a few are not in the copy, and how many are and were changed since."""
     columns = _columns(connection, "main", table)
     key = [name for name, position in columns if position] or ["rowid"]
-    same = " AND ".join(f"old.{_quoted(name)} IS new.{_quoted(name)}" for name in key)
+    same = " AND ".join(f"old.{quoted(name)} IS new.{quoted(name)}" for name in key)
     stamped = all(_STAMP in dict(_columns(connection, schema, table)) for schema in ("main", "copy"))
     change = f"old.{_STAMP} IS NOT new.{_STAMP}" if stamped else "0"
-    name = _quoted(table)
+    name = quoted(table)
     query = (
         f"SELECT max(place), coalesce(sum(found IS NULL), 0), coalesce(sum(found), 0), count(*) FROM (SELECT"  # noqa: S608
         f" new.rowid AS place, (SELECT {change} FROM copy.{name} AS old WHERE {same}) AS found"
@@ -88,7 +92,7 @@ def _compared(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int,
         place = last
 
 
-def _tables(connection: sqlite3.Connection, schema: str, ignored: str = "sqlite_") -> list[str]:
+def _tables(connection: sqlite3.Connection, schema: str, ignored: str) -> list[str]:
     """Return the tables whose rows have numbers."""
     query = f"SELECT name, sql FROM {schema}.sqlite_master WHERE type = 'table' ORDER BY name"  # noqa: S608
     rows = connection.execute(query)
@@ -103,14 +107,10 @@ def _tables(connection: sqlite3.Connection, schema: str, ignored: str = "sqlite_
 
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tuple[str, int]]:
     """Return the columns of a table, and the place of each in the primary key, from 1; 0 for none."""
-    with closing(connection.execute(f"PRAGMA {schema}.table_info({_quoted(table)})")) as rows:
+    with closing(connection.execute(f"PRAGMA {schema}.table_info({quoted(table)})")) as rows:
         return [(row[1], row[5]) for row in rows]
 
 
 def _count(connection: sqlite3.Connection, schema: str, table: str) -> int:
-    ((rows,),) = connection.execute(f"SELECT count(*) FROM {schema}.{_quoted(table)}")  # noqa: S608
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {schema}.{quoted(table)}")  # noqa: S608
     return int(rows)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -4,6 +4,7 @@ SQLite's backup in the other direction: whoever has the file open sees the new c
 and a process that is killed leaves a journal from which SQLite restores what was there. It knows no table.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from cavecron.atomic_file import flush_folder
 from cavecron.database.backup import connect_frozen
-from cavecron.database.sqlite import Database
+from cavecron.database.sqlite import Database, is_locked
 from cavecron.errors import CavecronError, TemporaryError, reason
 
 Condition = Literal["missing", "readable", "damaged"]
@@ -74,7 +76,7 @@ def exclusive(database: Database) -> Iterator[sqlite3.Connection]:
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            if not is_locked(error):
                 raise
             raise TemporaryError(
                 f"{database.locked_error()} ; arrêter l'application, puis relancer cavecron restore"
@@ -120,9 +122,9 @@ def place(source: Path, target: Path) -> None:
         for ending in _SIDE_FILES:
             target.with_name(target.name + ending).unlink(missing_ok=True)
         if target.exists():
-            raise FileExistsError(17, "", str(target))
+            raise FileExistsError(errno.EEXIST, "", str(target))
         part.rename(target)
-        _sync(target.parent)
+        flush_folder(target.parent)
     except OSError as error:
         raise CavecronError(f"{target} ne peut être créée : {reason(error)}") from error
     except sqlite3.Error as error:
@@ -137,12 +139,3 @@ def _give_to_owner_of_folder(path: Path) -> None:
     path.chmod(folder.st_mode & 0o666)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         os.chown(path, folder.st_uid, folder.st_gid)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # not every file system can
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

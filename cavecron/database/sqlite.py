@@ -129,7 +129,7 @@ class Database:
         """Return what SQLite said of this file as an error that a person can act on."""
         text = str(error)
         code = getattr(error, "sqlite_errorname", "")
-        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if is_locked(error):
             return self.locked_error()
         if "no such table" in text:
             table = text.rpartition(": ")[2]
@@ -166,6 +166,11 @@ class Database:
 
     def _away(self, error: OSError) -> TemporaryError:
         return TemporaryError(f"{self.path} ne peut être ouverte ({reason(error)}) : {_SHARE_ADVICE}")
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Return whether SQLite says that another connection has the file."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _is_full(folder: Path) -> bool:

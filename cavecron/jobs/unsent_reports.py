@@ -45,7 +45,7 @@ def log_unsent(run: Run, people: Sequence[Recipient], error: CavecronError) -> N
     is written if the run goes on (stopped, or taken over), or if the database itself is the problem.
     """
     if not (_goes_on(error) or _is_about_database(error)):
-        with _told_where_incomplete():
+        with _warning_where_incomplete():
             owed = _owed(run, people, str(error), _IN_DOUBT_AGAIN)
             _write(run, owed, lambda batch: run.deliveries.record(now=run.clock.now(), finished=batch))
 
@@ -57,14 +57,14 @@ def log_given_up(run: Run) -> None:
     def amend(batch: Mapping[str, DeliveryUpdate]) -> None:
         run.deliveries.amend(now=run.clock.now(), attempt=attempt, finished=batch)
 
-    with _told_where_incomplete():
+    with _warning_where_incomplete():
         require(run.database, MAILING)
         audience = recipients(run.database, run.users, exclude=run.settings.report_exclude)
         _write(run, _owed(run, audience.recipients, _GIVEN_UP, _IN_DOUBT), amend)
 
 
 @contextmanager
-def _told_where_incomplete() -> Iterator[None]:
+def _warning_where_incomplete() -> Iterator[None]:
     try:
         yield
     except CavecronError as trouble:

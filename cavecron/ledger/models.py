@@ -201,3 +201,10 @@ class HistoryEntry:
     reason: str | None
     repeats: int = 0
     partial: bool = False
+
+    @property
+    def left_undone(self) -> bool:
+        """Return whether somebody has to resume it: it was cut off, or failed for good."""
+        if self.reason == RESTORED:
+            return False
+        return self.state == "interrupted" or (self.state == "failed" and self.retry_at is None)

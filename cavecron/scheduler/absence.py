@@ -31,7 +31,7 @@ class DatabaseAbsence:
             self._since = seconds
         elif self._reason is None and seconds - self._since >= _LONG_AWAY:
             self._reason, self._is_mailed = reason, True
-            self._tell(reason)
+            self._notify(reason)
 
     def note_success(self) -> None:
         """Note that the database is there; mail what could not be mailed while it was away."""
@@ -47,7 +47,7 @@ class DatabaseAbsence:
 
         notify(self._context, send)
 
-    def _tell(self, reason: str) -> None:
+    def _notify(self, reason: str) -> None:
         settings, clock = self._context.settings, self._context.clock
 
         def send() -> None:

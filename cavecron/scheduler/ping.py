@@ -4,7 +4,6 @@ Its URL is a secret: an error is told by its name. It carries no names and no ad
 """
 
 import logging
-import re
 import socket
 import urllib.error
 import urllib.request
@@ -17,15 +16,14 @@ from threading import Thread
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from cavecron.text import without_people
+
 _LOG = logging.getLogger("cavecron.notify")
 
 #: How a dead-man service hears of it: what follows its URL, as healthchecks.io and its kin have it.
 _PATHS = {"start": "/start", "success": "", "failure": "/fail"}
 _PATIENCE = 10.0
 _LONGEST_BODY = 10_000
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
-#: What a run says whose job failed for some people: how many, and then each with the reason.
-_FAILURES = re.compile(r"^(\d+ échecs?) : .*", re.MULTILINE | re.DOTALL)
 
 
 def ping(
@@ -52,11 +50,6 @@ def ping(
         trouble = type(error).__name__
     if trouble:
         _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, trouble)
-
-
-def without_people(text: str) -> str:
-    """Return a text without mail addresses, and without the list of those for whom a job failed."""
-    return _ADDRESS.sub("(adresse)", _FAILURES.sub(r"\1", text))
 
 
 def _request(url: str, event: str, body: str) -> urllib.request.Request:

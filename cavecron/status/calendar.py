@@ -13,7 +13,7 @@ from cavecron.ledger.models import State
 from cavecron.ledger.records import SlotRow, YearRecord
 from cavecron.schedule import Schedule, count_slots, next_slot
 from cavecron.status.facts import Calendar, CalendarDay
-from cavecron.status.past import without_people
+from cavecron.status.past import shown
 
 #: Days that a calendar goes back, today included.
 _DAYS = 366
@@ -101,7 +101,7 @@ def _days(days: Sequence[_Day], zone: ZoneInfo, *, names: bool) -> Iterator[Cale
             day=made.day,
             counts=made.counts,
             slot=made.slot,
-            reason=reason if names else without_people(reason),
+            reason=shown(reason, names=names),
         )
 
 

@@ -18,7 +18,7 @@ from cavecron.jobs.backup import is_backup_overdue, newest_backup
 from cavecron.jobs.builtin import BACKUP
 from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.history import overdue
-from cavecron.ledger.models import RESTORED, State
+from cavecron.ledger.models import State
 from cavecron.ledger.records import Delivery, JobRecord
 from cavecron.ledger.schedulers import SchedulerRow, schedulers
 from cavecron.ledger.statistics import job_record, year_record
@@ -38,7 +38,7 @@ from cavecron.status.facts import (
     UndeliveredState,
 )
 from cavecron.status.needs import needs
-from cavecron.status.past import recent_slots, run_facts, without_people
+from cavecron.status.past import recent_slots, run_facts, shown
 
 #: Seconds that a lock is waited for: whoever asks how things stand may have a time limit.
 _PATIENCE = 5.0
@@ -190,11 +190,9 @@ def _job(job: Job, settings: Settings, ledger: Ledger, *, now: datetime, scope: 
 def _unfinished(record: JobRecord, runs: Sequence[RunFacts]) -> RunFacts | None:
     """Return the latest run that left something undone, as `history` names `--resume` for it."""
     for entry, run in zip(record.runs, runs, strict=True):
-        over = run.state == "failed" and run.retry_at is None and run.reason != RESTORED
-        undone = run.state == "interrupted" or over
         if entry.id <= record.complete_after:
             return None
-        if undone:
+        if entry.left_undone:
             return run
     return None
 
@@ -229,7 +227,7 @@ def _undelivered(
             yield UndeliveredMail(
                 recipient=recipient,
                 state=cast(UndeliveredState, one.state),
-                reason=one.error if names else without_people(one.error),
+                reason=shown(one.error, names=names),
             )
 
 

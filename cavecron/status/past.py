@@ -1,6 +1,5 @@
 """Past slots and runs of a job as facts. Pure."""
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import cast
@@ -8,17 +7,12 @@ from typing import cast
 from cavecron.ledger.models import HistoryEntry, State
 from cavecron.schedule import Schedule, previous_slot
 from cavecron.status.facts import MailCounts, RunFacts, SlotFacts
-
-_ADDRESS = re.compile(r"""[^\s<>"'(),;:]+@[^\s<>"'(),;:]+""")
-#: How a run says whom it failed for: after the number come names.
-_FAILURES = re.compile(r"(\d+ échecs?) : .*", re.DOTALL)
+from cavecron.text import without_people
 
 
-def without_people(said: str | None) -> str | None:
-    """Return what a run said, without addresses, and without the list of users that it failed for."""
-    if said is None:
-        return None
-    return _ADDRESS.sub("(adresse)", _FAILURES.sub(r"\1", said))
+def shown(said: str | None, *, names: bool) -> str | None:
+    """Return what a run said: as it is with `names`, else without people."""
+    return said if said is None or names else without_people(said)
 
 
 def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFacts:
@@ -37,8 +31,8 @@ def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFact
         duration=duration,
         attempt=entry.attempt,
         retry_at=entry.retry_at,
-        summary=entry.summary if names else without_people(entry.summary),
-        reason=entry.reason if names else without_people(entry.reason),
+        summary=shown(entry.summary, names=names),
+        reason=shown(entry.reason, names=names),
         partial=entry.partial,
         mails=mails,
     )
@@ -50,7 +44,7 @@ def recent_slots(
     """Return the last slots, oldest first; of slots missed in a row each is one."""
     slots: list[SlotFacts] = []
     for entry in entries:
-        reason = entry.reason if names else without_people(entry.reason)
+        reason = shown(entry.reason, names=names)
         state = cast(State, entry.state)
         if entry.state == "missed":
             slots += [

@@ -10,7 +10,8 @@ from threading import enumerate as living
 
 import pytest
 
-from cavecron.scheduler.ping import ping, without_people
+from cavecron.scheduler.ping import ping
+from cavecron.text import without_people
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
