@@ -51,6 +51,19 @@ def test_what_would_be_lost_is_told_and_nothing_is_changed(house: House) -> None
     assert house.cellar.path.read_bytes() == before
 
 
+def test_a_table_that_is_gone_is_counted_if_it_had_rows(house: House) -> None:
+    """Neither rows that would come back go unsaid, nor is anything said of none."""
+    house.cellar.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
+    house.cellar.execute("CREATE TABLE drafts (id INTEGER PRIMARY KEY)")
+    house.cellar.execute("INSERT INTO notes DEFAULT VALUES")
+    copy = house.backup(NOW - HOUR)
+    house.cellar.execute("DROP TABLE notes")
+    house.cellar.execute("DROP TABLE drafts")
+    lines = house.restore(copy).out.splitlines()
+    assert "  notes : 1 supprimée depuis, qui reviendrait" in lines
+    assert not [line for line in lines if "drafts" in line]
+
+
 def test_many_rows_are_counted_a_few_at_a_time(house: House) -> None:
     """More than one statement looks at, and with gaps in their numbers."""
     insert = (
