@@ -6,10 +6,9 @@ between two a waiting writer finds the file free.
 """
 
 import sqlite3
-import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -19,15 +18,14 @@ from cavecron.database.sqlite import Database, transaction
 from cavecron.database.timestamps import utc_text
 
 #: Seconds that a write transaction should take, its commit included.
-TRANSACTION_BUDGET = 0.028
+TRANSACTION_BUDGET = 0.030
 #: SQLite's busy handler tries again after so many seconds in all, and then every 0.1
 #: (https://www.sqlite.org/src/file/src/main.c, sqliteDefaultBusyCallback).
 RETRIES = (0.003, 0.008, 0.018, 0.033, 0.053, 0.078, 0.103, 0.128, 0.178, 0.228)
 #: Seconds by which a pause is longer than the time between two tries: a sleep ends a little late.
 PAUSE_MARGIN = 0.001
-FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 200, 50, 10_000
-#: How much larger or smaller than the last a batch may be: the same both ways, or noise would shrink it.
-GROWTH = 1.5
+#: Old rows that one statement deletes, and how many such statements a transaction has at most.
+CHUNK_ROWS, MOST_CHUNKS = 100, 100
 #: Rows that one statement reads: a writer that commits meanwhile waits for its end.
 SCAN_ROWS = 1_000
 #: KiB of pages in memory: a transaction that spills into the file before its end keeps readers out too.
@@ -67,10 +65,14 @@ def count_old(
     `check` is called between two statements and may raise.
     """
     with database.session() as connection:
-        return {
-            old.table: BatchDeleter(connection, old, target_rows=sys.maxsize).find_batch(check)
-            for old in _old_rows(retention, now)
-        }
+        return {old.table: _count(BatchDeleter(connection, old), check) for old in _old_rows(retention, now)}
+
+
+def _count(deleter: "BatchDeleter", check: Callable[[], None]) -> int:
+    rows = 0
+    while deleter.find_batch(check):
+        rows += deleter.skip_batch()
+    return rows
 
 
 def prune(
@@ -130,74 +132,95 @@ def _limit(now: datetime, days: int) -> str:
     return utc_text(now - timedelta(days=days)).rstrip("0").rstrip(".")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    """Rows after one id, up to and including another, of which so many are old.
+
+    `readable`: all that sort before the limit are. A chunk ends with an old row, so that a transaction reads
+    none of the young ones that follow.
+    """
+
+    after: int
+    last: int
+    rows: int
+    readable: bool
+
+
 @dataclass(slots=True)
 class BatchDeleter:
-    """A cursor on a table's primary key, and the batch of rows behind it that goes next.
+    """A cursor on a table's primary key, and the chunks of old rows behind it that go next.
 
-    A batch has `target_rows` old rows at most; `seconds` is how long the last transaction took.
+    `seconds` is how long the last transaction took.
     """
 
     connection: sqlite3.Connection
     old: _OldRows
     monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True)
-    target_rows: int = field(default=FIRST_ROWS, kw_only=True)
     seconds: float = 0.0
-    _start: int = -(2**63)
+    _commit_seconds: float = 0.0
+    _chunks: deque[_Chunk] = field(default_factory=deque)
     _cursor: int = -(2**63)
-    _found: int = 0
     _ended: bool = False
     _indexed: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._indexed = _is_indexed(self.connection, self.old)
 
-    def find_batch(self, check: Callable[[], None]) -> int:
-        """Read on until the batch is full; return how many old rows it has.
+    def find_batch(self, check: Callable[[], None]) -> bool:
+        """Read on until there is enough for a transaction; return whether there are old rows.
 
         `check` is called between two statements and may raise.
         """
-        while self._found < self.target_rows and not self._ended:
+        while len(self._chunks) < MOST_CHUNKS and not self._ended:
             self._scan()
             check()
-        return self._found
+        return bool(self._chunks)
+
+    def skip_batch(self) -> int:
+        """Leave what was found where it is; return how many rows that are."""
+        rows = sum(chunk.rows for chunk in self._chunks)
+        self._chunks.clear()
+        return rows
 
     def delete_batch(self) -> int:
-        """Delete the batch in one transaction; return how many rows went."""
+        """Delete in one transaction what its time allows; return how many rows went."""
+        deleted = 0
         with transaction(self.connection):
             started = self.monotonic()  # while it waits for the lock, others can write
-            deleted = self.connection.execute(
-                # NOT INDEXED: by the primary key, or each batch would read the old part of the other index.
-                f"DELETE FROM {self.old.table} NOT INDEXED"  # noqa: S608 - constants
-                f" WHERE id > :start AND id <= :cursor AND {self.old.condition}",
-                {"start": self._start, "cursor": self._cursor, "limit": self.old.limit},
-            ).rowcount
+            elapsed = 0.0
+            while self._chunks and elapsed + self._commit_seconds < TRANSACTION_BUDGET:
+                deleted += self._delete(self._chunks.popleft())
+                elapsed = self.monotonic() - started
         self.seconds = self.monotonic() - started
-        self._resize()
-        self._start, self._found = self._cursor, 0
+        self._commit_seconds = min(self.seconds - elapsed, TRANSACTION_BUDGET / 2)
         return deleted
 
+    def _delete(self, chunk: _Chunk) -> int:
+        # Where all dates can be read, reading each once more would cost a fifth of the transaction.
+        condition = f"{self.old.column} < :limit" if chunk.readable else self.old.condition
+        return self.connection.execute(
+            # NOT INDEXED: by the primary key, or each chunk would read the old part of the other index.
+            f"DELETE FROM {self.old.table} NOT INDEXED"  # noqa: S608 - constants
+            f" WHERE id > :after AND id <= :last AND {condition}",
+            {"after": chunk.after, "last": chunk.last, "limit": self.old.limit},
+        ).rowcount
+
     def _scan(self) -> None:
-        """Move the cursor on until the batch is full, the statement has read enough, or the table ends."""
+        """Move the cursor on by as many rows as one statement reads, or to the end of the table."""
         if self._indexed and not self._any_ahead():
             self._ended = True
             return
-        seen = 0
-        with closing(
-            self.connection.execute(
-                # CASE stops at the first part of a condition that is false.
-                f"SELECT id, CASE WHEN {self.old.condition} THEN 1 ELSE 0 END FROM {self.old.table}"  # noqa: S608
-                " WHERE id > :cursor ORDER BY id LIMIT :rows",
-                {"cursor": self._cursor, "limit": self.old.limit, "rows": SCAN_ROWS},
-            )
-        ) as rows:
-            for key, is_old in rows:
-                seen += 1
-                self._cursor = key
-                self._found += is_old
-                if self._found == self.target_rows:
-                    return
+        rows = self.connection.execute(
+            # CASE stops at the first part of a condition that is false.
+            f"SELECT id, CASE WHEN {self.old.condition} THEN 1 ELSE 0 END, {self.old.column} < :limit"  # noqa: S608
+            f" FROM {self.old.table} WHERE id > :cursor ORDER BY id LIMIT :rows",
+            {"cursor": self._cursor, "limit": self.old.limit, "rows": SCAN_ROWS},
+        ).fetchall()
+        self._chunks += _chunks(self._cursor, rows)
         # Rows that come in meanwhile are young: the cursor gets to the end, however fast they come.
-        self._ended = seen < SCAN_ROWS
+        self._ended = len(rows) < SCAN_ROWS
+        if rows:
+            self._cursor = rows[-1][0]
 
     def _any_ahead(self) -> bool:
         """Return whether the index knows an old row ahead of the cursor: that spares reading young rows."""
@@ -209,13 +232,15 @@ class BatchDeleter:
         )
         return ahead.fetchone() is not None
 
-    def _resize(self) -> None:
-        """Have the next batch take TRANSACTION_BUDGET; a short one says nothing of the time of a full one."""
-        factor = TRANSACTION_BUDGET / max(self.seconds, 1e-6)
-        if self._found < self.target_rows:
-            factor = min(factor, 1.0)
-        rows = int(self.target_rows * min(GROWTH, max(1 / GROWTH, factor)))
-        self.target_rows = min(MOST_ROWS, max(FEWEST_ROWS, rows))
+
+def _chunks(after: int, rows: Sequence[tuple[int, bool, bool | None]]) -> Iterator[_Chunk]:
+    """Yield the old rows among those after an id: each with its id, whether it is old, and sorts before."""
+    old = [key for key, is_old, _ in rows if is_old]
+    readable = not any(sorts_before and not is_old for _, is_old, sorts_before in rows)
+    for begin in range(0, len(old), CHUNK_ROWS):
+        keys = old[begin : begin + CHUNK_ROWS]
+        yield _Chunk(after=after, last=keys[-1], rows=len(keys), readable=readable)
+        after = keys[-1]
 
 
 def _is_indexed(connection: sqlite3.Connection, old: _OldRows) -> bool:

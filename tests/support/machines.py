@@ -119,8 +119,9 @@ def _machine(folder: Path, what: str) -> Iterator[Log]:
 
 def _install(folder: Path) -> None:
     program = f"/run/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    paths = "PYTHONPATH=/run/source:/run/packages PYTHONUTF8=1 PYTHONDONTWRITEBYTECODE=1"
-    (folder / "cavecron").write_text(f'#!/bin/sh\n{paths} exec {program} -m cavecron "$@"\n')
+    paths = "PYTHONPATH=/run/source:/run/packages LD_LIBRARY_PATH=/run/python/lib"
+    options = "PYTHONUTF8=1 PYTHONDONTWRITEBYTECODE=1"
+    (folder / "cavecron").write_text(f'#!/bin/sh\n{paths} {options} exec {program} -m cavecron "$@"\n')
     (folder / "cavecron").chmod(0o755)
     user = f"cave-a-vin:x:{_USER}:"
     for name, rest in (("passwd", f"{_USER}::/:/bin/sh"), ("group", "")):

@@ -68,12 +68,12 @@ def test_many_rows_are_counted_a_few_at_a_time(house: House) -> None:
     """More than one statement looks at, and with gaps in their numbers."""
     insert = (
         "INSERT INTO activity_log (id, user_id, action, created_at)"
-        " WITH n(x) AS (SELECT ?1 UNION ALL SELECT x + ?2 FROM n WHERE x + ?2 < 9000)"
+        " WITH n(x) AS (SELECT :first UNION ALL SELECT x + :gap FROM n WHERE x + :gap < 9000)"
         " SELECT x, 1, 'x', '2026-11-01 00:00:00.000000' FROM n"
     )
-    house.cellar.execute(insert, (0, 3))
+    house.cellar.execute(insert, {"first": 0, "gap": 3})
     copy = house.backup(NOW - HOUR)
-    house.cellar.execute(insert, (1, 9))
+    house.cellar.execute(insert, {"first": 1, "gap": 9})
     assert "  activity_log : 1000 ajoutées depuis" in house.restore(copy).out.splitlines()
 
 
