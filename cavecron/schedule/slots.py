@@ -8,6 +8,7 @@ with a star follows elapsed time: no slot for skipped local times, one in each r
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cavecron.schedule import calendar
@@ -71,7 +72,12 @@ def parse(expression: str, zone: ZoneInfo) -> Schedule:
 
 def next_slot(schedule: Schedule, after: datetime) -> datetime | None:
     """Return the first slot strictly after an instant; None where the calendar ends."""
-    at = max(_seconds(after) + 1, _FIRST)
+    return _first_slot(schedule, max(_seconds(after) + 1, _FIRST))
+
+
+@lru_cache(maxsize=256)  # a scan, the plan after its run and the scan after that ask the same
+def _first_slot(schedule: Schedule, at: int) -> datetime | None:
+    """Return the first slot at or after an instant, in seconds since 1970."""
     while at <= _LAST:
         period = offset_period(schedule.zone, at)
         minute = calendar.first(schedule.fields, _from(schedule, period, at))

@@ -3,9 +3,12 @@
 Pure: instants are seconds since 1970-01-01 00:00 UTC; offsets are seconds east of UTC.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,39 +33,42 @@ class OffsetPeriod:
 
 def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> OffsetPeriod:
     """Return the period around `instant`; it extends to `reach` if no change comes before."""
-    begin, end = instant - WINDOW, instant + WINDOW
-    if reach is None and (steady := _steady_offset(zone, instant // WINDOW)) is not None:
-        return OffsetPeriod(begin=begin, end=end, offset=steady, wall_clock_before=begin + steady)
-    offset = _offset(zone, instant)
-    if _offset(zone, begin) != offset:
-        begin = _change(zone, instant, begin)
-    same = _offset(zone, end) == offset
-    while same and reach is not None and end < reach:
-        same, end = _offset(zone, end + WINDOW) == offset, end + WINDOW
-    if not same:
-        end = _change(zone, end - WINDOW, end)
-    wall_clock_before = begin + _offset(zone, begin - 1)
-    return OffsetPeriod(begin=begin, end=end, offset=offset, wall_clock_before=wall_clock_before)
+    offsets = _offsets(zone, instant // WINDOW)
+    index = bisect_right(offsets, instant, key=itemgetter(0)) - 1
+    start, offset = offsets[index]
+    begin, end = max(start, instant - WINDOW), instant + WINDOW
+    offset_before = offsets[index - 1][1] if index and begin == start else offset
+    if offsets[index + 1 :]:
+        end = min(end, offsets[index + 1][0])
+    while reach is not None and end < reach and _offset(zone, end) == offset:
+        end = _change(zone, end, end + WINDOW)
+    return OffsetPeriod(begin=begin, end=end, offset=offset, wall_clock_before=begin + offset_before)
 
 
-@lru_cache(maxsize=256)  # nearly always nothing changes, and who asks once asks of the next minutes too
-def _steady_offset(zone: ZoneInfo, window: int) -> int | None:
-    """Return the one offset within reach of all instants of a window, None where the clocks change there."""
-    edges = ((window + step) * WINDOW for step in (-1, 0, 1, 2))
-    first, *others = (_offset(zone, edge - early) for edge in edges for early in (1, 0))
-    return first if all(offset == first for offset in others) else None
+@lru_cache(maxsize=256)  # a schedule asks for instants near each other
+def _offsets(zone: ZoneInfo, window: int) -> tuple[tuple[int, int], ...]:
+    """Return the offsets within reach of a window's instants, each with the instant from which on it counts."""
+    edges = [(window + step) * WINDOW - 1 for step in (-1, 0, 1, 2)]
+    starts = [edges[0]]
+    for edge, after in pairwise(edges):
+        change = _change(zone, edge, after)
+        if _offset(zone, change) != _offset(zone, edge):
+            starts.append(change)
+    return tuple((start, _offset(zone, start)) for start in starts)
 
 
 def _change(zone: ZoneInfo, inside: int, outside: int) -> int:
-    """Return the first instant after the clock change that lies between the two."""
+    """Return the first instant after the clock change between the two; `outside` where none is."""
     offset = _offset(zone, inside)
-    while abs(outside - inside) > 1:
+    if _offset(zone, outside) == offset:
+        return outside
+    while outside - inside > 1:
         middle = (inside + outside) // 2
         if _offset(zone, middle) == offset:
             inside = middle
         else:
             outside = middle
-    return max(inside, outside)
+    return outside
 
 
 def _offset(zone: ZoneInfo, instant: int) -> int:
