@@ -47,7 +47,7 @@ def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> Off
 
 @lru_cache(maxsize=256)  # a schedule asks for instants near each other
 def _offsets(zone: ZoneInfo, window: int) -> tuple[tuple[int, int], ...]:
-    """Return the offsets within reach of a window's instants, each with the instant from which on it counts."""
+    """Return the offsets within reach of a window's instants, each with the instant at which it begins."""
     edges = [(window + step) * WINDOW - 1 for step in (-1, 0, 1, 2)]
     starts = [edges[0]]
     for edge, after in pairwise(edges):
