@@ -44,7 +44,8 @@ set_version() {
     before=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' cavecron/__init__.py)
     sed -i "s/^__version__ = .*/__version__ = \"$version\"/" cavecron/__init__.py
     sed -i "s/^ARG VERSION=.*/ARG VERSION=$version/" Containerfile
-    sed -i "s/cavecron:${before//./\\.}/cavecron:$version/g" README.md examples/compose.yaml
+    git grep -lz --fixed-strings "cavecron:$before" -- ':!CHANGELOG.md' |
+        xargs -0 sed -i "s/cavecron:${before//./\\.}/cavecron:$version/g"
     sed -i "s/^## Unreleased$/## $version - $(date -u +%F)/" CHANGELOG.md
     git commit --quiet --all --message "Release $version"
 }

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import resource
 import shutil
 import subprocess
@@ -105,7 +106,9 @@ def test_a_release_is_one_folder_and_one_tag(checkout: Path, released: Path) -> 
     assert _git(checkout, "status", "--porcelain") == ""
     changelog = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {_VERSION} - 20" in changelog
-    assert f"cavecron:{_VERSION}" in (checkout / "examples/compose.yaml").read_text(encoding="utf-8")
+    for name in ("README.md", "examples/compose.yaml", "examples/LISEZMOI.md", "packaging/README.md"):
+        tags = re.findall(r"cavecron:(\d[.\d]+)", (checkout / name).read_text(encoding="utf-8"))
+        assert set(tags) == {_VERSION}, name
 
 
 @pytest.mark.parametrize("kind", ["", ".oci"])
