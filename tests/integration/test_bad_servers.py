@@ -13,7 +13,6 @@ import pytest
 from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, authority
 from tests.support.check_helpers import KEY, locked
-from tests.support.commands import cavecron
 from tests.support.fake_smtp.faults import (
     Fault,
     Policy,
@@ -27,6 +26,7 @@ from tests.support.fake_smtp.faults import (
     reset,
 )
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.in_process import command
 
 _NAMES = ("marie", "paul", "zoé", "jean", "luc")
 _USERS = tuple(f"user{number}@example.org" for number in range(1, 6))
@@ -58,7 +58,7 @@ def _run(
         cellar.smtp(
             server.port, timeout=1, use_tls=1, username="cave", password_encrypted=locked("sésame"), name="x"
         )
-        result = cavecron(
+        result = command(
             "run",
             "weekly_reports",
             "--json",

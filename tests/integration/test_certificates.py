@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, Flaw, authority
 from tests.support.check_helpers import SECURITY, WHERE, examined, line, sick
-from tests.support.commands import Result, cavecron
+from tests.support.commands import Result
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.in_process import command
 
 _AS_PEM = (
     "un fichier de certificats PEM (-----BEGIN CERTIFICATE-----) est attendu ; convertir un certificat DER"
@@ -223,4 +224,4 @@ def test_a_ca_file_that_is_none_is_told(
 
 def _sent(cellar: CellarFile, ca_file: Path) -> Result:
     database = f"sqlite:///{cellar.path}"
-    return cavecron("run", "weekly_reports", DATABASE_URL=database, SMTP_CA_FILE=str(ca_file))
+    return command("run", "weekly_reports", DATABASE_URL=database, SMTP_CA_FILE=str(ca_file))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.app_database import CellarFile
-from tests.support.commands import cavecron
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.headers import displayed, header_lines, mailbox
+from tests.support.in_process import command
 
 FORGED = "=?utf-8?q?X=0D=0AReply-To:_evil=40x.test=0D=0A=0D=0ABody?="
 COMMON = [
@@ -31,7 +31,7 @@ def low_stock(run):
 
 
 def _run(variables: Mapping[str, str], *arguments: str) -> int:
-    return cavecron(*arguments, cwd=None, prefix=(), encoding="utf-8", **variables).code
+    return command(*arguments, at=None, **variables).code
 
 
 def _check(octets: bytes, names: list[str], subject: str, sender: str) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.support.app_database import CellarFile, ago
-from tests.support.commands import Result, cavecron
+from tests.support.commands import Result
 from tests.support.fake_smtp.dialogue import Mail
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.in_process import command
 
 USERS = 100
 
@@ -136,11 +137,11 @@ def _told(path: Path, *, spoilt: bool) -> Told:
     if spoilt:
         _spoil(cellar)
     url = f"sqlite:///{path}"
-    preview = cavecron("preview", "--all", "--json", "--at", "2026-11-23T07:00:00Z", DATABASE_URL=url)
+    preview = command("preview", "--all", "--json", "--at", "2026-11-23T07:00:00Z", DATABASE_URL=url)
     assert (preview.code, preview.err) == (0, "")
     with HostileServer() as server:
         cellar.smtp(server.port)
-        run = cavecron("run", "weekly_reports", "--json", DATABASE_URL=url)
+        run = command("run", "weekly_reports", "--json", DATABASE_URL=url)
     log = cellar.rows("SELECT recipient_user_id, status, error_message FROM email_log ORDER BY 1")
     cellar.close()
     lines = [json.loads(line) for line in preview.out.splitlines()]

@@ -9,30 +9,35 @@ from stat import S_IMODE
 import pytest
 
 from tests.support.app_database import CellarFile
-from tests.support.commands import Result, cavecron
+from tests.support.commands import Result
+from tests.support.in_process import command
 
 #: CSI as one octet (ECMA-48), and a right-to-left override.
 ACTING = "\x9b31m\u202eegatniv\x1b]0;x\x07"
 
 
-@pytest.fixture(autouse=True, params=[0o000, 0o022], ids=["umask 000", "umask 022"])
+@pytest.fixture(params=[0o000, 0o022], ids=["umask 000", "umask 022"])
 def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
     before = os.umask(request.param)
     yield
     os.umask(before)
 
 
-def _run(cellar: CellarFile, *arguments: str, cwd: Path | None = None, **variables: str) -> Result:
+_any_umask = pytest.mark.usefixtures("_umask")
+
+
+def _run(cellar: CellarFile, *arguments: str, **variables: str) -> Result:
     usual: Mapping[str, str] = {
         "DATABASE_URL": f"sqlite:///{cellar.path}",
         "CAVECRON_MAIL": f"maildir:{cellar.path.with_name('mails') / 'box'}",
     }
-    return cavecron(*arguments, cwd=cwd, prefix=(), encoding="utf-8", **{**usual, **variables})
+    return command(*arguments, at=None, **{**usual, **variables})
 
 
 @pytest.fixture
-def marie(cellar: CellarFile) -> CellarFile:
+def marie(cellar: CellarFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CellarFile:
     """Return a database with one user, whose wine and cellar do things to a terminal."""
+    monkeypatch.chdir(tmp_path)
     user = cellar.user("marie")
     place = cellar.cellar(user, f"Cave {ACTING}")
     cellar.wine(user, place, f"Pomerol {ACTING}", quantity=9e999)
@@ -40,12 +45,13 @@ def marie(cellar: CellarFile) -> CellarFile:
     return cellar
 
 
+@_any_umask
 def test_previews_and_mails_are_private(marie: CellarFile, tmp_path: Path) -> None:
     """Whatever the umask, and whatever lay there before."""
     page = tmp_path / "rapport-marie.html"
     page.write_text("before")
     page.chmod(0o644)
-    assert _run(marie, "preview", "marie", cwd=tmp_path).code == 0
+    assert _run(marie, "preview", "marie").code == 0
     assert _run(marie, "run", "weekly_reports").code == 0
     assert "marie" in page.read_text()
     box = tmp_path / "mails" / "box"
@@ -55,17 +61,19 @@ def test_previews_and_mails_are_private(marie: CellarFile, tmp_path: Path) -> No
     assert {S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
+@_any_umask
 @pytest.mark.parametrize("option", [(), ("-o", "rapport-marie.html")], ids=["by default", "-o"])
 def test_a_preview_follows_no_link(marie: CellarFile, tmp_path: Path, option: tuple[str, ...]) -> None:
     """Somebody may have laid one into a folder that all write to."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "rapport-marie.html").symlink_to(victim)
-    result = _run(marie, "preview", "marie", *option, cwd=tmp_path)
+    result = _run(marie, "preview", "marie", *option)
     assert (result.code, victim.read_text()) == (1, "precious")
     assert "un lien symbolique porte ce nom" in result.err
 
 
+@_any_umask
 def test_an_export_follows_no_link(marie: CellarFile, tmp_path: Path) -> None:
     """Units are written by root."""
     victim = tmp_path / "victim"

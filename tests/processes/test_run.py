@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.support.app_database import CellarFile
 from tests.support.commands import Result, cavecron, environment
 from tests.support.fake_smtp.faults import Step, Trap, reply
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.in_process import command
 
 LOG = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 
@@ -38,9 +38,14 @@ def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
     return cellar
 
 
-def run(cellar: CellarFile, *arguments: str, **variables: Any) -> Result:
-    """Return what `cavecron run` did."""
-    return cavecron("run", *arguments, DATABASE_URL=f"sqlite:///{cellar.path}", **variables)
+def run(cellar: CellarFile, *arguments: str) -> Result:
+    """Return what `cavecron run` did in a process of its own."""
+    return cavecron("run", *arguments, DATABASE_URL=f"sqlite:///{cellar.path}")
+
+
+def run_here(cellar: CellarFile, *arguments: str, **variables: str) -> Result:
+    """Return what `cavecron run` did in this process, where nothing depends on which one it is."""
+    return command("run", *arguments, at=None, DATABASE_URL=f"sqlite:///{cellar.path}", **variables)
 
 
 def without_times(said: str) -> list[str]:
@@ -91,7 +96,7 @@ def test_the_outcome_can_be_had_as_json(household: CellarFile) -> None:
 
 def test_some_users_only(household: CellarFile, server: HostileServer) -> None:
     """By name or id; nobody else gets a mail."""
-    assert run(household, "weekly_reports", "--user", "zoé", "--user", "1").code == 0
+    assert run_here(household, "weekly_reports", "--user", "zoé", "--user", "1").code == 0
     assert sorted(mail.recipient for mail in server.accepted) == ["marie@example.org", "zoe@example.org"]
 
 
@@ -108,7 +113,7 @@ def test_a_user_who_cannot_get_one_is_told(
     *, household: CellarFile, server: HostileServer, name: str, said: str, option: str
 ) -> None:
     """Exit code 2, and not even the others get a mail."""
-    result = run(household, "weekly_reports", option, "--user", "marie", "--user", name)
+    result = run_here(household, "weekly_reports", option, "--user", "marie", "--user", name)
     assert result.code == 2
     assert said in result.out + result.err
     assert "Traceback" not in result.err
@@ -122,7 +127,7 @@ def test_a_rehearsal_sends_and_writes_nothing(
     """What would go to whom; not a byte of the database changes."""
     household.user("eve", "eve@example.org, mallory@example.org")
     before = household.path.read_bytes()
-    result = run(household, "weekly_reports", "--dry-run", *(["--json"] if mode == "json" else []))
+    result = run_here(household, "weekly_reports", "--dry-run", *(["--json"] if mode == "json" else []))
     assert result.code == 1  # one address is none
     if mode == "json":
         statuses = {one["username"]: one["status"] for one in json.loads(result.out)["recipients"]}
@@ -139,7 +144,7 @@ def test_whom_the_server_refuses_is_told_with_the_reason(
 ) -> None:
     """Exit code 1; the others got theirs, and the application's log says the same."""
     server.policies.append(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org"))
-    result = run(household, "weekly_reports")
+    result = run_here(household, "weekly_reports")
     reason = "refusé par le serveur : 550 5.1.1 no such user"
     assert result.code == 1
     assert f"Rapports non remis :\n  paul : {reason}\n" in result.out
@@ -157,7 +162,7 @@ def test_a_server_that_is_down_is_told_once(household: CellarFile) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     household.execute("UPDATE smtp_config SET port = ?", (port,))
-    result = run(household, "weekly_reports", "--json")
+    result = run_here(household, "weekly_reports", "--json")
     assert result.code == 1
     said = json.loads(result.out)
     assert (said["ok"], said["error"].partition(" ; ")[0]) == (
@@ -184,7 +189,7 @@ def test_a_configuration_that_does_not_work_is_told_once(
 ) -> None:
     """Before anybody is written to; exit code 1."""
     household.execute(change)
-    result = run(household, "weekly_reports")
+    result = run_here(household, "weekly_reports")
     assert result.code == 1
     assert (result.out + result.err).count(said) == 1
     assert server.accepted == []
@@ -199,7 +204,7 @@ def test_a_user_name_cannot_forge_a_line_of_the_log(household: CellarFile, serve
     household.execute('UPDATE "user" SET username = ? WHERE id = 2', (forged,))
     server.policies.append(Trap(Step.RCPT, reply("550 no \x1b[31muser"), recipient="paul@example.org"))
     for arguments in (("weekly_reports",), ("weekly_reports", "--dry-run")):
-        result = run(household, *arguments)
+        result = run_here(household, *arguments)
         assert "\x1b" not in result.out + result.err
         assert not [line for line in result.out.splitlines() if line.startswith("2024-01-15")]
 
@@ -219,7 +224,7 @@ def test_old_rows_are_cleaned_up(household: CellarFile) -> None:
     """And counted, a line for each table and one for all; a second run finds nothing."""
     _old_rows(household, 3)
     household.execute("DELETE FROM activity_log WHERE id > 1")
-    told = [line for line in without_times(run(household, "cleanup").out) if "jobs.cleanup" in line]
+    told = [line for line in without_times(run_here(household, "cleanup").out) if "jobs.cleanup" in line]
     assert told == [
         "cavecron.jobs.cleanup - INFO - Nettoyage: email_log 3 lignes supprimées",
         "cavecron.jobs.cleanup - INFO - Nettoyage: activity_log 1 ligne supprimée",
@@ -227,7 +232,7 @@ def test_old_rows_are_cleaned_up(household: CellarFile) -> None:
         "cavecron.jobs.cleanup - INFO - Nettoyage, lignes supprimées: email_log 3, activity_log 1,"
         " api_token_usage 0",
     ]
-    said = json.loads(run(household, "cleanup", "--json").out)
+    said = json.loads(run_here(household, "cleanup", "--json").out)
     assert said["tables"] == {"email_log": 0, "activity_log": 0, "api_token_usage": 0}
     assert said["ok"] is True
 
@@ -237,9 +242,9 @@ def test_a_rehearsal_of_the_cleanup_counts_and_deletes_nothing(household: Cellar
     _old_rows(household, 2)
     before = household.path.read_bytes()
     assert "Essai à blanc, lignes à supprimer: email_log 2, activity_log 2, api_token_usage 0" in (
-        run(household, "cleanup", "--dry-run").out
+        run_here(household, "cleanup", "--dry-run").out
     )
-    said = json.loads(run(household, "cleanup", "--dry-run", "--json").out)
+    said = json.loads(run_here(household, "cleanup", "--dry-run", "--json").out)
     assert (said["dry_run"], said["tables"]["email_log"]) == (True, 2)
     assert household.path.read_bytes() == before
 
@@ -247,7 +252,7 @@ def test_a_rehearsal_of_the_cleanup_counts_and_deletes_nothing(household: Cellar
 def test_retention_is_configured(household: CellarFile) -> None:
     """By a variable for each table."""
     _old_rows(household, 1)
-    result = run(household, "cleanup", SCHEDULER_CLEANUP_EMAIL_LOG_DAYS="36500")
+    result = run_here(household, "cleanup", SCHEDULER_CLEANUP_EMAIL_LOG_DAYS="36500")
     assert "email_log 0, activity_log 1" in result.out
 
 

@@ -1,9 +1,12 @@
-"""cavecron's commands in the process of the test, by a clock that the test sets."""
+"""cavecron's commands in the process of the test, by a clock that the test may set.
+
+Starting a process costs more than most commands do: `tests.support.commands` is for what needs one.
+"""
 
 import io
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from datetime import datetime
 
 from cavecron.cli import main as cli
@@ -11,8 +14,8 @@ from tests.support.clocks import wall_clock
 from tests.support.commands import Result
 
 
-def command(*arguments: str, at: datetime, **variables: str) -> Result:
-    """Run one command to its end while the clock stands still at `at` (aware)."""
+def command(*arguments: str, at: datetime | None = None, **variables: str) -> Result:
+    """Run one command to its end, by the usual clock or while it stands still at `at` (aware)."""
     return _run(arguments, variables, at=at, tick=False)
 
 
@@ -21,10 +24,16 @@ def live_command(*arguments: str, at: datetime, **variables: str) -> Result:
     return _run(arguments, variables, at=at, tick=True)
 
 
-def _run(arguments: Sequence[str], variables: Mapping[str, str], *, at: datetime, tick: bool) -> Result:
+def _run(
+    arguments: Sequence[str], variables: Mapping[str, str], *, at: datetime | None, tick: bool
+) -> Result:
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), same_log(), wall_clock(at, tick=tick):
-        code = cli.main(arguments, variables)
+    clock = wall_clock(at, tick=tick) if at else nullcontext()
+    with redirect_stdout(out), redirect_stderr(err), same_log(), clock:
+        try:
+            code = cli.main(arguments, variables)
+        except SystemExit as end:  # argparse ends the process
+            code = end.code if isinstance(end.code, int) else 1
     return Result(code=code, out=out.getvalue(), err=err.getvalue())
 
 

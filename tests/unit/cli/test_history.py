@@ -12,8 +12,8 @@ from cavecron.ledger.models import JobCursor, RunResult
 from cavecron.ledger.runs import claim_manual, finish
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
-from tests.support.commands import Result, cavecron
-from tests.support.daemons import faked
+from tests.support.commands import Result
+from tests.support.in_process import command
 from tests.support.ledgers import HOUR, MINUTE, WEEK
 
 REPORTS = "weekly_reports"
@@ -28,10 +28,10 @@ def ledger(cellar: CellarFile) -> Ledger:
     return made
 
 
-def told(cellar: CellarFile, *arguments: str, **variables: str) -> Result:
+def told(cellar: CellarFile, *arguments: str, at: datetime | None = None, **variables: str) -> Result:
     """Run one command on the cellar."""
     usual = {"DATABASE_URL": f"sqlite:///{cellar.path}"}
-    return cavecron(*arguments, cwd=None, prefix=(), encoding="utf-8", **usual, **variables)
+    return command(*arguments, at=at, **usual, **variables)
 
 
 def looked(ledger: Ledger, now: datetime) -> None:
@@ -50,7 +50,7 @@ def test_nothing_has_happened_yet(cellar: CellarFile) -> None:
 def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -> None:
     """The answer is on one screen: two slots that nobody was there for, and one that was made up for."""
     looked(ledger, NOW + 10 * MINUTE)
-    said = told(cellar, "history", REPORTS, **faked(NOW + 10 * MINUTE)).out.splitlines()
+    said = told(cellar, "history", REPORTS, at=NOW + 10 * MINUTE).out.splitlines()
     assert said == [
         "2026-11-23 08:00  weekly_reports   en cours   rattrapage, démarré à 08:10:00, retard 10 min",
         "2026-11-09 08:00  weekly_reports   manqué     2 créneaux, jusqu'au 2026-11-16 08:00",
@@ -93,7 +93,7 @@ def test_repeated_mails_are_counted(cellar: CellarFile, ledger: Ledger) -> None:
 def test_programs_get_the_promised_names(cellar: CellarFile, ledger: Ledger) -> None:
     """And instants with an offset."""
     looked(ledger, NOW + 10 * MINUTE)
-    run, missed = json.loads(told(cellar, "history", "--json", **faked(NOW + 10 * MINUTE)).out)
+    run, missed = json.loads(told(cellar, "history", "--json", at=NOW + 10 * MINUTE).out)
     names = ("job", "slot", "trigger", "state", "started", "finished", "attempt", "summary", "reason")
     assert set(names) <= set(run)
     assert (run["slot"], run["trigger"], run["state"]) == (NOW.isoformat(), "replay", "running")
@@ -103,11 +103,11 @@ def test_programs_get_the_promised_names(cellar: CellarFile, ledger: Ledger) -> 
 def test_a_run_of_a_killed_process_is_not_told_as_running(cellar: CellarFile, ledger: Ledger) -> None:
     """Nobody has noted it yet: its lease is over, and that is why there was no report."""
     looked(ledger, NOW + MINUTE)
-    said = told(cellar, "history", "-n", "1", **faked(NOW + 5 * MINUTE)).out
+    said = told(cellar, "history", "-n", "1", at=NOW + 5 * MINUTE).out
     assert "weekly_reports   interrompu rattrapage" in said
     assert "coupé net : son processus a été tué" in said
     assert "reprendre : cavecron run weekly_reports --resume" in said
-    assert "n'est pas reprise" in told(cellar, "health", **faked(NOW + 5 * MINUTE)).err
+    assert "n'est pas reprise" in told(cellar, "health", at=NOW + 5 * MINUTE).err
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1e3", "9" * 30])
@@ -143,7 +143,7 @@ def test_a_container_asks_whether_all_is_well(
     jobs = load({}, str, BUILT_IN).jobs
     register_jobs(ledger, {}, NOW - HOUR)
     register_jobs(ledger, {name: job.schedule for name, job in jobs.items()}, NOW - HOUR)
-    result = told(cellar, "health", **faked(at))
+    result = told(cellar, "health", at=at)
     assert (result.code, said in result.out + result.err) == (code, True)
 
 

@@ -9,22 +9,23 @@ import pytest
 
 from cavecron import __version__
 from tests.support.app_database import CellarFile
-from tests.support.commands import cavecron, environment
+from tests.support.commands import environment
+from tests.support.in_process import command
 
 
 def test_the_version_is_told() -> None:
     """On standard output, exit code 0; and by which time zone rules slots are computed."""
-    result = cavecron("--version")
+    result = command("--version")
     assert result.code == 0
     first, second = result.out.splitlines()
     assert first == f"cavecron {__version__}"
     assert re.match(r"fuseaux horaires : \d{4}[a-z]+ \(.+\)", second)
 
 
-@pytest.mark.parametrize("command", ["", "run", "preview", "check", "demo"])
-def test_help_is_in_french(command: str) -> None:
+@pytest.mark.parametrize("name", ["", "run", "preview", "check", "demo"])
+def test_help_is_in_french(name: str) -> None:
     """Argparse's own words are English."""
-    result = cavecron(*command.split(), "--help")
+    result = command(*name.split(), "--help")
     assert result.code == 0
     assert "utilisation : cavecron" in result.out
     assert not [word for word in ("usage", "show this", "positional", "optional") if word in result.out]
@@ -49,16 +50,16 @@ def test_help_is_in_french(command: str) -> None:
 )
 def test_a_wrong_command_line_is_told_in_one_line(arguments: str, said: str) -> None:
     """Exit code 2, nothing on standard output, no traceback."""
-    result = cavecron(*arguments.split())
+    result = command(*arguments.split())
     assert (result.code, result.out) == (2, "")
     assert said in result.err
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["run cleanup", "preview marie"])
-def test_a_wrong_configuration_is_told_whole(command: str) -> None:
+@pytest.mark.parametrize("name", ["run cleanup", "preview marie"])
+def test_a_wrong_configuration_is_told_whole(name: str) -> None:
     """Exit code 2 and every problem."""
-    result = cavecron(*command.split(), DATABASE_URL="x", SCHEDULER_TIMEZONE="y")
+    result = command(*name.split(), DATABASE_URL="x", SCHEDULER_TIMEZONE="y")
     assert result.code == 2
     assert result.err.startswith("cavecron : Configuration invalide : 2 problèmes\n  ")
 

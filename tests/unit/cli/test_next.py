@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import cavecron
+from tests.support.in_process import command
 
 
 def test_the_coming_slots_of_all_jobs_are_told_in_their_order(tmp_path: Path) -> None:
     """Each job in words, then its slots with weekday and offset; no database is needed or made."""
     database = tmp_path / "wine.db"
-    result = cavecron(
+    result = command(
         *("next", "-n", "2", "--from", "2037-11-20"), DATABASE_URL=f"sqlite:///{database}", TZ="Europe/Paris"
     )
     assert (result.code, result.err) == (0, "")
@@ -30,16 +30,16 @@ def test_the_coming_slots_of_all_jobs_are_told_in_their_order(tmp_path: Path) ->
 
 def test_five_slots_of_each_job_come_from_now_on() -> None:
     """None of them is past."""
-    result = cavecron("next")
+    result = command("next")
     assert (result.out.count("weekly_reports  dans "), result.out.count("cleanup         dans ")) == (5, 5)
 
 
 def test_a_disabled_job_is_listed_as_such() -> None:
     """With the variable that did it, and without slots; for programs too."""
-    result = cavecron("next", "-n", "1", SCHEDULER_CLEANUP_ENABLED="0")
+    result = command("next", "-n", "1", SCHEDULER_CLEANUP_ENABLED="0")
     assert "cleanup         désactivé (SCHEDULER_CLEANUP_ENABLED)\n" in result.out
     assert result.out.count("cleanup") == 1
-    assert json.loads(cavecron("next", "cleanup", "--json", SCHEDULER_CLEANUP_ENABLED="0").out) == [
+    assert json.loads(command("next", "cleanup", "--json", SCHEDULER_CLEANUP_ENABLED="0").out) == [
         {"job": "cleanup", "at": None, "local": None, "note": "désactivé (SCHEDULER_CLEANUP_ENABLED)"}
     ]
 
@@ -56,7 +56,7 @@ def test_a_disabled_job_is_listed_as_such() -> None:
 )
 def test_it_says_where_the_clocks_change_a_slot(start: str, line: str) -> None:
     """Beside that slot, and no other."""
-    result = cavecron("next", "cleanup", "-n", "3", "--from", start, SCHEDULER_CLEANUP_CRON="30 2 * * *")
+    result = command("next", "cleanup", "-n", "3", "--from", start, SCHEDULER_CLEANUP_CRON="30 2 * * *")
     lines = [re.sub(r"(dans|il y a) [\d jhmins]+  ", "… ", one) for one in result.out.splitlines()[2:]]
     assert lines[0] == line
     assert not re.search("saute|deux fois", "".join(lines[1:]))
@@ -64,7 +64,7 @@ def test_it_says_where_the_clocks_change_a_slot(start: str, line: str) -> None:
 
 def test_programs_get_a_list() -> None:
     """In order of time, also where local time goes back; `at` is in UTC."""
-    result = cavecron(
+    result = command(
         *("next", "cleanup", "-n", "4", "--json", "--from", "2026-10-25T00:00Z"),
         SCHEDULER_CLEANUP_CRON="*/30 * * * *",
     )
@@ -83,7 +83,7 @@ def test_programs_get_a_list() -> None:
 
 def test_all_jobs_are_in_order_of_time_where_local_time_goes_back() -> None:
     """The second 02:00 comes after the first 02:30."""
-    result = cavecron(
+    result = command(
         *("next", "-n", "2", "--json", "--from", "2026-10-25T00:30Z"),
         SCHEDULER_CLEANUP_CRON="*/30 * * * *",
         SCHEDULER_WEEKLY_REPORT_CRON="*/30 * * * *",
@@ -95,7 +95,7 @@ def test_all_jobs_are_in_order_of_time_where_local_time_goes_back() -> None:
 
 def test_a_slot_at_the_very_instant_is_among_them() -> None:
     """Local time where no offset is given; what is past is said to be."""
-    result = cavecron("next", "cleanup", "-n", "1", "--from", "2020-01-05T03:00")
+    result = command("next", "cleanup", "-n", "1", "--from", "2020-01-05T03:00")
     assert result.out.splitlines()[-1].startswith("dimanche 2020-01-05 03:00 +01:00  cleanup  il y a ")
 
 
@@ -108,13 +108,13 @@ def test_a_job_of_ones_own_is_listed_like_the_others(tmp_path: Path) -> None:
         "def stock(run: Run) -> str:\n    return 'rien'\n",
         encoding="utf-8",
     )
-    result = cavecron("next", "stock", "-n", "1", CAVECRON_JOBS=str(source))
+    result = command("next", "stock", "-n", "1", CAVECRON_JOBS=str(source))
     assert re.match(r"stock  chaque lundi et jeudi à 09:05 \(Europe/Paris\)\n\n.+  stock  dans ", result.out)
 
 
 def test_a_misspelt_variable_is_told_here_too() -> None:
     """On standard error: it may be why the slots are not the expected ones."""
-    result = cavecron("next", "--json", SCHEDULER_CLEANUP_CORN="30 2 * * *")
+    result = command("next", "--json", SCHEDULER_CLEANUP_CORN="30 2 * * *")
     assert "vouliez-vous dire SCHEDULER_CLEANUP_CRON ?" in result.err
     assert json.loads(result.out)
 
@@ -132,7 +132,7 @@ def test_a_misspelt_variable_is_told_here_too() -> None:
 )
 def test_a_wrong_command_line_is_told_in_one_line(arguments: str, said: str) -> None:
     """Exit code 2, nothing on standard output, no traceback."""
-    result = cavecron(*arguments.split())
+    result = command(*arguments.split())
     assert (result.code, result.out) == (2, "")
     assert said in result.err
     assert result.err.count("\n") == 1
@@ -140,6 +140,6 @@ def test_a_wrong_command_line_is_told_in_one_line(arguments: str, said: str) -> 
 
 def test_a_schedule_that_never_fires_is_a_wrong_configuration() -> None:
     """Exit code 2, with the variable."""
-    result = cavecron("next", SCHEDULER_CLEANUP_CRON="0 0 31 2 *")
+    result = command("next", SCHEDULER_CLEANUP_CRON="0 0 31 2 *")
     assert result.code == 2
     assert "SCHEDULER_CLEANUP_CRON='0 0 31 2 *' : cette date n'arrive jamais" in result.err

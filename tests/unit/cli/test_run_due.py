@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.app_database import CellarFile
-from tests.support.commands import Result, cavecron
+from tests.support.commands import Result
 from tests.support.fake_smtp.faults import Step, Trap, reply
 from tests.support.fake_smtp.server import HostileServer
+from tests.support.in_process import command
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def _hourly(ago: timedelta) -> str:
 
 
 def _run(cellar: CellarFile, *arguments: str, **variables: Any) -> Result:
-    return cavecron(
+    return command(
         *("run", *arguments),
         DATABASE_URL=f"sqlite:///{cellar.path}",
         SCHEDULER_TIMEZONE="UTC",

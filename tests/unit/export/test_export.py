@@ -21,7 +21,8 @@ from cavecron.export.fields import calendar, expression, is_exact
 from cavecron.export.plan import Plan, plan
 from cavecron.export.systemd import units
 from cavecron.schedule import next_slot, parse
-from tests.support.commands import Result, cavecron
+from tests.support.commands import Result
+from tests.support.in_process import command
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 _PARIS = ZoneInfo("Europe/Paris")
@@ -49,7 +50,7 @@ def _plan(**environ: str) -> Plan:
 
 def _exported(engine: str, *options: str, **environ: str) -> Result:
     environ["SMTP_ENCRYPTION_KEY"] = _SECRET
-    return cavecron("export", engine, *options, cwd=None, **environ)
+    return command("export", engine, *options, at=None, **environ)
 
 
 @pytest.mark.parametrize("text", _SCHEDULES)
@@ -237,7 +238,7 @@ def test_disabled_jobs_are_left_out() -> None:
 )
 def test_what_makes_no_sense_is_told(arguments: list[str], said: str) -> None:
     """In a sentence, with an exit code that is not 0."""
-    result = cavecron("export", *arguments)
+    result = command("export", *arguments)
     assert result.code in (1, 2)
     assert said in result.err
 

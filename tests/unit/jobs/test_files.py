@@ -9,7 +9,7 @@ import pytest
 
 from cavecron.config.parsing import InvalidValueError
 from cavecron.jobs.files import read_text
-from tests.support.commands import cavecron
+from tests.support.in_process import command
 
 
 def _socket(path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_start_ends_with_one_line(tmp_path: Path, make: Callable[[Path], obj
     """And exit code 2, as for every other mistake of the configuration."""
     path = tmp_path / "secret"
     make(path)
-    result = cavecron("next", SMTP_ENCRYPTION_KEY_FILE=str(path), CAVECRON_JOBS_FILE=str(path))
+    result = command("next", SMTP_ENCRYPTION_KEY_FILE=str(path), CAVECRON_JOBS_FILE=str(path))
     assert result.code == 2
     assert f"SMTP_ENCRYPTION_KEY_FILE={str(path)!r} : un fichier ordinaire de 64 ko" in result.err
     assert f"CAVECRON_JOBS_FILE={str(path)!r} : un fichier ordinaire de 64 ko" in result.err
@@ -76,6 +76,6 @@ def test_a_job_that_is_no_file_is_refused(tmp_path: Path) -> None:
     """A pipe in the place of a job's file would be waited for while it is imported."""
     path = tmp_path / "mine.py"
     os.mkfifo(path)
-    result = cavecron("next", CAVECRON_JOBS=str(path))
+    result = command("next", CAVECRON_JOBS=str(path))
     assert result.code == 2
     assert f"CAVECRON_JOBS : {path} : {path} n'est pas un fichier ordinaire" in result.err

@@ -17,7 +17,7 @@ from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 from tests.support.app_database import NOW, CellarFile
-from tests.support.commands import cavecron
+from tests.support.in_process import command
 from tests.support.ledgers import (
     DONE,
     HOUR,
@@ -202,8 +202,8 @@ def test_the_cleanup_prunes_the_past_of_cavecron_itself(ledger: Ledger, cellar: 
         at = NOW - 3000 * DAY + number * HOUR
         finish(ledger, claim_manual(ledger, "report", (), at), DONE, at)
     database = f"sqlite:///{cellar.path}"
-    assert "cavecron_run 10" in cavecron("run", "cleanup", "--dry-run", DATABASE_URL=database).out
-    kept = cavecron("run", "cleanup", DATABASE_URL=database, SCHEDULER_CLEANUP_LEDGER_DAYS="36500")
+    assert "cavecron_run 10" in command("run", "cleanup", "--dry-run", DATABASE_URL=database).out
+    kept = command("run", "cleanup", DATABASE_URL=database, SCHEDULER_CLEANUP_LEDGER_DAYS="36500")
     assert (kept.code, "cavecron_run" in kept.out) == (0, False)
-    assert "cavecron_run 10" in cavecron("run", "cleanup", DATABASE_URL=database).out
+    assert "cavecron_run 10" in command("run", "cleanup", DATABASE_URL=database).out
     assert cellar.rows("SELECT count(*) FROM cavecron_run WHERE job = 'report'") == [(20,)]

@@ -12,7 +12,8 @@ from threading import Thread
 import pytest
 
 from tests.support.app_database import CellarFile
-from tests.support.commands import Result, cavecron
+from tests.support.commands import Result
+from tests.support.in_process import command
 
 JOBS = """
 from cavecron import TemporaryError, job
@@ -76,7 +77,7 @@ def run(cellar: CellarFile, job: str, **variables: str) -> Result:
         "CAVECRON_MAIL": f"maildir:{cellar.path.with_name('box')}",
         "CAVECRON_JOBS": str(path),
     }
-    return cavecron("run", job, cwd=None, prefix=(), encoding="utf-8", **{**usual, **variables})
+    return command("run", job, at=None, **{**usual, **variables})
 
 
 def mails(cellar: CellarFile) -> list[EmailMessage]:
