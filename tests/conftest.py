@@ -1,8 +1,13 @@
 """What several test files start from."""
 
+import importlib
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +21,35 @@ settings.register_profile(
     "cavecron", deadline=None, max_examples=int(os.environ.get("CAVECRON_EXAMPLES", "25"))
 )
 settings.load_profile("cavecron")
+
+_TESTS = Path(__file__).parent
+#: A folder in memory: thousands of small databases wait for no disk there.
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 2 << 30
+
+# Whoever names a folder for temporary files gets it. Processes that tests start inherit the variable.
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+    os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None  # it may have been asked for already
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Compile the tests once: each worker would do it for itself, ten seconds of processor time in each."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    for path in sorted(_TESTS.rglob("test_*.py")):
+        if not _is_compiled(path):
+            # What is wrong with a module, the workers tell.
+            with suppress(Exception, pytest.skip.Exception):
+                importlib.import_module(".".join(path.relative_to(_TESTS.parent).with_suffix("").parts))
+    sys.dont_write_bytecode = before
+
+
+def _is_compiled(path: Path) -> bool:
+    """Return whether pytest has left what it made of a module since it was last changed."""
+    name = f"{path.stem}.{sys.implementation.cache_tag}-pytest-*.pyc"
+    changed = path.stat().st_mtime
+    return any(made.stat().st_mtime >= changed for made in path.parent.glob(f"__pycache__/{name}"))
 
 
 @pytest.hookimpl(wrapper=True)

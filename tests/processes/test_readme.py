@@ -45,21 +45,10 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def told() -> dict[int, list[str]]:
-    """Return what is wrong with the blocks that were run so far, by their line; see `problems_of`."""
-    return {}
-
-
-@pytest.mark.parametrize("number", range(len(STORY)), ids=[f"line-{block.line}" for block in STORY])
-def test_the_commands_of_the_page_do_what_it_says(
-    number: int, sandbox: Sandbox, told: dict[int, list[str]]
-) -> None:
+def test_the_commands_of_the_page_do_what_it_says(sandbox: Sandbox) -> None:
     """Each block after all that stand before it, as a person would who reads from top to bottom."""
-    for block in STORY[: number + 1]:
-        if block.line not in told:
-            told[block.line] = problems_of(block, sandbox)
-    assert not told[STORY[number].line], "\n".join(told[STORY[number].line])
+    told = [f"line {block.line}: {problem}" for block in STORY for problem in problems_of(block, sandbox)]
+    assert not told, "\n".join(told)
 
 
 def test_every_other_block_is_run_by_a_test_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 from tests.support.sources import Module, package
 
@@ -26,6 +27,7 @@ def _defined_in(node: ast.AST, prefix: str) -> Iterator[str]:
                 yield from (f"{prefix}{name.id}" for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
+@cache
 def full_names() -> frozenset[str]:
     """Return all modules, folders and definitions of the package, by their dotted names below cavecron."""
     names: set[str] = set()

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tests.support.commands import ROOT
@@ -17,8 +18,13 @@ class Module:
 
     @property
     def tree(self) -> ast.Module:
-        """Return the parsed source."""
-        return ast.parse(self.source)
+        """Return the parsed source, which nobody changes."""
+        return _parsed(self.source)
+
+
+@lru_cache(maxsize=256)  # all of the package; several rules read each of its modules
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 Rule = Callable[[Module], Iterator[str]]

@@ -99,7 +99,7 @@ _TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=6 * settings().max_examples)
 @given(_TEXTS)
 def test_a_subject_is_displayed_as_it_was_given(text: str) -> None:
     """But for its blanks, and without controls; and there is never a header more or less."""
@@ -110,7 +110,7 @@ def test_a_subject_is_displayed_as_it_was_given(text: str) -> None:
     assert list(_parsed(mail)) == NAMES
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=6 * settings().max_examples)
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=120) | _TEXTS)
 def test_a_name_is_displayed_as_it_was_given(text: str) -> None:
     """It is one mailbox, with the sender's address; also where no check was made before."""

@@ -70,12 +70,17 @@ FACTS = {
 }
 
 
-@pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
-def test_both_parts_tell_the_fact(fact: str) -> None:
-    """What appdb/README.md asks of the mail, in the words of its reader."""
+@pytest.fixture(scope="module")
+def both_parts() -> tuple[str, str]:
+    """Return what the two parts of one report say."""
     report = a_report(moves=105)
-    assert said(fact) in said(text_of(report))
-    assert said(fact) in said(shown(html_of(report)))
+    return said(text_of(report)), said(shown(html_of(report)))
+
+
+@pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
+def test_both_parts_tell_the_fact(both_parts: tuple[str, str], fact: str) -> None:
+    """What appdb/README.md asks of the mail, in the words of its reader."""
+    assert not [part for part in both_parts if said(fact) not in part]
 
 
 def test_no_more_than_five_wines_are_shown() -> None:

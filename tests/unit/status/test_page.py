@@ -1,5 +1,6 @@
 """The page of `cavecron status --html`: valid and harmless whatever is in the facts, and complete."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from tests.support.pages import contrast
 from tests.support.status_facts import HOSTILE, NOW, hostile_facts, job_facts, quiet_facts, rich_facts
 from tests.support.web_pages import flaws, read, rows, text_of
 
-FEW = rich_facts(2)
+
+def few() -> Facts:
+    """Return facts of two jobs."""
+    return rich_facts(2)
 
 
 def verdict(facts: Facts) -> str:
@@ -24,17 +28,17 @@ def verdict(facts: Facts) -> str:
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "made",
     [
-        pytest.param(quiet_facts(), id="quiet"),
-        pytest.param(FEW, id="rich"),
-        pytest.param(replace(quiet_facts(), jobs=()), id="no job"),
-        pytest.param(replace(quiet_facts(), trouble="la base ne peut être lue"), id="no database"),
+        pytest.param(quiet_facts, id="quiet"),
+        pytest.param(few, id="rich"),
+        pytest.param(lambda: replace(quiet_facts(), jobs=()), id="no job"),
+        pytest.param(lambda: replace(quiet_facts(), trouble="la base ne peut être lue"), id="no database"),
     ],
 )
-def test_a_page_is_sound(facts: Facts) -> None:
+def test_a_page_is_sound(made: Callable[[], Facts]) -> None:
     """Valid, self-contained, pictures named, tables with captions and scopes, headings in order."""
-    assert not flaws(page(facts))
+    assert not flaws(page(made()))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -54,7 +58,7 @@ def test_all_is_well_at_one_glance() -> None:
 
 def test_what_needs_a_person_is_on_top_with_its_command() -> None:
     """And how many there are."""
-    words = verdict(FEW)
+    words = verdict(few())
     assert words.startswith("✗ 2 points demandent quelqu’un")
     assert "cavecron run weekly_reports --resume" in words
 
@@ -108,7 +112,7 @@ def test_the_months_are_counted_in_a_table() -> None:
 
 def test_a_clock_change_marks_its_slot() -> None:
     """The Sunday on which 02:30 comes twice."""
-    marked = [row for row in rows(page(FEW)) if "⚠" in row[-1]]
+    marked = [row for row in rows(page(few())) if "⚠" in row[-1]]
     assert [(row[0], row[-1]) for row in marked] == [
         ("dim. 25/10/2026 02:30", "⚠ 02:30 a lieu deux fois : la première")
     ]
@@ -125,9 +129,9 @@ def test_a_picture_needs_a_few_runs(number: int, pictures: int) -> None:
 
 def test_who_got_no_mail_is_told_with_the_reason() -> None:
     """And how many more there are."""
-    told = rows(page(FEW))
+    told = rows(page(few()))
     assert ["utilisateur 12", "refusé", "550 boîte inconnue"] in told
-    assert "et 3 de plus" in page(FEW)
+    assert "et 3 de plus" in page(few())
 
 
 def test_a_page_of_ten_jobs_is_small() -> None:
@@ -144,8 +148,8 @@ def test_endless_texts_are_bounded() -> None:
 
 def test_the_same_facts_make_the_same_page() -> None:
     """A file that is written anew has changed only where something happened."""
-    assert page(FEW) == page(rich_facts(2))
-    assert f"{NOW:%Y}" in page(FEW)
+    assert page(few()) == page(rich_facts(2))
+    assert f"{NOW:%Y}" in page(few())
 
 
 def test_the_scheduler_writes_the_page_beside_the_metrics(cellar: CellarFile, tmp_path: Path) -> None:
