@@ -19,7 +19,6 @@ PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 #: For everybody to read.
 PUBLIC = 0o644
-PUBLIC_FOLDER = 0o755
 #: Names of drafts; a process that was killed leaves one behind.
 DRAFTS = ".cavecron-*.part"
 #: How each SQLite file begins (fileformat2.html, 1.3).

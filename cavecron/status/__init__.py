@@ -1,1 +1,1 @@
-"""How things stand: one collection of facts, shown in a terminal, as a page and as metrics."""
+"""The state of the scheduler, its jobs and their mails, collected once and shown in several formats."""

@@ -1,9 +1,9 @@
-"""A year of a job's slots, by local day. Pure."""
+"""The slots of one job in the last year, grouped by local day. Pure."""
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import cast
@@ -13,7 +13,7 @@ from cavecron.ledger.models import State
 from cavecron.ledger.records import SlotRow, YearRecord
 from cavecron.schedule import Schedule, count_slots, next_slot
 from cavecron.status.facts import Calendar, CalendarDay
-from cavecron.status.past import shown
+from cavecron.status.past import for_display
 
 #: Days that a calendar goes back, today included.
 _DAYS = 366
@@ -22,7 +22,11 @@ _DAY = timedelta(days=1)
 
 @dataclass(slots=True, kw_only=True)
 class _Day:
-    """A day while its slots are counted."""
+    """One day while its slots are counted, from `begin` to `end` (aware, UTC).
+
+    `ran` is how many runs for slots there were, `bad` counts by state the slots that did not succeed, and
+    `reasons` has the first reason of each of these states. `slot` is the first slot of the day.
+    """
 
     begin: datetime
     end: datetime
@@ -33,7 +37,7 @@ class _Day:
 
 
 def day_bounds(zone: ZoneInfo, now: datetime) -> list[datetime]:
-    """Return when each day of the last year began in `zone`, and when today ends (aware, UTC)."""
+    """Return when each of the last 366 days began in `zone`, and when today ends (aware, UTC)."""
     today = now.astimezone(zone).date()
     dates = [today - back * _DAY for back in range(_DAYS - 1, -2, -1)]
     return [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in dates]
@@ -42,7 +46,10 @@ def day_bounds(zone: ZoneInfo, now: datetime) -> list[datetime]:
 def calendar_of(
     record: YearRecord, bounds: Sequence[datetime], schedule: Schedule, *, names: bool
 ) -> Calendar:
-    """Return the calendar of what the ledger has between the `bounds` of `day_bounds`."""
+    """Return the calendar of the days between `bounds` (from `day_bounds`), as the ledger recorded them.
+
+    With `names` the reasons are the ledger's texts, else they name nobody.
+    """
     days = [
         _Day(begin=begin, end=end, ran=count, slot=first)
         for (begin, end), (count, first) in zip(pairwise(bounds), record.ran, strict=True)
@@ -54,13 +61,13 @@ def calendar_of(
     return Calendar(
         since=since,
         until=_local_date(bounds[-2], schedule.zone),
-        days=tuple(day for day in _days(days, schedule.zone, names=names) if day.day >= since),
+        days=tuple(day for day in _calendar_days(days, schedule.zone, names=names) if day.day >= since),
     )
 
 
 def _count(row: SlotRow, days: Sequence[_Day], schedule: Schedule) -> None:
-    """Add a row to the days that it touches; of slots missed over several days each day gets its own."""
-    touched = list(_between(days, row))
+    """Count the slots of one row of the ledger on their days; a row of missed slots can cover several."""
+    touched = list(_days_of(row, days))
     for day in touched:
         slots: int = row.slots
         first: datetime | None = row.slot
@@ -75,7 +82,8 @@ def _count(row: SlotRow, days: Sequence[_Day], schedule: Schedule) -> None:
                 day.slot = first
 
 
-def _between(days: Sequence[_Day], row: SlotRow) -> Iterator[_Day]:
+def _days_of(row: SlotRow, days: Sequence[_Day]) -> Iterator[_Day]:
+    """Yield the days that the slots of a row can fall on."""
     first = max(0, bisect_right(days, row.slot, key=lambda day: day.begin) - 1)
     for day in days[first:]:
         if day.begin > row.last_slot:
@@ -84,25 +92,21 @@ def _between(days: Sequence[_Day], row: SlotRow) -> Iterator[_Day]:
             yield day
 
 
-def _days(days: Sequence[_Day], zone: ZoneInfo, *, names: bool) -> Iterator[CalendarDay]:
+def _calendar_days(days: Sequence[_Day], zone: ZoneInfo, *, names: bool) -> Iterator[CalendarDay]:
+    """Yield the days that had slots."""
     for day in days:
         bad = {state: count for state, count in day.bad.items() if count}
         succeeded = day.ran - sum(count for state, count in bad.items() if state != "missed")
         counts = {**({"succeeded": succeeded} if succeeded > 0 else {}), **bad}
         if not counts:
             continue
-        made = CalendarDay(
+        calendar_day = CalendarDay(
             day=_local_date(day.begin, zone),
             counts=cast(dict[State, int], counts),
             slot=day.slot if sum(counts.values()) == 1 else None,
         )
-        reason = day.reasons.get(made.worst)
-        yield CalendarDay(
-            day=made.day,
-            counts=made.counts,
-            slot=made.slot,
-            reason=shown(reason, names=names),
-        )
+        reason = day.reasons.get(calendar_day.worst)
+        yield replace(calendar_day, reason=for_display(reason, names=names))
 
 
 def _local_date(instant: datetime, zone: ZoneInfo) -> date:

@@ -1,6 +1,7 @@
-"""Collecting the facts: from the settings, the ledger and the application's tables, at a given instant.
+"""Collecting the facts from the settings, the ledger and the application's tables at a given instant.
 
-It reads in short transactions, one or two a job, and writes nothing. What cannot be read is a fact too.
+It reads in short transactions, one or two for each job, and writes nothing. A database that cannot be read
+is no error here: the facts say so.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,20 +39,23 @@ from cavecron.status.facts import (
     UndeliveredState,
 )
 from cavecron.status.needs import needs
-from cavecron.status.past import recent_slots, run_facts, shown
+from cavecron.status.past import for_display, recent_slots, run_facts
 
-#: Seconds that a lock is waited for: whoever asks how things stand may have a time limit.
-_PATIENCE = 5.0
+#: Seconds to wait for a lock: the caller, a health check for example, may have a time limit of its own.
+_BUSY_TIMEOUT = 5.0
+#: Past slots of each job that are listed.
 _RECENT = 30
-#: Runs among which one that left something undone is looked for.
-_UNFINISHED_AMONG = 5
+#: How many of the last runs are searched for one that `--resume` could complete.
+_SEARCHED_FOR_UNFINISHED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """How much is collected: slots to come, runs of the series, undelivered mails, and whether a year's days.
+    """How much is collected for each job.
 
-    With `names` users are named where a mail was not delivered, and errors are quoted as they are.
+    `coming` is the number of coming slots, `runs` of past runs in the series, `undelivered` of mails that
+    were not delivered; `calendar` adds the days of the last year. With `names`, users whose mail was not
+    delivered are named, and errors are quoted unchanged.
     """
 
     coming: int = 1
@@ -61,16 +65,16 @@ class Scope:
     names: bool = False
 
 
-#: For a page.
+#: What the page shows.
 EVERYTHING = Scope(coming=20, runs=60, undelivered=200, calendar=True)
 
 
 def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Scope = EVERYTHING) -> Facts:
-    """Return how things stand at `now` (aware); what cannot be read is told in the facts.
+    """Return the facts at `now` (aware); if the database cannot be read, `Facts.trouble` says why.
 
-    A job that is off until somebody asks for it is there only if somebody did, or has run it by hand.
+    A job that is disabled by default (the backup) is left out unless somebody enabled it or ran it by hand.
     """
-    database = Database(settings.database, busy_timeout=_PATIENCE)
+    database = Database(settings.database, busy_timeout=_BUSY_TIMEOUT)
     ledger = Ledger(database=database)
     expected = expected_jobs(jobs, settings)
     trouble: str | None = None
@@ -105,7 +109,7 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
 
 
 def _backup(settings: Settings, now: datetime) -> BackupFacts | None:
-    """Return the newest good copy, None where there is none, or where the folder cannot be read."""
+    """Return the newest backup; None if there is none, or the folder cannot be read."""
     try:
         newest = newest_backup(settings, now)
     except CavecronError:
@@ -124,7 +128,10 @@ def _backup(settings: Settings, now: datetime) -> BackupFacts | None:
 
 
 def scheduler_facts(rows: Sequence[SchedulerRow]) -> SchedulerFacts:
-    """Return whether a scheduler is there: one that is seen counts before one that may be there."""
+    """Return whether a scheduler runs, by the rows of those that were started lately.
+
+    One whose process is seen alive has precedence over one of which that cannot be known.
+    """
     if not rows:
         return SchedulerFacts(state="never")
     running = [row for row in rows if row.stopped is None and row.seen != "dead"]
@@ -138,7 +145,7 @@ def scheduler_facts(rows: Sequence[SchedulerRow]) -> SchedulerFacts:
 
 
 def _planned(job: Job, settings: Settings, now: datetime, scope: Scope) -> JobFacts:
-    """Return what the settings say of a job."""
+    """Return the facts of a job that the settings alone give."""
     configured = settings.jobs[job.name]
     return JobFacts(
         name=job.name,
@@ -159,13 +166,13 @@ def _coming(job: JobSettings, now: datetime, most: int) -> Iterator[ComingSlot]:
 
 
 def _job(job: Job, settings: Settings, ledger: Ledger, *, now: datetime, scope: Scope) -> JobFacts:
-    """Return what settings and ledger say of a job."""
+    """Return the facts of a job from the settings and the ledger."""
     planned = _planned(job, settings, now, scope)
     record = job_record(
         ledger,
         job.name,
         slots=_RECENT,
-        runs=max(_UNFINISHED_AMONG, scope.runs),
+        runs=max(_SEARCHED_FOR_UNFINISHED, scope.runs),
         undelivered=scope.undelivered,
         now=now,
     )
@@ -188,7 +195,7 @@ def _job(job: Job, settings: Settings, ledger: Ledger, *, now: datetime, scope: 
 
 
 def _unfinished(record: JobRecord, runs: Sequence[RunFacts]) -> RunFacts | None:
-    """Return the latest run that left something undone, as `history` names `--resume` for it."""
+    """Return the latest run that `--resume` could complete, by the same rule as `cavecron history`."""
     for entry, run in zip(record.runs, runs, strict=True):
         if entry.id <= record.complete_after:
             return None
@@ -214,20 +221,20 @@ def _mails(record: JobRecord, run: int) -> MailCounts:
 def _undelivered(
     deliveries: Sequence[Delivery], database: Database, *, names: bool
 ) -> Iterator[UndeliveredMail]:
-    """Yield who got no mail; of one that a job of one's own sent, only the subject."""
-    users = [int(one.recipient) for one in deliveries if _is_user(one.recipient)]
-    known = usernames(database, users) if names and users else {}
-    for one in deliveries:
-        if _is_user(one.recipient):
-            number = int(one.recipient)
-            recipient = known.get(number, f"utilisateur {number}")
+    """Yield the mails that were not delivered; those of custom jobs are identified by their subject."""
+    users = [int(delivery.recipient) for delivery in deliveries if _is_user(delivery.recipient)]
+    name_by_id = usernames(database, users) if names and users else {}
+    for delivery in deliveries:
+        if _is_user(delivery.recipient):
+            user = int(delivery.recipient)
+            recipient = name_by_id.get(user, f"utilisateur {user}")
         else:
-            recipient = one.recipient.partition(" ")[2]
-        if one.state in get_args(UndeliveredState):
+            recipient = delivery.recipient.partition(" ")[2]  # an address, a blank and the subject
+        if delivery.state in get_args(UndeliveredState):
             yield UndeliveredMail(
                 recipient=recipient,
-                state=cast(UndeliveredState, one.state),
-                reason=shown(one.error, names=names),
+                state=cast(UndeliveredState, delivery.state),
+                reason=for_display(delivery.error, names=names),
             )
 
 

@@ -1,4 +1,4 @@
-"""The facts as one JSON object: the names are those of the facts, durations are in seconds. Pure."""
+"""The facts as one JSON object with the field names of `facts`; durations are in seconds. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -10,16 +10,19 @@ from cavecron.status.facts import Facts
 
 
 def document(facts: Facts) -> Mapping[str, object]:
-    """Return what `json` can write; instants have an offset, a span is called `…_seconds`."""
+    """Return the facts as values that `json` can write.
+
+    Instants are ISO 8601 with an offset; the name of a duration ends in `_seconds`.
+    """
     return {"healthy": facts.healthy, **_object(facts)}
 
 
 def _object(facts: Any) -> dict[str, object]:
-    shown = {}
+    members = {}
     for field in fields(facts):
         name = f"{field.name}_seconds" if "timedelta" in str(field.type) else field.name
-        shown[name] = _value(getattr(facts, field.name))
-    return shown
+        members[name] = _value(getattr(facts, field.name))
+    return members
 
 
 def _value(value: object) -> object:

@@ -1,7 +1,7 @@
-"""What is known of the scheduler, its jobs and their mails at one instant.
+"""The state of the scheduler, its jobs and their mails at one instant.
 
-Instants are aware, in UTC, spans are timedeltas, and texts are French. Nothing here holds an address of a
-user; names of users only where they were asked for. Pure: it knows no database, and nobody who shows it.
+Instants are aware, in UTC; texts are French. No field holds a user's address; users' names are there only
+if the caller asked for them. Pure: it knows neither the database nor how facts are shown.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 
 from cavecron.ledger.models import State
 
-#: `unknown`: it was started, and from here (another container, another host) nobody sees whether it is there.
+#: `unknown`: it was started in another container or on another host, where its process cannot be seen.
 SchedulerState = Literal["up", "down", "unknown", "never"]
-#: States of a mail that was not delivered: its fate unknown, refused, put off, or given up with its fate
-#: unknown.
+#: States of a mail that was not delivered: sent without an answer, refused, to be sent later, or given up
+#: after it was sent twice without an answer.
 UndeliveredState = Literal["sending", "failed", "deferred", "abandoned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerFacts:
-    """Whether a scheduler is there: since `since` it is `up` (or, `unknown`, was started), or it is `down`.
+    """Whether a scheduler runs.
 
-    `since` is None where it never was, or where it ended without a word; `host` is the machine's or the
-    container's name, '' where it is not known.
+    `since` is when it was started, or, if it is `down`, when it stopped; None if there never was one, or it
+    was killed. `host` is the name of its machine or container, '' if that is not known.
     """
 
     state: SchedulerState
@@ -36,9 +36,9 @@ class SchedulerFacts:
 class MailCounts:
     """What became of the mails of one run.
 
-    `repeated` counts how often one was sent again because its fate was unknown (with the same Message-ID);
-    such a mail is counted in its state as well. `unknown` are those whose fate is not known now: on their
-    way, or given up after two tries without an answer. `deferred` are not delivered yet and may be.
+    `unknown` mails may have arrived: they are being sent, or the server did not answer. `deferred` ones are
+    to be sent later. `repeated` counts how often a mail was sent again, under the same Message-ID, because
+    it may have arrived; such a mail is counted in its state as well.
     """
 
     sent: int = 0
@@ -55,10 +55,10 @@ class MailCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredMail:
-    """A mail of the last run that somebody did not get, and the French reason (None: not known, or not yet).
+    """A mail of the last run that was not delivered, and the French reason, None if there is none yet.
 
-    `recipient` is a name only if names were asked for, else 'utilisateur 12', or the mail's subject where a
-    job of one's own sent it; `state` is that of the delivery.
+    `recipient` is the user's name if names were asked for, else 'utilisateur 12'; of a mail that a custom
+    job sent, it is the subject. `state` is that of the delivery.
     """
 
     recipient: str
@@ -68,10 +68,10 @@ class UndeliveredMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """One run: for a slot, or by hand (`trigger` is `manual`, and `slot` the instant when it was asked for).
+    """One run, for a slot or by hand; then `trigger` is `manual`, and `slot` is when it was requested.
 
-    `lateness` is None for a run by hand; `duration` None while it runs or where the end is not known.
-    `partial` runs were for some users only.
+    `lateness` is None for a run by hand, `duration` while it runs, or if its end is not known. A `partial`
+    run was for some users only.
     """
 
     slot: datetime
@@ -91,7 +91,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotFacts:
-    """A slot that has passed, what became of it, and why; `retry_at` where it is tried again by itself."""
+    """A past slot, what became of it, and why; `retry_at` is set if the scheduler will try it again."""
 
     slot: datetime
     state: State
@@ -101,7 +101,7 @@ class SlotFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComingSlot:
-    """A slot to come, the same in local time, and in French what a clock change does to it ('': nothing)."""
+    """A coming slot in UTC and in local time; `note` says in French what a clock change does to it."""
 
     at: datetime
     local: datetime
@@ -110,10 +110,10 @@ class ComingSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarDay:
-    """The slots of one local day, a date in the zone of the schedules: how many became what.
+    """The slots of one local day, a date in the zone of the schedules, counted by state.
 
-    `counts` has no zeros. `slot` is the slot where the day had one only; `reason` is the first reason among
-    the slots of the worst state.
+    `counts` has no zeros. `slot` is set if the day had only one; `reason` is the first reason among the slots
+    of the worst state.
     """
 
     day: date
@@ -123,7 +123,7 @@ class CalendarDay:
 
     @property
     def worst(self) -> State:
-        """Return the state that the day is shown in: the one that a person has to know of."""
+        """Return the state that is most important to a person; the day is shown in its colour."""
         order: tuple[State, ...] = ("failed", "interrupted", "missed", "running", "succeeded")
         return next((state for state in order if self.counts.get(state)), "succeeded")
 
@@ -132,8 +132,7 @@ class CalendarDay:
 class Calendar:
     """The days of the last year that had slots, oldest first.
 
-    `since` is the first day that is known: a year ago, or later where there were too many failures to be
-    read.
+    `since` is the first day that was read: a year ago, or later if there were too many failures to read.
     """
 
     since: date
@@ -142,21 +141,21 @@ class Calendar:
 
     @property
     def one_a_day(self) -> bool:
-        """Return whether no day had more than one slot: then each square is a slot."""
+        """Return whether no day had more than one slot, so that each square stands for one."""
         return all(sum(day.counts.values()) <= 1 for day in self.days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFacts:
-    """One job. Those of a job of which the ledger knows nothing have only what the settings say.
+    """One job; if the ledger does not know it, only the fields that the settings give are set.
 
-    `schedule` are French words, without the zone. `variable` is the one that enables it. `coming` is empty
+    `schedule` is in French, without the zone. `variable` is the one that enables the job; `coming` is empty
     while it is disabled. `recent` are its last 30 slots, `series` its last 60 runs that have ended, both
-    oldest first. `slots` counts by state what the ledger still has. `last_success` is the end of the last
-    complete run that succeeded; `unfinished` the latest run since then that was cut off or failed for good:
-    `cavecron run JOB --resume` would find something to do. `undelivered` are mails of the last run,
-    `undelivered_more` how many are left out there. `calendar` and `series` are there only if they were asked
-    for.
+    oldest first. `slots` counts by state the slots that the ledger still has. `last_success` is when the last
+    complete run that succeeded ended, `unfinished` the latest run since then that was interrupted or failed,
+    so that `cavecron run JOB --resume` has something to do. `undelivered` are mails of the last run,
+    `undelivered_more` is how many more there are. `calendar` and `series` are set only if `Scope` asks for
+    them.
     """
 
     name: str
@@ -178,9 +177,9 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupFacts:
-    """The newest good copy of the database: its file, when it was made, and its age by the facts' instant.
+    """The newest backup: its file, when it was made, and its age at the instant of the facts.
 
-    It is `overdue` where copies are to be made and three of their slots have passed since.
+    It is `overdue` if the backup job is enabled and three of its slots have passed since.
     """
 
     made: datetime
@@ -191,7 +190,7 @@ class BackupFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What a person has to see to: a French sentence, and the command that helps."""
+    """A problem that a person has to solve: a French sentence, and the command that helps."""
 
     sentence: str
     command: str
@@ -199,10 +198,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All of it at the instant `now`; `zone` is that of all schedules.
+    """All facts at the instant `now`; `zone` is that of all schedules.
 
-    `trouble` is why the database could not be read; the rest is what the settings say then. None where it
-    could. `overdue` is what `cavecron health` says, in its words.
+    `trouble` is why the database could not be read, None if it could; without it only the facts from the
+    settings are known. `overdue` has the sentences of `cavecron health`.
     """
 
     version: str
@@ -218,5 +217,5 @@ class Facts:
 
     @property
     def healthy(self) -> bool:
-        """Return what `cavecron health` says by its exit code."""
+        """Return whether `cavecron health` would return 0."""
         return self.trouble is None and not self.overdue

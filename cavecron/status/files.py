@@ -1,4 +1,4 @@
-"""How things stand as files, for a web server and for node_exporter: written whole, for everybody to read."""
+"""The page and the metrics as files for a web server and node_exporter, readable by everybody."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ _PAGE, _METRICS = "status.html", "cavecron.prom"
 
 
 def write_files(folder: Path, settings: Settings, jobs: Sequence[Job], *, now: datetime) -> None:
-    """Collect how things stand at `now` (aware), and put it into `folder`; users are not named there.
+    """Collect the facts at `now` (aware), and write the page and the metrics into `folder`, without names.
 
     Raises:
         CavecronError: a file cannot be written.

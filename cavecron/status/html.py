@@ -1,7 +1,6 @@
-"""How things stand as one page: whether all is well, or what needs a person, and then each job.
+"""The facts as one HTML page: a verdict with what a person has to do, then a section for each job.
 
-It shows facts and knows nothing of where they come from; names of users are on it only if they were
-collected. Pure.
+It names users only if the facts do. It does not know where the facts come from. Pure.
 """
 
 from cavecron.status.facts import BackupFacts, Facts, JobFacts, Need
@@ -28,7 +27,7 @@ def _header(facts: Facts) -> str:
 
 
 def _verdict(facts: Facts) -> str:
-    """Say at one glance whether somebody has to do something, and what."""
+    """Return the section that says whether somebody has to do something, and what."""
     number = len(facts.needs)
     if number:
         title = f"✗ {number} points demandent quelqu’un" if number > 1 else "✗ Un point demande quelqu’un"
@@ -50,7 +49,7 @@ def _need(need: Need) -> str:
 
 
 def _scheduler(facts: Facts) -> str:
-    """Say whether a scheduler is there; that one is down is among the needs, and not said twice."""
+    """Return whether a scheduler runs; nothing if it is down, which is one of the needs already."""
     scheduler = facts.scheduler
     host = f" sur {safe(scheduler.host)}" if scheduler.host else ""
     since = local_moment(scheduler.since, facts.zone) if scheduler.since else ""
@@ -101,7 +100,7 @@ def _footer(facts: Facts) -> str:
 
 
 def _capital(sentence: str) -> str:
-    """Return a sentence that begins with a capital, unless it begins with the name of a job."""
+    """Return the sentence with a capital first letter, unless its first word is the name of a job."""
     first = sentence.partition(" ")[0]
     return (
         sentence if "_" in first or sentence.startswith(f"{first} :") else sentence[:1].upper() + sentence[1:]

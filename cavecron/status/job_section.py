@@ -1,4 +1,4 @@
-"""The part of the page on one job: its last run, a year of slots, charts, and the slots to come. Pure."""
+"""The section of the page for one job: its last run, a year of slots, charts, and coming slots. Pure."""
 
 from cavecron.status import marks
 from cavecron.status.facts import (
@@ -20,12 +20,12 @@ _UNDELIVERED = {
     "deferred": "à réessayer",
     "abandoned": "sort inconnu après deux essais",
 }
-#: What a page can hold of each job.
+#: Limits for each job, so that the page stays short.
 _MOST_COMING, _MOST_MAILS = 5, 50
 
 
 def job_section(job: JobFacts, facts: Facts) -> str:
-    """Return the section on a job."""
+    """Return the section of one job."""
     content = [_summary(job, facts)]
     if job.calendar is not None and job.calendar.days:
         content.append(year_part(job.name, job.calendar, facts.zone))
@@ -39,18 +39,18 @@ def job_section(job: JobFacts, facts: Facts) -> str:
 
 
 def anchor(job: JobFacts, facts: Facts) -> str:
-    """Return the id of the job's section: its name might be no legal one."""
+    """Return the HTML id of the job's section; a job's name might not be a valid one."""
     return f"job-{facts.jobs.index(job) + 1}"
 
 
 def run_badge(run: RunFacts, facts: Facts) -> str:
-    """Return a run in one line: its mark, what became of it, and when."""
+    """Return a run in one line: its mark, its result, and when it began."""
     mark = mark_of(run.state, run.trigger)
     return f"{marks.badge(mark, mark.one)}, {short_moment(run.started or run.slot, facts.zone)}"
 
 
 def coming_words(job: JobFacts, facts: Facts) -> str:
-    """Return when the job runs next, or how it would."""
+    """Return when the job runs next, or, if it is disabled, which variable enables it."""
     if not job.enabled:
         return f"désactivé : <code>{safe(job.variable)}=1</code> l’active"
     if not job.coming:
@@ -82,7 +82,7 @@ def _last_run(run: RunFacts, facts: Facts) -> str:
 
 
 def _coming(job: JobFacts, facts: Facts) -> str:
-    """Show the next slots, and later ones that a clock change touches."""
+    """Return a table of the next slots, and of later ones that a clock change affects."""
     shown = [slot for place, slot in enumerate(job.coming) if place < _MOST_COMING or slot.note]
     noted = any(slot.note for slot in shown)
     rows = []

@@ -1,4 +1,4 @@
-"""A lane of a timeline as inline SVG: bands of time, and marks; positions are shares from 0 to 1. Pure."""
+"""One row of a timeline as inline SVG: bands of time, and marks; positions are fractions of 1. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _MIDDLE = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """A stretch of time that is hatched as `kind`, a class of the style sheet."""
+    """A hatched period; `kind` is its class in the style sheet, `title` its tooltip."""
 
     begin: float
     end: float
@@ -21,7 +21,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """One mark, or a band from `begin` to `end` for many of a kind; `ran` is when a late run began."""
+    """The mark of one slot, or a band from `begin` to `end` for many slots with the same outcome.
+
+    `ran` is when a late run began.
+    """
 
     begin: float
     end: float
@@ -32,7 +35,10 @@ class Slots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One row over the hours of a day; `label` says what is on it, `width` is its share of the width."""
+    """One row over the hours of a day; `label` describes it for screen readers.
+
+    `width` is less than 1 on a day with fewer hours than the longest one; `ticks` mark hours.
+    """
 
     label: str
     width: float
@@ -42,16 +48,16 @@ class Lane:
 
 
 def lane(content: Lane) -> str:
-    """Return a lane, as wide as the page lets it."""
-    drawn = [f'<rect class="track" x="0" y="4" width="{_percent(content.width)}" height="12" rx="2"/>']
-    drawn += [_line("tick", tick, tick) for tick in content.ticks]
-    drawn += [_band(band) for band in content.bands]
-    drawn += [_slots(slots) for slots in content.slots]
-    return f'<svg class="lane" role="img" aria-label="{safe(content.label)}">{"".join(drawn)}</svg>\n'
+    """Return the SVG of a row, as wide as the page allows."""
+    shapes = [f'<rect class="track" x="0" y="4" width="{_percent(content.width)}" height="12" rx="2"/>']
+    shapes += [_line("tick", tick, tick) for tick in content.ticks]
+    shapes += [_band(band) for band in content.bands]
+    shapes += [_slots(slots) for slots in content.slots]
+    return f'<svg class="lane" role="img" aria-label="{safe(content.label)}">{"".join(shapes)}</svg>\n'
 
 
 def swatch(kind: str, words: str) -> str:
-    """Return a piece of a hatched band and words (markup) beside it, for a legend."""
+    """Return a sample of a hatched band with `words` (markup) beside it, for a legend."""
     return (
         '<span class="badge"><svg class="swatch" aria-hidden="true">'
         f'<rect class="edge {kind}" x="1" y="1" width="26" height="13"/></svg> {words}</span>'
@@ -92,5 +98,5 @@ def _line(kind: str, begin: float, end: float) -> str:
     return f'<line class="{kind}" x1="{_percent(begin)}" x2="{_percent(end)}" y1="{y1}" y2="{y2}"/>'
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.5g}%"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.5g}%"

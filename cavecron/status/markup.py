@@ -1,6 +1,7 @@
-"""The frame of a page for a browser: text that cannot be markup, tables, and the document around them.
+"""HTML building blocks: escaped text, tables, sections, and the document around them.
 
-The page needs no script and fetches nothing; its policy forbids both, should text ever get past `safe`. Pure.
+A page has no script and loads nothing. Its content security policy forbids both, in case some text was not
+escaped. Pure.
 """
 
 from collections.abc import Sequence
@@ -16,10 +17,9 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table of data; caption and columns are text, cells are markup. The first cell of a row names it.
+    """A table; caption and columns are text, cells are markup. The first cell of a row is its header.
 
-    On a telephone, the cells of a row stand below each other if they are `stacked`; their columns' titles are
-    not seen then.
+    If it is `stacked`, a narrow screen shows the cells of a row below each other, without column titles.
     """
 
     caption: str
@@ -29,7 +29,7 @@ class Table:
 
 
 def safe(text: str, limit: int = 300) -> str:
-    """Return text of anybody as markup that shows it: one line, printable, of at most `limit` characters."""
+    """Return any text as markup that shows it on one line, printable, of at most `limit` characters."""
     return escape(plain(text, limit))
 
 
@@ -58,22 +58,22 @@ def _row(cells: Sequence[str], content: Table) -> str:
 
 
 def _role(name: str, content: Table) -> str:
-    """Return the attribute that keeps a role where the style sheet stacks rows; '' where it does not."""
+    """Return the ARIA role of an element of a stacked table, which would lose it by its CSS; else ''."""
     return f' role="{name}"' if content.stacked else ""
 
 
 def folded(title: str, content: str) -> str:
-    """Return content that is there when it is asked for; a print has it always."""
+    """Return content that a click unfolds; on paper it is always unfolded."""
     return f"<details><summary>{safe(title)}</summary>\n{content}</details>\n"
 
 
 def section(title: str, name: str, content: str) -> str:
-    """Return a part of the page with a heading; `name` is unique on the page, and a legal id."""
+    """Return a section with a heading; `name` is its HTML id, unique on the page."""
     return f'<section aria-labelledby="{name}"><h2 id="{name}">{safe(title)}</h2>\n{content}</section>\n'
 
 
 def document(title: str, content: str) -> str:
-    """Return the whole page around the content of its `body`."""
+    """Return the whole document around the content of its `body`."""
     return (
         '<!DOCTYPE html>\n<html lang="fr"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'

@@ -1,9 +1,9 @@
 """The facts in Prometheus' text format, for node_exporter's textfile collector. Pure.
 
-Names and units follow https://prometheus.io/docs/practices/naming/, the format
-https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format. What counts slots and mails
-is a gauge, and so has no `_total`: a run that is tried again changes its state, and old runs are deleted, so
-that the numbers fall.
+Names and units follow https://prometheus.io/docs/practices/naming/, the format is
+https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format. The numbers of slots and
+mails are gauges, without `_total`, because they can fall: a run that is tried again changes its state, and
+old runs are deleted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _RUN_STATES = tuple(state for state in STATES if state != "missed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gauge:
-    """A metric: its name, what it says, and its samples by their labels; those of None are left out."""
+    """A metric: its name, its help text, and its samples with their labels; values of None are left out."""
 
     name: str
     help: str
@@ -28,7 +28,7 @@ class _Gauge:
 
 
 def metrics(facts: Facts) -> str:
-    """Return the text, one family after the other; a family without a sample is left out."""
+    """Return the text of all metrics that have a sample."""
     return "".join(line for gauge in _gauges(facts) for line in _lines(gauge))
 
 
@@ -48,7 +48,7 @@ def _escaped(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number without exponent: instants are exact to the microsecond."""
+    """Return a number without exponent, exact to the microsecond."""
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
@@ -61,7 +61,7 @@ def _gauges(facts: Facts) -> Iterator[_Gauge]:
 
 def _whole(facts: Facts) -> Iterator[_Gauge]:
     scheduler, backup = facts.scheduler, facts.backup
-    # One in another container cannot be seen; as long as no slot is overdue it is there.
+    # A scheduler in another container cannot be seen; it counts as up as long as no slot is overdue.
     up = facts.trouble is None and (
         scheduler.state == "up" or (scheduler.state == "unknown" and facts.healthy)
     )
@@ -99,7 +99,7 @@ def _whole(facts: Facts) -> Iterator[_Gauge]:
 
 
 def _runs(jobs: Iterable[JobFacts]) -> Iterator[_Gauge]:
-    """Yield what is known of each job's last run."""
+    """Yield the metrics of each job's last run."""
     ran = [({"job": job.name}, job.last_run) for job in jobs if job.last_run]
     yield _Gauge(
         name="run_last_success_timestamp_seconds",

@@ -1,4 +1,4 @@
-"""What a person has to see to, and the command that helps. Pure."""
+"""Problems that a person has to solve, and the command that helps. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +11,7 @@ from cavecron.status.facts import Facts, JobFacts, Need
 
 
 def needs(facts: Facts) -> Iterator[Need]:
-    """Yield what has to be seen to, what keeps everything from running first."""
+    """Yield the problems; those that keep all jobs from running come first."""
     if facts.trouble is not None:
         yield Need(sentence=facts.trouble, command="cavecron check")
     if facts.scheduler.state == "down":
@@ -30,7 +30,7 @@ def needs(facts: Facts) -> Iterator[Need]:
 
 
 def _for_overdue(sentence: str, facts: Facts) -> str:
-    """Return what helps: to start a scheduler, or where one runs, to have it looked at."""
+    """Return the command that helps: it starts the scheduler, or, if one runs, the job itself."""
     job = next((job.name for job in facts.jobs if sentence.startswith(f"{job.name} : ")), None)
     if job is None or facts.scheduler.state != "up":
         return "cavecron"

@@ -10,13 +10,13 @@ from cavecron.status.facts import MailCounts, RunFacts, SlotFacts
 from cavecron.text import without_people
 
 
-def shown(said: str | None, *, names: bool) -> str | None:
-    """Return what a run said: as it is with `names`, else without people."""
-    return said if said is None or names else without_people(said)
+def for_display(text: str | None, *, names: bool) -> str | None:
+    """Return a summary or an error of a run: unchanged with `names`, else without names and addresses."""
+    return text if text is None or names else without_people(text)
 
 
 def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFacts:
-    """Return the facts of one run; with `names` its texts are as the ledger has them."""
+    """Return the facts of one run; with `names` its texts are unchanged, else they name nobody."""
     late = duration = None
     if entry.started:
         late = None if entry.trigger == "manual" else max(entry.started - entry.slot, timedelta())
@@ -31,8 +31,8 @@ def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFact
         duration=duration,
         attempt=entry.attempt,
         retry_at=entry.retry_at,
-        summary=shown(entry.summary, names=names),
-        reason=shown(entry.reason, names=names),
+        summary=for_display(entry.summary, names=names),
+        reason=for_display(entry.reason, names=names),
         partial=entry.partial,
         mails=mails,
     )
@@ -41,10 +41,10 @@ def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFact
 def recent_slots(
     entries: Sequence[HistoryEntry], schedule: Schedule, *, most: int, names: bool
 ) -> tuple[SlotFacts, ...]:
-    """Return the last slots, oldest first; of slots missed in a row each is one."""
+    """Return the last `most` slots, oldest first; slots that share a row of the ledger are listed singly."""
     slots: list[SlotFacts] = []
     for entry in entries:
-        reason = shown(entry.reason, names=names)
+        reason = for_display(entry.reason, names=names)
         state = cast(State, entry.state)
         if entry.state == "missed":
             slots += [
@@ -56,11 +56,14 @@ def recent_slots(
 
 
 def _missed(entry: HistoryEntry, schedule: Schedule, most: int) -> Iterator[datetime]:
-    """Yield the last slots of a row of missed ones; its first for those that the schedule has no more."""
-    left = min(entry.slots, most)
+    """Yield the last `most` slots of a row of missed ones.
+
+    After a change of the schedule it may name fewer; the first slot of the row then stands for the others.
+    """
+    remaining = min(entry.slots, most)
     slot = previous_slot(schedule, entry.last_slot)
-    while left and slot is not None and slot >= entry.slot:
+    while remaining and slot is not None and slot >= entry.slot:
         yield slot
-        left -= 1
+        remaining -= 1
         slot = previous_slot(schedule, slot - timedelta.resolution)
-    yield from [entry.slot] * left
+    yield from [entry.slot] * remaining

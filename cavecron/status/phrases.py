@@ -1,7 +1,4 @@
-"""The words that status, history and the list of coming slots have in common.
-
-Pure.
-"""
+"""French phrases that `status`, `history` and `next` share. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -18,20 +15,20 @@ STATES: Mapping[str, str] = {
     "missed": "manqué",
 }
 TRIGGERS: Mapping[str, str] = {"slot": "créneau", "replay": "rattrapage", "manual": "à la main"}
-#: What stands before the number of mails that went out twice in doubt.
+#: Stands before the number of mails that were sent again because they may not have arrived.
 REPEATED = "mails au sort inconnu, envoyés à nouveau sous le même Message-ID"
 
 
 class PastRun(Protocol):
-    """A run as the ledger's history and the facts have it; instants are aware."""
+    """What the ledger's history and the facts both have of a run; instants are aware."""
 
     @property
     def slot(self) -> datetime:
-        """Return its planned instant."""
+        """Return the instant that it was planned for."""
 
     @property
     def trigger(self) -> str:
-        """Return why it came about."""
+        """Return what started it: `slot`, `replay` or `manual`."""
 
     @property
     def started(self) -> datetime | None:
@@ -47,7 +44,7 @@ class PastRun(Protocol):
 
 
 def circumstances(run: PastRun, zone: ZoneInfo) -> list[str]:
-    """Return how a run came about, how late, and how long it took."""
+    """Return in French what started a run, when, how late it was, how long it took, and its attempts."""
     words = [TRIGGERS.get(run.trigger, run.trigger)]
     if run.started:
         words.append(f"démarré à {run.started.astimezone(zone):%H:%M:%S}")
@@ -61,15 +58,15 @@ def circumstances(run: PastRun, zone: ZoneInfo) -> list[str]:
 
 
 def retry(at: datetime, zone: ZoneInfo) -> str:
-    """Return that another attempt follows at an instant (aware)."""
+    """Return in French that another attempt follows at an instant (aware), shown in `zone`."""
     return f"nouvelle tentative à {at.astimezone(zone):%H:%M:%S}"
 
 
 def disabled(variable: str) -> str:
-    """Return that a job is disabled, and by which variable."""
+    """Return in French that a job is disabled, and the variable that does it."""
     return f"désactivé ({variable})"
 
 
 def distance(span: timedelta) -> str:
-    """Return how far an instant is ahead, or how long ago it was."""
+    """Return in French how far ahead an instant is, or, for a negative span, how long ago it was."""
     return f"dans {duration(span)}" if span >= timedelta() else f"il y a {duration(-span)}"

@@ -1,4 +1,4 @@
-"""How long runs took, and what became of their mails: small charts, and the same in a table. Pure."""
+"""Charts of how long runs took and of what became of their mails, and the same in a table. Pure."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,23 +10,23 @@ from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, folded, safe, table
 from cavecron.status.words import short_moment, span
 
-#: One or two runs are no picture.
+#: No chart is drawn of fewer runs.
 _FEWEST = 3
 
 
 def run_charts(series: Sequence[RunFacts], zone: ZoneInfo) -> str:
-    """Return the charts of runs that have ended, oldest first, and the same in a table."""
+    """Return the charts of runs that have ended, given oldest first, and the same in a table."""
     runs = [run for run in series if run.duration is not None]
     charts = [("Durée", _durations(runs, zone))] if len(runs) >= _FEWEST else []
     if len(series) >= _FEWEST and any(run.mails.total for run in series):
         charts.append(("Mails", _mail_bars(series, zone)))
-    drawn = "".join(f"<div><h3>{title} par exécution</h3>\n{bars(chart)}</div>\n" for title, chart in charts)
+    divs = "".join(f"<div><h3>{title} par exécution</h3>\n{bars(chart)}</div>\n" for title, chart in charts)
     number = len(series)
     title = (
         f"Les {number} dernières exécutions en tableau" if number > 1 else "La dernière exécution en tableau"
     )
-    pictures = f'<div class="charts">\n{drawn}</div>\n' if drawn else ""
-    return pictures + folded(title, _runs_table(series, zone))
+    charts_section = f'<div class="charts">\n{divs}</div>\n' if divs else ""
+    return charts_section + folded(title, _runs_table(series, zone))
 
 
 def _durations(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
@@ -47,11 +47,11 @@ def _durations(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
 
 def _mail_bars(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
     most = max(run.mails.total for run in runs)
-    lost = sum(run.mails.total - run.mails.sent for run in runs)
-    told = f"{lost} non remis, en hachures" if lost else "tous remis"
+    undelivered = sum(run.mails.total - run.mails.sent for run in runs)
+    result = f"{undelivered} non remis, en hachures" if undelivered else "tous remis"
     return BarChart(
-        label=f"Mails des {len(runs)} dernières exécutions : {most} au plus, {told}",
-        top=f"{most} mails au plus, {told}" if most > 1 else told,
+        label=f"Mails des {len(runs)} dernières exécutions : {most} au plus, {result}",
+        top=f"{most} mails au plus, {result}" if most > 1 else result,
         first=_short_day(runs[0], zone),
         last=_short_day(runs[-1], zone),
         bars=[
@@ -86,7 +86,7 @@ def _runs_table(runs: Sequence[RunFacts], zone: ZoneInfo) -> str:
 
 
 def mail_words(counts: MailCounts) -> str:
-    """Return what became of the mails of a run; '' where it had none."""
+    """Return in French what became of the mails of a run; '' if it had none."""
     words = (
         (counts.sent, "remis"),
         (counts.failed, "en échec"),

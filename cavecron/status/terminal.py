@@ -1,8 +1,9 @@
-"""The facts on one screen of 80 columns. Pure."""
+"""The facts as text for a terminal of 80 columns. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import wrap
 
 from cavecron.french import WEEKDAYS, moment
 from cavecron.ledger.models import State
@@ -11,14 +12,14 @@ from cavecron.status.phrases import REPEATED, STATES, circumstances, disabled, d
 from cavecron.text import plain
 
 _WIDTH = 80
-#: With more jobs each has a line of its own only, and the screen stays one.
+#: With more jobs, each is shown on one line, so that all fit on one screen.
 _MOST_IN_DETAIL = 4
 _LONGEST_NAME = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """One sign for each thing that can become of a slot."""
+    """One sign for each outcome of a slot."""
 
     succeeded: str = "✓"
     failed: str = "✗"
@@ -26,7 +27,7 @@ class Signs:
     missed: str = "–"
 
     def of(self, slot: SlotFacts | RunFacts) -> str:
-        """Return the sign of a slot or a run; one that runs, or is tried again by itself, is not over."""
+        """Return the sign of a slot or a run; `again` if it runs, or will be tried again."""
         if slot.state == "running" or slot.retry_at is not None:
             return self.again
         signs: Mapping[State, str] = {"succeeded": self.succeeded, "missed": self.missed}
@@ -34,19 +35,19 @@ class Signs:
 
     @property
     def legend(self) -> str:
-        """Return what the signs mean."""
+        """Return in French what the signs mean."""
         return (
             f"{self.succeeded} réussi  {self.failed} échec ou interrompu"
             f"  {self.again} en cours ou nouvelle tentative  {self.missed} manqué"
         )
 
 
-#: For a terminal that knows no others.
+#: For a terminal that can show only ASCII.
 ASCII_SIGNS = Signs(succeeded="+", failed="x", again="~", missed="-")
 
 
 def signs_for(encoding: str | None) -> Signs:
-    """Return the signs that a stream of this encoding can show; one without encoding takes any text."""
+    """Return the signs that a stream of this encoding can show; None is a stream that takes any text."""
     try:
         Signs().legend.encode(encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -55,7 +56,7 @@ def signs_for(encoding: str | None) -> Signs:
 
 
 def screen(facts: Facts, signs: Signs) -> Iterator[str]:
-    """Yield the lines: the scheduler, each job, the legend, and what a person has to see to."""
+    """Yield the lines: the scheduler, each job, the legend, and the problems that a person has to solve."""
     yield f"Cave à Vin, {moment(facts.now.astimezone(facts.zone))} ({facts.zone.key})"
     yield from _wrapped(_scheduler(facts, signs), "  ")
     if len(facts.jobs) <= _MOST_IN_DETAIL:
@@ -94,7 +95,7 @@ def _scheduler(facts: Facts, signs: Signs) -> str:
 
 
 def _job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[str]:
-    """Yield what is known of one job in detail."""
+    """Yield the lines of one job in detail."""
     yield from _wrapped(f"{job.name} ({job.title}) : {job.schedule}", "  ")
     run = job.last_run
     if run is not None:
@@ -142,7 +143,7 @@ def _coming(slot: ComingSlot, facts: Facts) -> str:
 
 
 def _row(job: JobFacts, facts: Facts, signs: Signs, width: int) -> str:
-    """Return one line of a job among many: its last slot or run, and its next slot."""
+    """Return one line for a job: its name, its last run, and its next slot."""
     run = job.last_run
     if run is None:
         last = f"{' ':1} {'pas encore exécuté':27}"
@@ -165,15 +166,16 @@ def _needs(facts: Facts) -> Iterator[str]:
 
 
 def _wrapped(text: str, hanging: str, *, indent: str = "") -> Sequence[str]:
-    """Return lines of the screen's width, those after the first with a hanging indent."""
-    words, lines, line = plain(text, 10 * _WIDTH).split(" "), [], indent
-    room = indent
-    for word in words:
-        if line != room and len(line) + 1 + len(word) > _WIDTH:
-            lines.append(line)
-            line = room = indent + hanging
-        line += word if line == room else f" {word}"
-    return [*lines, line]
+    """Return lines of at most 80 characters; those after the first are indented by `hanging` as well."""
+    text = plain(text, 10 * _WIDTH)
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _local(instant: datetime | None, facts: Facts) -> str:

@@ -1,4 +1,4 @@
-"""The slots of a job in the last year: a calendar, and the same in tables. Pure."""
+"""The section of the page on a job's slots in the last year: a calendar, and the same in tables. Pure."""
 
 from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
@@ -12,19 +12,19 @@ from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, folded, safe, table
 from cavecron.status.words import short_date, short_moment
 
-#: What a page can hold of each job: days in the table, letters of what is said of a square.
-_MOST_DAYS, _SHORT = 40, 90
+#: Days in the table of a job, and letters in the tooltip of a square, at most.
+_MOST_DAYS, _MOST_LETTERS = 40, 90
 
 
 def year_part(job: str, content: Calendar, zone: ZoneInfo) -> str:
     """Return the calendar of the slots of `job`, and the same in tables."""
     squares = {day.day: _square(day, zone) for day in content.days}
-    shown = {square.mark for square in squares.values()}
+    used_marks = {square.mark for square in squares.values()}
     unit = "un carré par créneau" if content.one_a_day else "un carré par jour, dans la couleur du pire"
     label = f"Créneaux de {job}, mois par mois"
     return (
         f"<h3>Depuis le {short_date(content.since)} : {unit}</h3>\n"
-        + marks.legend([marks.badge(mark, mark.one) for mark in marks.MARKS[::-1] if mark in shown])
+        + marks.legend([marks.badge(mark, mark.one) for mark in marks.MARKS[::-1] if mark in used_marks])
         + calendar(label, squares, content.since, content.until)
         + folded("Le calendrier en tableaux", _months_table(content) + _bad_days_table(content, zone))
     )
@@ -35,7 +35,7 @@ def _square(day: CalendarDay, zone: ZoneInfo) -> Square:
     if mark is marks.SUCCEEDED:
         return PLAIN
     reason = f", {day.reason}" if day.reason else ""
-    return Square(mark=mark, title=f"{_day_words(day, zone)} : {_counts(day.counts)}{reason}"[:_SHORT])
+    return Square(mark=mark, title=f"{_day_words(day, zone)} : {_counts(day.counts)}{reason}"[:_MOST_LETTERS])
 
 
 def _day_words(day: CalendarDay, zone: ZoneInfo) -> str:
@@ -43,7 +43,7 @@ def _day_words(day: CalendarDay, zone: ZoneInfo) -> str:
 
 
 def _counts(counts: Mapping[State, int]) -> str:
-    """Return what became of the slots of a day; of a single one without a number."""
+    """Return in French how many slots of a day had which outcome; only the outcome if there was one slot."""
     if sum(counts.values()) == 1:
         return next(mark_of(state).one for state, number in counts.items() if number)
     return ", ".join(_counted(counts))
@@ -57,7 +57,7 @@ _STATES: Sequence[State] = ("succeeded", "failed", "interrupted", "missed", "run
 
 
 def _months_table(content: Calendar) -> str:
-    """Return how many slots of each month became what."""
+    """Return a table of how many slots of each month had which outcome."""
     months: dict[tuple[int, int], dict[State, int]] = {}
     for day in content.days:
         counts = months.setdefault((day.day.year, day.day.month), dict.fromkeys(_STATES, 0))

@@ -18,7 +18,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.status.calendar import day_bounds
 from cavecron.status.collect import EVERYTHING, Scope, collect
 from cavecron.status.facts import Facts, JobFacts, MailCounts, Need
-from cavecron.status.past import shown as shown_text
+from cavecron.status.past import for_display
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, MINUTE, WEEK
 from tests.support.status_ledger import FAILED, REPORTS, SENT, SUCCEEDED, PastReports, loaded
@@ -89,7 +89,7 @@ def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile)
 )
 def test_what_a_run_said_is_told_without_people(said: str | None, shown: str | None) -> None:
     """The reason stays."""
-    assert shown_text(said, names=False) == shown
+    assert for_display(said, names=False) == shown
 
 
 def test_each_missed_slot_is_one_in_the_strip_and_in_the_calendar(cellar: CellarFile) -> None:
