@@ -1,8 +1,8 @@
-"""Writing files whole: beside their place first, then moved there, so that nobody ever reads half of one.
+"""Writing a file atomically: under a temporary name first, then renamed, so that nobody reads half of it.
 
-Modes do not depend on the umask. Nothing is written through a symbolic link that lies in a file's place, nor
-to anything else there that is no regular file: who planted it could have chosen what is overwritten. It
-knows nothing of what is written.
+Modes do not depend on the umask. If a symbolic link, or anything else but a regular file, has the name,
+nothing is written: whoever put it there could choose which file is overwritten. It does not know what the
+files contain.
 """
 
 import errno
@@ -14,26 +14,26 @@ from secrets import token_hex
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import BinaryIO
 
-#: For its owner only: of files with people's names, addresses and cellars, and of their folders.
+#: Readable by the owner only: files with people's names, addresses and cellars, and their folders.
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
-#: For everybody to read.
+#: Readable by everybody.
 PUBLIC = 0o644
-#: Names of drafts; a process that was killed leaves one behind.
+#: The pattern of temporary names; a process that is killed leaves such a file behind.
 DRAFTS = ".cavecron-*.part"
-#: How each SQLite file begins (fileformat2.html, 1.3).
+#: The first bytes of every SQLite file (https://www.sqlite.org/fileformat2.html, 1.3).
 _SQLITE = b"SQLite format 3\0"
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-#: What a file system says that knows no modes: those of shares and memory cards.
+#: Errors of a file system without modes, such as those of network shares and memory cards.
 _NO_MODES = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
 def write_file(path: Path, content: bytes, *, mode: int) -> None:
-    """Put a file of `content` and `mode` at `path`.
+    """Write `content` to `path` with `mode`; a file that is there is replaced.
 
     Raises:
-        OSError: as `replacement` does; `errno.ENOTUNIQ` where a SQLite file has the name.
+        OSError: as `replacement` does; `errno.ENOTUNIQ` if a SQLite file has the name.
 
     """
     _require_no_database(path)
@@ -42,7 +42,7 @@ def write_file(path: Path, content: bytes, *, mode: int) -> None:
 
 
 def _require_no_database(path: Path) -> None:
-    """Raise OSError if a SQLite file has the name: a slip of the finger must not cost a cellar."""
+    """Raise OSError if `path` is a SQLite file: a mistyped name must not overwrite the database."""
     if path.is_symlink() or not path.is_file():
         return
     with suppress(PermissionError), path.open("rb") as file:
@@ -52,14 +52,14 @@ def _require_no_database(path: Path) -> None:
 
 @contextmanager
 def replacement(path: Path, *, mode: int, draft_folder: Path | None = None) -> Iterator[BinaryIO]:
-    """Yield an empty file that takes the place of `path` on the way out, flushed to the disk.
+    """Yield an empty file that replaces `path` when the block ends, flushed to the disk.
 
-    It lies in `draft_folder`, on the same file system, by default the folder of `path`, and its `name` can be
-    given to whatever writes by name. Where an error passes through, it is gone and `path` as it was.
+    Until then it is in `draft_folder`, by default the folder of `path`; both are on the same file system. If
+    the block raises an error, the file is deleted and `path` is unchanged.
 
     Raises:
-        OSError: it cannot be written; `errno.ELOOP` where a symbolic link has the name, `errno.EEXIST` where
-            a device, a pipe or a socket has it, `errno.EISDIR` where a folder has it.
+        OSError: it cannot be written; `errno.ELOOP` if a symbolic link has the name, `errno.EISDIR` if a
+            folder has it, `errno.EEXIST` if a device, a pipe or a socket has it.
 
     """
     _require_replaceable(path)
@@ -70,7 +70,7 @@ def replacement(path: Path, *, mode: int, draft_folder: Path | None = None) -> I
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)  # takes the place of a link that was made meanwhile, and does not follow it
+        os.replace(draft, path)  # replaces a link that was made meanwhile, and does not follow it
     except BaseException:
         with suppress(OSError):
             draft.unlink()
@@ -79,15 +79,15 @@ def replacement(path: Path, *, mode: int, draft_folder: Path | None = None) -> I
 
 
 def make_folder(path: Path, *, mode: int) -> None:
-    """Make a folder, and those above it that are missing, with `mode`; one that is there keeps its own.
+    """Create a folder and its missing parents with `mode`; folders that exist keep theirs.
 
     Raises:
-        OSError: it cannot be made, or is no folder.
+        OSError: it cannot be created, or something else has the name.
 
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
-        with suppress(FileExistsError):  # another process was faster
+        with suppress(FileExistsError):  # another process has created it meanwhile
             os.mkdir(folder, mode)
             _set_mode(folder, mode)
     if not path.is_dir():
@@ -95,7 +95,7 @@ def make_folder(path: Path, *, mode: int) -> None:
 
 
 def _require_replaceable(path: Path) -> None:
-    """Raise OSError where something has the name that is not to be replaced."""
+    """Raise OSError if something other than a regular file has the name."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _require_replaceable(path: Path) -> None:
 
 
 def _set_mode(file: int | Path, mode: int) -> None:
-    """Give a new file or folder the bits that the umask took; a file system that knows no modes has none."""
+    """Set the mode of a new file or folder, whatever the umask is, if the file system has modes."""
     try:
         if S_IMODE(os.stat(file).st_mode) != mode:
             os.chmod(file, mode)
@@ -116,7 +116,7 @@ def _set_mode(file: int | Path, mode: int) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the new name outlive a power failure, where the file system can do that."""
+    """Flush a folder to the disk, if the file system can, so that new names in it outlive a power failure."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:

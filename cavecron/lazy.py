@@ -1,16 +1,16 @@
 """Modules that are loaded when they are first used.
 
-A scheduler is idle for a year, and `health` is called every five minutes: neither should pay for what only a
-job, a mistake or another command needs. Whoever uses such a module says so beside the other imports, where
-type checkers and the test of the layers read it:
+An idle scheduler keeps its modules in memory for years, and `health` starts every five minutes: neither
+should load what only a job, an error or another command needs. Such a module is declared beside the other
+imports, so that type checkers and the test of the layers see it:
 
     if TYPE_CHECKING:
         import json
     else:
         json = lazy_module("json")
 
-The standard library's `importlib.util.LazyLoader` does not serve here: it looks for the module's file at
-once, and puts the module into `sys.modules` before it is loaded.
+The standard library's `importlib.util.LazyLoader` is no alternative: it searches the module's file at once,
+and puts the module into `sys.modules` before it is loaded.
 """
 
 from importlib import import_module
@@ -18,18 +18,18 @@ from types import ModuleType
 
 
 class _LazyModule(ModuleType):
-    """Stands for the module of its name, whose attributes it takes over one by one."""
+    """A stand-in for the module of the same name; each attribute is copied when it is first used."""
 
     def __getattr__(self, attribute: str) -> object:
-        """Load the module if need be; called only for what was not asked for before."""
+        """Load the module if it is not loaded yet, and copy the attribute; called once for each."""
         value = getattr(import_module(self.__name__), attribute)
         setattr(self, attribute, value)
         return value
 
 
 def lazy_module(name: str) -> ModuleType:
-    """Return what stands for a module, given by its full name, and loads it on first use.
+    """Return a stand-in for the module with this full name, which is loaded on first use.
 
-    Using it raises the ImportError that importing it would have raised.
+    The first use raises ImportError if the module cannot be imported.
     """
     return _LazyModule(name)

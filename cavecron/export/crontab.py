@@ -1,4 +1,4 @@
-"""Lines for a crontab. Pure: crontab(5)."""
+"""The jobs as lines of a crontab, see crontab(5). Pure."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ CRON_TZ={zone}
 
 
 def render(plan: Plan) -> str:
-    """Return variables and one line for each call."""
+    """Return the text of a crontab: the variables, and one line for each call."""
     lines = [*_variables(plan), *(line for call in plan.calls for line in _lines(call))]
     return _HEAD.format(version=plan.version, zone=plan.zone) + "".join(f"{line}\n" for line in lines)
 
@@ -30,9 +30,9 @@ def _variables(plan: Plan) -> Iterator[str]:
 
 
 def _quoted(value: str) -> str:
-    """Return the value in the kind of quotes that it does not have; crontab(5) knows no escapes.
+    """Return the value in quotes that it does not contain, because crontab(5) has no escapes.
 
-    With both kinds in it, it stands bare: Debian's cron and cronie take all of the line then.
+    A value with both kinds of quotes stays without: Debian's cron and cronie then read the rest of the line.
     """
     if not value.isprintable():
         raise CavecronError(

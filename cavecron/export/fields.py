@@ -1,6 +1,6 @@
-"""A schedule as other engines write it: five fields that every cron reads alike, or systemd's calendar.
+"""A schedule as other engines write it: five fields that every cron reads alike, or systemd's calendar. Pure.
 
-Pure. What an engine cannot say becomes every day: the call then finds nothing due on the others.
+Days that an engine cannot express become every day; on the other days the call finds nothing due.
 """
 
 import re
@@ -15,7 +15,7 @@ _PORTABLE = re.compile(r"[0-9*/,-]+")
 
 
 def expression(schedule: Schedule) -> str:
-    """Return five fields of numbers."""
+    """Return five fields that every cron reads alike; the days are `*` unless `is_exact`."""
     fields = schedule.fields
     texts = schedule.expression.split()
     if len(texts) != 5:
@@ -37,9 +37,10 @@ def expression(schedule: Schedule) -> str:
 
 
 def is_exact(schedule: Schedule) -> bool:
-    """Return whether `expression` names the schedule's days and no others.
+    """Return whether `expression` names exactly the days of the schedule.
 
-    That a day has to match both fields where one begins with a star (crontab(5)) is not every cron's rule.
+    It cannot if a day has to match both day fields, which is so if one begins with a star (crontab(5)): other
+    crons have other rules.
     """
     fields = schedule.fields
     both = fields.day_and_weekday and not (fields.every_day_of_month or fields.every_weekday)
@@ -52,7 +53,7 @@ def has_plain_days(schedule: Schedule) -> bool:
 
 
 def calendar(schedule: Schedule) -> tuple[str, ...]:
-    """Return lines for OnCalendar= (systemd.time(7)); each of them names slots."""
+    """Return the values of OnCalendar= (systemd.time(7)); together they name the slots."""
     fields = schedule.fields
     time = f"{_list(fields.hours, range(24))}:{_list(fields.minutes, range(60))}:00 {schedule.zone.key}"
     months = _list(fields.months, EVERY_MONTH)
@@ -69,7 +70,7 @@ def _names(fields: CronFields) -> str:
 
 
 def _portable(text: str, numbers: Sequence[int], all_numbers: range) -> str:
-    """Return the field as it was written where everybody reads that, else as a list."""
+    """Return the field as it was written if every cron reads it alike, else as `*` or a list of numbers."""
     if _PORTABLE.fullmatch(text):
         return text
     return "*" if len(numbers) == len(all_numbers) else ",".join(map(str, numbers))

@@ -1,6 +1,7 @@
-"""CronJobs of Kubernetes. Pure.
+"""The jobs as CronJobs of Kubernetes. Pure.
 
-Values are written as JSON strings, which are YAML too. https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
+Values are written as JSON strings, which are valid YAML. Source of the fields:
+https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
 """
 
 from collections.abc import Iterator

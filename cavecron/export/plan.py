@@ -1,7 +1,7 @@
-"""What all engines have to know of the jobs: when to call, how long to wait, which variables to hand over.
+"""What every engine needs: when to call each job, its time limit, and the variables to set. Pure.
 
-Pure. An engine calls `cavecron run --due JOB`, which does nothing where no slot is due: so where an engine
-cannot express a schedule exactly, it calls more often, never less.
+An engine calls `cavecron run --due JOB`, which does nothing if no slot is due. An engine that cannot express
+a schedule exactly therefore calls more often, never less.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ from cavecron.french import date
 from cavecron.schedule import GRACE, Schedule, clock_note, describe, next_slot
 from cavecron.text import plain
 
-#: A call that starts later than this after its slot finds it too old.
+#: A call has to start within this time after its slot; later it would find the slot too old.
 DEADLINE = GRACE - timedelta(minutes=1)
-#: How long a run may take to stop once its own time is up.
+#: How long a run may take to stop after its time limit.
 MARGIN = timedelta(minutes=1)
 _YEAR = 366
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledCall:
-    """When one job is called: `expression` in five fields, `time_limit` in seconds.
+    """One job and when it is called; `time_limit` in seconds.
 
-    `changes` are the clock changes of the coming year that move one of its slots, in French.
+    `changes` are sentences about clock changes of the coming year that move one of its slots, in French.
     """
 
     job: str
@@ -39,12 +39,12 @@ class ScheduledCall:
 
     @property
     def name(self) -> str:
-        """Return a name for units and objects: small letters, digits and hyphens."""
+        """Return a name for units and objects: lower-case letters, digits and hyphens."""
         return "cavecron-" + self.job.replace("_", "-").strip("-")
 
     @property
     def words(self) -> str:
-        """Return what the job does and when, in French."""
+        """Return the job's title and its schedule in French."""
         return f"{self.title} : {describe(self.schedule)} ({self.schedule.zone.key})"
 
     @property
@@ -54,7 +54,7 @@ class ScheduledCall:
 
     @property
     def expression(self) -> str:
-        """Return five fields that any cron reads alike; every day where no such fields say which."""
+        """Return the five fields of a cron expression; see `fields.expression`."""
         return expression(self.schedule)
 
 
@@ -62,8 +62,8 @@ class ScheduledCall:
 class Plan:
     """The calls of all enabled jobs, and the variables that they need.
 
-    `secrets` maps names of variables whose values are not shown to the files that hold them, '' where the
-    environment holds the value itself. `maildir` is the folder of mails that are not sent.
+    `secrets` maps the names of secret variables to the files that hold their values, '' if the value is in
+    the environment. `maildir` is the folder into which mails are written instead of being sent.
     """
 
     calls: tuple[ScheduledCall, ...]
@@ -84,9 +84,9 @@ def plan(
     now: datetime,
     version: str,
 ) -> Plan:
-    """Return what `settings`, read from `environ`, mean for an engine.
+    """Return the plan for `settings`, which were read from `environ`, from `now` (aware) on.
 
-    `titles` are those of the jobs by name, `known` all variables.
+    `titles` has the titles of the jobs by name, `known` all variables that cavecron reads.
     """
     calls = tuple(
         ScheduledCall(
@@ -118,7 +118,7 @@ def plan(
 
 
 def _changes(schedule: Schedule, now: datetime) -> list[str]:
-    """Return what clock changes of the coming year do to slots at fixed times."""
+    """Return what clock changes of the coming year do to slots at fixed times, in French."""
     notes = []
     for day in (now + timedelta(days=number) for number in range(_YEAR) if schedule.fields.fixed_time):
         if day.astimezone(schedule.zone).utcoffset() == _later(day).astimezone(schedule.zone).utcoffset():

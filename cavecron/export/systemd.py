@@ -1,4 +1,4 @@
-"""Timers of systemd, and the services that they start. Pure: systemd.timer(5), systemd.exec(5)."""
+"""The jobs as timers of systemd and the services that they start; systemd.timer(5), systemd.exec(5). Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -74,7 +74,7 @@ SocketBindDeny=any
 
 
 def render(plan: Plan) -> str:
-    """Return all units, one after the other, each headed by its file's name."""
+    """Return all units as one text; each begins with a line that has the name of its file."""
     head = (
         f"# cavecron {plan.version}, pour /etc/systemd/system : un fichier par titre « ==> NOM <== »"
         " (cavecron export systemd -o DOSSIER les écrit).\n"
@@ -84,7 +84,7 @@ def render(plan: Plan) -> str:
 
 
 def units(plan: Plan) -> Mapping[str, str]:
-    """Return the text of each unit by the name of its file."""
+    """Return the text of each unit by its file name."""
     units = {}
     for call in plan.calls:
         words = call.words.replace("%", "%%")
@@ -104,7 +104,7 @@ def units(plan: Plan) -> Mapping[str, str]:
 
 
 def _writable(plan: Plan) -> Iterator[str]:
-    """Yield the folders that a service may write into; one that is not there yet is no error."""
+    """Yield the folders that a service may write into; with a hyphen in front, one may be missing."""
     yield _quoted(str(plan.database.parent))
     if plan.maildir and not plan.maildir.is_relative_to(plan.database.parent):
         yield _quoted(f"-{plan.maildir}")
@@ -130,13 +130,13 @@ def _environment(plan: Plan) -> Iterator[str]:
                 f"{name}_FILE={path[:80]!a} : une unité ne peut charger un fichier dont le chemin a un retour"
                 " à la ligne ; corriger ce chemin"
             )
-        # The one setting of these that knows no quotes and no escapes but those of a percent sign.
+        # Unlike Environment=, this setting has no quotes, and no escape but that of a percent sign.
         yield f"LoadCredential={name}:{_without_specifiers(path or f'/etc/cavecron/{name}')}"
         yield f"Environment={name}_FILE=%d/{name}"
 
 
 def _quoted(text: str) -> str:
-    """Return one word as systemd.syntax(7) reads it back; a percent sign would be a specifier."""
+    """Return `text` as one quoted word of systemd.syntax(7); a single percent sign would be a specifier."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     escaped = re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped)
     return f'"{_without_specifiers(escaped)}"'

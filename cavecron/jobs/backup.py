@@ -1,7 +1,6 @@
-"""The backup: a copy of the whole database in a folder, and old copies removed once the new one is good.
+"""The backup job: it copies the whole database into a folder, and then removes old copies.
 
-It knows no SQL: how a file that others write is copied is the affair of `database.backup`, which files are
-ours that of `database.backup_names`.
+`database.backup` copies a file that others write to; `database.backup_names` says which files are backups.
 """
 
 import logging
@@ -18,16 +17,16 @@ from cavecron.schedule import GRACE, Schedule, previous_slot
 
 _LOG = logging.getLogger("cavecron.jobs.backup")
 
-#: Slots without a good backup after which a person has to look.
-_SLOTS = 3
+#: After so many slots without a good backup, a person has to look into it.
+_OVERDUE_SLOTS = 3
 
 
 def backup(run: Run) -> Outcome:
-    """Copy the database into the folder of backups; with `run.dry_run` only say what would be done."""
+    """Copy the database into the folder of backups; with `run.dry_run` only return what would be done."""
     folder, keep = backup_folder(run.settings), run.settings.backup.keep
     size = database_size(run.database)
     if run.dry_run:
-        return _rehearsal(folder, run, size)
+        return _dry_run(folder, run, size)
     folder.prepare(size)
     try:
         made = folder.add(run.database, run.planned, run.check)
@@ -54,7 +53,7 @@ def backup_folder(settings: Settings) -> BackupFolder:
 
 
 def newest_backup(settings: Settings, now: datetime) -> BackupName | None:
-    """Return the newest good backup at `now` (aware), None where there is none.
+    """Return the newest good backup at `now` (aware), None if there is none.
 
     Raises:
         CavecronError: the folder cannot be read.
@@ -64,12 +63,12 @@ def newest_backup(settings: Settings, now: datetime) -> BackupName | None:
 
 
 def is_backup_overdue(newest: BackupName, schedule: Schedule, now: datetime) -> bool:
-    """Return whether the newest backup is older than three slots that are over at `now` (aware).
+    """Return whether three slots have passed since the newest backup, up to an hour before `now` (aware).
 
-    A slot is over after the hour in which it is tried again.
+    In that hour a failed run is tried again.
     """
     slot: datetime | None = now - GRACE
-    for _ in range(_SLOTS):
+    for _ in range(_OVERDUE_SLOTS):
         slot = previous_slot(schedule, slot - timedelta(microseconds=1)) if slot else None
     return slot is not None and newest.at < slot
 
@@ -87,10 +86,10 @@ def database_size(database: Database) -> int:
     return int(pages) * int(size)
 
 
-def _rehearsal(folder: BackupFolder, run: Run, size: int) -> Outcome:
+def _dry_run(folder: BackupFolder, run: Run, size: int) -> Outcome:
     name = folder.names.name(run.planned)
-    known = {old.name for old in folder.backups()} | {name}
-    removed = [old.name for old in expired(folder.names.sorted(known), run.settings.backup.keep)]
+    names = {old.name for old in folder.backups()} | {name}
+    removed = [old.name for old in expired(folder.names.sorted(names), run.settings.backup.keep)]
     return Outcome(
         summary=f"Essai à blanc, copie de {megabytes(size)} dans {folder.path / name}",
         lines=tuple(f"serait supprimée : {old}" for old in removed),

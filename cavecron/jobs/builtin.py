@@ -1,7 +1,6 @@
 """The table of the built-in jobs.
 
-Their modules are loaded when they run, so that an idle scheduler does not hold in memory what it needs once
-a week.
+Their modules are loaded when a job runs, so that an idle scheduler does not keep them in memory all week.
 """
 
 from typing import TYPE_CHECKING

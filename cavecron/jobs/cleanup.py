@@ -1,4 +1,4 @@
-"""The cleanup: it deletes old rows of the application's three log tables, and of cavecron's own past runs.
+"""The cleanup job: it deletes old rows of the application's three log tables, and cavecron's old runs.
 
 It knows no SQL: `appdb.cleanup` and `ledger.retention` choose the rows and keep the transactions short.
 """
@@ -17,7 +17,7 @@ from cavecron.ledger.history import history
 _LOG = logging.getLogger(__name__)
 _OWN_TABLE = "cavecron_run"
 
-#: Past runs of the job itself that are read, to find one that succeeded.
+#: How many past runs of this job are searched for one that succeeded.
 _PAST_RUNS = 100
 
 
@@ -50,7 +50,7 @@ def _check_clock(run: Run) -> None:
     if run.slot is None or run.claim.retry_permanent_failures:
         return
     now = run.clock.now()
-    # Of the ledger only cleanups count: each had its clock checked, while other jobs run by a wrong one too.
+    # Of the runs in the ledger only cleanups count: other jobs run without a check of the clock.
     past = history(run.deliveries.ledger, job=run.job.name, most=_PAST_RUNS)
     successes = [entry.finished for entry in past if entry.state == "succeeded"]
     require_plausible_clock(now, (*successes, last_written(run.database, now=now)), run.settings.zone)

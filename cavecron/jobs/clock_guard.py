@@ -1,7 +1,4 @@
-"""Whether the clock can be believed before rows are deleted by it.
-
-Pure: instants in, an error out.
-"""
+"""Checking that the clock is plausible before rows are deleted by it. Pure: all instants are arguments."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
@@ -9,14 +6,14 @@ from datetime import datetime, timedelta, tzinfo
 from cavecron.errors import CavecronError
 from cavecron.french import moment
 
-#: An application that wrote nothing for longer than that is less likely than a wrong clock.
+#: If the application seems to have written nothing for longer, the clock is probably wrong.
 LONGEST_SILENCE = timedelta(days=400)
 
 
 def require_plausible_clock(now: datetime, instants: Iterable[datetime | None], zone: tzinfo) -> None:
     """Raise an error if `now` is more than LONGEST_SILENCE after the newest of `instants` (all aware).
 
-    Instants after `now` say nothing; where none is left there is nothing to compare with.
+    Instants after `now` are ignored; without any other instant there is nothing to compare with.
 
     Raises:
         CavecronError: the clock seems to be far ahead.

@@ -1,6 +1,6 @@
-"""What the function of a job is given, and what it returns.
+"""The argument of a job's function, `Run`, and its result, `Outcome`.
 
-It knows no particular job, and not how a mail is sent: whoever makes a Run hands that in.
+It knows no particular job, and not how a mail is sent: whoever creates a Run passes a function for that.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +18,10 @@ from cavecron.ledger.models import Claim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run did: a French summary, its lines in detail, and what it could not do for whom.
+    """The result of a run: a French summary, French lines with details, and a line for each failure.
 
-    `details` says the same for programs. `temporary` says that what failed may succeed when the run is
-    tried again soon.
+    `details` has the same as values for programs. `temporary` says that the failures may not occur again if
+    the run is tried again soon.
     """
 
     summary: str
@@ -33,11 +33,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution of a job, as its function is given it.
+    """One execution of a job; the argument of its function.
 
-    `deadline` is in seconds of `clock.monotonic`; `halt` returns why the run has to stop, None while it may
-    go on. `sender` mails a text: the run, address, subject, text. `users` are names or ids where
-    a person asked for some only.
+    `deadline` is in seconds of `clock.monotonic`. `halt` returns the error with which the run has to stop,
+    None while it may continue. `progress` takes how many steps are done, and how many there are. `sender`
+    mails a text; it takes the run, the address, the subject and the text. `users` are the names or ids that
+    `--user` gave.
     """
 
     job: Job
@@ -55,7 +56,7 @@ class Run:
 
     @property
     def planned(self) -> datetime:
-        """Return the instant that the run stands for (aware, UTC): its slot, or when it was asked for."""
+        """Return the run's slot, or, for a run by hand, when it was requested (aware, UTC)."""
         return self.claim.slot
 
     @property
@@ -65,11 +66,11 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Return a text that identifies this run; it stays the same when the run is resumed."""
+        """Return a text that identifies this run; a resumed run keeps it."""
         return f"{self.job.name}.{self.planned:%Y%m%dT%H%M%S.%f}"
 
     def check(self) -> None:
-        """Raise an error if the run may not go on; to be called at safe points.
+        """Raise an error if the run has to stop; a job calls it at safe points.
 
         Raises:
             StoppedError: cavecron was asked to stop.
@@ -81,5 +82,5 @@ class Run:
             raise error
 
     def send(self, to: str, subject: str, text: str) -> None:
-        """Mail `text` to one address as the built-in jobs do, once a run; see `jobs.send_mail`."""
+        """Mail `text` to one address, once in each run; see `jobs.send_mail`."""
         self.sender(self, to, subject, text)

@@ -1,4 +1,4 @@
-"""Reading small files whose names a user gives, within limits of time and memory."""
+"""Reading small files that a user names; a device, a pipe or a huge file is refused."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,8 @@ from stat import S_ISREG
 
 from cavecron.config.parsing import REGULAR_FILE, InvalidValueError
 
-#: Octets; a system's bundle of certificates has a quarter of that. What is a value has a lower limit.
+#: Bytes; a system's bundle of certificates is a quarter of that. For the values of variables there is a lower
+#: limit.
 _MOST = 1_000_000
 
 
@@ -15,8 +16,8 @@ def read_text(path: str) -> str:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no text in UTF-8.
-        InvalidValueError: it is a pipe, a device or a folder, or far too long.
+        ValueError: it is not text in UTF-8.
+        InvalidValueError: it is a pipe, a device or a folder, or longer than 1 MB.
 
     """
     text = read_octets(Path(path)).decode()
@@ -26,8 +27,8 @@ def read_text(path: str) -> str:
 
 
 def read_octets(path: Path) -> bytes:
-    """Return what a regular file holds; raises as `read_text` does."""
-    # Checked before the file is opened: opening a device can have side effects.
+    """Return the content of a regular file; raises OSError and InvalidValueError as `read_text` does."""
+    # Checked before the file is opened, because opening a device can have side effects.
     _require_regular(os.stat(path).st_mode)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:

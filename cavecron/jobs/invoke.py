@@ -1,4 +1,4 @@
-"""Calling a job's function, and making an outcome of whatever comes out of it."""
+"""Calling a job's function, and turning its result into an outcome and its exceptions into CavecronErrors."""
 
 import asyncio
 import inspect
@@ -9,19 +9,19 @@ from cavecron.jobs.context import Outcome, Run
 
 _LOG = logging.getLogger("cavecron.runner")
 
-#: Errors of the network, and not mistakes of a job's author.
-_PASSING = (ConnectionError, TimeoutError)
+#: Errors of the network, which can pass; any other exception is a mistake in the job.
+_TEMPORARY = (ConnectionError, TimeoutError)
 
 
 class JobCrashedError(CavecronError):
-    """The job's code has a mistake: its traceback is in the log."""
+    """The job raised an exception that shows a mistake in its code; the traceback is in the log."""
 
 
 def call(run: Run) -> Outcome:
-    """Return the outcome of the job's function; a coroutine function gets a loop and the run's time limit.
+    """Return the outcome of the job's function; a coroutine gets an event loop and the run's time limit.
 
     Raises:
-        CavecronError: what the function raised, its mistakes included.
+        CavecronError: what the function raised; other exceptions as JobCrashedError or TemporaryError.
 
     """
     try:
@@ -31,8 +31,8 @@ def call(run: Run) -> Outcome:
             result = asyncio.run(asyncio.wait_for(result, limit))
     except CavecronError:
         raise  # no traceback for what a user can cause
-    except _PASSING as error:
-        run.check()  # a coroutine whose time is up has timed out too
+    except _TEMPORARY as error:
+        run.check()  # a TimeoutError may also be the run's own time limit
         raise TemporaryError(f"{type(error).__name__} : {error}") from error
     except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
         _LOG.exception("Job %s : erreur de programmation", run.job.name)

@@ -1,6 +1,6 @@
-"""What a job is, and the decorator that declares one; jobs are looked up by name here.
+"""What a job is, the decorator that declares one, and finding a job by its name.
 
-It knows no particular job and nothing about running one: commands that only list jobs load no more than this.
+It knows no particular job, and not how one is run: commands that only list jobs load no more than this.
 """
 
 import inspect
@@ -14,7 +14,7 @@ from cavecron.errors import UsageError
 from cavecron.text import nearest
 
 Option = Literal["dry_run", "users"]
-#: It takes a `jobs.context.Run`. A job of one's own returns its summary, or nothing; it may be a coroutine
+#: It takes a `jobs.context.Run` and returns an `Outcome`, a French summary or None. It can be a coroutine
 #: function.
 Function = Callable[[Any], Any]
 
@@ -25,8 +25,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 class Job:
     """A function and when it runs by default; `options` are those of `cavecron run` that it understands.
 
-    `on_given_up` is called with a run that was killed and that nobody takes up any more by himself. Calling a
-    Job calls its function.
+    `on_given_up` is called with a run that was killed and will not be resumed automatically any more.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Job:
     on_given_up: Function | None = None
 
     def __call__(self, run: Any) -> Any:
-        """Do the job's work, as a test of a job of one's own does it."""
+        """Call the function, so that the tests of a custom job can call it by its decorated name."""
         return self.function(run)
 
 
@@ -45,7 +44,7 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
     """Return the job called `name`.
 
     Raises:
-        UsageError: there is none; the nearest one is offered.
+        UsageError: there is none; the message suggests the most similar name.
 
     """
     by_name = {job.name: job for job in jobs}
@@ -55,12 +54,12 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
 
 
 def expected_jobs(jobs: Sequence[Job], settings: Settings) -> Sequence[Job]:
-    """Return the jobs but those that are off until somebody asks for them, and nobody has."""
+    """Return the jobs without those that are disabled by default and that nobody has enabled."""
     return [job for job in jobs if job.defaults.enabled or settings.jobs[job.name].enabled]
 
 
 class JobError(ValueError):
-    """A declaration makes no sense; the text says why in French."""
+    """The declaration of a job is wrong; the text says why in French."""
 
 
 def job(
@@ -74,11 +73,11 @@ def job(
 ) -> Callable[[Function], Job]:
     """Declare a job: `@job("low_stock", title="alerte de stock bas", day="mon", hour=9, minute=0)`.
 
-    `title` is what the log calls it. `day`, `hour` and `minute`, or `cron`, say when it runs where the
-    environment (`SCHEDULER_<NAME>_…`) says nothing; by default every day at midnight.
+    `title` is its name in the log. `day`, `hour` and `minute`, or `cron`, are the default schedule, which
+    `SCHEDULER_<NAME>_…` variables can change; without them it runs every day at midnight.
 
     Raises:
-        JobError: the name, the schedule or the function makes no sense.
+        JobError: the name, the schedule or the function is not valid.
 
     """
 

@@ -1,7 +1,7 @@
-"""Loading what a process works with: its settings, the built-in jobs and those that `CAVECRON_JOBS` names.
+"""Loading the settings, the built-in jobs and those of `CAVECRON_JOBS`.
 
-What is wrong with a job's file is reported with the line, together with every other problem of the
-configuration. It runs no job.
+A problem in a job's file is reported with its line, together with all other problems of the configuration.
+It runs no job.
 """
 
 import importlib
@@ -33,7 +33,7 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:
     """Return the settings, and all jobs: the built-in ones and those of `CAVECRON_JOBS`.
 
     Raises:
-        ConfigurationError: with every problem of both.
+        ConfigurationError: it lists all problems of both.
 
     """
     jobs, problems = load_jobs(config.job_sources(environ, read_text))
@@ -41,10 +41,10 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:
 
 
 def load_for(jobs: Sequence[Job], environ: Mapping[str, str], problems: Sequence[str] = ()) -> Settings:
-    """Return the settings of jobs that are given as objects; paths in them are absolute.
+    """Return the settings for these jobs; all paths in them are absolute.
 
     Raises:
-        ConfigurationError: with every problem, and those that are given.
+        ConfigurationError: it lists all problems, `problems` included.
 
     """
     defaults = [job.defaults for job in jobs]
@@ -62,7 +62,10 @@ def load_for(jobs: Sequence[Job], environ: Mapping[str, str], problems: Sequence
 
 
 def _located(database: Path) -> Path:
-    """Return where the database is: SQLAlchemy decodes percent escapes from 2.1 on, and did not before."""
+    """Return the absolute path of the database, percent escapes decoded if there is no file otherwise.
+
+    SQLAlchemy decodes them from 2.1 on, and did not before.
+    """
     path = _absolute(database)
     if "%" not in str(path) or os.path.lexists(path):
         return path
@@ -70,20 +73,20 @@ def _located(database: Path) -> Path:
 
 
 def _absolute(path: Path) -> Path:
-    """Return the path from the root: a job may change the folder that the process works in."""
+    """Return the absolute path, because a job may change the working directory."""
     try:
         return path.absolute()
-    except FileNotFoundError:  # that folder is gone
+    except FileNotFoundError:  # the working directory was deleted
         return path
 
 
 def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]:
-    """Return the built-in jobs and those that `sources` declare, and what is wrong with the sources.
+    """Return the built-in jobs and those that `sources` declare, and the problems of the sources.
 
     A source is a path that ends in `.py`, or the name of an importable module.
     """
     jobs = list(BUILT_IN_JOBS)
-    # Neither a name nor the prefix of the variables can be shared.
+    # Both the name and the prefix of the variables have to be unique.
     taken = {word: job for job in jobs for word in (job.name, job.defaults.prefix)}
     problems: list[str] = []
     for source in sources:
@@ -92,9 +95,9 @@ def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]
             problems.append(f"CAVECRON_JOBS : {declared}")
             continue
         for job in declared:
-            if twin := taken.get(job.name) or taken.get(job.defaults.prefix):
+            if other := taken.get(job.name) or taken.get(job.defaults.prefix):
                 problems.append(
-                    f"CAVECRON_JOBS : {_place(job)} : le nom {job.name!r} est déjà pris par {_place(twin)}"
+                    f"CAVECRON_JOBS : {_place(job)} : le nom {job.name!r} est déjà pris par {_place(other)}"
                 )
             else:
                 jobs.append(job)
@@ -103,11 +106,11 @@ def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]
 
 
 def _declared(source: str) -> list[Job] | str:
-    """Return the jobs of one source, or what is wrong with it."""
+    """Return the jobs of one source, or its problem in French."""
     try:
         module = _imported(source)
-    except (Exception, SystemExit) as error:  # whatever somebody's file does when it is run, but for Ctrl-C
-        return f"{_blame(source, error)} : {_message(error)}"
+    except (Exception, SystemExit) as error:  # anything that a user's file can raise, except Ctrl-C
+        return f"{_location(source, error)} : {_message(error)}"
     jobs = [value for value in vars(module).values() if isinstance(value, Job) and value not in BUILT_IN_JOBS]
     unique = list({id(job): job for job in jobs}.values())
     return unique or f"{source} : aucun job n'y est déclaré ; @job(…) devant une fonction en fait un"
@@ -124,13 +127,13 @@ def _imported(source: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{source} n'est pas un fichier Python")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look their module up there
+    sys.modules[name] = module  # dataclasses and pickle need it there
     spec.loader.exec_module(module)
     return module
 
 
-def _blame(source: str, error: BaseException) -> str:
-    """Return the file and line that is to blame: the last one of the source's own in the traceback."""
+def _location(source: str, error: BaseException) -> str:
+    """Return file and line of an error: the last line of the traceback that belongs to the source."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, ligne {error.lineno}"
     name = Path(source).name if source.endswith(".py") else source.rpartition(".")[2]

@@ -1,6 +1,6 @@
-"""Where mails go: the mail server that the application names, or an outbox folder.
+"""How mails are sent: by the application's mail server, or written into a Maildir.
 
-It opens nothing by itself; what it returns does, when the first mail is sent.
+Nothing is opened before the first mail is sent.
 """
 
 import logging
@@ -32,21 +32,21 @@ _OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailBackend:
-    """A way for mails to go out, each connection by `connect`; `config` is None for the outbox."""
+    """A way to send mails; `connect` creates a transport. `config` is None for a Maildir."""
 
     connect: Callable[[], Transport]
     sender: Sender
     config: SmtpConfig | None
 
     def message_id(self, key: str, recipient: str) -> str:
-        """Return the Message-ID of the mail to `recipient` that `key` identifies."""
+        """Return the Message-ID of the mail to `recipient` in the run that `key` identifies."""
         return message_id(key, recipient, self.sender.address.rpartition("@")[2])
 
     def probe(self) -> None:
         """Open a connection, log in if that is configured, and close it; nothing is sent.
 
         Raises:
-            CavecronError: it cannot.
+            CavecronError: that is not possible.
 
         """
         with self._session():
@@ -74,10 +74,10 @@ class MailBackend:
 
 
 def mail_backend(settings: Settings, database: Database) -> MailBackend:
-    """Return the way that `settings` choose.
+    """Return the backend that CAVECRON_MAIL selects.
 
     Raises:
-        CavecronError: there is no usable SMTP configuration in the database.
+        CavecronError: the database has no usable SMTP configuration.
 
     """
     if settings.maildir is not None:

@@ -24,7 +24,7 @@ from cavecron.schedule import GRACE
 
 _LOG = logging.getLogger("cavecron.jobs.weekly_reports")
 
-#: What the application calls this kind of mail in its log.
+#: The name of this kind of mail in the application's `email_log`.
 TEMPLATE = "weekly_report"
 _UNKNOWN = "envoi coupé net avant la réponse du serveur de mail : le message est peut-être arrivé"
 #: UNKNOWN stays `sending`: the mail goes out again, which is counted as a repetition.
@@ -38,7 +38,7 @@ _STATES: Mapping[DeliveryStatus, DeliveryState] = {
 
 
 def person(user: Recipient, status: str, reason: str | None) -> dict[str, object]:
-    """Return what `--json` says of one recipient."""
+    """Return one recipient as `--json` shows it."""
     return {"id": user.id, "username": user.username, "email": user.email, "status": status, "reason": reason}
 
 
@@ -50,7 +50,7 @@ class ReportMailing:
     audience: RecipientList
     backend: MailBackend
     by_user: dict[int, PreviousDelivery] = field(default_factory=dict)
-    #: What could not be recorded, by user; and what failed and is tried once more in this mailing.
+    #: Results that could not be recorded yet, by user, and errors of mails that will be tried again here.
     _unrecorded: dict[str, DeliveryUpdate] = field(default_factory=dict)
     _postponed: dict[int, str] = field(default_factory=dict)
     _people: dict[int, Recipient] = field(init=False)
@@ -60,24 +60,25 @@ class ReportMailing:
 
     @classmethod
     def resumed(cls, run: Run, audience: RecipientList, backend: MailBackend) -> "ReportMailing":
-        """Return the mailing of `run` with what its earlier attempts left."""
+        """Return the mailing of `run` with the results of its earlier attempts."""
         by_user = {
             int(user): delivery
             for user, delivery in run.deliveries.previous().items()
-            # Without an error the run failed before anybody tried to write to this user.
+            # Deferred without an error: the run failed before this user's mail was tried.
             if user.isdecimal() and (delivery.state != "deferred" or delivery.error)
         }
         return cls(run=run, audience=audience, backend=backend, by_user=by_user)
 
     @property
     def done(self) -> int:
-        """Return how many of the recipients have their mail."""
+        """Return to how many of the recipients the mail was delivered."""
         return sum(self._state(user) == "sent" for user in self.audience.recipients)
 
     def remaining(self) -> list[Recipient]:
-        """Return the recipients who still need a mail: not who has it, and not who was refused.
+        """Return the recipients whose mail was neither delivered nor refused.
 
-        With `retry_permanent_failures` refused ones are tried again, but never who may have the mail twice.
+        With `retry_permanent_failures` refused mails are included, but never those that were sent twice
+        without an answer.
         """
         settled = (
             {"sent", "abandoned"}
@@ -87,9 +88,9 @@ class ReportMailing:
         return [user for user in self.audience.recipients if self._state(user) not in settled]
 
     def mails(self) -> Iterator[OutgoingMail]:
-        """Yield the mail to each who is left; a user for whom none can be composed is recorded as failed.
+        """Yield the remaining mails; a user whose mail cannot be composed is recorded as failed.
 
-        Mails that were tried before come last: one that breaks the connection each time delays no other.
+        Mails that were tried before come last, so that one that always breaks the connection delays no other.
         """
         remaining = self.remaining()
         tried = [user for user in remaining if user.id in self.by_user]
@@ -120,7 +121,7 @@ class ReportMailing:
                 )
 
     def close_abandoned(self) -> None:
-        """Record mails of earlier runs that may have arrived as failed: nobody will know better."""
+        """Record as failed those mails of earlier runs whose result will never be known."""
         people = {str(user.id): user for user in self.audience.recipients}
         now = self.run.clock.now()
         for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):
@@ -129,7 +130,7 @@ class ReportMailing:
                 self.run.deliveries.close_abandoned(run, recipient, delivery, now=now)
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Record results and starts, as `mail.models.DeliveryLog` says; what fails is kept for `finish`."""
+        """Record results and starts, see `DeliveryLog`; after an error, results are kept for `finish`."""
         for result in finished:
             self._log_failure(result)
         settled = {result.mail.user_id: self._settled_by(result) for result in finished}
@@ -137,7 +138,12 @@ class ReportMailing:
         self.run.progress(len(self.by_user), len(self.audience.recipients))
 
     def finish(self) -> None:
-        """Record what could not be recorded before; it was tried once more, so what is raised is final."""
+        """Record the results that could not be recorded before.
+
+        Raises:
+            CavecronError: they cannot be recorded now either.
+
+        """
         for user, error in self._postponed.items():
             self._warn(user, error)
         self._postponed.clear()
@@ -146,7 +152,7 @@ class ReportMailing:
             self._unrecorded.clear()
 
     def outcome(self) -> Outcome:
-        """Return the counts of the whole run, earlier attempts included, and what became of each mail."""
+        """Return the counts of the whole run, earlier attempts included, and the result of each mail."""
         reported = [
             (user, delivery)
             for user in self.audience.recipients
@@ -192,7 +198,7 @@ class ReportMailing:
         _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, error)
 
     def _settled_by(self, result: DeliveryResult) -> DeliveryUpdate:
-        """Return what a result means for the ledger; one that was not even sent keeps its earlier error."""
+        """Return the ledger's entry for a result; a mail that was not even sent keeps its earlier error."""
         mail, state = result.mail, _STATES[result.status]
         if result.error is None and state != "sent":
             earlier = self.by_user.get(mail.user_id)

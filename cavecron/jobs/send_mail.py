@@ -1,6 +1,6 @@
-"""A mail that a job of one's own sends: once a run, however often the run is taken up again.
+"""Sending a mail from a custom job, once in each run, even if the run is resumed.
 
-It is sent and recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger.
+It is recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger.
 """
 
 from functools import partial
@@ -15,10 +15,10 @@ from cavecron.mail.message import Mail, check_address, plain_message
 
 
 def send(run: Run, to: str, subject: str, text: str) -> None:
-    """Mail `text` to one address; nothing happens where this run has delivered that subject there before.
+    """Mail `text` to one address, unless this run has delivered a mail with that subject there before.
 
     Raises:
-        CavecronError: it was not delivered; temporary where another attempt of the run may succeed.
+        CavecronError: it was not delivered; a TemporaryError if another attempt of the run may succeed.
 
     """
     recipient = check_address(to)
@@ -57,9 +57,9 @@ def _settle(
     maybe_delivered: bool,
     error: CavecronError | None,
 ) -> None:
-    """Record what became of the mail, in the ledger and for the application's admin pages.
+    """Record the result of the mail, in the ledger and for the application's admin pages.
 
-    One that was handed over twice without an answer is never sent again.
+    A mail that was sent twice without an answer is never sent again.
     """
     row = EmailLogRow(
         smtp_config_id=backend.config.id if backend.config else None,

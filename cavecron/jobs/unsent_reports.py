@@ -1,7 +1,7 @@
-"""What the application's list of mails says of a run that failed as a whole: one row for each report owed.
+"""Listing the reports that were not sent because their run failed, in the application's `email_log`.
 
-Its rows commit together with the ledger's deliveries, which keep their ids: what another attempt of the run
-delivers after all changes its row to sent.
+Each row commits together with the ledger's delivery, which keeps its id: if another attempt of the run
+delivers the report, that row changes to sent.
 """
 
 import logging
@@ -26,45 +26,46 @@ from cavecron.report.model import Recipient
 
 _LOG = logging.getLogger("cavecron.jobs.weekly_reports")
 
-#: What stands before the reason where it came by another user's mail; and where this one may have arrived.
+#: Stands before the reason: the error came with another user's mail, or this mail may have arrived.
 _NOT_REACHED = "envoi arrêté avant ce mail"
 _IN_DOUBT = "envoi coupé net, le message est peut-être arrivé"
 _IN_DOUBT_AGAIN = f"{_IN_DOUBT} ; la reprise a échoué"
 _GIVEN_UP = "exécution coupée net, et pas reprise (cavecron run weekly_reports --resume)"
 
-#: Rows of one transaction: few enough that writers of the application wait only a moment.
+#: Rows of one transaction, few enough that the application's writers wait only a moment.
 _BATCH = 100
-#: Seconds between two of them, in which a writer that waits gets in.
+#: Seconds between two transactions, in which a waiting writer gets the lock.
 _PAUSE = 0.03
 
 
 def log_unsent(run: Run, people: Sequence[Recipient], error: CavecronError) -> None:
-    """Write a row `failed`, with the reason, for each of `people` who was owed a mail when `error` came.
+    """Write a row `failed` with the reason for each of `people` whose mail was not sent because of `error`.
 
-    The rows of users who have the mail, or whose mail failed for its own reason, stay as they are. Nothing
-    is written if the run goes on (stopped, or taken over), or if the database itself is the problem.
+    The rows of users whose mail was delivered, or failed for its own reason, are not changed. Nothing is
+    written if the run will be resumed or was taken over, or if the database itself is the problem.
     """
-    if not (_goes_on(error) or _is_about_database(error)):
-        with _warning_where_incomplete():
-            owed = _owed(run, people, str(error), _IN_DOUBT_AGAIN)
-            _write(run, owed, lambda batch: run.deliveries.record(now=run.clock.now(), finished=batch))
+    if not (_will_continue(error) or _is_about_database(error)):
+        with _warning_if_incomplete():
+            unsent = _unsent(run, people, str(error), _IN_DOUBT_AGAIN)
+            _write(run, unsent, lambda batch: run.deliveries.record(now=run.clock.now(), finished=batch))
 
 
 def log_given_up(run: Run) -> None:
-    """Do the same for a run that was killed, once nobody takes it up any more by himself."""
+    """Do the same for a run that was killed, once it will not be resumed automatically any more."""
     attempt = run.claim.attempt
 
     def amend(batch: Mapping[str, DeliveryUpdate]) -> None:
         run.deliveries.amend(now=run.clock.now(), attempt=attempt, finished=batch)
 
-    with _warning_where_incomplete():
+    with _warning_if_incomplete():
         require(run.database, MAILING)
         audience = recipients(run.database, run.users, exclude=run.settings.report_exclude)
-        _write(run, _owed(run, audience.recipients, _GIVEN_UP, _IN_DOUBT), amend)
+        _write(run, _unsent(run, audience.recipients, _GIVEN_UP, _IN_DOUBT), amend)
 
 
 @contextmanager
-def _warning_where_incomplete() -> Iterator[None]:
+def _warning_if_incomplete() -> Iterator[None]:
+    """Log a warning if the rows cannot be written."""
     try:
         yield
     except CavecronError as trouble:
@@ -73,20 +74,22 @@ def _warning_where_incomplete() -> Iterator[None]:
 
 def _write(
     run: Run,
-    owed: Iterator[tuple[str, DeliveryUpdate]],
+    unsent: Iterator[tuple[str, DeliveryUpdate]],
     record: Callable[[Mapping[str, DeliveryUpdate]], None],
 ) -> None:
+    """Record all updates in short transactions, until the run is stopped or taken over."""
     with run.deliveries.session():
-        while batch := dict(islice(owed, _BATCH)):
+        while batch := dict(islice(unsent, _BATCH)):
             record(batch)
             halted = run.halt()
-            if halted is not None and _goes_on(halted):
+            if halted is not None and _will_continue(halted):
                 return
             if len(batch) == _BATCH:
                 sleep(_PAUSE)
 
 
-def _goes_on(error: CavecronError) -> bool:
+def _will_continue(error: CavecronError) -> bool:
+    """Return whether the run will be resumed, or another process executes it now."""
     return isinstance(error, StoppedError | LeaseLostError)
 
 
@@ -94,22 +97,22 @@ def _is_about_database(error: CavecronError) -> bool:
     return isinstance(error, NotReadyError | LedgerError) or isinstance(error.__cause__, sqlite3.Error)
 
 
-def _owed(
+def _unsent(
     run: Run, people: Sequence[Recipient], error: str, in_doubt: str
 ) -> Iterator[tuple[str, DeliveryUpdate]]:
-    """Yield what is to be recorded, by recipient; the state of a delivery stays as it is.
+    """Yield recipients whose mail has no result, each with its row; the state of the delivery stays.
 
-    `in_doubt` stands before the reason where a mail may have arrived.
+    `in_doubt` stands before the reason if the mail may have arrived.
     """
-    known = run.deliveries.previous()
+    deliveries = run.deliveries.previous()
     config = None if run.settings.maildir else active_id(run.database)
-    begun = any(delivery.state != "deferred" or delivery.error for delivery in known.values())
-    reason = f"{_NOT_REACHED} : {error}" if begun else error
+    any_tried = any(delivery.state != "deferred" or delivery.error for delivery in deliveries.values())
+    reason = f"{_NOT_REACHED} : {error}" if any_tried else error
     for user in people:
-        before = known.get(str(user.id))
-        if before is not None and (before.state in ("sent", "failed", "abandoned") or before.error):
+        delivery = deliveries.get(str(user.id))
+        if delivery and (delivery.state in ("sent", "failed", "abandoned") or delivery.error):
             continue
-        maybe_sent = before is not None and before.state == "sending"
+        maybe_sent = delivery is not None and delivery.state == "sending"
         row = EmailLogRow(
             smtp_config_id=config,
             recipient_email=user.email,
@@ -120,4 +123,4 @@ def _owed(
             at=run.clock.now(),
         )
         log = partial(record_mail, sent=row)
-        yield str(user.id), DeliveryUpdate(state=before.state if before else "deferred", log=log)
+        yield str(user.id), DeliveryUpdate(state=delivery.state if delivery else "deferred", log=log)

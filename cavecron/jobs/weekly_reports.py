@@ -1,6 +1,6 @@
-"""The weekly report: a mail to each user who has an address.
+"""The job of weekly reports: a mail to each user who has an address.
 
-A short script over `appdb`, `report` and `mail`; it knows no SQL and no SMTP.
+It puts `appdb`, `report` and `mail` together, and knows neither SQL nor SMTP.
 """
 
 import logging
@@ -18,24 +18,24 @@ from cavecron.mail.message import check_address, check_sender
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds of the stop grace that are kept for the database, after the last mail.
+#: Seconds of the stop grace that are reserved for writing to the database after the last mail.
 _RESERVE = 2.0
 
 
 def weekly_reports(run: Run) -> Outcome:
-    """Mail the report to each user who has not got it in this run; with `run.dry_run` only say to whom.
+    """Mail the report to each user who has not got it in this run; with `run.dry_run` only list them.
 
     Raises:
-        CavecronError: no report could be sent at all, or the run was cut short; what was sent is recorded.
+        CavecronError: no report could be sent, or the run was interrupted; what was sent is recorded.
 
     """
     require(run.database, MAILING)
     audience = recipients(run.database, run.users, exclude=run.settings.report_exclude)
     _log_audience(audience)
     if run.dry_run:
-        return _rehearse(audience)
+        return _dry_run(audience)
     if audience.excluded and not audience.recipients:
-        return _nothing_sent(audience)  # a mail server is not needed either
+        return _nothing_sent(audience)  # that needs no mail server
     try:
         backend = mail_backend(run.settings, run.database)
         with run.deliveries.session():
@@ -46,7 +46,7 @@ def weekly_reports(run: Run) -> Outcome:
 
 
 def _log_audience(audience: RecipientList) -> None:
-    """Say who gets no report, and what is wrong with the list of those who want none."""
+    """Log who gets no report, and problems of SCHEDULER_WEEKLY_REPORT_EXCLUDE."""
     for warning in audience.exclusions.warnings:
         _LOG.warning("%s", warning)
     for notice in audience.exclusions.notices:
@@ -109,8 +109,8 @@ def _policy(run: Run) -> DeliveryPolicy:
     )
 
 
-def _rehearse(audience: RecipientList) -> Outcome:
-    """Return what a run would do; an address that cannot be written to is a failure already."""
+def _dry_run(audience: RecipientList) -> Outcome:
+    """Return what a run would do; an address that is not valid counts as a failure."""
     people, lines, failures = [], [], []
     for user in audience.recipients:
         line = f"{user.username} <{user.email}>"

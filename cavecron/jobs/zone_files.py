@@ -1,8 +1,7 @@
-"""Where the rules of time zones come from: the system's files or the package tzdata, whichever is newer.
+"""The time zone rules of this machine: the system's files or the package tzdata, whichever is newer.
 
-zoneinfo prefers the system's files, and on a system that nobody updates these are years old: jobs then run
-an hour off, silently. It changes no global of zoneinfo, so that a program that embeds
-the scheduler keeps its own.
+zoneinfo prefers the system's files, which can be years old; jobs would then run an hour too early or too
+late. No global of zoneinfo is changed, so that a program that embeds the scheduler keeps its own rules.
 """
 
 import importlib
@@ -28,7 +27,7 @@ _REMEDY = "réinstaller les fuseaux horaires (apt-get install --reinstall tzdata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneTree:
-    """One folder of zone files; `version` like 2026f, '' where it does not say; `origin` in French."""
+    """One folder of zone files; `version` is like 2026f, '' if it is not known; `origin` is French."""
 
     folder: Path
     version: str
@@ -37,21 +36,21 @@ class ZoneTree:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFiles:
-    """All zone files of this machine, the newest tree first."""
+    """All trees of zone files of this machine, the newest first."""
 
     trees: Sequence[ZoneTree]
 
     def zone(self, key: str) -> zoneinfo.ZoneInfo:
-        """Return the zone of an IANA name by the newest rules that know it.
+        """Return the zone with this IANA name from the newest tree that has it.
 
         Raises:
-            ZoneInfoNotFoundError: none of the trees has it.
+            ZoneInfoNotFoundError: no tree has it.
             InvalidValueError: its file cannot be used, or there are no zone files at all.
 
         """
         for tree in self.trees if _KEY.fullmatch(key) else ():
             path = tree.folder / key
-            # os.path says no where pathlib raises an error.
+            # os.path.isdir returns False where Path.is_dir raises an error.
             if not os.path.isdir(path) and (octets := _read(path)) is not None:
                 return _zone_of(octets, path, key)
         if not any(os.path.isdir(tree.folder / "Etc") for tree in self.trees):
@@ -59,7 +58,7 @@ class ZoneFiles:
         raise zoneinfo.ZoneInfoNotFoundError(key)
 
     def __str__(self) -> str:
-        """Return version and origin in French, and what they are newer than."""
+        """Return in French the version and origin of the newest tree, and of the others."""
         if not self.trees:
             return "aucun fuseau horaire sur cette machine"
         newest, *others = (f"{tree.version or 'version inconnue'} ({tree.origin})" for tree in self.trees)
@@ -67,12 +66,12 @@ class ZoneFiles:
 
 
 def installed() -> ZoneFiles:
-    """Return the zone files of this machine; reads the first line of a file for each folder of them."""
+    """Return the zone files of this machine; of each tree only the first line of a file is read."""
     return newest_first([*_system_trees(zoneinfo.TZPATH), *_package_trees()])
 
 
 def newest_first(trees: Sequence[ZoneTree]) -> ZoneFiles:
-    """Return the trees by their age; one that does not tell is the oldest, of equal ones the order stays."""
+    """Return the trees sorted by version; one without a version comes last, equal ones keep their order."""
     return ZoneFiles(tuple(sorted(trees, key=lambda tree: tree.version, reverse=True)))
 
 
@@ -105,7 +104,7 @@ def _version_of(folder: Path) -> str:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return what a zone file holds, None where there is no such file."""
+    """Return the content of a zone file, None if there is no such file."""
     try:
         return read_octets(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -125,9 +124,9 @@ def _zone_of(octets: bytes, path: Path, key: str) -> zoneinfo.ZoneInfo:
 
 
 def _require_whole(octets: bytes) -> None:
-    """Raise ValueError unless a file has all that its headers announce (RFC 8536, 3).
+    """Raise ValueError if a file is shorter than its headers announce (RFC 8536, 3).
 
-    zoneinfo never stops reading a file that ends within its footer.
+    zoneinfo would read a file that ends within its footer for ever.
     """
     if not octets.startswith(b"TZif"):
         raise ValueError("no TZif file")

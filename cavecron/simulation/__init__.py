@@ -1,1 +1,1 @@
-"""The scheduler on a simulated machine: what would become of each slot."""
+"""The real scheduler on a machine with a simulated clock, to predict the outcome of each slot."""

@@ -1,7 +1,7 @@
-"""A machine with simulated time: its clock can be set, it can sleep, and a year takes a moment.
+"""A machine with simulated time: its clock can be set, it can be suspended, and a year passes in seconds.
 
-The scheduler on it is the real one: it waits by the clock of its `Process`, and makes its blocking calls
-through it. It knows neither jobs nor ledger; its owner decides what happens to the machine.
+The real scheduler runs on it. Its clock and its threads are a `Process`, which waits in simulated time and
+makes blocking calls at once. It knows neither jobs nor ledger; its user decides what happens to the machine.
 """
 
 import asyncio
@@ -24,11 +24,12 @@ from cavecron.scheduler.threads import retrieve
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NAP = int(LONGEST_SLEEP * 1_000_000)
+#: Microseconds of the longest sleep of the real clock.
+_LONGEST_SLEEP = int(LONGEST_SLEEP * 1_000_000)
 
 
 class StillWorkingError(BaseException):
-    """Raised by a simulated blocking call that goes on: it is made again after `after`."""
+    """Raised by a simulated blocking call that is not done yet; it is called again after `after`."""
 
     def __init__(self, after: timedelta) -> None:
         self.after = after
@@ -36,78 +37,86 @@ class StillWorkingError(BaseException):
 
 
 class SimulatedMachine:
-    """True time goes on; awake time stands still while the machine sleeps; the wall clock can be set.
+    """A machine with three clocks, all in microseconds.
 
-    All three in microseconds: true time and the wall clock since 1970, awake time since some moment.
+    True time never jumps or stops. Awake time, which is the monotonic clock, stops while the machine is
+    suspended. The wall clock is true time plus an offset that can be set. True time and the wall clock count
+    from 1970.
     """
 
     def __init__(self, start: datetime) -> None:
         self._true = (start - _EPOCH) // _MICROSECOND
         self._awake = 0
-        self._ahead = 0
+        self._offset = 0
         self._asleep = False
         self._events: list[tuple[int, int, Callable[[], object]]] = []
         self._numbers = count()
-        self._jolts: list[int] = []
+        self._interruptions: list[int] = []
         self._end: int | None = None
-        self.troubles: list[BaseException] = []
+        self.errors: list[BaseException] = []
 
-    def note(self, context: Mapping[str, Any]) -> None:
-        """Keep what the loop says of an error; a task that was left behind is none."""
+    def record_error(self, context: Mapping[str, Any]) -> None:
+        """Record the error in what the loop hands to its exception handler, if there is one."""
         if error := context.get("exception"):
-            self.troubles.append(error)
+            self.errors.append(error)
 
     def now(self) -> datetime:
-        """Return what the wall clock says (aware, UTC)."""
-        return _EPOCH + timedelta(microseconds=self._true + self._ahead)
+        """Return the time of the wall clock (aware, UTC)."""
+        return _EPOCH + timedelta(microseconds=self._true + self._offset)
 
     def true(self) -> datetime:
-        """Return what a right clock would say (aware, UTC)."""
+        """Return the true time (aware, UTC)."""
         return _EPOCH + timedelta(microseconds=self._true)
 
     def monotonic(self) -> float:
         """Return the seconds that the machine has been awake."""
         return self._awake / 1_000_000
 
-    def at(self, instant: datetime, callback: Callable[[], object], *, jolt: bool = False) -> None:
-        """Call back at a true instant; a `jolt` is one at which sleep or the wall clock changes."""
+    def at(self, instant: datetime, callback: Callable[[], object], *, interrupts: bool = False) -> None:
+        """Have `callback` called at an instant of true time.
+
+        One that `interrupts` suspends or resumes the machine, sets its clock, or starts or stops cavecron.
+        """
         moment = (instant - _EPOCH) // _MICROSECOND
         heapq.heappush(self._events, (moment, next(self._numbers), callback))
-        if jolt:
-            insort(self._jolts, moment)
+        if interrupts:
+            insort(self._interruptions, moment)
 
     def end_at(self, instant: datetime) -> None:
-        """Let nothing happen after a true instant."""
+        """End the simulation at an instant of true time."""
         self._end = (instant - _EPOCH) // _MICROSECOND
 
     def set_clock(self, by: timedelta) -> None:
         """Set the wall clock forwards or backwards."""
-        self._ahead += by // _MICROSECOND
+        self._offset += by // _MICROSECOND
 
     def sleep(self) -> None:
         """Suspend the machine."""
         self._asleep = True
 
     def wake(self) -> None:
-        """Resume it."""
+        """Resume the machine."""
         self._asleep = False
 
-    def nap(self, until: datetime) -> float:
-        """Return after how many seconds a wait for `until` ends that looks up every half minute.
+    def sleep_seconds(self, until: datetime) -> float:
+        """Return how many seconds to sleep before the wall clock has to be read again, to wait for `until`.
 
-        While nothing jolts the machine, waking up changes nothing: that is left out.
+        The real clock wakes up every 30 s to read it. Here wake-ups before the next interruption are left
+        out, because they would find nothing changed.
         """
         span = (until - self.now()) // _MICROSECOND
-        if span <= _NAP:
+        if span <= _LONGEST_SLEEP:
             return max(0, span) / 1_000_000
-        place = bisect_left(self._jolts, self._true)
-        quiet = self._jolts[place] - self._true if place < len(self._jolts) else span
-        return (span if quiet >= span else max(_NAP, quiet // _NAP * _NAP)) / 1_000_000
+        place = bisect_left(self._interruptions, self._true)
+        quiet = self._interruptions[place] - self._true if place < len(self._interruptions) else span
+        if quiet < span:
+            span = max(_LONGEST_SLEEP, quiet // _LONGEST_SLEEP * _LONGEST_SLEEP)
+        return span / 1_000_000
 
     def advance(self, seconds: float | None) -> bool:
-        """Go on to the next event and let it happen, or by so many seconds of awake time if they end first.
+        """Advance time to the next event and call it, or by `seconds` of awake time if they end first.
 
-        With None there is nothing to wait for but events. Return False where nothing more comes.
+        None waits for events only. Return False if there is nothing more to wait for.
         """
         most = None if seconds is None or self._asleep else max(1, round(seconds * 1_000_000))
         due = self._events[0][0] - self._true if self._events else None
@@ -116,13 +125,13 @@ class SimulatedMachine:
             return False
         self._true += span
         self._awake += 0 if self._asleep else span
-        if span == due and span != most:  # at one instant, those who wait come first
+        if span == due and span != most:  # waits that end at the same instant come before the event
             heapq.heappop(self._events)[2]()
         return True
 
 
-class _Idle(selectors.BaseSelector):
-    """Takes the place of the loop's wait for events: the time of the machine goes on instead."""
+class _SimulatedSelector(selectors.BaseSelector):
+    """A selector that advances the machine's time instead of waiting for input."""
 
     def __init__(self, machine: SimulatedMachine) -> None:
         self._machine = machine
@@ -139,7 +148,7 @@ class _Idle(selectors.BaseSelector):
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Let time go on; with a `timeout` of 0 there is work to do at once."""
+        """Advance time by `timeout` seconds at most; with 0 the loop has something to do at once."""
         if timeout != 0 and not self._machine.advance(timeout):
             self.out_of_events()
         return []
@@ -151,9 +160,9 @@ class _Idle(selectors.BaseSelector):
 class _SimulatedLoop(asyncio.SelectorEventLoop):
     """A loop whose time is the machine's awake time, to the microsecond."""
 
-    def __init__(self, machine: SimulatedMachine, idle: _Idle) -> None:
+    def __init__(self, machine: SimulatedMachine, selector: _SimulatedSelector) -> None:
         self._machine = machine
-        super().__init__(idle)
+        super().__init__(selector)
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -162,19 +171,19 @@ class _SimulatedLoop(asyncio.SelectorEventLoop):
 
 @contextmanager
 def loop_of(machine: SimulatedMachine) -> Iterator[asyncio.AbstractEventLoop]:
-    """Yield a loop that lives in the machine's time; `run_forever` returns where nothing more comes.
+    """Yield an event loop in the machine's time; `run_forever` returns when there are no more events.
 
-    Tasks that are left behind end with it; what went wrong in one that nobody waits for is in
-    `machine.troubles`.
+    Tasks that are not done at the end are cancelled. Errors of tasks that nobody awaits are recorded in
+    `machine.errors`.
     """
-    idle = _Idle(machine)
-    loop = _SimulatedLoop(machine, idle)
-    idle.out_of_events = loop.stop
-    loop.set_exception_handler(lambda _loop, context: machine.note(context))
+    selector = _SimulatedSelector(machine)
+    loop = _SimulatedLoop(machine, selector)
+    selector.out_of_events = loop.stop
+    loop.set_exception_handler(lambda _loop, context: machine.record_error(context))
     try:
         yield loop
     finally:
-        idle.out_of_events = lambda: None
+        selector.out_of_events = lambda: None
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
@@ -185,7 +194,7 @@ def loop_of(machine: SimulatedMachine) -> Iterator[asyncio.AbstractEventLoop]:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Process:
-    """A process on the machine: the clock and the threads of the scheduler in it."""
+    """A process on the machine; it is the scheduler's clock and its threads."""
 
     machine: SimulatedMachine
     loop: asyncio.AbstractEventLoop
@@ -193,19 +202,19 @@ class Process:
     tasks: list["asyncio.Task[None]"] = field(default_factory=list, init=False)
 
     def run(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Return a task of this process: it ends with it."""
+        """Start a task of this process, which `kill` cancels, and return it."""
         task = self.loop.create_task(work)
         self.tasks.append(task)
         return task
 
     def kill(self) -> None:
-        """End the process: nothing of it goes on."""
+        """End the process: its tasks are cancelled, and its calls are not made any more."""
         self.alive = False
         for task in self.tasks:
             task.cancel()
 
     def now(self) -> datetime:
-        """Return what the wall clock says (aware, UTC)."""
+        """Return the time of the wall clock (aware, UTC)."""
         return self.machine.now()
 
     def monotonic(self) -> float:
@@ -213,15 +222,15 @@ class Process:
         return self.machine.monotonic()
 
     async def wait(self, event: asyncio.Event, until: datetime | None) -> None:
-        """Return when `event` is set, when it is `until` (aware), or earlier."""
+        """Wait until `event` is set or the wall clock shows `until` (aware); it may return earlier."""
         if event.is_set():
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(None if until is None else self.machine.nap(until)):
+            async with asyncio.timeout(None if until is None else self.machine.sleep_seconds(until)):
                 await event.wait()
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Make a blocking call in place; it takes no time unless it raises StillWorkingError."""
+        """Make a blocking call at once; in simulated time it lasts only if it raises StillWorkingError."""
         del name
         future: asyncio.Future[_T] = self.loop.create_future()
         future.add_done_callback(retrieve)
@@ -229,39 +238,39 @@ class Process:
         return future
 
     def detach(self, call: Callable[[], None]) -> None:
-        """Make a call that nobody waits for in place."""
+        """Make a call whose end nobody awaits."""
         if self.alive:
             call()
 
     def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
-        """Make a call, once or again, and settle its future; a dead process makes none."""
+        """Make a call and set its future's result, unless the process is dead or the future cancelled."""
         if not self.alive or future.cancelled():
             return
         try:
             result = call()
         except StillWorkingError as working:
             self.loop.call_later(working.after.total_seconds(), self.make, call, future)
-        except Exception as error:  # handed over, and raised where the future is awaited
+        except Exception as error:  # raised where the future is awaited
             future.set_exception(error)
         else:
             future.set_result(result)
 
 
 class KeptConnection(sqlite3.Connection):
-    """A connection whose close() does nothing: the database in memory would be lost."""
+    """A connection that close() leaves open, because a database in memory would be lost."""
 
     def close(self) -> None:
-        """Leave no transaction behind, and nothing that forbids to write; the connection itself stays."""
+        """Roll back an open transaction and allow writing again; the connection stays open."""
         if self.in_transaction:
             self.rollback()
         (read_only,) = self.execute("PRAGMA query_only").fetchone()
-        if read_only:  # setting it has SQLite compile all statements anew
+        if read_only:  # not otherwise: after each change SQLite compiles all statements anew
             self.execute("PRAGMA query_only = OFF")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDatabase(Database):
-    """A database to which there is one connection, that stays open."""
+    """A database whose only connection stays open."""
 
     connection: sqlite3.Connection
 
@@ -270,11 +279,11 @@ class KeptDatabase(Database):
         return self.connection
 
     def file_identity(self) -> tuple[int, int] | None:
-        """Return None: there is no file, and no file that happens to be called so counts."""
+        """Return None, because the database is not in a file."""
         return None
 
 
 def memory_database() -> KeptDatabase:
-    """Return a new, empty database that lies in no file."""
+    """Return a new, empty database in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None, factory=KeptConnection)
     return KeptDatabase(path=Path(":memory:"), connection=connection)

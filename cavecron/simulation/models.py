@@ -1,7 +1,4 @@
-"""What a simulation is given, and what it returns.
-
-Pure: no scheduler, no clock.
-"""
+"""The input and the result of a simulation. Pure: it knows neither scheduler nor clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +7,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeRange:
-    """From `begin` until `end`, aware instants of true time."""
+    """A period from `begin` until `end`, aware instants of true time."""
 
     begin: datetime
     end: datetime
@@ -18,7 +15,7 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockChange:
-    """The wall clock is set `by` so much at an instant of true time (aware)."""
+    """A change of the wall clock `by` a positive or negative span at an instant of true time (aware)."""
 
     at: datetime
     by: timedelta
@@ -26,7 +23,7 @@ class ClockChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What happens to the machine, and how long each run lasts."""
+    """The simulated period, what happens to the machine in it, and how long each run lasts (`lasting`)."""
 
     period: TimeRange
     down: Sequence[TimeRange] = ()
@@ -37,10 +34,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotOutcome:
-    """What became of one slot; `state` is the ledger's, or 'pending'.
-
-    Instants are aware, as the wall clock had them.
-    """
+    """The outcome of one slot; `state` is the ledger's, or `pending`. Instants are of the wall clock."""
 
     job: str
     slot: datetime
@@ -51,5 +45,5 @@ class SlotOutcome:
 
     @property
     def late(self) -> timedelta:
-        """Return how late it began."""
+        """Return how late the run of the slot began; zero if there was none."""
         return max(self.started - self.slot, timedelta()) if self.started else timedelta()

@@ -1,4 +1,4 @@
-"""The answer of a simulation as one page: a timeline day by day, and the same in tables. Pure."""
+"""The result of a simulation as one HTML page: a timeline day by day, and the same in a table. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,12 @@ _MARKS = {
 }
 _TROUBLES = {"down": "cavecron est arrêté", "asleep": "la machine dort", "jump": "l’horloge est déréglée"}
 _MOST_ROWS = 400
-#: In a longer period, so many days in a row on which all went well are one line.
+#: In a period of more than 14 days, 3 or more days in a row on which all slots ran on time share one line.
 _SHORT_PERIOD, _QUIET_DAYS = 14, 3
 
 
 def page(scenario: Scenario, outcomes: Sequence[SlotOutcome], zone: ZoneInfo) -> str:
-    """Return the page; all times on it are those of the machine's clock in `zone`."""
+    """Return the page; all times on it are by the machine's clock, in `zone`."""
     days = timeline(scenario, outcomes, zone)
     content = [
         _header(scenario, zone),
@@ -58,14 +58,14 @@ def _header(scenario: Scenario, zone: ZoneInfo) -> str:
 
 
 def _verdict(outcomes: Sequence[SlotOutcome]) -> str:
-    """Say at one glance whether anything would be lost."""
+    """Return the section that says whether anything would be lost."""
     kinds = Counter(map(kind, outcomes))
     lost = [name for name in ("failed", "interrupted", "missed", "pending") if kinds[name]]
     if not outcomes:
         title, trouble = "Aucun créneau dans cette période", ""
     elif lost:
-        told = ", ".join(f"{kinds[name]} {word(name, kinds[name])}" for name in lost)
-        title, trouble = f"✗ Tout ne serait pas fait : {told}", " trouble"
+        counts = ", ".join(f"{kinds[name]} {word(name, kinds[name])}" for name in lost)
+        title, trouble = f"✗ Tout ne serait pas fait : {counts}", " trouble"
     elif kinds["made up"]:
         title, trouble = "✓ Rien ne serait perdu : tout est fait, en partie avec du retard", ""
     else:
@@ -82,17 +82,16 @@ def _verdict(outcomes: Sequence[SlotOutcome]) -> str:
 
 
 def _machine(scenario: Scenario, zone: ZoneInfo) -> str:
-    happened = troubles(scenario)
-    if not happened:
+    rows = [(_when(one.begin, one.end, zone), _trouble(one)) for one in troubles(scenario)]
+    if not rows:
         return "<p>Rien : elle reste allumée, et son horloge est juste.</p>\n"
-    rows = [(_when(trouble.begin, trouble.end, zone), _trouble(trouble)) for trouble in happened]
     return table(
         Table(caption="À l’heure de sa propre horloge", columns=("Quand", "Ce qui arrive"), rows=rows)
     )
 
 
 def _trouble(trouble: Trouble) -> str:
-    """Return what happens, and for how long by the clock."""
+    """Return in French what happens to the machine, and for how long by its clock."""
     if trouble.kind != "jump":
         return f"{_TROUBLES[trouble.kind]} ({french.duration(trouble.end - trouble.begin)})"
     if trouble.by > timedelta():
@@ -104,25 +103,25 @@ def _timeline(days: Sequence[TimelineDay], outcomes: Sequence[SlotOutcome], zone
     longest = max(day.end - day.begin for day in days)
     parts = [_legend(days, outcomes)]
     for day_kind, group in groupby(days, key=lambda day: _fold(day, len(days))):
-        together = list(group)
-        if day_kind and (day_kind == "empty" or len(together) >= _QUIET_DAYS):
-            parts.append(_folded_days(together))
+        days_in_a_row = list(group)
+        if day_kind and (day_kind == "empty" or len(days_in_a_row) >= _QUIET_DAYS):
+            parts.append(_folded_days(days_in_a_row))
         else:
-            parts += [_day(day, longest, zone) for day in together]
+            parts += [_day(day, longest, zone) for day in days_in_a_row]
     return "".join(parts)
 
 
 def _legend(days: Sequence[TimelineDay], outcomes: Sequence[SlotOutcome]) -> str:
     kinds = dict.fromkeys(map(kind, outcomes))
-    happened = dict.fromkeys(trouble.kind for day in days for trouble in day.troubles)
+    trouble_kinds = {trouble.kind for day in days for trouble in day.troubles}
     return marks.legend(
         [marks.badge(_MARKS[name], word(name)) for name in _MARKS if name in kinds]
-        + [swatch(name, words) for name, words in _TROUBLES.items() if name in happened]
+        + [swatch(name, words) for name, words in _TROUBLES.items() if name in trouble_kinds]
     )
 
 
 def _fold(day: TimelineDay, number: int) -> str:
-    """Return why a day need not be drawn: it is empty, or quiet in a long period; '' if it has to be."""
+    """Return why a day is not drawn: 'empty', or 'quiet' in a long period; '' if it is drawn."""
     if not day.slots and not day.troubles:
         return "empty"
     return "quiet" if day.quiet and number > _SHORT_PERIOD else ""
@@ -132,39 +131,40 @@ def _folded_days(days: Sequence[TimelineDay]) -> str:
     first, last = days[0].day, days[-1].day
     when = short_date(first) if first == last else f"{short_date(first)} → {short_date(last)}"
     slots = sum(day.slots for day in days)
-    told = f"{slots} créneaux, tous à l’heure" if slots else "aucun créneau"
-    return f'<p class="fold">{when} : {told}</p>\n'
+    words = f"{slots} créneaux, tous à l’heure" if slots else "aucun créneau"
+    return f'<p class="fold">{when} : {words}</p>\n'
 
 
 def _day(day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> str:
-    """Draw a day: the hours, the machine if anything happened to it, and each job that had slots."""
+    """Draw a day: the hours, the machine if something happens to it, and each job that has slots."""
     hours = (day.end - day.begin) / timedelta(hours=1)
     note = "" if hours == 24 else f'<span class="soft">{hours:g} heures : l’heure change</span>'
     rows = [f"<h3>{short_date(day.day)}{note}</h3>{_hours(day, longest, zone)}"]
-    ticks = [share for share, _hour in _ticks(day, longest, zone)]
+    ticks = [position for position, _hour in _ticks(day, longest, zone)]
     width = (day.end - day.begin) / longest
     if day.troubles:
         bands = [_band(trouble, day, longest, zone) for trouble in day.troubles]
         label = "machine : " + " ; ".join(band.title for band in bands)
-        drawn = lane(Lane(label=label, width=width, bands=bands, ticks=ticks))
-        rows.append(f'<span class="lane-name">machine</span>{drawn}')
+        svg = lane(Lane(label=label, width=width, bands=bands, ticks=ticks))
+        rows.append(f'<span class="lane-name">machine</span>{svg}')
     for name, groups in day.jobs:
         slots = [_slots(group, day, longest, zone) for group in groups]
         label = f"{name} : " + " ; ".join(slot.title for slot in slots)
-        drawn = lane(Lane(label=label, width=width, slots=slots, ticks=ticks))
-        rows.append(f'<span class="lane-name">{safe(name)}</span>{drawn}')
+        svg = lane(Lane(label=label, width=width, slots=slots, ticks=ticks))
+        rows.append(f'<span class="lane-name">{safe(name)}</span>{svg}')
     return f'<div class="day">{"".join(rows)}</div>\n'
 
 
 def _hours(day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> str:
     texts = "".join(
-        f'<text x="{100 * share:.5g}%" y="12">{hour} h</text>' for share, hour in _ticks(day, longest, zone)
+        f'<text x="{100 * position:.5g}%" y="12">{hour} h</text>'
+        for position, hour in _ticks(day, longest, zone)
     )
     return f'<svg class="lane hours" aria-hidden="true">{texts}</svg>\n'
 
 
 def _ticks(day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> Iterator[tuple[float, int]]:
-    """Yield where every sixth local hour of a day is, and which one it is."""
+    """Yield the position of every sixth local hour as a fraction of the width, and the hour."""
     for hour in range(0, 24, 6):
         local = datetime(day.day.year, day.day.month, day.day.day, hour, tzinfo=zone)
         yield (local - day.begin) / longest, hour
@@ -181,8 +181,8 @@ def _band(trouble: Trouble, day: TimelineDay, longest: timedelta, zone: ZoneInfo
 
 
 def _slots(group: SlotGroup, day: TimelineDay, longest: timedelta, zone: ZoneInfo) -> Slots:
-    late = group.kind == "made up" and group.first.started
-    ran = min((late - day.begin) / longest, 1.0) if late else None
+    started = group.first.started if group.kind == "made up" else None
+    ran = min((started - day.begin) / longest, 1.0) if started else None
     words = [f"{_when(group.first.slot, group.last.slot, zone, day=False)} {_words(group, zone)}"]
     return Slots(
         begin=(group.first.slot - day.begin) / longest,
@@ -206,9 +206,9 @@ def _slots_table(outcomes: Sequence[SlotOutcome], zone: ZoneInfo) -> str:
     ]
     caption = f"{totals(outcomes)}. Ceux qui se suivent et finissent de même sont sur une ligne."
     more = len(groups) - len(rows)
-    told = f"<p>{more} autres lignes : <code>cavecron simulate --json</code> les donne toutes.</p>\n"
+    hint = f"<p>{more} autres lignes : <code>cavecron simulate --json</code> les donne toutes.</p>\n"
     columns = ("Créneau", "Job", "Résultat", "Pourquoi")
-    return table(Table(caption=caption, columns=columns, rows=rows, stacked=True)) + (told if more else "")
+    return table(Table(caption=caption, columns=columns, rows=rows, stacked=True)) + (hint if more else "")
 
 
 def _words(group: SlotGroup, zone: ZoneInfo) -> str:
@@ -217,10 +217,10 @@ def _words(group: SlotGroup, zone: ZoneInfo) -> str:
 
 
 def _when(begin: datetime, end: datetime, zone: ZoneInfo, *, day: bool = True) -> str:
-    """Return one instant or two in local time; the second one's day only where it is another."""
+    """Return an instant, or a period, in local time; the day of its end only if it is another one."""
     first, last = begin.astimezone(zone), end.astimezone(zone)
-    told = f"{short_date(first)} {short_time(first)}" if day else short_time(first)
+    words = f"{short_date(first)} {short_time(first)}" if day else short_time(first)
     if begin == end:
-        return told
-    until = "" if first.date() == last.date() else f"{short_date(last)} "
-    return f"{told} → {until}{short_time(last)}"
+        return words
+    last_day = "" if first.date() == last.date() else f"{short_date(last)} "
+    return f"{words} → {last_day}{short_time(last)}"

@@ -1,6 +1,7 @@
-"""The real scheduler on a simulated clock: what would become of each slot, and why.
+"""Running the real scheduler on a simulated machine to predict the outcome of each slot, and why.
 
-Jobs are replaced by ones that only last, and the ledger is in memory: nothing is executed, nothing is sent.
+Each job is replaced by one that does nothing for some time, and the ledger is in memory: no job is executed,
+and nothing is sent.
 """
 
 import asyncio
@@ -33,21 +34,22 @@ from cavecron.simulation.machine import (
 )
 from cavecron.simulation.models import Scenario, SlotOutcome
 
-#: How often a simulated run looks whether it has to stop.
+#: How often a simulated run checks whether it has to stop.
 _STEP = timedelta(seconds=5)
+#: More entries than a history can have.
 _ALL = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Downtime:
-    """Wall-clock time in which no slot can be on time, or that comes a second time."""
+    """A period of wall-clock time in which no slot can be on time, or that comes twice."""
 
     begin: datetime
     end: datetime
     why: str
 
-    def about(self, slot: datetime, zone: ZoneInfo) -> Iterator[str]:
-        """Yield what is to be said of a slot in this time."""
+    def reasons(self, slot: datetime, zone: ZoneInfo) -> Iterator[str]:
+        """Yield the French reason if `slot` is in this period."""
         if self.begin < slot <= self.end:
             begin, end = self.begin.astimezone(zone), self.end.astimezone(zone)
             yield f"{self.why} ({begin:%d/%m %H:%M} → {end:%d/%m %H:%M})"
@@ -72,7 +74,8 @@ class _Simulation:
     def start(self) -> None:
         process = Process(machine=self.machine, loop=self.loop)
         ledger = Ledger(database=self.database, owner=f"simulation:{len(self._tasks)}")
-        self.sessions.enter_context(ledger.session())  # nobody else writes there: checked once, not each time
+        # Nobody else writes the ledger, so that it need not be checked before each transaction.
+        self.sessions.enter_context(ledger.session())
         context = RunContext(
             settings=self.settings,
             database=self.database,
@@ -109,16 +112,16 @@ class _Simulation:
             )
 
     def finish(self) -> None:
-        """Note who is still away; raise what went wrong in the scheduler."""
+        """End a downtime that still lasts; raise the first error of the scheduler."""
         self._resume("cavecron est encore arrêté" if self._scheduler is None else "la machine dort encore")
         failed = [error for task in self._tasks if task.done() and (error := task.exception())]
-        for error in (*failed, *self.machine.troubles):
+        for error in (*failed, *self.machine.errors):
             raise error
 
-    def about(self, slot: datetime, *, ran: bool) -> Iterator[str]:
-        """Yield why a slot could not be on time, and that it came twice but ran once."""
+    def reasons(self, slot: datetime, *, ran: bool) -> Iterator[str]:
+        """Yield in French why a slot could not be on time, or why it came twice though it ran once."""
         for downtime in (*self.downtimes, *(self.repeats if ran else ())):
-            yield from downtime.about(slot, self.settings.zone)
+            yield from downtime.reasons(slot, self.settings.zone)
 
     def _resume(self, why: str) -> None:
         if self._down_since:
@@ -127,19 +130,19 @@ class _Simulation:
 
 
 def simulate(settings: Settings, jobs: Sequence[Job], scenario: Scenario) -> list[SlotOutcome]:
-    """Return the outcome of each slot of the period, in order, with the jobs and schedules of `settings`."""
+    """Return the outcome of each slot of the period in order of time, with the schedules of `settings`."""
     machine = SimulatedMachine(scenario.period.begin)
-    lasting = [replace(job, function=_lasting(scenario.lasting), on_given_up=None) for job in jobs]
+    simulated = [replace(job, function=_lasting(scenario.lasting), on_given_up=None) for job in jobs]
     with ExitStack() as sessions, loop_of(machine) as loop:
         simulation = _Simulation(
             settings=_silent(settings),
-            jobs=lasting,
+            jobs=simulated,
             database=memory_database(),
             machine=machine,
             loop=loop,
             sessions=sessions,
         )
-        _arrange(simulation, scenario)
+        _schedule_events(simulation, scenario)
         loop.run_forever()
         simulation.finish()
         entries = history(Ledger(database=simulation.database), most=_ALL)
@@ -153,11 +156,11 @@ def _silent(settings: Settings) -> Settings:
 
 
 def _lasting(span: timedelta) -> Function:
-    """Return the function of a job that does nothing for so long, and stops when it is told to."""
-    begun: dict[tuple[int, int], float] = {}
+    """Return the function of a job that does nothing for `span` of awake time, unless it is stopped."""
+    started: dict[tuple[int, int], float] = {}
 
     def function(run: Run) -> str:
-        begin = begun.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
+        begin = started.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
         run.check()
         remaining = span - timedelta(seconds=run.clock.monotonic() - begin)
         if remaining > timedelta():
@@ -167,18 +170,18 @@ def _lasting(span: timedelta) -> Function:
     return function
 
 
-def _arrange(simulation: _Simulation, scenario: Scenario) -> None:
-    """Have everything happen at its time."""
+def _schedule_events(simulation: _Simulation, scenario: Scenario) -> None:
+    """Schedule everything that happens to the machine."""
     machine = simulation.machine
     machine.at(scenario.period.begin, simulation.start)
     for period in scenario.down:
-        machine.at(period.begin, simulation.stop, jolt=True)
-        machine.at(period.end, simulation.start, jolt=True)
+        machine.at(period.begin, simulation.stop, interrupts=True)
+        machine.at(period.end, simulation.start, interrupts=True)
     for period in scenario.asleep:
-        machine.at(period.begin, simulation.sleep, jolt=True)
-        machine.at(period.end, simulation.wake, jolt=True)
+        machine.at(period.begin, simulation.sleep, interrupts=True)
+        machine.at(period.end, simulation.wake, interrupts=True)
     for step in scenario.steps:
-        machine.at(step.at, partial(simulation.set_clock, step.by), jolt=True)
+        machine.at(step.at, partial(simulation.set_clock, step.by), interrupts=True)
     machine.end_at(scenario.period.end)
 
 
@@ -186,20 +189,21 @@ def _outcomes(
     settings: Settings, entries: Sequence[HistoryEntry], simulation: _Simulation, begin: datetime
 ) -> list[SlotOutcome]:
     """Return the outcome of each slot that the ledger knows, or that passed by the wall clock."""
+    now = simulation.machine.now()
     entry_by_slot: dict[tuple[datetime, str], HistoryEntry | None] = {
-        (slot, past.job): past
-        for past in entries
-        for slot in _slots_of(past, settings.jobs[past.job].schedule)
+        (slot, entry.job): entry
+        for entry in entries
+        for slot in _slots_of(entry, settings.jobs[entry.job].schedule)
     }
-    recorded = Counter(name for slot, name in entry_by_slot if begin < slot <= simulation.machine.now())
+    recorded = Counter(name for slot, name in entry_by_slot if begin < slot <= now)
     for name, job in settings.jobs.items():
-        if job.enabled and recorded[name] < count_slots(job.schedule, begin, simulation.machine.now()):
-            for slot in _slots(job.schedule, begin, simulation.machine.now()):
+        if job.enabled and recorded[name] < count_slots(job.schedule, begin, now):
+            for slot in _slots(job.schedule, begin, now):
                 entry_by_slot.setdefault((slot, name), None)
     outcomes = []
     previous: dict[str, HistoryEntry] = {}
     for (slot, name), entry in sorted(entry_by_slot.items(), key=itemgetter(0)):
-        reasons = [*_busy(previous.get(name), slot), *simulation.about(slot, ran=_ran(entry))]
+        reasons = [*_busy(previous.get(name), slot), *simulation.reasons(slot, ran=_ran(entry))]
         outcomes.append(
             _outcome(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *reasons])
         )
@@ -213,7 +217,7 @@ def _ran(entry: HistoryEntry | None) -> bool:
 
 
 def _busy(previous: HistoryEntry | None, slot: datetime) -> Iterator[str]:
-    """Yield that the run before was still going on at this slot, if it was."""
+    """Yield the reason BUSY if the previous run had not ended at this slot."""
     if previous and previous.started and previous.finished and previous.started < slot <= previous.finished:
         yield BUSY
 
@@ -226,7 +230,7 @@ def _slots(schedule: Schedule, after: datetime, until: datetime) -> Iterator[dat
 
 
 def _slots_of(entry: HistoryEntry, schedule: Schedule) -> Iterable[datetime]:
-    """Return the slots that an entry stands for."""
+    """Return the slots of an entry: one, or those that were missed in a row."""
     if entry.slot == entry.last_slot:
         return (entry.slot,)
     return _slots(schedule, entry.slot - timedelta.resolution, entry.last_slot)

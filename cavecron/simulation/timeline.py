@@ -1,7 +1,7 @@
-"""The outcome of a simulation by local days: what happened to the machine on each, and which slots it had.
+"""The result of a simulation by local days: on each day, what happened to the machine, and its slots.
 
-Everything is by the wall clock of the machine, as the slots are: one that is set forward skips time, and
-one that is set back passes some of it twice. Pure.
+All instants are by the wall clock of the machine, as the slots are: if it is set forward, some time is
+skipped, and if it is set back, some time comes twice. Pure.
 """
 
 import re
@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from cavecron.simulation.models import Scenario, SlotOutcome, TimeRange
 from cavecron.simulation.wording import kind
 
-#: Slots closer together than this are drawn as one band.
+#: More than three slots with the same outcome, each less than an hour after the one before, are one band.
 _CLOSE = timedelta(hours=1)
 _FEW = 3
+#: A local time at the beginning of a reason.
 _TIME = re.compile(r"^[0-9]{2}:[0-9]{2}\b")
 
 
@@ -27,7 +28,10 @@ TroubleKind = Literal["down", "asleep", "jump"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What happens to the machine from `begin` to `end` (aware instants of the wall clock)."""
+    """A disturbance of the machine from `begin` to `end` (aware instants of the wall clock).
+
+    cavecron is `down`, the machine is `asleep`, or its clock is set: `jump`, forward or back `by` a span.
+    """
 
     begin: datetime
     end: datetime
@@ -37,7 +41,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotGroup:
-    """Slots of one job in a row that had the same outcome for the same reasons."""
+    """Consecutive slots of one job that had the same outcome for the same reasons."""
 
     outcomes: Sequence[SlotOutcome]
 
@@ -53,18 +57,18 @@ class SlotGroup:
 
     @property
     def kind(self) -> str:
-        """Return the outcome of all of them."""
+        """Return the outcome of all its slots, as `wording.kind` names it."""
         return kind(self.first)
 
     @property
     def reasons(self) -> Sequence[str]:
-        """Return the reasons of all of them; 'l’heure' stands for the time of each."""
+        """Return the reasons of all its slots; of several, 'l’heure' stands for each slot's time."""
         return self.first.reasons if len(self.outcomes) == 1 else _timeless(self.first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineDay:
-    """A local day from midnight to midnight (aware): the machine's troubles, and each job's slots."""
+    """A local day from midnight to midnight (aware): the troubles of the machine, and the slots by job."""
 
     day: date
     begin: datetime
@@ -74,7 +78,7 @@ class TimelineDay:
 
     @property
     def quiet(self) -> bool:
-        """Return whether nothing happened but that slots were on time, for no particular reason."""
+        """Return whether all slots were on time, without a reason to mention, and nothing else happened."""
         groups = (group for _name, groups in self.jobs for group in groups)
         return not self.troubles and all(
             group.kind == "succeeded" and not group.first.reasons for group in groups
@@ -88,41 +92,41 @@ class TimelineDay:
 
 def timeline(scenario: Scenario, outcomes: Sequence[SlotOutcome], zone: ZoneInfo) -> list[TimelineDay]:
     """Return the days of the simulated period in `zone`, in their order."""
-    happened = troubles(scenario)
+    all_troubles = troubles(scenario)
     by_day: dict[date, list[SlotOutcome]] = defaultdict(list)
     for outcome in outcomes:
         by_day[outcome.slot.astimezone(zone).date()].append(outcome)
     instants = [scenario.period.begin, wall_clock(scenario, scenario.period.end) - timedelta.resolution]
-    instants += [instant for trouble in happened for instant in (trouble.begin, trouble.end)]
+    instants += [instant for trouble in all_troubles for instant in (trouble.begin, trouble.end)]
     instants += [outcome.slot for outcome in outcomes]
     day, last = min(instants).astimezone(zone).date(), max(instants).astimezone(zone).date()
     days = []
     while day <= last:
         begin, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-        touching = [trouble for trouble in happened if trouble.begin < end and trouble.end > begin]
+        of_day = [trouble for trouble in all_troubles if trouble.begin < end and trouble.end > begin]
         jobs = tuple(_by_job(by_day[day]))
-        days.append(TimelineDay(day=day, begin=begin, end=end, troubles=touching, jobs=jobs))
+        days.append(TimelineDay(day=day, begin=begin, end=end, troubles=of_day, jobs=jobs))
         day += timedelta(days=1)
     return days
 
 
 def troubles(scenario: Scenario) -> list[Trouble]:
-    """Return what happens to the machine, in its order, by its own clock."""
-    away: list[tuple[TroubleKind, TimeRange]] = [("down", period) for period in scenario.down]
-    away += [("asleep", period) for period in scenario.asleep]
-    found = []
-    for name, period in away:
+    """Return what happens to the machine, in order of time by its own clock."""
+    downtimes: list[tuple[TroubleKind, TimeRange]] = [("down", period) for period in scenario.down]
+    downtimes += [("asleep", period) for period in scenario.asleep]
+    unsorted = []
+    for name, period in downtimes:
         ends = (wall_clock(scenario, period.begin), wall_clock(scenario, period.end))
-        found.append(Trouble(begin=min(ends), end=max(ends), kind=name))
+        unsorted.append(Trouble(begin=min(ends), end=max(ends), kind=name))
     for step in scenario.steps:
         after = wall_clock(scenario, step.at)
         ends = (after - step.by, after)
-        found.append(Trouble(begin=min(ends), end=max(ends), kind="jump", by=step.by))
-    return sorted(found, key=lambda trouble: (trouble.begin, trouble.end))
+        unsorted.append(Trouble(begin=min(ends), end=max(ends), kind="jump", by=step.by))
+    return sorted(unsorted, key=lambda trouble: (trouble.begin, trouble.end))
 
 
 def wall_clock(scenario: Scenario, true: datetime) -> datetime:
-    """Return what the machine's clock says at an instant of true time (both aware)."""
+    """Return the time of the machine's clock at an instant of true time (both aware)."""
     return true + sum((step.by for step in scenario.steps if step.at <= true), timedelta())
 
 
@@ -143,7 +147,7 @@ def _by_job(outcomes: Sequence[SlotOutcome]) -> Iterator[tuple[str, Sequence[Slo
 
 
 def _few_apart(group: SlotGroup) -> Iterator[SlotGroup]:
-    """Yield a small group slot by slot: there is room for their marks."""
+    """Yield a group, or, if it is small, each of its slots, because there is room for their marks."""
     if len(group.outcomes) > _FEW:
         yield group
     else:
@@ -153,6 +157,7 @@ def _few_apart(group: SlotGroup) -> Iterator[SlotGroup]:
 def _grouped(
     outcomes: Sequence[SlotOutcome], belong: Callable[[SlotOutcome, SlotOutcome], bool]
 ) -> list[SlotGroup]:
+    """Return consecutive outcomes as groups; `belong` says whether two neighbours are in the same one."""
     groups: list[list[SlotOutcome]] = []
     for outcome in outcomes:
         if groups and belong(groups[-1][-1], outcome):
@@ -163,12 +168,12 @@ def _grouped(
 
 
 def _same(one: SlotOutcome, other: SlotOutcome) -> bool:
-    """Return whether both can be told at once; each slot that was made up for has a time of its own."""
+    """Return whether two slots can share a line; one that ran late cannot, its time is shown."""
     return kind(one) == kind(other) != "made up" and _timeless(one) == _timeless(other)
 
 
 def _timeless(outcome: SlotOutcome) -> Sequence[str]:
-    """Return the reasons; one that begins with the slot's own time is the same for its neighbours."""
+    """Return the reasons without the slot's own time, so that those of its neighbours are equal."""
     return [_TIME.sub("l’heure", reason) for reason in outcome.reasons]
 
 

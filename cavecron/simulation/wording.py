@@ -1,4 +1,4 @@
-"""What became of simulated slots, in French words. Pure."""
+"""The outcomes of simulated slots in French. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from cavecron.french import duration
 from cavecron.simulation.models import SlotOutcome
 
-#: What became of a slot, of one and of several.
+#: French words by outcome, singular and plural.
 _KINDS = {
     "succeeded": ("à l'heure", "à l'heure"),
     "made up": ("rattrapé", "rattrapés"),
@@ -20,24 +20,24 @@ _KINDS = {
 
 
 def kind(outcome: SlotOutcome) -> str:
-    """Return the state of the ledger, 'pending', or 'made up' for a success that was late."""
+    """Return the outcome: a state of the ledger, 'pending', or 'made up' for a late success."""
     return "made up" if (outcome.state, outcome.trigger) == ("succeeded", "replay") else outcome.state
 
 
 def word(name: str, number: int = 1) -> str:
-    """Return the French word for one slot, or for several, of a kind."""
+    """Return the French word for `number` slots with an outcome."""
     return _KINDS[name][number > 1]
 
 
 def outcome_words(outcome: SlotOutcome, zone: ZoneInfo) -> str:
-    """Return what became of a slot; of one that was late also when it ran, in local time."""
+    """Return in French what became of a slot; if it ran late, also when, in the local time of `zone`."""
     if kind(outcome) == "made up" and outcome.started:
         return f"rattrapé à {outcome.started.astimezone(zone):%H:%M:%S}, {duration(outcome.late)} de retard"
     return word(kind(outcome))
 
 
 def totals(outcomes: Sequence[SlotOutcome]) -> str:
-    """Return how many slots there are of each kind."""
+    """Return in French how many slots had which outcome."""
     if not outcomes:
         return "Aucun créneau dans cette période."
     kinds = Counter(map(kind, outcomes))

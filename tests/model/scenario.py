@@ -107,9 +107,9 @@ class _Author:
         span = timedelta(seconds=self.dice.choice(SPANS) + self.dice.choice((0.0, 0.0, self.dice.random())))
         return min(span, timedelta(seconds=20 * PACES[self.pace][1]))
 
-    def happens(self, name: str, action: Callable[[], object], *, jolt: bool = False) -> None:
+    def happens(self, name: str, action: Callable[[], object], *, interrupts: bool = False) -> None:
         """Have something happen now."""
-        self.world.machine.at(self.time, partial(_event, self.world, name, action), jolt=jolt)
+        self.world.machine.at(self.time, partial(_event, self.world, name, action), interrupts=interrupts)
 
     def write(self) -> datetime:
         """Write it all; return when it ends."""
@@ -197,27 +197,27 @@ def _restart(author: _Author) -> None:
 
 
 def _suspend(author: _Author) -> None:
-    author.happens("sleep", author.world.sleep, jolt=True)
+    author.happens("sleep", author.world.sleep, interrupts=True)
     author.time += author.span()
-    author.happens("wake", author.world.wake, jolt=True)
+    author.happens("wake", author.world.wake, interrupts=True)
 
 
 def _set_clock(author: _Author) -> None:
     by = author.span() * author.dice.choice((-1, 1))
-    author.happens(f"clock {by}", partial(author.world.machine.set_clock, by), jolt=True)
+    author.happens(f"clock {by}", partial(author.world.machine.set_clock, by), interrupts=True)
     author.ahead += by
     if author.dice.random() < 0.3:  # somebody corrects it
         author.move()
-        author.happens(f"clock {-by}", partial(author.world.machine.set_clock, -by), jolt=True)
+        author.happens(f"clock {-by}", partial(author.world.machine.set_clock, -by), interrupts=True)
         author.ahead -= by
 
 
 def _lose_clock(author: _Author) -> None:
     """Empty the battery: it is 1970 until somebody sets the clock."""
     by = datetime(1970, 1, 1, 1, tzinfo=UTC) - author.time - author.ahead
-    author.happens("clock lost", partial(author.world.machine.set_clock, by), jolt=True)
+    author.happens("clock lost", partial(author.world.machine.set_clock, by), interrupts=True)
     author.time += min(author.span(), timedelta(hours=3))
-    author.happens("clock found", partial(author.world.machine.set_clock, -by), jolt=True)
+    author.happens("clock found", partial(author.world.machine.set_clock, -by), interrupts=True)
 
 
 def _configure(author: _Author) -> None:
@@ -287,7 +287,7 @@ def live(seed: int, trace: Callable[[str], None] | None = None) -> Life:
         world._settings = first
         machine.end_at(end)
         loop.run_forever()
-        broken = [*world.broken, *machine.troubles]
+        broken = [*world.broken, *machine.errors]
         if trace and broken:
             for row in world.rows():
                 trace(str(row))

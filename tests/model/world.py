@@ -160,7 +160,7 @@ class World:
 
     def _ended(self, living: Living, done: "asyncio.Task[None]") -> None:
         if not done.cancelled() and (error := done.exception()):
-            self.machine.troubles.append(error)
+            self.machine.errors.append(error)
         living.process.kill()
 
     def _died(self, process: Mortal) -> None:

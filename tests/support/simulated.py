@@ -138,4 +138,4 @@ def simulation(start: datetime, *, until: datetime) -> Iterator[Simulation]:
         yield Simulation(machine, loop)
         machine.end_at(until)
         loop.run_forever()
-        assert not machine.troubles
+        assert not machine.errors

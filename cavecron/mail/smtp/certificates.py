@@ -1,4 +1,4 @@
-"""What is wrong with the certificate of a mail server, in French, with what to do about it. Pure."""
+"""Problems of a mail server's certificate in French, with what to do about them. Pure."""
 
 _WHERE = "dans Cave à Vin, Administration, Configuration SMTP"
 _GIVE_AUTHORITY = "donner cette autorité, en PEM, par la variable SMTP_CA_FILE"
@@ -37,7 +37,7 @@ _INCOMPLETE = (
     f" authorityKeyIdentifier…) ; {_GIVE_AUTHORITY}, ou la refaire"
 )
 
-#: By OpenSSL's verify codes, as in x509_vfy.h; 80 to 94 come only where VERIFY_X509_STRICT is set.
+#: By OpenSSL's verify codes (x509_vfy.h); 80 to 94 occur only if VERIFY_X509_STRICT is set.
 _BY_CODE = {
     **dict.fromkeys((2, 18, 19, 20, 21, 27, 28), _UNKNOWN_AUTHORITY),
     **dict.fromkeys((4, 6, 7, 29, 30, 31, 77), _SIGNED_BY_ANOTHER),
@@ -56,5 +56,5 @@ _BY_CODE = {
 
 
 def certificate_problem(verify_code: int) -> str:
-    """Return what OpenSSL's code means; it follows the words "un certificat"."""
+    """Return the meaning of OpenSSL's verify code, to be put after the words "un certificat"."""
     return _BY_CODE.get(verify_code, _MALFORMED)

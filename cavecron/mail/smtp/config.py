@@ -1,4 +1,4 @@
-"""How to reach a mail server. Pure: it does not know where that is stored."""
+"""The configuration of a mail server. Pure: it does not know where that is stored."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Literal
 
 Security = Literal["tls", "starttls", "plain"]
 
-#: How a certificate begins in PEM (RFC 7468, 2).
+#: The first line of a certificate in PEM (RFC 7468, 2).
 PEM_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
-#: What is wanted of the file that SMTP_CA_FILE names.
+#: What the file that SMTP_CA_FILE names has to be.
 CERTIFICATES_WANTED = (
     f"un fichier de certificats PEM ({PEM_CERTIFICATE}) est attendu ; convertir un certificat DER par"
     " « openssl x509 -inform der »"
@@ -40,10 +40,10 @@ class SmtpConfig:
 
 
 def ca_file_problem(path: Path, why: str) -> str:
-    """Return the sentence that SMTP_CA_FILE, which is `path`, cannot be used."""
+    """Return the sentence that `path`, the value of SMTP_CA_FILE, cannot be used, and why."""
     return f"SMTP_CA_FILE={str(path)!r} : {why}"
 
 
 def unreadable(why: str) -> str:
-    """Return what is wrong with a file of certificates that cannot be opened."""
+    """Return in French that a file of certificates cannot be read, and why."""
     return f"fichier illisible ({why}) ; est-il monté dans le conteneur ?"

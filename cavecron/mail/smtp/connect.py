@@ -1,4 +1,4 @@
-"""Connecting to a host within a deadline, the look-up of its name included.
+"""Connecting to a host within a deadline, which includes the look-up of its name.
 
 It knows no protocol. Deadlines are on the monotonic clock.
 """
@@ -14,22 +14,23 @@ Address = tuple[socket.AddressFamily, SocketAddress]
 
 
 def connect(host: str, port: int, deadline: float) -> socket.socket:
-    """Return a connected socket; `deadline` is on the monotonic clock.
+    """Return a connected socket; raises OSError.
 
-    Each address gets its share of the time, so that an IPv6 that leads nowhere leaves some for IPv4.
+    Each address of the host gets an equal share of the time, so that an IPv6 address that does not answer
+    leaves time for an IPv4 address.
     """
     return connect_to_first(_resolved(host, port, deadline), deadline)
 
 
 def connect_to_first(addresses: Sequence[Address], deadline: float) -> socket.socket:
-    """Return a socket that is connected to the first of the addresses that can be reached."""
-    trouble: OSError = socket.gaierror(socket.EAI_NONAME, "")
+    """Return a socket that is connected to the first address that can be reached; raises OSError."""
+    last_error: OSError = socket.gaierror(socket.EAI_NONAME, "")
     for number, (family, address) in enumerate(addresses):
         try:
             return _connected(family, address, remaining(deadline) / (len(addresses) - number))
-        except OSError as error:  # a kernel without IPv6 refuses the socket already
-            trouble = error
-    raise trouble
+        except OSError as error:  # a kernel without IPv6 refuses to create the socket
+            last_error = error
+    raise last_error
 
 
 def _connected(family: socket.AddressFamily, address: SocketAddress, seconds: float) -> socket.socket:
@@ -44,7 +45,7 @@ def _connected(family: socket.AddressFamily, address: SocketAddress, seconds: fl
 
 
 def _resolved(host: str, port: int, deadline: float) -> Sequence[Address]:
-    """Look the name up; in a thread, because the system's resolver knows no time limit."""
+    """Look up the name in a thread, because the system's resolver has no time limit."""
     answers: SimpleQueue[Sequence[Address] | OSError] = SimpleQueue()
 
     def ask() -> None:
@@ -65,7 +66,7 @@ def _resolved(host: str, port: int, deadline: float) -> Sequence[Address]:
 
 
 def remaining(deadline: float) -> float:
-    """Return the seconds until the deadline; raises TimeoutError where none are left."""
+    """Return the seconds until the deadline; raises TimeoutError after it."""
     seconds = deadline - monotonic()
     if seconds <= 0:
         raise TimeoutError

@@ -1,7 +1,7 @@
-"""Diagnosis of SMTP errors: what failed at which step, in French, with the setting to change.
+"""Diagnosis of SMTP errors in French: what failed at which step, and which setting to change.
 
-It opens no connection: where a failure has several meanings it asks `probe`, which is handed in. What
-Python and OpenSSL call things never reaches a person; nor does a secret.
+It opens no connection: if an error can have several causes, it calls a function that does (`probe`). No text
+of Python or OpenSSL, and no secret, is shown to a person.
 """
 
 import socket
@@ -19,7 +19,7 @@ from cavecron.mail.smtp.refusal import is_about_ehlo, is_about_relay, is_about_s
 _WHERE = "dans Cave à Vin, Administration, Configuration SMTP"
 _LONGEST_QUOTE = 200
 
-#: What each kind of connection is called in advice.
+#: Advice: which setting to change.
 _TO_TLS = f"choisir SSL/TLS {_WHERE}"
 _TO_STARTTLS = f"choisir STARTTLS (TLS) au lieu de SSL {_WHERE}, ou donner le port SSL (souvent 465)"
 _TO_NOTHING = f"corriger le serveur ou le port {_WHERE} (587 avec STARTTLS, 465 en SSL)"
@@ -45,20 +45,20 @@ _EARLY = (Step.CONNECT, Step.HANDSHAKE, Step.GREETING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """One French sentence; `temporary` where the same thing may work later with nothing changed."""
+    """One French sentence; `temporary` if another attempt may succeed although nothing was changed."""
 
     text: str
     temporary: bool
 
 
 def explain(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -> Diagnosis:
-    """Return what `error` means and which setting to change; `ask` finds out what the port speaks."""
+    """Return the cause of `error` and which setting to change; `ask` finds out the protocol of the port."""
     text, temporary = _meaning(error, config, ask)
     return Diagnosis(text=f"serveur SMTP {config.host}:{config.port} : {text}", temporary=temporary)
 
 
 def quoted(error: SmtpError, config: SmtpConfig) -> str:
-    """Return what the server said: printable, at most 200 characters, without our secrets."""
+    """Return the server's reply, printable, of at most 200 characters, without our secrets."""
     reply = redacted(error.reply, config.username, config.password).decode("utf-8", "replace")
     words = "".join(letter if letter.isprintable() else " " for letter in reply)
     code = f"{error.code} " if isinstance(error, RefusedError) else ""
@@ -72,9 +72,9 @@ def _meaning(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) 
     if isinstance(error, RefusedError):
         return _refusal(error, config), error.code < 500 or is_quota(error)
     if _may_be_wrong_port(error, config):
-        wrong = _by_protocol(ask(), config)
-        if wrong:
-            return wrong, False
+        problem = _by_protocol(ask(), config)
+        if problem:
+            return problem, False
     if isinstance(error, BrokenError):
         if isinstance(error.cause, ssl.SSLError) and not _is_hiccup(error.cause):
             return _encryption(error.cause), False
@@ -84,14 +84,14 @@ def _meaning(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) 
 
 
 def _may_be_wrong_port(error: SmtpError, config: SmtpConfig) -> bool:
-    """Return whether the port may well expect something else than what was spoken to it."""
+    """Return whether the error may come from a port that expects another protocol."""
     if isinstance(error, BrokenError) and isinstance(error.cause, ssl.SSLCertVerificationError):
         return False
     return error.step is (Step.HANDSHAKE if config.security == "tls" else Step.GREETING)
 
 
 def _is_hiccup(error: ssl.SSLError) -> bool:
-    """Return whether the connection was cut in the handshake, or spoiled on its way: neither side refused."""
+    """Return whether a handshake failed without a refusal: the connection was closed, or data damaged."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
         return True
     return getattr(error, "reason", "") in (
@@ -100,17 +100,17 @@ def _is_hiccup(error: ssl.SSLError) -> bool:
     )
 
 
-def _by_protocol(spoken: Protocol, config: SmtpConfig) -> str:
-    """Return what is wrong where the port speaks `spoken`; nothing where that explains nothing."""
-    if spoken == "http":
+def _by_protocol(protocol: Protocol, config: SmtpConfig) -> str:
+    """Return the problem if the port speaks `protocol`, '' if that does not explain the error."""
+    if protocol == "http":
         return f"un serveur web répond sur ce port, pas un serveur de mail ; {_TO_NOTHING}"
-    if config.security == "tls" and spoken == "smtp":
+    if config.security == "tls" and protocol == "smtp":
         return f"ce port ne parle pas SSL/TLS dès la connexion ; {_TO_STARTTLS}"
-    if config.security != "tls" and spoken == "tls":
+    if config.security != "tls" and protocol == "tls":
         return (
             f"ce port attend SSL/TLS dès la connexion ; {_TO_TLS}, ou donner le port STARTTLS (souvent 587)"
         )
-    if config.security == "tls" and spoken == "unknown":
+    if config.security == "tls" and protocol == "unknown":
         return f"ce port ne parle pas TLS et ne répond pas comme un serveur de mail ; {_TO_NOTHING}"
     return ""
 
@@ -157,7 +157,7 @@ def _refusal(error: RefusedError, config: SmtpConfig) -> str:
 
 
 def _setting(error: RefusedError, config: SmtpConfig, reply: str) -> str:
-    """Return which setting a refusal for good is about."""
+    """Return the sentence about a permanent refusal, with the setting to change."""
     name = f", ou {_TO_NAME}" if error.step is Step.HELLO else ""
     text = (
         f"refus {_STEPS[error.step]} ({reply}) ; ce serveur accepte-t-il cette machine ? {_TO_NOTHING}{name}"

@@ -1,10 +1,10 @@
-"""What can go wrong in a dialogue with a mail server, and at which step. Pure."""
+"""Errors of a session with a mail server, and the step at which they occur. Pure."""
 
 from enum import Enum, auto
 
 
 class Step(Enum):
-    """Where in the dialogue with the server something happened."""
+    """A step of a session with the server."""
 
     CONNECT = auto()
     HANDSHAKE = auto()
@@ -15,7 +15,7 @@ class Step(Enum):
     SENDER = auto()
     RECIPIENT = auto()
     CONTENT = auto()
-    #: All of the message is out, its final dot too: whether it was accepted is the server's to say.
+    #: The whole message was sent, with its final dot; only the server knows whether it accepted it.
     DATA_REPLY = auto()
     RESET = auto()
     QUIT = auto()
@@ -56,3 +56,8 @@ class MissingError(SmtpError):
     def __init__(self, step: Step, extension: str, reply: bytes = b"") -> None:
         self.extension = extension
         super().__init__(step, reply)
+
+
+def timed_out(error: SmtpError) -> bool:
+    """Return whether the connection broke because the server did not answer in time."""
+    return isinstance(error, BrokenError) and isinstance(error.cause, TimeoutError)

@@ -1,6 +1,6 @@
-"""Finding out what a port speaks, when it did not speak what was expected of it.
+"""Finding out which protocol a port speaks, after it did not speak the expected one.
 
-It logs in nowhere and sends nothing but one harmless question. It judges nothing: that is `diagnosis`.
+It does not log in, and sends only one harmless request. `diagnosis` decides what the answer means.
 """
 
 import ssl
@@ -11,20 +11,20 @@ from typing import Literal
 
 from cavecron.mail.smtp.connect import connect, remaining
 
-#: `unknown`: something that is none of the others; `silent`: nothing at all.
+#: `unknown` is an answer in another protocol, `silent` no answer at all.
 Protocol = Literal["tls", "smtp", "http", "unknown", "silent"]
 
-#: What a web server answers and a mail server refuses. Asked only of whoever did not greet: "EHLO" would be
-#: an HTTP/0.9 request, which some web servers answer without a status line.
-_QUESTION = b"GET / HTTP/1.0\r\n\r\n"
-#: Seconds for each of the two attempts: whoever waits for the answer has waited for a time-out before.
-_PATIENCE = 3.0
+#: A request that a web server answers and a mail server refuses; it is sent only if the server did not greet.
+#: "EHLO" would be an HTTP/0.9 request, which some web servers answer without a status line.
+_REQUEST = b"GET / HTTP/1.0\r\n\r\n"
+#: Seconds for each of two attempts at most, because the caller may have waited for a time-out already.
+_LONGEST_ATTEMPT = 3.0
 
 
 def probe(host: str, port: int, limit: float) -> Protocol:
-    """Return what answers on the port, after `limit` seconds for each of two attempts at most."""
-    limit = min(limit, _PATIENCE)
-    answer = _reaction(host, port, limit)
+    """Return the protocol of the port; each of two attempts takes at most `limit` seconds."""
+    limit = min(limit, _LONGEST_ATTEMPT)
+    answer = _first_answer(host, port, limit)
     if answer.startswith((b"\x15\x03", b"\x16\x03")):  # a TLS record: alert, handshake (RFC 8446, 5.1)
         return "tls"
     if answer[:3].isdigit() and answer[3:4] in (b" ", b"-"):
@@ -36,17 +36,17 @@ def probe(host: str, port: int, limit: float) -> Protocol:
     return "unknown" if answer else "silent"
 
 
-def _reaction(host: str, port: int, limit: float) -> bytes:
-    """Return the first octets that the port says by itself, or when it is spoken to."""
+def _first_answer(host: str, port: int, limit: float) -> bytes:
+    """Return the first bytes that the port sends unasked, else those of its answer to the request."""
     with suppress(OSError), connect(host, port, monotonic() + limit) as connection:
         with suppress(TimeoutError):
-            return _first(connection, monotonic() + limit / 2)
-        connection.sendall(_QUESTION)
-        return _first(connection, monotonic() + limit / 2)
+            return _first_bytes(connection, monotonic() + limit / 2)
+        connection.sendall(_REQUEST)
+        return _first_bytes(connection, monotonic() + limit / 2)
     return b""
 
 
-def _first(connection: socket, deadline: float) -> bytes:
+def _first_bytes(connection: socket, deadline: float) -> bytes:
     answer = b""
     while len(answer) < 5:
         connection.settimeout(remaining(deadline))
@@ -59,7 +59,7 @@ def _first(connection: socket, deadline: float) -> bytes:
 
 def _shakes_hands(host: str, port: int, limit: float) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # nothing is sent: the question is only whether it speaks TLS
+    context.check_hostname = False  # nothing is sent after the handshake
     context.verify_mode = ssl.CERT_NONE
     with suppress(OSError), connect(host, port, monotonic() + limit) as connection:
         connection.settimeout(limit)

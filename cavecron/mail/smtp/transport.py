@@ -1,46 +1,25 @@
-"""Mails by SMTP: one connection, and whether an error on it concerns one mail or all.
+"""Sending mails over one SMTP connection.
 
-It knows no table and no job. Nothing is sent twice here: only the caller may decide that.
+It knows no table and no job, and never sends a mail twice: only the caller may decide that.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from threading import Event
 
 from cavecron.errors import CavecronError
-from cavecron.mail.errors import (
-    ConnectionLostError,
-    DeliveryUnknownError,
-    PermanentServerError,
-    RecipientRefusedError,
-    SenderRefusedError,
-    ServerBusyError,
-    ServerUnavailableError,
-    TemporaryRecipientError,
-    ThrottledError,
-)
+from cavecron.mail.errors import RecipientRefusedError
 from cavecron.mail.message import check_address
 from cavecron.mail.models import Message
 from cavecron.mail.smtp.auth import WAYS
 from cavecron.mail.smtp.client import LONGEST_ANSWER, SmtpClient
 from cavecron.mail.smtp.config import SmtpConfig
-from cavecron.mail.smtp.diagnosis import explain, quoted
-from cavecron.mail.smtp.errors import BrokenError, MissingError, RefusedError, SmtpError, Step
-from cavecron.mail.smtp.probe import Protocol, probe
-from cavecron.mail.smtp.refusal import is_for_everybody, is_quota
+from cavecron.mail.smtp.errors import MissingError, RefusedError, SmtpError, timed_out
+from cavecron.mail.smtp.translation import ErrorTranslator
 from cavecron.mail.smtp.trust import client_context
 
-#: Seconds: no step may last longer, whatever the configuration says; nor RSET, nor QUIT.
+#: The most seconds of a step, whatever is configured, and of RSET and QUIT.
 _LONGEST_STEP, _LONGEST_RESET, _LONGEST_QUIT = 300.0, 5.0, 1.0
-
-#: A refusal for now that is about the server or our pace, not about the recipient: the mail system's state
-#: or its policy (RFC 3463, 3.4 and 3.8); plain words where there is no such code. Greylisting is policy too,
-#: but goes by recipient.
-_GREYLISTED = re.compile(rb"gr[ae]y-?\s?list", re.IGNORECASE)
-_CODED, _CODED_BUSY = re.compile(rb"^4\.\d+\.\d+", re.MULTILINE), re.compile(rb"^4\.[37]\.\d", re.MULTILINE)
-_WORDED_BUSY = re.compile(rb"\btoo (many|much|fast)\b|\brate\b|throttl|slow down|\bbusy\b", re.IGNORECASE)
 
 
 def connector(
@@ -50,7 +29,10 @@ def connector(
     ehlo_name: str | None = None,
     answer_limit: float = LONGEST_ANSWER,
 ) -> Callable[[], "SmtpTransport"]:
-    """Return what makes connections to the server of `config`; they know of each other whether one worked."""
+    """Return a function that creates transports to the server of `config`.
+
+    They share whether a connection has worked, which tells a server that is full from a wrong setting.
+    """
     reached = Event()
     return lambda: SmtpTransport(
         config, ca_file, ehlo_name=ehlo_name, answer_limit=answer_limit, reached=reached
@@ -58,10 +40,10 @@ def connector(
 
 
 class SmtpTransport:
-    """The server of `config`; `ca_file` adds the certificate authorities in a PEM file to the system's.
+    """One connection to the server of `config`; `ca_file` is a PEM file with additional authorities.
 
-    `ehlo_name` is what this machine calls itself, its address where that is None. The answer to a message
-    is waited for `answer_limit` seconds, whatever `config` says of the other steps.
+    `ehlo_name` is the name of this machine in EHLO; None is its address. The answer to a message may take
+    `answer_limit` seconds, other steps those of `config`.
     """
 
     def __init__(
@@ -79,14 +61,15 @@ class SmtpTransport:
         self._answer_limit, self._ehlo_name = answer_limit, ehlo_name
         self._client: SmtpClient | None = None
         self._reached = reached or Event()
+        self._translator = ErrorTranslator(config, self._limit, self._reached)
 
     def open(self) -> None:
-        """Connect and log in, where that is not done yet.
+        """Connect and log in, unless the connection is open already.
 
         Raises:
-            PermanentServerError: it will not work before somebody changes something.
-            ThrottledError: the server says that it may work later.
-            ServerUnavailableError: it may work later.
+            PermanentServerError: it will fail again until a person changes something.
+            ThrottledError: the server refused for now.
+            ServerUnavailableError: the server cannot be reached now.
 
         """
         self._connected()
@@ -95,12 +78,12 @@ class SmtpTransport:
         """Deliver `message` to `address`.
 
         Raises:
-            RecipientRefusedError: this mail is refused for good; SenderRefusedError, because of
-                whom it is from.
-            TemporaryRecipientError: it is refused for now; ServerBusyError, and not because of its recipient;
-                ConnectionLostError, the connection was lost; DeliveryUnknownError, and the mail may have
-                arrived.
-            ThrottledError: the server wants no mail at all for now.
+            RecipientRefusedError: this mail is refused permanently.
+            SenderRefusedError: it is refused because of its sender, or of the account.
+            TemporaryRecipientError: it is refused for now.
+            ServerBusyError: it is refused for now, because of the server's load or our rate.
+            ConnectionLostError: the connection was lost; DeliveryUnknownError if the mail may have arrived.
+            ThrottledError: the server accepts no mail at all for now.
             PermanentServerError: every mail would be refused.
             ServerUnavailableError: there was no connection, and the server cannot be reached.
 
@@ -114,8 +97,8 @@ class SmtpTransport:
         try:
             client.transmit(content, self._config.sender_email, recipient)
         except SmtpError as error:
-            self._let_go(error)
-            raise self._judged(error, recipient) from error
+            self._recover(error)
+            raise self._translator.delivery_error(error, recipient) from error
 
     def close(self) -> None:
         """Say QUIT and close the connection, if there is one."""
@@ -130,24 +113,25 @@ class SmtpTransport:
         return self._client
 
     def _opened(self) -> SmtpClient:
-        """Return a client that is logged in; each way to log in gets a connection of its own.
+        """Return a client that is logged in; each authentication mechanism is tried on a new connection.
 
-        Servers hang up after a refusal, or wait for the rest of a dialogue that they began in a wrong way.
+        After a refusal servers hang up, or wait for the rest of an exchange that they did not understand.
         """
         refused: dict[str, SmtpError] = {}
         while True:
             client = SmtpClient(self._limit, answer_limit=self._answer_limit, ehlo_name=self._ehlo_name)
             tried = len(refused)
             try:
-                self._introduce(client, refused)
+                self._connect(client, refused)
             except SmtpError as error:
                 client.close()
-                if len(refused) > tried and not _timed_out(error) and set(client.login_ways()) - set(refused):
+                if len(refused) > tried and not timed_out(error) and set(client.login_ways()) - set(refused):
                     continue
-                raise self._diagnosed(_most_telling(refused) or error) from error
+                raise self._translator.connection_error(_most_telling(refused) or error) from error
             return client
 
-    def _introduce(self, client: SmtpClient, refused: dict[str, SmtpError]) -> None:
+    def _connect(self, client: SmtpClient, refused: dict[str, SmtpError]) -> None:
+        """Connect and log in; a mechanism that fails is added to `refused` with its error."""
         config = self._config
         context = None if config.security == "plain" else client_context(self._ca_file)
         client.connect(config.host, config.port, context if config.security == "tls" else None)
@@ -162,8 +146,8 @@ class SmtpTransport:
                 refused[way] = error
                 raise
 
-    def _let_go(self, error: SmtpError) -> None:
-        """Make the connection ready for the next message, or give it up."""
+    def _recover(self, error: SmtpError) -> None:
+        """Make the connection ready for the next message, or close it."""
         if self._client is None or isinstance(error, MissingError):
             return
         try:
@@ -175,74 +159,11 @@ class SmtpTransport:
         self._client.close()
         self._client = None
 
-    def _diagnosed(self, error: SmtpError) -> CavecronError:
-        config = self._config
-        ask = partial(probe, config.host, config.port, self._limit)
-        if self._reached.is_set():  # the protocol was right before; the server takes no more connections now
-            ask = partial(_expected_protocol, config)
-        diagnosis = explain(error, config, ask)
-        if not diagnosis.temporary:
-            return PermanentServerError(diagnosis.text)
-        kind = ThrottledError if isinstance(error, RefusedError) else ServerUnavailableError
-        return kind(diagnosis.text)
-
-    def _judged(self, error: SmtpError, recipient: str) -> CavecronError:
-        """Return whom the trouble with one mail concerns: its reader, or everybody."""
-        if isinstance(error, MissingError):
-            return self._without_accents(recipient)
-        if isinstance(error, RefusedError):
-            return self._refused(error)
-        if error.step is Step.DATA_REPLY:
-            return DeliveryUnknownError(
-                "le serveur n'a pas dit s'il acceptait le message : il est peut-être arrivé"
-                " ; s'il arrive deux fois, c'est avec le même Message-ID",
-                timed_out=_timed_out(error),
-            )
-        return ConnectionLostError(str(self._diagnosed(error)), timed_out=_timed_out(error))
-
-    def _without_accents(self, recipient: str) -> CavecronError:
-        ours = not self._config.sender_email.isascii()
-        text = (
-            f"{self._config.sender_email if ours else recipient} : le serveur {self._config.host}"
-            " n'accepte pas d'adresse hors ASCII (SMTPUTF8) ; donner une adresse sans accent dans Cave à Vin"
-        )
-        return PermanentServerError(text) if ours else RecipientRefusedError(text)
-
-    def _refused(self, error: RefusedError) -> CavecronError:
-        reply = quoted(error, self._config)
-        if error.code == 421:
-            return ThrottledError(str(self._diagnosed(error)), closing=not is_quota(error))
-        if error.code == 530:
-            return self._diagnosed(error)
-        if is_quota(error) or (error.step is Step.SENDER and error.code < 500):
-            return ThrottledError(str(self._diagnosed(error)))
-        if error.code >= 500 and is_for_everybody(error):
-            return SenderRefusedError(str(self._diagnosed(error)))
-        if error.code >= 500:
-            return RecipientRefusedError(f"refusé par le serveur : {reply}")
-        return (ServerBusyError if _busy(error.reply) else TemporaryRecipientError)(
-            f"refus passager du serveur : {reply}"
-        )
-
-
-def _timed_out(error: SmtpError) -> bool:
-    return isinstance(error, BrokenError) and isinstance(error.cause, TimeoutError)
-
 
 def _most_telling(refused: Mapping[str, SmtpError]) -> SmtpError | None:
-    """Return the error of the most common way, but for one that only says that the way is not known."""
+    """Return the error of the most common mechanism that the server knows; None if none was refused."""
     errors = [refused[way] for way in WAYS if way in refused]
     telling = [
         error for error in errors if not (isinstance(error, RefusedError) and error.code in (500, 501, 504))
     ]
     return next(iter(telling or errors), None)
-
-
-def _busy(reply: bytes) -> bool:
-    if _GREYLISTED.search(reply):
-        return False
-    return bool((_CODED_BUSY if _CODED.search(reply) else _WORDED_BUSY).search(reply))
-
-
-def _expected_protocol(config: SmtpConfig) -> Protocol:
-    return "tls" if config.security == "tls" else "smtp"

@@ -1,6 +1,6 @@
-"""Whom a mail server's certificate is trusted by: the system's authorities, and those in one file.
+"""The certificate authorities that are trusted: the system's, and those in the file SMTP_CA_FILE.
 
-Its errors are about that file. What is wrong with a certificate is told by `diagnosis`.
+Its errors are about that file; `diagnosis` explains those of a certificate.
 """
 
 import os
@@ -19,16 +19,16 @@ from cavecron.mail.smtp.config import (
     unreadable,
 )
 
-#: Octets; a system's bundle of certificates has a quarter of that.
+#: Bytes; a system's bundle of certificates is a quarter of that.
 _MOST = 1_000_000
 
 
 def client_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return how to encrypt, and to check a certificate; `ca_file` adds the authorities in a PEM file.
+    """Return a TLS context for clients; `ca_file` is a PEM file with additional authorities.
 
-    An authority that the owner of this machine named is taken as every Python before 3.13 takes it, without
-    the extensions that RFC 5280 wants of one: home-made ones often lack them. It may be an intermediate one,
-    or the server's own certificate.
+    With it, certificates are checked as by every Python before 3.13, without requiring all extensions of
+    RFC 5280, which home-made authorities often lack. An authority in the file can be an intermediate one, or
+    the server's own certificate.
 
     Raises:
         PermanentServerError: the file cannot be used.
@@ -38,7 +38,7 @@ def client_context(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is not None:
         try:
             context.load_verify_locations(cadata=_certificates(ca_file))
-        except ssl.SSLError as error:  # what stands between the lines is no certificate
+        except ssl.SSLError as error:  # what is between BEGIN and END is not a certificate
             raise _problem(ca_file, CERTIFICATE_DAMAGED) from error
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -46,9 +46,9 @@ def client_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _certificates(path: Path) -> str:
-    """Return the text of the file without what is not ASCII: names that somebody noted beside."""
+    """Return the ASCII text of the file; other letters are in comments only, and are left out."""
     try:
-        status = os.stat(path)  # before it is opened: a pipe would have us wait, a device could do anything
+        status = os.stat(path)  # before it is opened: a pipe would block, a device could do anything
         if not S_ISREG(status.st_mode) or status.st_size > _MOST:
             raise _problem(path, REGULAR_FILE_WANTED)
         text = path.read_bytes().decode("ascii", "ignore")

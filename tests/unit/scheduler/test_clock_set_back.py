@@ -18,8 +18,8 @@ def test_a_slot_that_was_said_to_be_missed_runs_when_it_comes_again(before: int)
     with simulation(NOW - 10 * MINUTE, until=NOW + HOUR) as simulated:
         simulated.start(MONDAYS)
         machine = simulated.machine
-        machine.at(NOW - 8 * MINUTE, partial(machine.set_clock, 2 * HOUR), jolt=True)
-        machine.at(NOW - before * SECOND, partial(machine.set_clock, -2 * HOUR), jolt=True)
+        machine.at(NOW - 8 * MINUTE, partial(machine.set_clock, 2 * HOUR), interrupts=True)
+        machine.at(NOW - before * SECOND, partial(machine.set_clock, -2 * HOUR), interrupts=True)
     (entry,) = simulated.history()
     assert (entry.slot, entry.state) == (NOW, "succeeded")
     assert entry.started
@@ -33,7 +33,7 @@ def test_a_slot_before_the_first_start_runs_when_it_comes_again(before: int) -> 
         simulated.machine.set_clock(3 * MINUTE)
         simulated.start(MONDAYS)
         simulated.machine.at(
-            NOW - before * SECOND, partial(simulated.machine.set_clock, -3 * MINUTE), jolt=True
+            NOW - before * SECOND, partial(simulated.machine.set_clock, -3 * MINUTE), interrupts=True
         )
     assert [(entry.slot, entry.state) for entry in simulated.history()] == [(NOW, "succeeded")]
 
@@ -47,7 +47,7 @@ def test_a_step_of_some_seconds_is_seen_too(ahead: int) -> None:
         simulated.machine.at(
             NOW - (ahead - 1.5) * SECOND,
             partial(simulated.machine.set_clock, -ahead * SECOND),
-            jolt=True,
+            interrupts=True,
         )
     assert [(entry.slot, entry.state) for entry in simulated.history()] == [(NOW, "succeeded")]
 
@@ -58,7 +58,9 @@ def test_a_slot_that_ran_does_not_run_again() -> None:
         simulated.start(MONDAYS)
         for number in range(1, 9):
             simulated.machine.at(
-                NOW + number * 20 * SECOND, partial(simulated.machine.set_clock, -25 * SECOND), jolt=True
+                NOW + number * 20 * SECOND,
+                partial(simulated.machine.set_clock, -25 * SECOND),
+                interrupts=True,
             )
     assert len(simulated.begun) == 1
     assert [entry.state for entry in simulated.history()] == ["succeeded"]
@@ -71,7 +73,7 @@ def test_a_clock_that_was_lost_for_a_while_costs_no_slot() -> None:
         machine.set_clock(2 * HOUR)
         simulated.start(MONDAYS)
         lost = timedelta(days=20_000)
-        machine.at(NOW - 5 * MINUTE, partial(machine.set_clock, -lost), jolt=True)
-        machine.at(NOW + 5 * MINUTE, partial(machine.set_clock, lost - 2 * HOUR), jolt=True)
+        machine.at(NOW - 5 * MINUTE, partial(machine.set_clock, -lost), interrupts=True)
+        machine.at(NOW + 5 * MINUTE, partial(machine.set_clock, lost - 2 * HOUR), interrupts=True)
     (entry,) = simulated.history()
     assert (entry.slot, entry.state, entry.trigger) == (NOW, "succeeded", "replay")

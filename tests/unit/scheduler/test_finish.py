@@ -80,7 +80,7 @@ def life() -> Iterator[Life]:
         yield lived
         machine.end_at(NOW + 180 * MINUTE)
         loop.run_forever()
-        assert not machine.troubles
+        assert not machine.errors
 
 
 @pytest.mark.parametrize("away", [timedelta(seconds=1), 5 * MINUTE, 59 * MINUTE], ids=str)

@@ -76,7 +76,7 @@ def test_a_restored_backup_knows_all_jobs_though_no_slot_comes_for_a_week(replac
     """An idle scheduler sees within half a minute that the file is another one, and health stays well."""
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
         simulated.start({"report": "0 8 * * mon", "wine": "30 8 * * mon"})
-        simulated.machine.at(NOW + HOUR, lambda: replace(simulated), jolt=True)  # type: ignore[operator]
+        simulated.machine.at(NOW + HOUR, lambda: replace(simulated), interrupts=True)  # type: ignore[operator]
         problems: list[object] = []
         ledger, jobs = Ledger(database=simulated.database), {"report": MONDAYS, "wine": HALF_PAST}
         simulated.machine.at(

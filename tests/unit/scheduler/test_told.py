@@ -64,8 +64,8 @@ def test_a_slot_that_is_missed_for_good_is_told(listening: Service) -> None:
     """The machine slept."""
     with simulation(NOW - MINUTE, until=NOW + 5 * HOUR) as simulated:
         start(simulated, listening)
-        simulated.machine.at(NOW - 10 * SECOND, simulated.machine.sleep, jolt=True)
-        simulated.machine.at(NOW + 2 * HOUR, simulated.machine.wake, jolt=True)
+        simulated.machine.at(NOW - 10 * SECOND, simulated.machine.sleep, interrupts=True)
+        simulated.machine.at(NOW + 2 * HOUR, simulated.machine.wake, interrupts=True)
     (told,) = failures(listening)
     assert told.startswith("créneau manqué : lundi 23 novembre 2026 à 08:00 (trop tard : 2 h")
 
@@ -91,8 +91,8 @@ def test_the_operator_is_mailed_what_is_missed_for_good(listening: Service, tmp_
     variables = {"CAVECRON_ALERT_TO": "chef@example.org", "CAVECRON_MAIL": f"maildir:{tmp_path}"}
     with simulation(NOW - MINUTE, until=NOW + 5 * HOUR) as simulated:
         start(simulated, listening, **variables)
-        simulated.machine.at(NOW - 10 * SECOND, simulated.machine.sleep, jolt=True)
-        simulated.machine.at(NOW + 2 * HOUR, simulated.machine.wake, jolt=True)
+        simulated.machine.at(NOW - 10 * SECOND, simulated.machine.sleep, interrupts=True)
+        simulated.machine.at(NOW + 2 * HOUR, simulated.machine.wake, interrupts=True)
     assert len(failures(listening)) == 1
     assert subjects(tmp_path) == ["Cave à Vin : créneau manqué du job report"]
 
@@ -202,6 +202,6 @@ def test_nobody_is_told_who_did_not_ask() -> None:
     with simulation(NOW - MINUTE, until=NOW + 5 * HOUR) as simulated:
         simulated.start({"report": "0 8 * * mon"})
         simulated.process.exhausted.add("notify")
-        simulated.machine.at(NOW - 10 * SECOND, simulated.machine.sleep, jolt=True)
-        simulated.machine.at(NOW + 2 * HOUR, partial(simulated.machine.wake), jolt=True)
+        simulated.machine.at(NOW - 10 * SECOND, simulated.machine.sleep, interrupts=True)
+        simulated.machine.at(NOW + 2 * HOUR, partial(simulated.machine.wake), interrupts=True)
     assert [entry.state for entry in simulated.history()] == ["missed"]

@@ -38,11 +38,11 @@ def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
         at += timedelta(seconds=dice.uniform(0, 6 * 3600))
         span = timedelta(seconds=dice.choice((1, 20, 45, 600, 4000, 9000)) + dice.random())
         if dice.random() < 0.5:
-            machine.at(at, machine.sleep, jolt=True)
+            machine.at(at, machine.sleep, interrupts=True)
             at += span
-            machine.at(at, machine.wake, jolt=True)
+            machine.at(at, machine.wake, interrupts=True)
         else:
-            machine.at(at, partial(machine.set_clock, span * dice.choice((-1, 1))), jolt=True)
+            machine.at(at, partial(machine.set_clock, span * dice.choice((-1, 1))), interrupts=True)
     machine.end_at(START + timedelta(days=2))
     begun: dict[tuple[int, int], float] = {}
 
@@ -63,7 +63,7 @@ def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
         task = process.run(Scheduler([job], context=context).run())
         loop.run_forever()
         assert not task.done()
-    assert not machine.troubles
+    assert not machine.errors
     return history(ledger, most=1000)
 
 
