@@ -1,29 +1,29 @@
-"""What can go wrong with one mail, and what slows down or ends the delivery of all.
+"""Errors of one mail, and errors that slow down or end the delivery of all mails.
 
-It knows no SMTP: a transport raises these errors, and `delivery` acts on them.
+It knows no SMTP: a transport raises these errors, and `delivery` handles them.
 """
 
 from cavecron.errors import CavecronError, TemporaryError
 
 
 class RecipientRefusedError(CavecronError):
-    """One mail cannot be delivered, now or later; the others can."""
+    """One mail was refused permanently; others may be accepted."""
 
 
 class SenderRefusedError(RecipientRefusedError):
-    """One mail was refused because of its sender or the account: others may be refused too."""
+    """One mail was refused because of its sender or the account, so that others may be refused too."""
 
 
 class TemporaryRecipientError(TemporaryError):
-    """One mail was not delivered this time; it is worth another try."""
+    """One mail was not delivered; another try may succeed."""
 
 
 class ServerBusyError(TemporaryRecipientError):
-    """One mail was not delivered this time, and the server would like the next ones to come more slowly."""
+    """One mail was not delivered because the server is busy; the next ones should be sent more slowly."""
 
 
 class ConnectionLostError(TemporaryRecipientError):
-    """The connection was lost before the whole mail was handed over; `timed_out`, or cut."""
+    """The connection was lost before the whole mail was sent; `timed_out` if the server did not answer."""
 
     def __init__(self, text: str, *, timed_out: bool) -> None:
         self.timed_out = timed_out
@@ -31,19 +31,19 @@ class ConnectionLostError(TemporaryRecipientError):
 
 
 class DeliveryUnknownError(ConnectionLostError):
-    """The connection was lost after the whole mail was handed over: it may have arrived."""
+    """The connection was lost after the whole mail was sent, so that it may have arrived."""
 
 
 class PermanentServerError(CavecronError):
-    """No mail at all can be delivered until a person has changed something."""
+    """No mail can be delivered until a person changes something."""
 
 
 class ServerUnavailableError(TemporaryError):
-    """No mail at all can be delivered at this moment."""
+    """No mail can be delivered now."""
 
 
 class ThrottledError(ServerUnavailableError):
-    """The server accepts no mail for a while; `closing` where it may only close this connection."""
+    """The server accepts no mail for some time; `closing` if it may only be closing this connection."""
 
     def __init__(self, text: str, *, closing: bool = False) -> None:
         self.closing = closing

@@ -1,7 +1,7 @@
-"""Headers of a mail: any text becomes data, and is read as exactly that.
+"""Writing headers of a mail so that any text is read back as it was, and can never add a header. Pure.
 
-Pure. The encoding is our own: `email` reads `=?utf-8?q?X=0D=0ABcc:_…?=` in a text as an encoded word, and
-some of its versions write what that says as lines of their own.
+The standard library's `email` is not used: it decodes `=?utf-8?q?X=0D=0ABcc:_…?=` in a text, and some of its
+versions then write a line break into the headers.
 """
 
 import re
@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import AnyStr
 
-#: Characters of a line with encoded words at most (RFC 2047, 2), and of others if possible (RFC 5322, 2.1.1).
+#: The longest line with encoded words (RFC 2047, 2), and the recommended one of others (RFC 5322, 2.1.1).
 _LINE = 76
 _FRAME = len("=?utf-8?q??=")
-#: What stands for itself in an encoded word, in a name too (RFC 2047, 5 (3)).
+#: Characters that need no encoding in an encoded word, even in a display name (RFC 2047, 5 (3)).
 _PLAIN = re.compile(r"[A-Za-z0-9]")
 _ATOM = re.compile(r"[A-Za-z0-9-]+")
 
 
 def text_header(name: str, text: str) -> str:
-    """Return a header of free text (RFC 5322, 2.2.1), folded; all blanks in `text` are one space each."""
+    """Return a folded header of free text (RFC 5322, 2.2.1); blanks in a row become one space."""
     return _folded(name, _words(text.split(), _most(name), _is_plain_word))
 
 
 def mailbox_header(name: str, display_name: str, address: str) -> str:
-    """Return a header of one mailbox (RFC 5322, 3.4); the display name can be any text, or blank.
+    """Return a header with one mailbox (RFC 5322, 3.4); the display name can be any text, or blank.
 
-    `address` is what `check_address` returns. Beyond ASCII it stays as it is (RFC 6532).
+    `address` was checked by `check_address`; letters outside ASCII are not encoded in it (RFC 6532).
     """
     words = display_name.split()
     if not words:
@@ -40,12 +40,12 @@ def mailbox_header(name: str, display_name: str, address: str) -> str:
 
 
 def _most(name: str) -> int:
-    """Return how long an encoded word can be that stands behind the header's name."""
+    """Return the longest encoded word that fits on the line with the header's name."""
     return _LINE - len(f"{name}: ")
 
 
 def _is_readable(word: str) -> bool:
-    """Return whether a word needs no encoding: printable ASCII that no reader takes for an encoded word."""
+    """Return whether a word needs no encoding: it is printable ASCII, and no encoded word itself."""
     return word.isascii() and word.isprintable() and "=?" not in word
 
 
@@ -54,14 +54,14 @@ def _is_plain_word(word: str) -> bool:
 
 
 def _words(words: Iterable[str], most: int, is_plain: Callable[[str], bool]) -> Iterator[str]:
-    """Yield words as they stand in a header: those that are not plain encoded, with blanks between them."""
+    """Yield the words of a header; those that are not plain are encoded, together with the blanks between."""
     for plain, group in groupby(words, is_plain):
         run = list(group)
         yield from run if plain else _encoded_words(" ".join(run), most)
 
 
 def _encoded_words(text: str, most: int) -> Iterator[str]:
-    """Yield encoded words, whole characters in each; readers leave out the blanks between two of them."""
+    """Yield encoded words of whole characters; a reader drops the blanks between two encoded words."""
     quoted = [_quoted(letter) for letter in text]
     octets = [letter.encode("utf-8", "replace") for letter in text]
     if 3 * sum(map(len, quoted)) <= 4 * sum(map(len, octets)):
@@ -80,7 +80,7 @@ def _quoted(letter: str) -> str:
 
 
 def _chunks(pieces: Iterable[AnyStr], empty: AnyStr, most: int) -> Iterator[AnyStr]:
-    """Yield the pieces joined, as many as `most` allows in each."""
+    """Yield the pieces joined to chunks of at most `most` characters or bytes."""
     chunk = empty
     for piece in pieces:
         if len(chunk) + len(piece) > most:
@@ -91,7 +91,7 @@ def _chunks(pieces: Iterable[AnyStr], empty: AnyStr, most: int) -> Iterator[AnyS
 
 
 def _folded(name: str, words: Iterable[str]) -> str:
-    """Return the header with its line end, broken before words that no longer fit."""
+    """Return the header with its line end, folded before words that do not fit on the line."""
     lines = [f"{name}:"]
     for word in words:
         if len(lines[-1]) + 1 + len(word) > _LINE and lines[-1] != f"{name}:":

@@ -1,7 +1,7 @@
-"""The outbox: a Maildir that mails are written to instead of being sent.
+"""A transport that writes mails into a Maildir instead of sending them.
 
-It offers what a mail server's transport offers, so that a job cannot tell them apart. A Maildir needs no
-lock: a message is written under `tmp`, then moved to `new` (https://cr.yp.to/proto/maildir.html).
+A Maildir needs no lock: a message is written into `tmp`, then moved to `new`
+(https://cr.yp.to/proto/maildir.html).
 """
 
 from hashlib import sha256
@@ -15,16 +15,16 @@ from cavecron.mail.models import Message
 
 
 class MaildirTransport:
-    """Writes messages into the Maildir at `path`, which `open` makes where it is missing."""
+    """Writes messages into the Maildir at `path`, which `open` creates if it is missing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def open(self) -> None:
-        """Make the folders.
+        """Create the folders that are missing.
 
         Raises:
-            PermanentServerError: they cannot be made, or nothing can be put into them.
+            PermanentServerError: they cannot be created, or not be written to.
 
         """
         try:
@@ -33,10 +33,10 @@ class MaildirTransport:
             with TemporaryFile(dir=self._path / "tmp"), TemporaryFile(dir=self._path / "new"):
                 pass
         except OSError as error:
-            raise self._trouble(error) from error
+            raise self._as_server_error(error) from error
 
     def send(self, message: Message, address: str) -> None:
-        """Write `message`; the same Message-ID for the same address takes the place of what was there.
+        """Write `message`; it replaces a message with the same Message-ID for the same address.
 
         Raises:
             PermanentServerError: it cannot be written.
@@ -48,12 +48,12 @@ class MaildirTransport:
             with replacement(path, mode=PRIVATE, draft_folder=drafts) as file:
                 file.write(bytes(message))
         except OSError as error:
-            raise self._trouble(error) from error
+            raise self._as_server_error(error) from error
 
     def close(self) -> None:
         """Do nothing: each message is complete once it is in `new`."""
 
-    def _trouble(self, error: OSError) -> PermanentServerError:
+    def _as_server_error(self, error: OSError) -> PermanentServerError:
         return PermanentServerError(
             f"CAVECRON_MAIL=maildir:{self._path} : impossible d'y écrire ({reason(error)})"
             " ; choisir un dossier où cavecron a le droit d'écrire"

@@ -1,7 +1,4 @@
-"""Addresses, a mail as it is sent, headers that all mails have in common, and mails of text only.
-
-Pure: it knows nothing of servers, files or the time; the instant is handed in.
-"""
+"""Addresses, a mail as it is sent, the headers that all mails share, and mails of plain text. Pure."""
 
 import re
 from base64 import encodebytes
@@ -15,23 +12,23 @@ from cavecron.errors import CavecronError
 from cavecron.mail.headers import mailbox_header, text_header
 from cavecron.text import plain
 
-# A dot-atom on both sides (RFC 5322, 3.2.3), non-ASCII allowed (RFC 6532); no quoted local part. Nor an
-# encoded word (RFC 2047), which `email` and receivers would read as something else than the envelope says;
-# nor U+FFFD, which stands for octets that could not be read.
+# A dot-atom on both sides (RFC 5322, 3.2.3), non-ASCII allowed (RFC 6532). Refused are quoted local parts,
+# encoded words (RFC 2047), which readers would decode to another address than that of the envelope, and
+# U+FFFD, which replaces bytes that could not be decoded.
 _ATOM = r'[^\s<>()\[\],;:\\"@.\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]+'
 _ADDRESS = re.compile(rf"(?!.*=\?){_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
-#: A header's line is 998 octets long at most (RFC 5322, 2.1.1), its name included.
+#: A line of a header has 998 bytes at most (RFC 5322, 2.1.1), its name included.
 _LONGEST_VALUE = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-#: Of the message of `cavecron check --send-to`.
+#: The subject of the message of `cavecron check --send-to`.
 TRIAL_SUBJECT = "Essai - Cave à Vin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Whom the mail is from; the name can be blank."""
+    """The sender of a mail; the name can be blank."""
 
     address: str
     name: str = ""
@@ -39,13 +36,13 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail as it is sent, every line ended by CRLF; `subject` as a person reads it.
+    """A mail as it is sent, with CRLF at the end of each line; `subject` is not encoded.
 
-    Of what `email.message.EmailMessage` can do it has what a transport needs: making one of those for each
-    report, and writing it, takes five times as long.
+    It has only those methods of `email.message.EmailMessage` that a transport needs: creating and writing
+    one of these for each report takes five times as long.
     """
 
-    message_id: str  # the one header that a transport asks for
+    message_id: str  # the only header that a transport reads
     recipient: str
     subject: str
     content: bytes
@@ -58,7 +55,7 @@ class Mail:
 
 
 def message_id(run_key: str, recipient: int | str, domain: str) -> str:
-    """Return the Message-ID that this run and user always get, so that a receiver knows a repetition."""
+    """Return the Message-ID of a mail, always the same for one run and recipient, to recognise duplicates."""
     digest = sha256(f"{run_key}\0{recipient}".encode("utf-8", "backslashreplace")).hexdigest()[:32]
     return f"<{digest}@{domain if _DOMAIN.fullmatch(domain) else 'cavecron.invalid'}>"
 
@@ -66,7 +63,7 @@ def message_id(run_key: str, recipient: int | str, domain: str) -> str:
 def check_address(text: str) -> str:
     """Return the address without blanks around it.
 
-    Raises CavecronError if it is not exactly one address of at most 254 octets (RFC 5321, 4.5.3.1.3).
+    Raises CavecronError unless it is exactly one address of at most 254 bytes (RFC 5321, 4.5.3.1.3).
     """
     address = text.strip(" ")
     if len(address.encode("utf-8", "replace")) <= 254 and _ADDRESS.fullmatch(address):
@@ -80,9 +77,9 @@ def check_address(text: str) -> str:
 def plain_message(
     subject: str, text: str, *, recipient: str, sender: Sender, at: datetime, message_id: str
 ) -> Mail:
-    """Return a mail of text only, sent at `at` (aware); the subject is made one line.
+    """Return a mail of plain text, dated `at` (aware); the subject is shortened to one line.
 
-    Raises CavecronError for a recipient or a sender that does not belong in a header.
+    Raises CavecronError if the recipient or the sender is not valid.
     """
     line, address = plain(subject, 200), check_address(recipient)
     lines = "".join(f"{part}\r\n" for part in re.split("\r\n|\r|\n", text.removesuffix("\n")))
@@ -100,9 +97,9 @@ def plain_message(
 
 
 def trial_message(recipient: str, sender: Sender, at: datetime) -> Mail:
-    """Return the message of `cavecron check --send-to`, sent at `at` (aware).
+    """Return the message of `cavecron check --send-to`, dated `at` (aware).
 
-    Raises CavecronError for a sender that does not belong in a header.
+    Raises CavecronError if the sender is not valid.
     """
     return plain_message(
         TRIAL_SUBJECT,
@@ -116,14 +113,14 @@ def trial_message(recipient: str, sender: Sender, at: datetime) -> Mail:
 
 
 def check_sender(sender: Sender) -> None:
-    """Raise CavecronError unless mails can come from `sender`."""
+    """Raise CavecronError unless `sender` is valid."""
     _from(sender)
 
 
 def head(subject: str, sender: Sender, at: datetime) -> str:
-    """Return the headers that every mail of ours has, but for those that are its own.
+    """Return the headers that all our mails share, dated `at` (aware).
 
-    Raises CavecronError for a sender that does not belong in a header.
+    Raises CavecronError if the sender is not valid.
     """
     return (
         f"{text_header('Subject', subject)}{_from(sender)}Date: {format_datetime(at)}\n"
@@ -133,10 +130,10 @@ def head(subject: str, sender: Sender, at: datetime) -> str:
 
 
 def unsubscribe(address: str, subject: str) -> str:
-    """Return the value of List-Unsubscribe (RFC 2369, 3.2): a mail to `address` with this subject.
+    """Return the value of List-Unsubscribe (RFC 2369, 3.2): a mailto URL with `address` and `subject`.
 
-    All in it is ASCII, percent-encoded UTF-8 (RFC 6068, 2). Where it is long, it is folded within the
-    brackets, where blanks mean nothing (RFC 2369, 2).
+    It is ASCII, percent-encoded UTF-8 (RFC 6068, 2). A long one is folded within the brackets, where blanks
+    are ignored (RFC 2369, 2).
     """
     target, query = f"<mailto:{quote(address, safe='@')}", f"?subject={quote(subject, safe='')}>"
     return f"{target}{query}" if len(target) + len(query) <= _LONGEST_VALUE else f"{target}\n {query}"

@@ -1,7 +1,4 @@
-"""A mail on its way to one user, and what became of it.
-
-Pure values: they know neither how a mail travels nor where its status is recorded.
-"""
+"""A mail to one user, and its result. Pure: it knows neither how a mail is sent nor where it is recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Message(Protocol):
-    """What is asked of a message: `mail.message.Mail` is one, and so is every EmailMessage."""
+    """What a transport needs of a message; `mail.message.Mail` has it, and every EmailMessage."""
 
     def __bytes__(self) -> bytes: ...  # all of it
 
@@ -21,7 +18,7 @@ class Message(Protocol):
 class OutgoingMail:
     """A mail that is ready to be sent to one user.
 
-    `maybe_delivered` where an earlier delivery ended without the server's answer.
+    `maybe_delivered` says that an earlier delivery sent it and got no answer.
     """
 
     user_id: int
@@ -31,26 +28,26 @@ class OutgoingMail:
 
 
 class DeliveryStatus(StrEnum):
-    """What became of one try to deliver a mail."""
+    """The result of one try to deliver a mail."""
 
-    #: The server has taken responsibility for it.
+    #: The server has accepted it.
     DELIVERED = "delivered"
-    #: It was refused for good: another try would end in the same way.
+    #: It was refused permanently: another try would fail as well.
     REFUSED = "refused"
-    #: It was not delivered, for a reason that can pass: to be tried again.
+    #: It was not delivered for a temporary reason, and is to be tried again.
     DEFERRED = "deferred"
-    #: Nobody knows: the server had all of it and did not answer. To be tried once more, as the same message.
+    #: It was sent and not answered. It is to be tried once more, under the same Message-ID.
     UNKNOWN = "unknown"
-    #: The same for the second time: it may have arrived, and is never sent again.
+    #: It was sent twice and not answered: it may have arrived, and is never sent again.
     ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryResult:
-    """The end of one try; `error` says in French why the mail was not delivered.
+    """The result of one try; `error` says in French why the mail was not delivered.
 
-    Where it was delivered, `error` is None; also where it was not even sent, since the delivery ended just
-    then. `is_final` is False where the mail is tried once more in this delivery.
+    It is None if the mail was delivered, and also if the delivery ended before it was sent. `is_final` is
+    False if this delivery will try the mail once more.
     """
 
     mail: OutgoingMail
@@ -60,13 +57,13 @@ class DeliveryResult:
 
 
 class DeliveryLog(Protocol):
-    """Where it is recorded what is on its way; called by several threads at once."""
+    """Records which mails are being sent, and their results; several threads call it at once."""
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Record in one transaction how tries ended, and which mails are about to be sent.
+        """Record in one transaction the results of tries, and which mails are about to be sent.
 
         Raises:
-            CavecronError: nothing was recorded, so that the mails must not be sent.
+            CavecronError: nothing was recorded, so that the started mails must not be sent.
 
         """
         ...
@@ -74,9 +71,9 @@ class DeliveryLog(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PendingMail:
-    """A mail that waits or is being sent: for its second time where it `is_retry`, `not_before` (monotonic).
+    """A mail that waits or is being sent; the second try `is_retry`, and is `not_before` a monotonic instant.
 
-    `started` where it was handed over before; `losses` is how many connections were lost when it was taken.
+    `started` says that it was tried before, `losses` how many connections had been lost when it was taken.
     """
 
     mail: OutgoingMail

@@ -1,4 +1,4 @@
-"""What carries mails, whatever it is: an SMTP connection, or a folder."""
+"""The interface of all transports."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from cavecron.mail.models import Message
 
 
 class Transport(Protocol):
-    """What carries mails: an SMTP connection, or a folder. Its errors are those of `mail.errors`."""
+    """A way to deliver mails: an SMTP connection, or a Maildir. Its methods raise errors of `mail.errors`."""
 
     def open(self) -> None:
-        """Get ready to send, where that is not done yet."""
+        """Get ready to send, unless it is ready."""
         ...
 
     def send(self, message: Message, address: str) -> None:
@@ -17,5 +17,5 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of everything; `open` makes it ready again."""
+        """Close the connection; `open` opens a new one."""
         ...

@@ -1,6 +1,6 @@
-"""Recording together what several workers have to record at about the same time.
+"""Recording in one transaction what several workers have to record at about the same time.
 
-It knows no database: only that recording several things at once costs what recording one does.
+It knows no database, only that recording several results costs as much as recording one.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,8 @@ from cavecron.mail.models import DeliveryLog, DeliveryResult, OutgoingMail
 
 
 class _Batch:
+    """Results and starts that are recorded together; `size` is how many workers they come from."""
+
     def __init__(self) -> None:
         self.finished: list[DeliveryResult] = []
         self.started: list[OutgoingMail] = []
@@ -21,10 +23,10 @@ class _Batch:
 
 
 class BatchingLog:
-    """A DeliveryLog in which whoever comes first waits for the others, as long as recording usually takes.
+    """A DeliveryLog in which the first worker waits for the others, as long as recording usually takes.
 
-    Otherwise two workers that get their answers alternately would need a transaction for each mail.
-    `expected` returns how many of them have something to record soon.
+    Without that, two workers that get their answers alternately would need a transaction for each mail.
+    `expected` returns how many workers will record something soon.
     """
 
     def __init__(self, log: DeliveryLog, expected: Callable[[], int]) -> None:
@@ -35,7 +37,7 @@ class BatchingLog:
         self._is_recording = False
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Record it with what others have; return once that is done, raise what was raised for all."""
+        """Record together with other workers; return once it is done, or raise the error of all."""
         if not self._window.is_worth_it:
             batch = _Batch()
             batch.finished.extend(finished)
@@ -59,7 +61,7 @@ class BatchingLog:
             raise batch.error
 
     def _gather(self, batch: _Batch) -> None:
-        """Wait until what came before is recorded, then for the others; after that nobody can join."""
+        """Wait until the batch before is recorded, then for other workers, and close the batch."""
         self._changed.wait_for(lambda: not self._is_recording)
         expected = self._expected()
         self._changed.wait_for(lambda: batch.size >= expected, self._window.seconds)
@@ -69,7 +71,7 @@ class BatchingLog:
         began = monotonic()
         try:
             self._log.record(batch.finished, batch.started)
-        except BaseException as error:  # raised by everybody who is in the batch
+        except BaseException as error:  # raised in each worker of the batch
             batch.error = error
             raise
         finally:

@@ -1,7 +1,6 @@
-"""Sending many mails over a few connections: the next are composed while some are on their way.
+"""Sending many mails over a few connections; the next mails are composed while others are being sent.
 
-It knows neither SMTP nor what a mail says, and no database: where starts and results are recorded is handed
-in.
+It knows neither SMTP nor the content of a mail, and no database: a `DeliveryLog` records starts and results.
 """
 
 import logging
@@ -19,8 +18,8 @@ from cavecron.mail.transport import Transport
 
 _LOG = logging.getLogger(__name__)
 
-#: Seconds between two looks at whether the run has to stop.
-_GLANCE = 0.2
+#: Seconds between two checks whether the run has to stop.
+_CHECK_INTERVAL = 0.2
 _NO_ANSWER = "le serveur n'avait pas encore répondu à la fin de l'envoi : le message est peut-être arrivé"
 
 
@@ -32,16 +31,17 @@ def deliver(
     policy: DeliveryPolicy | None = None,
     check: Callable[[], None],
 ) -> None:
-    """Send the mails over connections that `connect` makes, each tried once more, later, where that may help.
+    """Send the mails over connections that `connect` creates; after some errors a mail is tried once more.
 
-    Nothing is sent before `log` has recorded its start; each start has one result, recorded before its worker
-    starts another, so that a killed process leaves one mail a connection in doubt. `check` is called before
-    each start and a few times a second. What it or `mails` raises ends the delivery: nothing more starts, and
-    what is on its way gets `policy.grace` seconds, then it is recorded as UNKNOWN.
+    The contract: `log` records the start of a mail before it is sent. Each start has one result, which is
+    recorded before that worker starts another mail, so that a killed process leaves at most one mail for each
+    connection without a result. `check` is called before each start and a few times a second. An error that
+    it or `mails` raises ends the delivery: no mail is started any more, and those that are being sent get
+    `policy.grace` seconds before they are recorded as UNKNOWN.
 
     Raises:
-        CavecronError: what `check`, `mails` or `log` raised, or a trouble that concerns every mail;
-            `temporary` where a later delivery may fare better.
+        CavecronError: what `check`, `mails` or `log` raised, or an error that concerns all mails;
+            `temporary` if a later delivery may succeed.
 
     """
     policy = policy or DeliveryPolicy()
@@ -53,7 +53,7 @@ def deliver(
         dispatcher.fail(error)
         unanswered = dispatcher.wait_for_answers(policy.grace, _NO_ANSWER)
         if unanswered:
-            with suppress(CavecronError):  # it keeps what it could not record; why it ended is in `error`
+            with suppress(CavecronError):  # `log` keeps what it could not record; `error` is raised
                 log.record(unanswered, ())
         if not (isinstance(error, ServerUnavailableError) and dispatcher.has_tried_everybody()):
             raise
@@ -65,13 +65,13 @@ def deliver(
 def _feed(
     mails: Iterable[OutgoingMail], dispatcher: Dispatcher, pool: WorkerPool, check: Callable[[], None]
 ) -> None:
-    """Compose mails as fast as they are sent, and return once each has its final result."""
+    """Take mails from the iterator as fast as they are sent, and return once each has its final result."""
 
     def wait(condition: Callable[[float], bool]) -> None:
         while True:
             check()
             pool.grow()
-            is_met = condition(_GLANCE)
+            is_met = condition(_CHECK_INTERVAL)
             if dispatcher.failure:
                 raise dispatcher.failure
             if is_met:

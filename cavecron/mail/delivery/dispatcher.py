@@ -1,4 +1,4 @@
-"""Who may send which mail when: the queue and the limits that all workers share, under one lock.
+"""Deciding which worker may send which mail when: the queue and the limits that all share, under one lock.
 
 It starts no thread, opens no connection and records nothing.
 """
@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class DeliveryState:
-    """The queue and the limits, and what each answer of the server means to them; no lock of its own."""
+    """The queue and the limits, and how each result changes them; the caller holds the lock."""
 
     def __init__(self, policy: DeliveryPolicy) -> None:
         self.queue = RetryQueue(policy.retry_after)
@@ -26,19 +26,19 @@ class DeliveryState:
         self._limiter = RateLimiter(policy)
 
     def seconds_until_next(self) -> float | None:
-        """Return the seconds until a mail may start; None where that depends on what happens before."""
+        """Return the seconds until a mail may start; None if that depends on a result or a new mail."""
         now = monotonic()
         seconds = self.queue.wait(now)
         return None if seconds is None else max(seconds, self._limiter.wait(now, self.queue.in_flight))
 
     def fail(self, error: Exception) -> None:
-        """Keep the first error that ends the delivery."""
+        """End the delivery with an error, unless another one has ended it already."""
         self.queue.failure = self.queue.failure or error
 
     def finish(
         self, pending: PendingMail, error: Exception | None, *, is_first: bool
     ) -> DeliveryResult | None:
-        """Return what became of a mail, the first over its connection or not."""
+        """Return the result of a mail; `is_first` is whether it was the first one over its connection."""
         now = monotonic()
         self._limiter.count(now)
         if isinstance(error, ThrottledError):
@@ -52,7 +52,7 @@ class DeliveryState:
         return self.queue.record_result(pending, error, now)
 
     def not_connected(self, error: Exception) -> bool:
-        """Return whether a worker that has no connection is to go on: not where there are others."""
+        """Return whether a worker that could not connect continues; it ends if other connections work."""
         if not isinstance(error, CavecronError):
             self.fail(error)
         elif self.limit.open > 1 and not self.queue.is_probing:
@@ -61,7 +61,7 @@ class DeliveryState:
             return False
         elif isinstance(error, ThrottledError) and self.limit.is_proven:
             self._pause(error)
-        else:  # more connections were accepted before, and may be again
+        else:  # a server that has accepted a connection before may do so again
             self.fail(ServerUnavailableError(str(error)) if self.limit.is_proven else error)
         return True
 
@@ -80,20 +80,20 @@ class Dispatcher:
         self.policy = policy
         self._state = DeliveryState(policy)
         self._queue, self._limit = self._state.queue, self._state.limit
-        #: Mails of which the ledger says, or is about to say, that they are on their way.
+        #: By worker, the mail whose start is recorded, or about to be, and whose result is not.
         self.in_doubt: dict[object, PendingMail] = {}
         self._lock = Lock()
-        #: Notified when there may be something for a worker, and when there may be something for the caller.
+        #: Notified when a worker, or the caller, may have something to do.
         self._for_workers, self._for_caller = Condition(self._lock), Condition(self._lock)
 
     @property
     def losses(self) -> int:
-        """Return how many times connections were lost."""
+        """Return how many times connections were lost; those lost together count once."""
         return self._queue.losses
 
     @property
     def failure(self) -> Exception | None:
-        """Return what ends the delivery."""
+        """Return the error that has ended the delivery, None while it continues."""
         return self._queue.failure
 
     def put(self, mail: OutgoingMail) -> None:
@@ -103,22 +103,22 @@ class Dispatcher:
             self._for_workers.notify()
 
     def close(self) -> int:
-        """Say that there are no more mails; return how many wait for their second try."""
+        """Declare that no more mails will be added; return how many wait for their second try."""
         with self._lock:
             self._queue.closed = True
             self._for_workers.notify_all()
             return self._queue.retries
 
     def wait_for_room(self, seconds: float) -> bool:
-        """Return whether more mails should be added, after waiting so long at most."""
+        """Wait at most `seconds` until more mails should be added; return whether they should."""
         return self._wait(lambda: self._queue.ready < 2 * self.policy.connections, seconds)
 
     def wait_until_done(self, seconds: float) -> bool:
-        """Return whether every mail has its final result, after waiting so long at most."""
+        """Wait at most `seconds` until every mail has its final result; return whether all have it."""
         return self._wait(lambda: self._queue.is_done and not self.in_doubt, seconds)
 
     def wait_for_answers(self, seconds: float, error: str) -> list[DeliveryResult]:
-        """Give mails on their way so long; return the results of the others, which `error` explains."""
+        """Wait at most `seconds` for mails that are being sent; the rest become UNKNOWN with `error`."""
         with self._lock:
             self._for_caller.wait_for(lambda: not self.in_doubt, seconds)
             unknown = DeliveryStatus.UNKNOWN
@@ -126,30 +126,30 @@ class Dispatcher:
             return [result for result in results if result]
 
     def has_tried_everybody(self) -> bool:
-        """Return whether each mail was tried: a server that fails at the last ones is their trouble."""
+        """Return whether a connection has worked and each mail was tried, so that nobody was left out."""
         with self._lock:
             return self._limit.is_proven and not self._queue.has_untried
 
     def fail(self, error: Exception) -> None:
-        """End the delivery: nothing more starts."""
+        """End the delivery with an error: no mail is started any more."""
         with self._lock:
             self._state.fail(error)
             self._notify()
 
     def add_worker(self) -> bool:
-        """Return whether one more worker is wanted, which is counted then."""
+        """Return whether one more worker should be started; if so, it is counted."""
         with self._lock:
             return self._queue.ready > 0 and self._limit.add(self._queue.ready + self._queue.in_flight)
 
     def drop_worker(self) -> int:
-        """Do with one worker fewer; return how many are left."""
+        """Lower the number of workers by one; return the new number."""
         with self._lock:
             return self._limit.remove()
 
     def take(self, *, wait: bool) -> PendingMail | None:
-        """Return the mail that the calling worker is to send; None where there is none.
+        """Return the next mail for the calling worker; None if there is none now.
 
-        With `wait` there will be none for that worker, which has to end.
+        With `wait` it waits for one, and None says that the worker has to end.
         """
         with self._lock:
             while not (self._queue.failure or self._queue.is_done):
@@ -173,15 +173,15 @@ class Dispatcher:
             self._for_caller.notify()
 
     def not_connected(self, pending: PendingMail, error: Exception) -> bool:
-        """Put a mail back for which there is no connection; return whether the worker is to go on."""
+        """Put a mail back because there is no connection; return whether the worker continues."""
         with self._lock:
             self._queue.put_back(pending)
-            goes_on = self._state.not_connected(error)
+            continues = self._state.not_connected(error)
             self._notify()
-            return goes_on
+            return continues
 
     def begin(self, worker: object, pending: PendingMail) -> bool:
-        """Return whether the start of a mail may be recorded: from now on it is waited for."""
+        """Return whether the start of a mail may be recorded; if so, its result is waited for."""
         with self._lock:
             if self._queue.failure:
                 self._queue.put_back(pending)
@@ -190,14 +190,14 @@ class Dispatcher:
             return True
 
     def withdraw(self, pending: PendingMail) -> DeliveryResult | None:
-        """Return the result of a mail that must not be sent any more; None where it has one already."""
+        """Return the result of a mail that was started and is not sent; None if it has a result already."""
         with self._lock:
             return self._queue.end(pending, DeliveryStatus.DEFERRED, None)
 
     def finish(
         self, pending: PendingMail, error: Exception | None, *, is_first: bool
     ) -> DeliveryResult | None:
-        """Return what became of a mail, the first over its connection or not; None where it has a result."""
+        """Return the result of a mail, see `DeliveryState.finish`; None if it has a result already."""
         with self._lock:
             result = self._state.finish(pending, error, is_first=is_first)
             self._for_workers.notify_all()
@@ -206,7 +206,7 @@ class Dispatcher:
             return result
 
     def settle(self, worker: object) -> None:
-        """Note that everything of a worker is recorded."""
+        """Declare that all results of a worker are recorded."""
         with self._lock:
             if self.in_doubt.pop(worker, None):
                 self._for_caller.notify()

@@ -1,4 +1,4 @@
-"""How many mails go out at a time, and how fast.
+"""Limits of a delivery: its connections, its rate, and its pauses.
 
 Pure: instants are seconds on a monotonic clock that the caller reads.
 """
@@ -7,20 +7,20 @@ from collections import deque
 from dataclasses import dataclass
 
 _MINUTE = 60.0
-#: Seconds: the longest pause after a refusal of one mail that may concern all of them.
-_LONGEST_HINT = 5.0
-#: Seconds: what recording may seem to take.
+#: Seconds of the longest pause after the server refused one mail because it is busy.
+_LONGEST_BUSY_PAUSE = 5.0
+#: Seconds: the longest time to wait for other workers, and the shortest that is worth it.
 _LONGEST_WINDOW, _SHORTEST_WINDOW = 0.1, 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """What a delivery may ask of the mail server; times in seconds.
+    """The limits of a delivery; times in seconds.
 
-    `max_per_connection` mails go over one connection at most, `max_per_minute` in any 60 seconds over all
-    of them (None: no limit). `pauses` are made in turn when the server asks to slow down, as long as nothing
-    gets through; after the last one the delivery gives up. A mail that was refused for now is tried again
-    `retry_after` that at the earliest. `grace` is what mails on their way get once the delivery ends.
+    At most `max_per_connection` mails go over one connection, and `max_per_minute` in any 60 seconds over all
+    of them (None: no limit). `pauses` are made one after the other when the server asks to slow down, until a
+    mail is accepted; after the last one the delivery ends. A mail that was refused for now is tried again
+    after `retry_after` at the earliest. Mails that are being sent when the delivery ends get `grace`.
     """
 
     connections: int = 2
@@ -32,7 +32,7 @@ class DeliveryPolicy:
 
 
 class RateLimiter:
-    """When the next mail may go out."""
+    """Decides when the next mail may be sent."""
 
     def __init__(self, policy: DeliveryPolicy) -> None:
         self._policy = policy
@@ -41,12 +41,12 @@ class RateLimiter:
         self._pauses_made = 0
 
     def reset_pauses(self) -> None:
-        """Note that a mail got through: the server is content."""
+        """Begin again with the first pause, because the server has accepted a mail."""
         self._pauses_made = 0
 
     def pause(self, now: float) -> float | None:
-        """Return the seconds of pause that begin now, 0 in the middle of one; None where all were made."""
-        if now < self._paused_until:  # asked over two connections at once
+        """Begin a pause and return its seconds; 0 during a pause, None if all pauses were made."""
+        if now < self._paused_until:  # the server asked over two connections at once
             return 0.0
         if self._pauses_made >= len(self._policy.pauses):
             return None
@@ -56,19 +56,19 @@ class RateLimiter:
         return seconds
 
     def slow_down(self, now: float) -> None:
-        """Make a short pause, longer each time; they never end, for each mail costs one of them."""
+        """Begin a short pause, longer each time; their number has no limit, each mail causes one at most."""
         if now >= self._paused_until and self._policy.pauses:
             pause = self._policy.pauses[min(self._pauses_made, len(self._policy.pauses) - 1)]
-            self._paused_until = now + min(pause, _LONGEST_HINT)
+            self._paused_until = now + min(pause, _LONGEST_BUSY_PAUSE)
             self._pauses_made = min(self._pauses_made + 1, len(self._policy.pauses) - 1)
 
     def count(self, now: float) -> None:
-        """Count a mail whose answer came now: from here on, it is the server that counts its minute."""
+        """Count a mail whose answer came now; the server counts it in the minute that begins now."""
         if self._policy.max_per_minute is not None:
             self._answered.append(now)
 
     def wait(self, now: float, in_flight: int) -> float:
-        """Return the seconds until the next mail may start, with so many on their way."""
+        """Return the seconds until the next mail may start, while `in_flight` mails are being sent."""
         pause = max(0.0, self._paused_until - now)
         if self._policy.max_per_minute is None:
             return pause
@@ -81,7 +81,7 @@ class RateLimiter:
 
 
 class ConnectionLimit:
-    """How many connections there are, and may be: one until it has worked, fewer where there is trouble."""
+    """The number of connections and its limit: 1 until the first has worked, less after refusals."""
 
     def __init__(self, policy: DeliveryPolicy) -> None:
         self.open, self.most = 0, policy.connections
@@ -89,33 +89,33 @@ class ConnectionLimit:
 
     @property
     def is_exceeded(self) -> bool:
-        """Return whether there are too many."""
+        """Return whether there are too many connections."""
         return self.open > self.most
 
     def add(self, mails: int) -> bool:
-        """Return whether one more is wanted for so many mails, which is counted then."""
+        """Return whether one more connection should be opened for `mails`; if so, it is counted."""
         is_wanted = self.open < min(self.most if self.is_proven else 1, mails)
         self.open += is_wanted
         return is_wanted
 
     def remove(self) -> int:
-        """Do with one fewer, from now on; return how many are left."""
+        """Lower the number of connections, and its limit, by one; return the new number."""
         self.open -= 1
         self.most = min(self.most, max(1, self.open))
         return self.open
 
 
 class BatchWindow:
-    """How long what is to be recorded may wait for other things to be recorded with it."""
+    """How long a worker waits for others to record with it: as long as recording takes, on average."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     @property
     def is_worth_it(self) -> bool:
-        """Return whether recording takes longer than waiting for each other does."""
+        """Return whether recording takes longer than waiting for other workers."""
         return self.seconds > _SHORTEST_WINDOW
 
     def recorded(self, seconds: float) -> None:
-        """Learn how long recording took; more than a tenth of a second is a database that was locked."""
+        """Take account of how long recording took; over a tenth of a second the database was locked."""
         self.seconds = (self.seconds + min(seconds, _LONGEST_WINDOW)) / 2

@@ -1,4 +1,4 @@
-"""Which mail is next, which waits for its second try, and what an answer makes of one.
+"""The queue of a delivery: which mail is next, which waits for its second try, and the result of each.
 
 Pure: instants are seconds on a monotonic clock that the caller reads; it knows neither connections nor
 threads.
@@ -19,11 +19,11 @@ from cavecron.mail.errors import (
 )
 from cavecron.mail.models import DeliveryResult, DeliveryStatus, OutgoingMail, PendingMail
 
-#: Mails that wait for their second try: each is kept in memory. Beyond, they are for a later delivery.
+#: Mails that wait for their second try, which are kept in memory; more are left for a later delivery.
 _MAX_WAITING = 200
 #: Seconds before the second try of a mail whose connection was lost.
 _AFTER_LOSS = 1.0
-#: How many times in a row, with nothing getting through, connections may be lost; by time-outs.
+#: Connections that may be lost in a row, with no mail accepted in between; fewer if they time out.
 _MAX_LOSSES, _MAX_TIME_OUTS = 3, 2
 
 
@@ -35,12 +35,12 @@ class RetryQueue:
         self._new: deque[PendingMail] = deque()
         self._retries: list[PendingMail] = []
         self._in_flight: set[PendingMail] = set()
-        #: Connections that were lost, those that were lost together counted once: in all, and in a row.
+        #: Lost connections, in all and in a row; those that were lost together count once.
         self.losses, self._losses_in_a_row = 0, 0
         self._sender_accepted, self._sender_refusals = False, 0
-        #: Whether no more mails are to come.
+        #: Whether no more mails will be added.
         self.closed = False
-        #: What ends the delivery.
+        #: The error that has ended the delivery.
         self.failure: Exception | None = None
 
     @property
@@ -60,17 +60,17 @@ class RetryQueue:
 
     @property
     def is_done(self) -> bool:
-        """Return whether nothing is left to be done."""
+        """Return whether all mails have their final result."""
         return self.closed and not (self._new or self._retries or self._in_flight)
 
     @property
     def is_probing(self) -> bool:
-        """Return whether a connection was lost last, so that one mail at a time shows if the server works."""
+        """Return whether a connection was lost last; mails are then sent one at a time."""
         return self._losses_in_a_row > 0
 
     @property
     def has_untried(self) -> bool:
-        """Return whether a mail never had its first try."""
+        """Return whether a mail was not tried yet."""
         return not self.closed or any(not pending.started for pending in self._new)
 
     def put(self, mail: OutgoingMail) -> None:
@@ -78,7 +78,7 @@ class RetryQueue:
         self._new.append(PendingMail(mail=mail, maybe_delivered=mail.maybe_delivered))
 
     def wait(self, now: float) -> float | None:
-        """Return the seconds until `take` has a mail; None where that depends on what happens before."""
+        """Return the seconds until `take` has a mail; None if that depends on a result or a new mail."""
         if self.is_probing and any(pending.losses == self.losses for pending in self._in_flight):
             return None
         if self._new:
@@ -88,20 +88,20 @@ class RetryQueue:
         return max(0.0, self._retries[0].not_before - now)
 
     def take(self) -> PendingMail:
-        """Return the next mail, to be sent now."""
+        """Return the next mail; it counts as in flight until it has a result."""
         waiting = self._new.popleft() if self._new else self._retries.pop(0)
         pending = replace(waiting, losses=self.losses)
         self._in_flight.add(pending)
         return pending
 
     def put_back(self, pending: PendingMail) -> None:
-        """Make a mail that was taken and not sent the next one again."""
+        """Put a mail that was taken and not sent back to the front."""
         if pending in self._in_flight:
             self._in_flight.remove(pending)
             self._new.appendleft(pending)
 
     def end(self, pending: PendingMail, status: DeliveryStatus, error: str | None) -> DeliveryResult | None:
-        """Return the result of a mail whose answer is not waited for; None where it has one."""
+        """Return the result of a mail whose answer is not waited for; None if it has a result already."""
         if pending not in self._in_flight:
             return None
         self._in_flight.remove(pending)
@@ -110,7 +110,7 @@ class RetryQueue:
     def record_result(
         self, pending: PendingMail, error: Exception | None, now: float
     ) -> DeliveryResult | None:
-        """Return what `error` makes of a mail that was sent; None where that was decided without it."""
+        """Return the result of a mail, by its `error` if it failed; None if it has a result already."""
         if pending not in self._in_flight:
             return None
         self._in_flight.remove(pending)
@@ -138,7 +138,7 @@ class RetryQueue:
         return DeliveryResult(mail=pending.mail, status=status, error=error, is_final=is_final)
 
     def _sender_refused(self, pending: PendingMail, error: SenderRefusedError, now: float) -> DeliveryResult:
-        """Take it for that mail's trouble where others get past the sender, else for everybody's."""
+        """Refuse the mail if other mails of this sender are accepted; else end the delivery at the second."""
         if pending.is_retry and self._sender_accepted:
             return self._result(pending, DeliveryStatus.REFUSED, str(error))
         self._sender_refusals += 1
@@ -165,7 +165,7 @@ class RetryQueue:
         return self._result(pending, DeliveryStatus.DEFERRED, str(error), is_final=last)
 
     def _count_loss(self, pending: PendingMail, error: ConnectionLostError) -> None:
-        """Count lost connections: those that were lost together, once."""
+        """Count a lost connection, unless it was lost together with one that is counted."""
         if pending.losses == self.losses:
             self.losses += 1
             self._losses_in_a_row += 1

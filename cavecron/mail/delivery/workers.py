@@ -1,6 +1,7 @@
 """Workers, each a thread with one connection, that take mails from the queue and send them.
 
-They are daemon threads, and waiting for their end is limited: a server that hangs cannot hold the process.
+They are daemon threads, and waiting for their end is limited, so that a server that hangs cannot keep the
+process alive.
 """
 
 from collections.abc import Callable
@@ -14,34 +15,34 @@ from cavecron.mail.errors import ConnectionLostError, ThrottledError
 from cavecron.mail.models import DeliveryLog, DeliveryResult, PendingMail
 from cavecron.mail.transport import Transport
 
-#: Seconds that all workers together get to take leave of the server.
-_LONGEST_GOODBYE = 1.0
+#: Seconds that all workers together get to close their connections.
+_LONGEST_CLOSE = 1.0
 
 
 class MailWorker:
-    """One thread with one connection: take a mail, record its start, send it, record what became of it."""
+    """One thread with one connection: it takes a mail, records its start, sends it, records its result."""
 
     def __init__(
         self, dispatcher: Dispatcher, transport: Transport, log: DeliveryLog, check: Callable[[], None]
     ) -> None:
         self._dispatcher, self._transport, self._log, self._check = dispatcher, transport, log, check
         self._finished: list[DeliveryResult] = []
-        #: Mails sent over this connection, and how many others had been lost when it was opened.
+        #: Mails sent over this connection, and how many connections had been lost when it was opened.
         self._sent, self._losses = 0, 0
         self._thread = Thread(target=self._run, name="cavecron-mail", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; raises RuntimeError where the system has none left."""
+        """Start the thread; raises RuntimeError if the system allows no more threads."""
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait for the end of the thread, no longer than that."""
+        """Wait at most `seconds` for the end of the thread."""
         self._thread.join(seconds)
 
     def _run(self) -> None:
         try:
             self._work()
-        except Exception as error:  # raised again where the delivery was asked for
+        except Exception as error:  # `deliver` raises it in the caller's thread
             self._dispatcher.fail(error)
         finally:
             self._dispatcher.settle(self)
@@ -69,15 +70,16 @@ class MailWorker:
             self._dispatcher.settle(self)
 
     def _is_connected(self) -> bool:
-        """Return whether the connection is to be used: not after many mails, nor after another one was lost.
+        """Return whether the connection is used for the next mail.
 
-        What lost one may have lost them all, without a word.
+        It is replaced after `max_per_connection` mails, and after another connection was lost, because this
+        one may be broken as well.
         """
         limit = self._dispatcher.policy.max_per_connection
         return 0 < self._sent < limit and self._losses == self._dispatcher.losses
 
     def _connect(self) -> Exception | None:
-        """Open the connection where that is not done yet; return what was in the way."""
+        """Open the connection unless it is open; return the error if that failed."""
         if self._is_connected():
             return None
         try:
@@ -85,13 +87,13 @@ class MailWorker:
                 self._transport.close()
             self._sent, self._losses = 0, self._dispatcher.losses
             self._transport.open()
-        except Exception as error:  # judged by the dispatcher
+        except Exception as error:  # the dispatcher decides what it means
             return error
         self._dispatcher.connected()
         return None
 
     def _send(self, pending: PendingMail) -> None:
-        """Record that a mail starts, together with what became of the one before, and send it."""
+        """Record the start of a mail together with the result of the one before, and send it."""
         if not self._dispatcher.begin(self, pending):
             return
         self._log.record(self._finished, (pending.mail,))
@@ -99,7 +101,7 @@ class MailWorker:
         self._finished = [result] if result else []
 
     def _is_stopped(self) -> bool:
-        """Return whether the delivery has ended while the start was recorded."""
+        """Return whether the delivery has ended meanwhile."""
         try:
             self._check()
         except CavecronError as error:
@@ -112,15 +114,15 @@ class MailWorker:
         is_first = self._sent == 1
         try:
             self._transport.send(pending.mail.message, pending.mail.address)
-        except Exception as trouble:  # judged by the dispatcher
-            error = trouble
+        except Exception as raised:  # the dispatcher decides what it means
+            error = raised
             if isinstance(error, ConnectionLostError | ThrottledError):
                 self._sent = 0
         return self._dispatcher.finish(pending, error, is_first=is_first)
 
 
 class WorkerPool:
-    """The workers of a delivery: one at first, more once its connection has worked."""
+    """The workers of a delivery: one at first, more once a connection has worked."""
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class WorkerPool:
         """Start as many workers as there is work for.
 
         Raises:
-            TemporaryError: the system lets no thread start, and there is no worker yet.
+            TemporaryError: the system allows no more threads, and there is no worker yet.
 
         """
         while self._dispatcher.add_worker():
@@ -154,6 +156,6 @@ class WorkerPool:
 
     def shut_down(self) -> None:
         """Wait a moment for the workers to close their connections."""
-        limit = monotonic() + _LONGEST_GOODBYE
+        limit = monotonic() + _LONGEST_CLOSE
         for worker in self._workers:
             worker.join(max(0.0, limit - monotonic()))
