@@ -1,1 +1,1 @@
-"""The command line: one command a file, each with a `main` that returns the exit code."""
+"""The command line: one module for each command, with a `main` that returns the exit code."""

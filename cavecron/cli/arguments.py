@@ -1,7 +1,4 @@
-"""What each command takes on the command line.
-
-It runs no command.
-"""
+"""The options of each command. It runs no command."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,12 +16,12 @@ else:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Return what is asked for; `command` is None for the scheduler. A wrong one ends the process."""
+    """Return the parsed arguments; `command` is None for the scheduler. On an error the process exits."""
     return _parser().parse_args(argv)
 
 
 class _Version(argparse.Action):
-    """Prints the version of cavecron and of the zones that it goes by, and ends the process."""
+    """Prints the versions of cavecron and of its time zone rules, and exits."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002 - argparse's name
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
@@ -164,7 +161,7 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_html(parser: argparse.ArgumentParser, shape: argparse._MutuallyExclusiveGroup) -> None:
-    """Add --html to the shapes of what a command prints, and -o."""
+    """Add --html to the output formats, and -o."""
     shape.add_argument("--html", action="store_true", help="la même chose en une page pour navigateur")
     parser.add_argument(
         "-o", "--output", metavar="FICHIER", help="--html : où écrire la page (défaut : l'afficher)"

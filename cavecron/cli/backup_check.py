@@ -1,4 +1,4 @@
-"""What `cavecron check` says of backups: the newest good one and its age, and whether the next one will fit.
+"""The check of backups in `cavecron check`: the age of the newest one, and whether there is room for another.
 
 It writes nothing.
 """
@@ -16,10 +16,12 @@ _NOW = "en faire une maintenant : cavecron run backup"
 
 
 def check_backups(settings: Settings, database: Database, now: datetime, *, readable: bool) -> str:
-    """Return in French how old the newest backup is at `now` (aware); `readable` is whether the database is.
+    """Return in French how old the newest backup is at `now` (aware).
+
+    `readable` is whether the database can be read, so that the room for a backup can be checked.
 
     Raises:
-        CavecronError: it is older than three of its slots, or there can be no next one.
+        CavecronError: it is older than three of its slots, or the next one could not be written.
 
     """
     folder, configured = backup_folder(settings), settings.jobs[BACKUP.name]

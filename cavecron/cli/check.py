@@ -1,4 +1,4 @@
-"""`cavecron check`: would the jobs work? One line for each thing that has to be right."""
+"""`cavecron check`: would the jobs work? One line for each check."""
 
 import argparse
 import sys
@@ -11,36 +11,36 @@ from cavecron.errors import ConfigurationError
 from cavecron.jobs.loader import load
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
-#: Instead of ✓ and ✗ on a terminal that cannot show them.
+#: For a terminal that cannot show the other ones.
 _PLAIN_MARKS = {True: "[ok]", False: "[!!]", None: "[--]"}
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print each result as it comes; exit code 0 only if all is well, 2 for a wrong configuration."""
+    """Print each result at once; exit code 0 if all checks succeed, else 1; 2 for a wrong configuration."""
     try:
         settings, _jobs = load(environ)
     except ConfigurationError as error:
         for problem in error.problems:
             _print(CheckResult(subject="Configuration", ok=False, message=problem))
         return error.exit_code
-    well = True
-    for finding in run_checks(settings, clock=SystemClock(), mounts=_mounts(), send_to=arguments.send_to):
-        _print(finding)
-        well = well and finding.ok is True
-    return 0 if well else 1
+    all_ok = True
+    for result in run_checks(settings, clock=SystemClock(), mounts=_mounts(), send_to=arguments.send_to):
+        _print(result)
+        all_ok = all_ok and result.ok is True
+    return 0 if all_ok else 1
 
 
-def _print(finding: CheckResult) -> None:
-    mark = _MARKS[finding.ok]
+def _print(result: CheckResult) -> None:
+    mark = _MARKS[result.ok]
     try:
         mark.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        mark = _PLAIN_MARKS[finding.ok]
-    print(f"{mark} {finding.subject} : {finding.message}", flush=True)
+        mark = _PLAIN_MARKS[result.ok]
+    print(f"{mark} {result.subject} : {result.message}", flush=True)
 
 
 def _mounts() -> str:
-    """Return what Linux says of mounted file systems; elsewhere nothing."""
+    """Return Linux' list of mounted file systems, '' on other systems."""
     try:
         return Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""`cavecron demo`: a sample cellar, and both jobs on it by the very path that real runs take."""
+"""`cavecron demo`: a sample cellar, and both jobs run on it exactly as on a real one."""
 
 import argparse
 import sqlite3
@@ -14,13 +14,13 @@ from cavecron.errors import CavecronError, UsageError, reason
 
 _SHOWN = HOUSEHOLDS[0].name
 
-#: A run by hand without options.
+#: The arguments of `cavecron run JOB` without options.
 _PLAIN = {"user": [], "dry_run": False, "json": False, "due": False, "resume": False}
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Make the cellar, run the jobs and say where everything lies; exit code 0."""
-    del environ  # a demonstration shows the same to everybody, whatever is configured
+    """Create the sample cellar, run the jobs and print where the files are; exit code 0."""
+    del environ  # the demonstration does not depend on the configuration
     folder = _new_folder(Path(arguments.folder))
     database, outbox, page = folder / "wine.db", folder / "courrier", folder / f"rapport-{_SHOWN}.html"
     _make_cellar(database)
@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _new_folder(path: Path) -> Path:
-    """Make the folder; raise an error if it holds something, which could be of value."""
+    """Create the folder; raise UsageError if it is not empty, because its files could be valuable."""
     if "?" in str(path.absolute()):
         raise UsageError(f"{path} : une DATABASE_URL ne peut contenir de « ? », donner un autre DOSSIER")
     try:
@@ -58,7 +58,7 @@ def _new_folder(path: Path) -> Path:
 
 
 def _make_cellar(path: Path) -> None:
-    """Fill the sample database, or leave nothing behind."""
+    """Create the sample database; on an error nothing is left behind."""
     try:
         create(path, SystemClock().now())
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""`cavecron export ENGINE`: the enabled jobs as definitions for an engine that calls cavecron."""
+"""`cavecron export ENGINE`: the enabled jobs as definitions for another scheduler that calls cavecron."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _rooted(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
-    """Return the variables with each path from the root: an engine starts cavecron in a folder of its own."""
+    """Return the variables with absolute paths, because an engine has another working directory."""
     rooted = {
         name: str(Path(value.strip()).absolute()) if name.endswith("_FILE") and value.strip() else value
         for name, value in environ.items()

@@ -1,6 +1,6 @@
-"""argparse in French: its help, its errors, and the types of arguments that several commands share.
+"""argparse in French: its help, its errors, and parsing an instant, which several commands do.
 
-It knows no command; `cli` declares them.
+It knows no command; `cli.arguments` declares them.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from cavecron.errors import UsageError
 
 _HEADINGS = {"positional arguments": "arguments", "options": "options"}
 
-#: Messages of argparse in Python 3.11 to 3.13, and their French; any other message stays English.
+#: Messages of argparse in Python 3.11 to 3.13 and their translations; other messages stay English.
 _WORDINGS = (
     (re.compile(r"the following arguments are required: (.+)"), r"il manque : \1"),
     (re.compile(r"unrecognized arguments: (.+)"), r"argument inconnu : \1"),
@@ -26,7 +26,7 @@ _WORDINGS = (
 
 
 class FrenchParser(argparse.ArgumentParser):
-    """A parser that helps and complains in French; a wrong command line exits with code 2."""
+    """A parser whose help and errors are in French; a wrong command line exits with code 2."""
 
     def __init__(self, *, prog: str | None = None, description: str | None = None) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class FrenchParser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="afficher cette aide")
 
     def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong and where the help is."""
+        """Exit with code 2 after one line with the error and how to get help."""
         for english, french in _WORDINGS:
             if english.fullmatch(message):
                 message = english.sub(french, message)
@@ -61,16 +61,16 @@ class _FrenchHelp(argparse.HelpFormatter):
 
 
 def instant(option: str, text: str, zone: ZoneInfo) -> datetime:
-    """Return the instant in UTC; without an offset it is the local time of `zone`, as in mails and logs.
+    """Return an ISO 8601 instant as an aware one in UTC; without an offset it is local time of `zone`.
 
     Raises:
-        UsageError: `option` was given something else, or a year at the calendar's ends.
+        UsageError: the value of `option` is no instant, or less than a year from the calendar's ends.
 
     """
     try:
         moment = datetime.fromisoformat(text)
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        _ = moment - timedelta(days=366), moment + timedelta(days=366)  # a week before, in any zone
+        _ = moment - timedelta(days=366), moment + timedelta(days=366)  # may raise OverflowError
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option} {text!r} : un instant ISO 8601 est attendu, comme 2026-11-23T07:00:00Z"

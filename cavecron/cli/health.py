@@ -1,4 +1,4 @@
-"""`cavecron health`: for HEALTHCHECK. It reads, and writes nothing."""
+"""`cavecron health`: the health check of a container. It writes nothing."""
 
 import argparse
 import sys
@@ -12,12 +12,12 @@ from cavecron.jobs.loader import load
 from cavecron.ledger.history import overdue
 from cavecron.ledger.store import Ledger
 
-#: Seconds that a lock is waited for: a health check has a time limit of its own.
-_PATIENCE = 5.0
+#: Seconds to wait for a lock, because a health check has a time limit of its own.
+_BUSY_TIMEOUT = 5.0
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Return 0 if the database can be read and no slot is overdue, else 1 with the reason."""
+    """Return 0 if the database can be read and no slot is overdue, else print the reason and return 1."""
     del arguments
     try:
         problems = _problems(environ)
@@ -32,7 +32,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _problems(environ: Mapping[str, str]) -> Sequence[str]:
     settings, _jobs = load(environ)
-    database = Database(settings.database, busy_timeout=_PATIENCE)
+    database = Database(settings.database, busy_timeout=_BUSY_TIMEOUT)
     require(database)
     schedules = {name: schedule for name, schedule in settings.schedules.items() if schedule}
     return overdue(Ledger(database=database), schedules, SystemClock().now())

@@ -56,17 +56,17 @@ def _as_json(entry: HistoryEntry) -> dict[str, object]:
 
 
 def _table(entries: Sequence[HistoryEntry], zone: ZoneInfo) -> Iterator[str]:
-    """Yield the lines of all entries; `--resume` is named where it would find something to do."""
-    complete: set[str] = set()
+    """Yield the lines of all entries; `--resume` is suggested once a job, if it has something to do."""
+    not_resumable: set[str] = set()
     for entry in entries:
-        resumable = entry.left_undone and entry.job not in complete
+        resumable = entry.left_undone and entry.job not in not_resumable
         yield from _lines(entry, zone, resumable=resumable)
         if resumable or (entry.state == "succeeded" and not entry.partial):
-            complete.add(entry.job)
+            not_resumable.add(entry.job)
 
 
 def _lines(entry: HistoryEntry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
-    """Return the entry's own line, and below it what there is to say."""
+    """Return the line of an entry, and lines with its details."""
     planned = f"{entry.slot.astimezone(zone):%Y-%m-%d %H:%M}"
     words = [f"{planned}  {entry.job:<16} {STATES.get(entry.state, entry.state):<10}"]
     if entry.state == "missed" and entry.slots > 1:

@@ -1,4 +1,4 @@
-"""Where a command leaves its page: a file, or standard output."""
+"""Writing the HTML page of a command into a file, or to standard output."""
 
 import argparse
 import sys
@@ -9,15 +9,15 @@ from cavecron.errors import CavecronError, UsageError, reason
 
 
 def refuse_output_without_html(arguments: argparse.Namespace) -> None:
-    """Raise UsageError if -o is given for what is printed."""
+    """Raise UsageError if -o is given without --html."""
     if arguments.output is not None and not arguments.html:
         raise UsageError("-o est pour la page (--html) ; le reste s'affiche : le rediriger par >")
 
 
 def write_page(page: str, output: str | None, *, private: bool = False) -> None:
-    """Write a page into the file `output`, or print it: None and '-' are standard output.
+    """Write a page into the file `output`; None and '-' are standard output.
 
-    A `private` page is for its owner only: it names people.
+    The file of a `private` page, which names people, can be read by its owner only.
 
     Raises:
         CavecronError: the file cannot be written.
@@ -37,7 +37,7 @@ def write_page(page: str, output: str | None, *, private: bool = False) -> None:
 
 
 def _printable(page: str) -> str:
-    """Return the page in letters that standard output has: it says of itself that it is UTF-8."""
+    """Return the page, which declares UTF-8, as ASCII with references if standard output is not UTF-8."""
     if sys.stdout.encoding.lower().replace("-", "") == "utf8":
         return page
     return page.encode("ascii", "xmlcharrefreplace").decode()

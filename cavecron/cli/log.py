@@ -1,6 +1,6 @@
-"""The log: one line an event, on standard output, in the zone of the schedules.
+"""The log: one line for each event, on standard output, with local times in the zone of the schedules.
 
-The text format is fixed, people grep for it; `json` is the same for machines.
+The text format is a contract, because people grep for it; `json` has the same for programs.
 """
 
 import logging
@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 from cavecron.config.settings import LogFormat
 from cavecron.text import HARMFUL, to_json
 
-#: What breaks a line, moves a terminal's cursor or disguises text: users and mail servers put it into names.
+#: Characters that end a line, act on a terminal or disguise text; names and servers' replies may have them.
 _CONTROL = re.compile(f"[{HARMFUL}\t\n\ud800-\udfff]")
 
 
 def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: TextIO | None = None) -> None:
-    """Send the log of cavecron to `stream`, standard output where it is not given."""
+    """Write the log of cavecron to `stream`, by default standard output."""
     handler = _Handler(stream or sys.stdout)
     handler.setFormatter(_JsonLines(zone) if log_format == "json" else _Lines(zone))
     logger = logging.getLogger("cavecron")
@@ -31,7 +31,7 @@ def configure(*, zone: ZoneInfo, level: str, log_format: LogFormat, stream: Text
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Say nothing for a while."""
+    """Suppress the log of cavecron within the block."""
     logger = logging.getLogger("cavecron")
     before = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -43,7 +43,7 @@ def silence() -> Iterator[None]:
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Go on: the log has no reader any more, or its disk is full."""
+        """Ignore the error: the log's reader has ended, or its disk is full."""
 
 
 class _Lines(logging.Formatter):
@@ -76,11 +76,11 @@ class _JsonLines(logging.Formatter):
 
 
 def one_line(text: str) -> str:
-    """Return `text` with controls as escapes, so that no name can forge a line."""
+    """Return `text` with an escape for each control character, so that no name can forge a line."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def warn(messages: Iterable[str]) -> None:
-    """Log each of these as a warning of the configuration."""
+    """Log each message as a warning about the configuration."""
     for message in messages:
         logging.getLogger("cavecron.settings").warning("%s", message)

@@ -1,6 +1,6 @@
-"""The command line: each command is imported when it is called.
+"""Running a command; its module is imported only when it is called.
 
-Errors end here: one French message on standard error, and the exit code that the error knows.
+A CavecronError becomes one French message on standard error, and its exit code.
 """
 
 import errno
@@ -17,22 +17,22 @@ from cavecron.cli import streams
 from cavecron.errors import CavecronError, reason
 
 #: Seconds that the process waits at its end for threads that are about to finish.
-_LAST_BREATH = 0.2
+_THREAD_GRACE = 0.2
 
 
 def entry() -> None:
     """Run the command that the process was started with, and exit with its code."""
     if sys.argv[1:]:
-        # Imported modules are never freed; searching them for garbage takes a fifth of a short command's
-        # time. The scheduler does search: that saves some memory for years.
+        # Garbage collection while modules are imported takes a fifth of a short command's time, and frees
+        # nothing. The scheduler keeps it on, because it runs for years and saves some memory.
         gc.disable()
     streams.open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no ✓ must not end the program
+            stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ must not cause an error
     code = main(sys.argv[1:], os.environ)
     trouble = streams.flush()
-    # A listing that nobody can read is a failure; a job that was done is none.
+    # If the output cannot be written, a listing has failed, but a run has not.
     is_listing = sys.argv[1:2] not in ([], ["run"])
     if trouble and is_listing and not isinstance(trouble, BrokenPipeError):
         code = code or _unwritable(trouble)
@@ -40,14 +40,14 @@ def entry() -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process: at once where a thread still works, for the interpreter's own end would wait for it.
+    """Exit; immediately if a thread still runs, because the interpreter's exit would wait for it.
 
-    That is a job that hangs, in a thread of ours or of its own.
+    Such a thread belongs to a job that hangs.
     """
     threading = sys.modules.get("threading")  # without that module there are no threads
     others = threading.enumerate()[1:] if threading else []  # the first one is the main thread
     for thread in others:
-        thread.join(_LAST_BREATH / len(others))
+        thread.join(_THREAD_GRACE / len(others))
     if any(thread.is_alive() for thread in others):
         os._exit(code)
     sys.exit(code)
@@ -56,13 +56,13 @@ def _leave(code: int) -> NoReturn:
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or configuration."""
     try:
-        # The log is harmless anyway, and jobs may print as they please.
+        # The scheduler and `run` write a log, which is escaped already, and jobs may print anything.
         with nullcontext() if argv[:1] in ([], ["run"]) else streams.harmless_streams():
             return _run(argv, environ)
     except CavecronError as error:
         streams.say(f"cavecron : {error}", sys.stderr)
         return error.exit_code
-    except ImportError as error:  # of a package that cavecron needs; the loader catches those of job files
+    except ImportError as error:  # a package that cavecron needs; the loader catches those of job files
         streams.say(
             f"cavecron : installation incomplète ({error}) ; réinstaller cavecron avec pip, croniter et"
             " cryptography compris",
@@ -70,7 +70,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         )
         return 1
     except BrokenPipeError:
-        # The reader of our output has left (`cavecron … | head`): nothing more to say to it.
+        # The reader of our output has ended (`cavecron … | head`).
         streams.flush()
         return 1
     except OSError as error:
@@ -83,7 +83,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    # The scheduler takes no arguments, and would keep what reads them in memory for years.
+    # The scheduler has no arguments, and would keep argparse in memory for years.
     arguments = importlib.import_module("cavecron.cli.arguments").parse(argv) if argv else None
     name = arguments.command if arguments and arguments.command else "scheduler"
     command = importlib.import_module(f"cavecron.cli.{name}")

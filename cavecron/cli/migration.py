@@ -1,7 +1,7 @@
-"""What changes for people who come from the application's own scheduler: the hour of their reports.
+"""The note in `cavecron check` that weekly reports will come at another hour than before.
 
-That one had no time zone of its own, and a compose file of its own; what it did stands in the application's
-list of mails. Nothing is said once cavecron has sent reports itself, or where the hour stays the same.
+The application's own scheduler had no setting for its time zone; when it sent reports is in the application's
+list of mails. There is no note after cavecron's first run of the job, or if the hour stays the same.
 """
 
 from datetime import datetime, timedelta
@@ -16,12 +16,12 @@ from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import describe, next_slot
 
-#: By how much the application's scheduler was late at most for the first mail of its slot.
+#: How late at most the application's scheduler sent the first mail of a slot.
 _LATENESS = timedelta(minutes=10)
 
 
 def changed_hour(database: Database, job: JobSettings) -> str | None:
-    """Return in French when reports went out until now, and when they will; None where nothing changes.
+    """Return in French when reports were sent until now, and when they will be; None if nothing changes.
 
     Raises:
         CavecronError: the database cannot be read.
@@ -41,7 +41,7 @@ def changed_hour(database: Database, job: JobSettings) -> str | None:
 
 
 def _is_slot(job: JobSettings, began: datetime) -> bool:
-    """Return whether a slot of today's schedule came just before."""
+    """Return whether `began` is at most ten minutes after a slot of the job."""
     slot = next_slot(job.schedule, began - _LATENESS)
     return slot is not None and slot <= began
 

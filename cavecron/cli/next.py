@@ -1,4 +1,4 @@
-"""`cavecron next [JOB]`: the coming slots, and where a clock change touches one. It opens no database."""
+"""`cavecron next [JOB]`: the coming slots, and what clock changes do to them. It opens no database."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Coming:
-    """A coming slot in UTC and in local time, with what there is to say of it."""
+    """A coming slot in UTC and in local time; `note` says in French what a clock change does to it."""
 
     at: datetime
     job: str
@@ -32,7 +32,7 @@ class _Coming:
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print the coming slots of all jobs, or of one, in their order; exit code 0."""
+    """Print the coming slots of all jobs, or of one, in order of time; exit code 0."""
     settings, jobs = load(environ)
     listed = [named_job(jobs, arguments.job)] if arguments.job is not None else expected_jobs(jobs, settings)
     names = [job.name for job in listed]
@@ -63,7 +63,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _coming(name: str, job: JobSettings, start: datetime, most: int) -> Iterator[_Coming]:
-    """Yield the first slots of an enabled job at or after `start`."""
+    """Yield the first `most` slots of an enabled job at or after `start` (aware)."""
     slot = next_slot(job.schedule, start - timedelta.resolution) if job.enabled else None
     while slot and most:
         note = clock_note(job.schedule, slot)

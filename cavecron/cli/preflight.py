@@ -1,7 +1,7 @@
-"""What `cavecron check` checks: everything that has to be right before a job can work.
+"""The checks of `cavecron check`: everything that a job needs.
 
-Each check is one CheckResult, in French. Nothing is sent, except a test message that was asked for. Of what
-is written into the database only the record of that message stays; the test of writing is undone at once.
+Each has one CheckResult, in French. Nothing is sent except the test message of `--send-to`, and only the
+record of that message is written into the database; the test of writing is rolled back.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from cavecron.mail.message import check_address, check_sender
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.text import plain
 
-#: How mountinfo's names of file systems begin that lie on another machine.
+#: The names of network file systems in mountinfo begin like this.
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph", "afs", "davfs")
 _SECURITIES = {"tls": "SSL/TLS", "starttls": "STARTTLS", "plain": "sans chiffrement"}
 _MOST_NAMED = 5
@@ -36,10 +36,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The result of one check; `ok` is None if it was skipped.
-
-    `message` is what was found, or what is wrong and what to do.
-    """
+    """The result of one check in French, with what to do if it failed; `ok` is None if it was skipped."""
 
     subject: str
     ok: bool | None
@@ -49,10 +46,10 @@ class CheckResult:
 def run_checks(
     settings: Settings, *, clock: Clock, mounts: str, send_to: str | None, patience: float = 30.0
 ) -> Iterator[CheckResult]:
-    """Check everything in turn; `mounts` is the text of Linux' /proc/self/mountinfo, or blank.
+    """Yield the results of all checks; `mounts` is the text of Linux' /proc/self/mountinfo, or ''.
 
-    With `send_to`, one test message goes to that address. `patience` is how many seconds a lock of the
-    database is waited for.
+    With `send_to`, a test message is sent to that address. `patience` is the seconds to wait for a lock of
+    the database.
     """
     database = Database(settings.database, busy_timeout=patience)
     readable = None
@@ -67,7 +64,7 @@ def run_checks(
 def _checks(
     settings: Settings, database: Database, *, clock: Clock, mounts: str, send_to: str | None
 ) -> Iterator[CheckResult]:
-    """Check what the other jobs need."""
+    """Yield the results of all checks except that of backups."""
     yield _configuration(settings)
     yield CheckResult(subject="Fuseaux", ok=True, message=str(zone_files.installed()))
     readable = _checked("Base", lambda: _readable(database))
@@ -104,13 +101,13 @@ def _skipped(subject: str, why: str) -> CheckResult:
 
 
 def _no_trial(send_to: str | None) -> Iterator[CheckResult]:
-    """Say of a test message that was asked for that it was not sent; the reason stands above."""
+    """Yield that the test message of `--send-to` was not sent; a result before gives the reason."""
     if send_to is not None:
         yield CheckResult(subject="Essai", ok=None, message="pas envoyé")
 
 
 def _configuration(settings: Settings) -> CheckResult:
-    # What is wrong with the key is reported by the check of the key, in more words.
+    # Problems of the key are reported in more detail by the check of the key.
     warnings = [warning for warning in settings.warnings if not warning.startswith("SMTP_ENCRYPTION_KEY")]
     if warnings:
         return CheckResult(subject="Configuration", ok=False, message=" ; ".join(warnings))
@@ -129,14 +126,14 @@ def _readable(database: Database) -> str:
 def _writable(database: Database) -> str:
     with database.session() as connection:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE cavecron_check (tried)")  # writes the journal, and then nothing else
+        connection.execute("CREATE TABLE cavecron_check (tried)")  # the journal is written, and rolled back
         connection.execute("ROLLBACK")
     return "la base et son dossier sont accessibles en écriture"
 
 
 def _complete(database: Database) -> str:
     with Ledger(database=database).reading():
-        pass  # a ledger of a later version, or one that somebody changed, is refused
+        pass  # raises an error for a ledger of a later version, or one that somebody changed
     require(database)
     return "toutes les tables et colonnes sont là"
 
@@ -156,19 +153,19 @@ def _local(database: Database, mounts: str) -> str:
 
 
 def _file_system(path: Path, mounts: str) -> str:
-    """Return the type of the file system that holds `path` (proc_pid_mountinfo(5)), '' if not known."""
-    found = (Path(), "")
+    """Return the type of the file system of `path` (proc_pid_mountinfo(5)), '' if it is not known."""
+    mount_point, kind = Path(), ""
     for line in mounts.splitlines():
-        left, _, right = line.partition(" - ")
-        fields = left.split()
+        mount, _, file_system = line.partition(" - ")
+        fields = mount.split()
         point = Path(fields[4].replace("\\040", " ")) if len(fields) > 4 else Path()
-        if path.is_relative_to(point) and len(point.parts) >= len(found[0].parts):
-            found = (point, right.partition(" ")[0])
-    return found[1]
+        if path.is_relative_to(point) and len(point.parts) >= len(mount_point.parts):
+            mount_point, kind = point, file_system.partition(" ")[0]
+    return kind
 
 
 def _mail(settings: Settings, database: Database, clock: Clock, send_to: str | None) -> Iterator[CheckResult]:
-    """Check how mails are sent; send the test message if there is no obstacle."""
+    """Yield the results of the checks of mail; send the test message if they succeed."""
     backend, obstacle = None, ""
     try:
         backend = mail_backend(settings, database)
@@ -215,10 +212,10 @@ def _login(config: SmtpConfig) -> str:
 
 
 def _trial(trial: TrialMail, send_to: str, obstacle: str) -> CheckResult:
-    """Send the test message unless there is an `obstacle`, and note in the database what became of it."""
+    """Send the test message unless there is an `obstacle`, and record its result in the database."""
     try:
         recipient = check_address(send_to)
-    except CavecronError as error:  # that is no mail, and says nothing about the server
+    except CavecronError as error:  # nothing is recorded: the server is not concerned
         return CheckResult(subject="Essai", ok=False, message=str(error))
     if obstacle:
         result = CheckResult(subject="Essai", ok=None, message="pas envoyé")
@@ -234,7 +231,7 @@ def _trial(trial: TrialMail, send_to: str, obstacle: str) -> CheckResult:
 
 
 def _recipients(database: Database, settings: Settings, clock: Clock) -> str:
-    """Build every report as a run would, check every address, and the list of who wants no report."""
+    """Build every report as a run does, check every address, and the list of excluded users."""
     audience = recipients(database, exclude=settings.report_exclude)
     counts = _counts(audience)
     if not audience.recipients and not audience.excluded:
@@ -253,13 +250,13 @@ def _recipients(database: Database, settings: Settings, clock: Clock) -> str:
         raise CavecronError(" ; ".join(refused[:_MOST_NAMED]) + more)
     exclusions = audience.exclusions
     message = " ; ".join((", ".join(counts), *exclusions.warnings, *exclusions.notices))
-    if exclusions.warnings:  # somebody who wants no report gets one
+    if exclusions.warnings:  # a user who is to be excluded gets a report
         raise CavecronError(message)
     return message
 
 
 def _counts(audience: RecipientList) -> list[str]:
-    """Return how many get a report, and how many do not, and why."""
+    """Return in French how many users get a report, and how many do not, and why."""
     count, excluded = len(audience.recipients), audience.excluded
     counts = [f"{count} rapport{'s' if count > 1 else ''} à envoyer"]
     if audience.without_address:

@@ -1,4 +1,4 @@
-"""`cavecron preview USER`: a report as the user would get it; nothing is sent or recorded."""
+"""`cavecron preview USER`: the report of a user as it would be sent; nothing is sent or recorded."""
 
 import argparse
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from cavecron.text import to_json
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write or print the report; exit code 0."""
-    _refuse_nonsense(arguments)
+    _check_arguments(arguments)
     configured, _jobs = load(environ)
     at = SystemClock().now() if arguments.at is None else instant("--at", arguments.at, configured.zone)
     database = Database(configured.database)
@@ -41,7 +41,8 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _refuse_nonsense(arguments: argparse.Namespace) -> None:
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Raise UsageError if the options contradict each other."""
     if arguments.all and not (arguments.json and arguments.user is None):
         raise UsageError("--all s'emploie avec --json, sans nom d'utilisateur")
     if not arguments.all and arguments.user is None:
@@ -51,7 +52,7 @@ def _refuse_nonsense(arguments: argparse.Namespace) -> None:
 
 
 def _file_name(report: WeeklyReport) -> str:
-    """Return a name that no user name can turn into a path, nor make too long for a file system."""
+    """Return a file name that is safe and short enough, whatever the user's name is."""
     letters = normalize("NFC", report.user.username)
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in letters)
     short = safe.encode()[:160].decode(errors="ignore")

@@ -1,6 +1,7 @@
-"""`cavecron restore FILE`: what would be lost, and with `--yes` a copy of the database written back into it.
+"""`cavecron restore FILE`: it lists what would be lost, and with `--yes` writes a backup into the database.
 
-The present state is copied first and kept. The present ledger stays, so that nothing is mailed a second time.
+The present state is copied first, and that copy is kept. The present ledger is kept as well, so that nothing
+is mailed a second time.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from cavecron.jobs.loader import load
 from cavecron.ledger.carry_over import carry_over, require_no_run, settle
 from cavecron.ledger.store import Ledger
 
-#: Exit code where nothing was asked to be done: a script that forgot `--yes` must not take it for a restore.
+#: Exit code without `--yes`: a script that forgets it must not take that for a success.
 _NOT_DONE = 2
 _KEPT = "Le registre de cavecron est gardé tel qu'il est : aucun créneau n'est rejoué, aucun mail ne repart."
 _NOT_KNOWN = (
@@ -40,7 +41,7 @@ _NOT_KNOWN = (
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Tell what would be lost, and restore if asked to; exit code 0 if restored, 2 if not asked to."""
+    """Print what would be lost, and restore with `--yes`; exit code 0 if restored, 2 without `--yes`."""
     settings, _jobs = load(environ)
     restoration = Restoration(
         source=Path(arguments.file).absolute(),
@@ -54,7 +55,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not arguments.yes:
         say(f"Rien n'a été changé. Restaurer : cavecron restore {arguments.file} --yes")
         return _NOT_DONE
-    for line in restoration.carry_out(state):
+    for line in restoration.restore(state):
         say(line)
     return 0
 
@@ -70,15 +71,15 @@ class Restoration:
 
     @property
     def folder(self) -> BackupFolder:
-        """Return where the copy of the present state goes."""
+        """Return the folder of the copy of the present state."""
         return backup_folder(self.settings)
 
     def examine(self) -> files.Condition:
-        """Return what state the database is in.
+        """Return the condition of the database.
 
         Raises:
-            UsageError: the copy is none that could be restored.
-            AlreadyRunningError: a run is under way.
+            UsageError: the file is not a backup that can be restored.
+            AlreadyRunningError: a job is running.
             CavecronError: the database cannot be read.
 
         """
@@ -91,7 +92,7 @@ class Restoration:
         return state
 
     def losses(self, state: files.Condition) -> Iterator[str]:
-        """Yield in French what the copy is, and what would be lost."""
+        """Yield lines in French: which backup it is, and what would be lost."""
         yield f"Copie : {self.source}, {self._age()}"
         path = self.database.path
         if state == "missing":
@@ -107,12 +108,12 @@ class Restoration:
             yield "Ce qui serait défait, par table :"
             yield from (f"  {table.table} : {_words(table)}" for table in lost)
 
-    def carry_out(self, state: files.Condition) -> Iterator[str]:
+    def restore(self, state: files.Condition) -> Iterator[str]:
         """Restore, and yield in French what was done.
 
         Raises:
-            AlreadyRunningError: a run is under way.
-            CavecronError: it was not possible; the database is as it was.
+            AlreadyRunningError: a job is running.
+            CavecronError: it was not possible; the database is unchanged.
 
         """
         room = self.source.stat().st_size + (0 if state == "missing" else self.database.path.stat().st_size)
@@ -130,14 +131,14 @@ class Restoration:
                 return
             yield f"L'état d'avant est gardé dans {self._keep_present()}"
             try:
-                known = self._write_back(copy)
+                kept = self._write_back(copy)
             except sqlite3.Error as error:
                 raise self.database.as_cavecron_error(error) from error
-            ledger = _KEPT if known else _NOT_KNOWN
+            ledger = _KEPT if kept else _NOT_KNOWN
             yield f"Restauré : {self.database.path} est dans l'état de la copie. {ledger}"
 
     def _keep_present(self) -> Path:
-        """Copy the present state into the folder of backups, sound or not; return the copy's path."""
+        """Copy the present database into the folder of backups, even if it is damaged; return the path."""
         at = self.clock.now()
         while (self.folder.path / self.folder.names.name(at)).exists():
             at += timedelta(seconds=1)
@@ -161,40 +162,40 @@ class Restoration:
         except sqlite3.DatabaseError as error:
             if not files.is_damage(error):
                 raise
-        # SQLite does not open it, so nobody can use it: emptied it is a database, and stays the file that
-        # others have open. What it was is kept.
+        # SQLite cannot open the file. Once it is empty, SQLite can, and it stays the same file for processes
+        # that have it open. A copy of the damaged file is kept.
         with self.database.path.open("rb+") as damaged:
             damaged.truncate(0)
         return self._write_exclusively(copy)
 
     def _write_exclusively(self, copy: Path) -> bool:
         with files.exclusive(self.database) as live:
-            known = self._carry_over(live, copy)
-            if not known:
+            kept = self._carry_over(live, copy)
+            if not kept:
                 self._settle(copy)
             files.write_into(live, copy)
-        return known
+        return kept
 
     def _carry_over(self, live: sqlite3.Connection, copy: Path) -> bool:
-        """Put the present ledger into the copy; return whether that was possible."""
+        """Copy the present ledger into the copy; return whether that was possible."""
         try:
             require_no_run(live, Ledger(database=self.database), self.clock.now())
             with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-                known = carry_over(live, connection)
-                if known:
+                kept = carry_over(live, connection)
+                if kept:
                     forget_missing_mails(connection)
         except sqlite3.DatabaseError as error:
             if not files.is_damage(error):
                 raise
             return False
-        return known
+        return kept
 
     def _settle(self, copy: Path) -> None:
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             settle(connection, self.settings.schedules, self.clock.now(), backup_job=BACKUP.name)
 
     def _age(self) -> str:
-        """Return in French when the copy was made: its name says it, else its last change."""
+        """Return in French when the copy was made, by its name, else by the file's modification time."""
         named = self.folder.names.parse(self.source.name)
         at = named.at if named else datetime.fromtimestamp(self.source.stat().st_mtime, UTC)
         age = max(timedelta(), self.clock.now() - at)
@@ -202,7 +203,7 @@ class Restoration:
 
 
 def _require_copy(source: Path, database: Path) -> None:
-    """Raise UsageError unless a file is a sound database of the application, and not the database itself."""
+    """Raise UsageError unless `source` is a sound database of the application, and not `database` itself."""
     try:
         status = source.stat()
         if database.exists() and source.samefile(database):
@@ -243,11 +244,11 @@ def _is_damaged(database: Database) -> bool:
         return isinstance(cause, sqlite3.Error) and files.is_damage(cause)
 
 
-def _words(found: TableDifference) -> str:
+def _words(difference: TableDifference) -> str:
     kinds = (
-        (found.added, "ajoutée{} depuis"),
-        (found.changed, "modifiée{} depuis"),
-        (found.removed, "supprimée{} depuis, qui reviendrai{}"),
+        (difference.added, "ajoutée{} depuis"),
+        (difference.changed, "modifiée{} depuis"),
+        (difference.removed, "supprimée{} depuis, qui reviendrai{}"),
     )
     return ", ".join(_counted(count, words) for count, words in kinds if count)
 

@@ -1,4 +1,4 @@
-"""`cavecron run JOB`: a job, now, in the foreground, by the path that the scheduler takes."""
+"""`cavecron run JOB`: it runs a job now, in the foreground, with the same code as the scheduler."""
 
 import argparse
 import asyncio
@@ -24,12 +24,12 @@ from cavecron.scheduler.signals import on_stop
 
 _T = TypeVar("_T")
 
-#: Seconds after which a run on a terminal says how far it is.
+#: Seconds after which a run shows its progress on a terminal.
 _PROGRESS_AFTER = 2.0
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Run the job; exit code 0, 1 where it failed wholly or for some recipients, 3 where it runs already."""
+    """Run the job; exit code 0, 1 if it failed or some recipients got no mail, 3 if it is running already."""
     settings, jobs = load(environ)
     chosen = _chosen(arguments, jobs)
     log.configure(
@@ -58,7 +58,7 @@ def _chosen(arguments: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[Job]
     """Return the jobs that the command line names.
 
     Raises:
-        UsageError: it contradicts itself.
+        UsageError: the options contradict each other, or the job does not have them.
 
     """
     if arguments.due:
@@ -80,10 +80,10 @@ def _chosen(arguments: argparse.Namespace, jobs: Sequence[Job]) -> Sequence[Job]
 async def _run(
     jobs: Sequence[Job], arguments: argparse.Namespace, context: RunContext, options: Options
 ) -> int:
-    """Claim and execute what was asked for; return the exit code."""
+    """Claim and execute the jobs; return the exit code."""
     stop = StopSignal()
     on_stop(stop.stop)
-    # Before the ledger is written: this may be some other program's file.
+    # Before the ledger is written, because this could be another program's file.
     await _unless_stopped(stop, context, lambda: require(context.database))
 
     async def execute(claim: Claim, job: Job) -> int:
@@ -103,10 +103,10 @@ async def _run(
 
 
 async def _unless_stopped(stop: StopSignal, context: RunContext, call: Callable[[], _T]) -> _T:
-    """Return what a call returns that may wait for a lock; a stop is not held up by it.
+    """Return the result of a call that may wait for a lock; a stop does not wait for it.
 
     Raises:
-        StoppedError: the stop was asked for meanwhile.
+        StoppedError: cavecron was asked to stop meanwhile.
 
     """
     calling = context.threads.start("claim", call)
@@ -118,10 +118,10 @@ async def _unless_stopped(stop: StopSignal, context: RunContext, call: Callable[
 async def _execute(
     claim: Claim, job: Job, context: RunContext, *, stop: StopSignal, options: Options, as_json: bool
 ) -> int:
-    """Execute a claimed run and print what came of it; return the exit code."""
+    """Execute a claimed run and print its result; return the exit code."""
     try:
         outcome = await execute_run(claim, job, context, stop=stop, options=options)
-    except CavecronError as error:  # the log has said why
+    except CavecronError as error:  # it is in the log already
         if as_json:
             print_json(job.name, ok=False, error=str(error))
         elif _can_be_resumed(job, error):
@@ -131,7 +131,7 @@ async def _execute(
 
 
 def _show(job: Job, outcome: Outcome, *, as_json: bool, is_dry: bool = False) -> int:
-    """Print what a run did beyond its log; return the exit code."""
+    """Print what is not in the log of a run; return the exit code."""
     ok = not outcome.failures
     if as_json:
         print_json(job.name, ok=ok, dry_run=is_dry, summary=outcome.summary, **outcome.details)
@@ -144,7 +144,7 @@ def _show(job: Job, outcome: Outcome, *, as_json: bool, is_dry: bool = False) ->
 
 
 def _can_be_resumed(job: Job, error: CavecronError) -> bool:
-    """Return whether somebody may have been left without mail by a run that `error` ended."""
+    """Return whether `--resume` may find mails to send after a run that `error` ended."""
     return "users" in job.options and error.exit_code == 1
 
 
@@ -153,14 +153,14 @@ def _say_how_to_finish(job: Job) -> None:
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:
-    """Return the function that shows progress on a terminal; elsewhere it does nothing."""
+    """Return a function that shows progress on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         return lambda _done, _total: None
     started = clock.monotonic()
 
     def show(done: int, total: int) -> None:
         if clock.monotonic() - started > _PROGRESS_AFTER:
-            # Back to the margin, so that the next line of the log takes its place.
+            # A carriage return, so that the next line of the log overwrites it.
             with suppress(OSError):
                 print(f"{done}/{total}", end="\r", file=sys.stderr, flush=True)
 

@@ -1,6 +1,6 @@
-"""`cavecron run --due`: what the scheduler would run at this moment, for another scheduler to call.
+"""`cavecron run --due`: it runs what the scheduler would run now, for another scheduler to call.
 
-A job is scanned only when it can start at once, so that no claim has to wait.
+A job is scanned only when it can start at once, so that no claimed run has to wait.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from cavecron.scheduler.run_log import log_scan
 from cavecron.scheduler.runner import settle_given_up
 from cavecron.text import to_json
 
-#: A slot that comes so soon is waited for: other schedulers' clocks and timers are early now and then.
+#: A slot within this time is waited for, because other schedulers may call a little early.
 _SOON = timedelta(seconds=30)
-#: Entries of the history among which the latest run of a job is looked for.
+#: How many entries of the history are searched for the latest run of a job.
 _RECENT = 20
 
 
 class DueRuns:
-    """The runs that are due at one moment; `execute` carries a claimed one out and returns its exit code."""
+    """The runs that are due at one moment; `execute` executes a claimed run and returns its exit code."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class DueRuns:
         self._pending: list[asyncio.Future[None]] = []
 
     async def run(self, jobs: Sequence[Job]) -> int:
-        """Run what is due of `jobs`; return the exit code, 0 where nothing is.
+        """Run those of `jobs` that are due; return the exit code, 0 if none is.
 
         Raises:
-            AlreadyRunningError: what is due runs in another process.
+            AlreadyRunningError: a job that is due is running in another process.
             CavecronError: the ledger cannot be read or written.
 
         """
@@ -68,7 +68,7 @@ class DueRuns:
         return 0
 
     async def _run_one(self, job: Job) -> int | None:
-        """Run a job if it is due, or will be in a moment; return None where it is not."""
+        """Run a job if it is due now or very soon; return its exit code, None if it is not due."""
         async with self._places:
             scanned_at = self._context.clock.now()
             result = await self._scan(job, self._scan_first)
@@ -85,7 +85,7 @@ class DueRuns:
         return await self._code_of_failure(job)
 
     async def _scan(self, job: Job, scan: Callable[[Job], ScanResult]) -> ScanResult:
-        """Return what a scan of the job came to, and log what is lost."""
+        """Return the result of a scan of the job, and log and notify what was missed."""
         calling = self._context.threads.start("claim", lambda: scan(job))
         if self._stop.stopping or not await self._stop.wait_for(calling):
             raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
@@ -98,7 +98,7 @@ class DueRuns:
         return result
 
     def _scan_first(self, job: Job) -> ScanResult:
-        """Scan the job; a disabled one comes to nothing."""
+        """Return the result of a scan; that of a disabled job is empty."""
         context, configured = self._context, self._context.settings.jobs[job.name]
         schedules = {job.name: configured.schedule if configured.enabled else None}
         results = scan_once(context.ledger, schedules, context.clock.now())
@@ -112,15 +112,15 @@ class DueRuns:
         return JobCursor(job=job.name, schedule=self._context.settings.jobs[job.name].schedule)
 
     def _time_to_slot(self, job: Job) -> timedelta | None:
-        """Return how long it is to the next slot of an enabled job."""
+        """Return the time to the next slot of an enabled job."""
         configured, now = self._context.settings.jobs[job.name], self._context.clock.now()
         slot = next_slot(configured.schedule, now) if configured.enabled else None
         return slot - now if slot else None
 
     async def _code_of_failure(self, job: Job) -> int | None:
-        """Say that the present slot's run has failed for good, and return 1; None where it has not.
+        """Print that the run of the current slot has failed permanently and return 1; None if it has not.
 
-        Whoever calls again after a failure must not take "nothing to do" for a success.
+        A scheduler that calls again after a failure must not take "nothing is due" for a success.
         """
         if not self._context.settings.jobs[job.name].enabled:
             return None
@@ -136,7 +136,7 @@ class DueRuns:
         return 1
 
     def _latest_run(self, job: Job) -> HistoryEntry | None:
-        """Return the latest run of the job for everybody, be it for a slot or by hand."""
+        """Return the latest run of the job for all users, for a slot or by hand."""
         entries = history(self._context.ledger, job=job.name, most=_RECENT)
         return next((entry for entry in entries if entry.state != "missed" and not entry.partial), None)
 
@@ -154,5 +154,5 @@ class DueRuns:
 
 
 def print_json(job: str | None, **result: object) -> None:
-    """Print what became of a job, or of none, as one JSON object on a line."""
+    """Print the result of a job, or of none, as one JSON object on one line."""
     say(to_json({"job": job, **result}))

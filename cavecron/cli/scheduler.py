@@ -1,4 +1,4 @@
-"""`cavecron` without a command: the scheduler, until it is told to stop."""
+"""`cavecron` without a command: the scheduler, until SIGTERM or SIGINT."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ _LOG = logging.getLogger("cavecron.daemon")
 
 
 def main(_arguments: object, environ: Mapping[str, str]) -> int:
-    """Run until SIGTERM or SIGINT; exit code 0."""
+    """Run the scheduler; exit code 0."""
     settings, jobs = load(environ)
     log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
     log.warn(settings.warnings)

@@ -1,4 +1,4 @@
-"""`cavecron simulate`: what would become of each slot if the machine were down, or its clock wrong."""
+"""`cavecron simulate`: the outcome of each slot if the machine were down, or its clock wrong."""
 
 import argparse
 import re
@@ -41,8 +41,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with log.silence():
         outcomes = simulate(settings, jobs, scenario)
     if arguments.json:
-        shown = [_as_json(outcome, settings.zone) for outcome in outcomes]
-        print(to_json(shown, indent=2))
+        print(to_json([_as_json(outcome, settings.zone) for outcome in outcomes], indent=2))
     elif arguments.html:
         write_page(page(scenario, outcomes, settings.zone), arguments.output)
     else:
@@ -56,10 +55,10 @@ def _report(settings: Settings, scenario: Scenario, outcomes: Sequence[SlotOutco
 
 
 def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
-    """Return what the command line describes.
+    """Return the scenario that the options describe.
 
     Raises:
-        UsageError: it cannot be read, or contradicts itself.
+        UsageError: an option is not valid, or they contradict each other.
 
     """
     days = int_in_range(arguments.days, 1, _MOST_DAYS)
@@ -80,12 +79,12 @@ def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
 
 
 def _later(begin: datetime, days: int, zone: ZoneInfo) -> datetime:
-    """Return the same local time so many days later: a day can have 23 or 25 hours."""
+    """Return the instant with the same local time `days` days later; a day can have 23 or 25 hours."""
     return (begin.astimezone(zone) + timedelta(days=days)).astimezone(UTC)
 
 
 def _instant(option: str, text: str, zone: ZoneInfo) -> datetime:
-    """Return an instant in UTC; without an offset it is the local time of `zone`."""
+    """Return an aware instant in UTC; text without an offset is local time of `zone`."""
     moment = instant(option, text.strip(), zone)
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise UsageError(f"{option} {text!r} : un instant de {_FIRST_YEAR} à {_LAST_YEAR} est attendu")
@@ -113,7 +112,7 @@ def _step(text: str, zone: ZoneInfo) -> ClockChange:
 
 
 def _span(option: str, text: str) -> timedelta:
-    """Return a span of time such as 90s, 10m, 1h30m or 2j."""
+    """Return a duration that is written as 90s, 10m, 1h30m or 2j."""
     if not _SPAN.fullmatch(text):
         raise UsageError(f"{option} {text!r} : une durée est attendue, comme 90s, 10m, 1h30m ou 2j")
     parts = re.findall(r"([0-9]+)([a-z]+)", text)
@@ -124,7 +123,7 @@ def _span(option: str, text: str) -> timedelta:
 
 
 def _check(scenario: Scenario) -> None:
-    """Raise UsageError unless everything happens in the period, and no two downtimes at once."""
+    """Raise UsageError unless all events are within the period, and no downtimes overlap."""
     instants = [step.at for step in scenario.steps]
     downtimes = sorted((*scenario.down, *scenario.asleep), key=lambda period: (period.begin, period.end))
     for downtime in downtimes:

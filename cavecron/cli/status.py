@@ -1,4 +1,4 @@
-"""`cavecron status`: how things stand, on a screen, as a page, as metrics or as JSON; it writes nothing."""
+"""`cavecron status`: the state of everything, as text, HTML, metrics or JSON. The database is not written."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ _DETAILED = Scope(coming=5, undelivered=200)
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print how things stand; exit code 0 if all is well, 1 where `health` says otherwise."""
+    """Print the status; the exit code is that of `cavecron health`."""
     refuse_output_without_html(arguments)
     settings, jobs = load(environ)
     scope = EVERYTHING if arguments.html else _DETAILED if arguments.json else Scope()

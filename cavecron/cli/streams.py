@@ -1,6 +1,6 @@
-"""The standard streams, which can be closed, full, or left by their reader half-way.
+"""The standard streams, which can be closed, on a full disk, or a pipe whose reader has ended.
 
-Output that cannot be written does not turn a job that was done into a failure.
+A job does not fail because its output cannot be written.
 """
 
 import os
@@ -13,7 +13,7 @@ from cavecron.text import harmless
 
 
 def open_closed() -> None:
-    """Give each standard stream that is closed the null device: files opened later would take its number."""
+    """Open the null device for each closed standard stream, or a file opened later would get its number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -24,14 +24,14 @@ def open_closed() -> None:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a text to standard output, or another stream, if that is possible."""
+    """Print a text to standard output, or another stream; an error is ignored."""
     with suppress(OSError, ValueError):
         print(harmless(text), file=stream or sys.stdout, flush=True)
 
 
 @contextmanager
 def harmless_streams() -> Iterator[None]:
-    """Show as escapes what printed text would do to a terminal: names come from users and servers."""
+    """Escape printed characters that act on a terminal, because names come from users and servers."""
     with redirect_stdout(_harmless(sys.stdout)), redirect_stderr(_harmless(sys.stderr)):
         yield
 
@@ -41,7 +41,7 @@ def _harmless(stream: TextIO) -> TextIO:
 
 
 class _Harmless:
-    """A stream that writes to another, which it stands for in all else."""
+    """A stream that writes escaped text to another one; all else is delegated."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -55,15 +55,15 @@ class _Harmless:
 
 
 def flush() -> OSError | None:
-    """Write what is left; return why it could not be written, None where it was."""
+    """Flush both output streams; return the error if one could not be written, else None."""
     error = None
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except ValueError:  # closed by now
+        except ValueError:  # the stream is closed
             continue
-        except OSError as trouble:
-            error = trouble
-            with suppress(OSError, ValueError):  # the interpreter would try once more, and complain
+        except OSError as flush_error:
+            error = flush_error
+            with suppress(OSError, ValueError):  # or the interpreter would try again, and print the error
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return error

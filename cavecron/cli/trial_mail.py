@@ -1,7 +1,7 @@
-"""The test message of `cavecron check --send-to`: sent, and recorded where the application records its own.
+"""Sending the test message of `cavecron check --send-to`, and recording it as the application does its own.
 
-That is a row of `email_log`, and the last test's columns of `smtp_config`. Nothing of the database is open
-while the message is on its way.
+The record is a row of `email_log`, and columns of `smtp_config` about the last test. The database is not open
+while the message is being sent.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _TEMPLATE = "test_email"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialMail:
-    """How a test message is sent, `backend` None if that is impossible, and where the result is recorded."""
+    """What is needed to send and record a test message; `backend` is None if none can be sent."""
 
     backend: MailBackend | None
     database: Database
@@ -28,7 +28,7 @@ class TrialMail:
     zone: ZoneInfo
 
     def send(self, recipient: str) -> str:
-        """Send it, and return what a person is told.
+        """Send it, and return a French sentence about it.
 
         Raises:
             CavecronError: it was not delivered.
@@ -41,7 +41,7 @@ class TrialMail:
         return f"un message d'essai est parti vers {recipient}"
 
     def record(self, recipient: str, error: str | None) -> None:
-        """Record that it was sent, or that it was not because of `error`.
+        """Record that it was sent, or that `error` prevented it.
 
         Raises:
             CavecronError: the database cannot be written.
@@ -63,7 +63,7 @@ class TrialMail:
                 record_test(connection, config, at=at, error=error)
 
     def _config(self) -> int | None:
-        """Return which configuration was tried: a folder has none, one that cannot be used has its number."""
+        """Return the id of the configuration that was tried, usable or not; None for a Maildir."""
         if self.backend is None:
             return active_id(self.database)
         return self.backend.config.id if self.backend.config else None
