@@ -4,8 +4,7 @@ Nothing is opened before the first mail is sent.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from cavecron.appdb.smtp_settings import active
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.lazy import lazy_module
+from cavecron.mail.delivery.single import send_single
 from cavecron.mail.maildir import MaildirTransport
 from cavecron.mail.message import Sender, message_id
 from cavecron.mail.models import Message
@@ -26,6 +26,9 @@ else:
     smtp = lazy_module("cavecron.mail.smtp.transport")  # loads ssl: a tenth of a second
 
 _LOG = logging.getLogger(__name__)
+
+#: Seconds of the stop grace that are kept for the database, after the last mail.
+_RESERVE = 2.0
 
 _OUTBOX_SENDER = Sender(address="cave-a-vin@localhost", name="Cave à Vin")
 
@@ -49,28 +52,30 @@ class MailBackend:
             CavecronError: that is not possible.
 
         """
-        with self._session():
-            pass
+        transport = self.connect()
+        try:
+            transport.open()
+        finally:
+            transport.close()
 
-    def send(self, message: Message, address: str) -> None:
+    def send(
+        self,
+        message: Message,
+        address: str,
+        *,
+        must_stop: Callable[[], bool] = lambda: False,
+        grace: float = 0.0,
+    ) -> None:
         """Deliver one message to one address, over a connection of its own.
+
+        A mail that is on its way when `must_stop` returns True gets `grace` seconds.
 
         Raises:
             CavecronError: it was not delivered; temporary where a later try may succeed.
 
         """
-        with self._session() as transport:
-            transport.send(message, address)
+        send_single(self.connect, message, address, must_stop=must_stop, grace=grace)
         _LOG.debug("Mail envoyé à %s", address)
-
-    @contextmanager
-    def _session(self) -> Iterator[Transport]:
-        transport = self.connect()
-        try:
-            transport.open()
-            yield transport
-        finally:
-            transport.close()
 
 
 def mail_backend(settings: Settings, database: Database) -> MailBackend:
@@ -89,3 +94,8 @@ def mail_backend(settings: Settings, database: Database) -> MailBackend:
         sender=Sender(address=config.sender_email, name=config.sender_name),
         config=config,
     )
+
+
+def answer_grace(settings: Settings) -> float:
+    """Return the seconds that mails on their way get once their run has to end."""
+    return max(0.5, settings.stop_grace - _RESERVE)

@@ -8,7 +8,7 @@ from functools import partial
 from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.errors import CavecronError
 from cavecron.jobs.context import Run
-from cavecron.jobs.mail_backend import MailBackend, mail_backend
+from cavecron.jobs.mail_backend import MailBackend, answer_grace, mail_backend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
 from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import Mail, check_address, plain_message
@@ -17,10 +17,15 @@ from cavecron.mail.message import Mail, check_address, plain_message
 def send(run: Run, to: str, subject: str, text: str) -> None:
     """Mail `text` to one address, unless this run has delivered a mail with that subject there before.
 
+    It is a safe point of the run: nothing is sent once the run has to stop, and a mail that is on its way
+    then is waited for no longer than the stop's grace allows.
+
     Raises:
-        CavecronError: it was not delivered; a TemporaryError if another attempt of the run may succeed.
+        CavecronError: it was not delivered, or the run has to stop; a TemporaryError if another attempt of the
+            run may succeed.
 
     """
+    run.check()
     recipient = check_address(to)
     key = f"{recipient} {subject}"
     previous = run.deliveries.previous().get(key)
@@ -41,9 +46,15 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     maybe_delivered = previous is not None and previous.state == "sending"
     settle = partial(_settle, run, key, message, backend, maybe_delivered=maybe_delivered)
     try:
-        backend.send(message, recipient)
+        backend.send(
+            message,
+            recipient,
+            must_stop=lambda: run.halt() is not None,
+            grace=answer_grace(run.settings),
+        )
     except CavecronError as error:
         settle(error=error)
+        run.check()
         raise
     settle(error=None)
 

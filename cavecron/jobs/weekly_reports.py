@@ -9,7 +9,7 @@ from cavecron.appdb.recipients import RecipientList, recipients
 from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
 from cavecron.jobs.context import Outcome, Run
-from cavecron.jobs.mail_backend import mail_backend
+from cavecron.jobs.mail_backend import answer_grace, mail_backend
 from cavecron.jobs.report_mailing import ReportMailing, person
 from cavecron.jobs.unsent_reports import log_unsent
 from cavecron.mail.delivery.deliver import deliver
@@ -17,9 +17,6 @@ from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.message import check_address, check_sender
 
 _LOG = logging.getLogger(__name__)
-
-#: Seconds of the stop grace that are reserved for writing to the database after the last mail.
-_RESERVE = 2.0
 
 
 def weekly_reports(run: Run) -> Outcome:
@@ -105,7 +102,7 @@ def _policy(run: Run) -> DeliveryPolicy:
         connections=limits.connections,
         max_per_connection=limits.max_per_connection,
         max_per_minute=limits.max_per_minute,
-        grace=max(0.5, run.settings.stop_grace - _RESERVE),
+        grace=answer_grace(run.settings),
     )
 
 

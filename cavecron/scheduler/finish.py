@@ -60,7 +60,8 @@ async def finish_run(
                 claim, result, job=job, settings=settings, clock=context.clock
             ),
         )
-        await stop.wait_for(notifying, seconds=LAST_WORD, grace=_LAST_WRITE)
+        if not await stop.wait_for(notifying, seconds=LAST_WORD, grace=_LAST_WRITE):
+            _LOG.warning("Job %s : qui devait être prévenu ne l'est peut-être pas, faute de temps", job.name)
 
 
 def notify(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":

@@ -15,10 +15,14 @@ from cavecron.french import duration
 from cavecron.jobs.job import Job
 from cavecron.jobs.mail_backend import mail_backend
 from cavecron.ledger.models import Claim, RunResult
+from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import check_address, plain_message
 from cavecron.scheduler.ping import ping
 
 _LOG = logging.getLogger("cavecron.notify")
+
+#: Seconds that an alert gets in all; whoever waits for it waits a little longer.
+LONGEST_ALERT = 45.0
 
 _WAITING = "Le planificateur attend sa base depuis une heure, aucun job ne tourne"
 
@@ -88,7 +92,10 @@ def _advice(job: Job) -> str:
 
 
 def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> bool:
-    """Mail the operator, where mail itself works, and return whether it did; `key` identifies this alert."""
+    """Mail the operator, where mail itself works; return whether it may have arrived.
+
+    `key` identifies this alert.
+    """
     to = settings.alert_to or ""
     try:
         backend = mail_backend(settings, Database(settings.database))
@@ -100,7 +107,11 @@ def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Cloc
             at=clock.now().astimezone(settings.zone),
             message_id=backend.message_id(f"alert.{key}", to),
         )
-        backend.send(message, to)
+        latest = clock.monotonic() + LONGEST_ALERT
+        backend.send(message, to, must_stop=lambda: clock.monotonic() > latest)
+    except DeliveryUnknownError as error:  # a second one would have another Message-ID
+        _LOG.warning("L'alerte à CAVECRON_ALERT_TO est peut-être partie : %s", error)
+        return True
     except CavecronError as error:
         _LOG.warning("L'alerte à CAVECRON_ALERT_TO n'est pas partie : %s", error)
         return False

@@ -22,6 +22,7 @@ CATCHES_ALL = frozenset(
             "scheduler.threads",
             "simulation.machine",
             "mail.delivery.workers",
+            "mail.delivery.single",
         ),  # hand it over to another thread
         *("jobs.invoke", "jobs.loader"),  # code of somebody else's
     }

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
 from cavecron import CavecronError, Run, job
+from cavecron.errors import StoppedError, TimeLimitError
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
-from tests.support.fake_smtp.faults import Fault, Step, Trap, close, reply
+from tests.support.fake_smtp.faults import Fault, Step, Trap, close, delay, reply
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.ledgers import HOUR
 
@@ -27,17 +29,24 @@ def alert(run: Run) -> str:
     return "deux mails"
 
 
-def context(cellar: CellarFile) -> RunContext:
+def context(cellar: CellarFile, **variables: str) -> RunContext:
     """Return the means of a process that has this job."""
-    return system_context(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    return system_context(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}", **variables}))
 
 
-def run(made: RunContext, *, again: bool = False) -> None:
-    """Run the job by hand, or take its last run up again an hour later."""
+def run(made: RunContext, *, again: bool = False, stop_after: float | None = None) -> None:
+    """Run the job by hand, or take its last run up again an hour later; stop it after so many seconds."""
     now = NOW + HOUR * again
     claim = claim_resume(made.ledger, "alert", now) if again else claim_manual(made.ledger, "alert", (), now)
+
+    async def work() -> None:
+        stop = StopSignal()
+        if stop_after is not None:
+            asyncio.get_running_loop().call_later(stop_after, stop.stop)
+        await execute_run(claim, alert, made, stop=stop, options=Options())
+
     with wall_clock(now):
-        asyncio.run(execute_run(claim, alert, made, stop=StopSignal(), options=Options()))
+        asyncio.run(work())
 
 
 def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> None:
@@ -106,3 +115,69 @@ def test_each_mail_is_told_at_debug(cellar: CellarFile, caplog: pytest.LogCaptur
             run(context(cellar))
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
     assert [text for text in told if "envoyé" in text] == ["Mail envoyé à marie@example.org"]
+
+
+HISTORY = "SELECT state, reason FROM cavecron_run"
+DELIVERIES = "SELECT state, repeats FROM cavecron_delivery"
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        pytest.param(Step.EHLO, "deferred", id="before the mail"),
+        pytest.param(Step.END, "sending", id="after the final dot"),
+    ],
+)
+def test_a_stop_does_not_wait_for_a_server_that_says_nothing(
+    cellar: CellarFile, step: Step, state: str
+) -> None:
+    """A mail that may have arrived is in doubt, and goes out once more as the same; another one is owed."""
+    with HostileServer(Trap(step, delay(), times=None)) as server:
+        cellar.smtp(server.port, timeout=60)
+        made = context(cellar, CAVECRON_STOP_GRACE="3")
+        began = time.monotonic()
+        with pytest.raises(StoppedError, match="arrêt demandé"):
+            run(made, stop_after=0.5)
+        assert time.monotonic() - began < 3.0
+        assert cellar.rows(HISTORY) == [("interrupted", "arrêt demandé, le job s'est interrompu")]
+        assert cellar.rows(DELIVERIES) == [(state, 0)]
+        assert [row[3] for row in cellar.rows(LOG)] == ["failed"]
+        server.policies.clear()
+        run(made, again=True)
+        marie = [mail.message_id for mail in server.accepted if mail.recipient == "marie@example.org"]
+        assert len(marie) == 1 + (step is Step.END)
+        assert len(set(marie)) == 1
+    assert [row[3] for row in cellar.rows(LOG)] == ["sent", "sent"]
+
+
+def test_a_run_whose_time_is_up_does_not_wait_for_a_server_that_says_nothing(cellar: CellarFile) -> None:
+    """It ends with its time limit as reason, and the scheduler goes on with the job."""
+    with HostileServer(Trap(Step.END, delay(), times=None)) as server:
+        cellar.smtp(server.port, timeout=60)
+        with pytest.raises(TimeLimitError):
+            run(context(cellar, CAVECRON_STOP_GRACE="1", SCHEDULER_ALERT_TIMEOUT="1"))
+    assert cellar.rows(DELIVERIES) == [("sending", 0)]
+
+
+def test_an_answer_within_the_grace_counts(cellar: CellarFile) -> None:
+    """The mail is delivered, and the next one is not begun any more."""
+    with HostileServer(Trap(Step.END, delay(1.5))) as server:
+        cellar.smtp(server.port, timeout=60)
+        with pytest.raises(StoppedError):
+            run(context(cellar), stop_after=0.5)
+        assert server.copies() == {"marie@example.org": 1}
+    assert cellar.rows(DELIVERIES) == [("sent", 0)]
+
+
+def test_a_mail_without_an_answer_in_two_runs_is_never_sent_again(cellar: CellarFile) -> None:
+    """Whatever ended the wait: twice in all."""
+    with HostileServer(Trap(Step.END, delay(), times=None)) as server:
+        cellar.smtp(server.port, timeout=60)
+        made = context(cellar, CAVECRON_STOP_GRACE="1")
+        for again in (False, True):
+            with pytest.raises(StoppedError):
+                run(made, again=again, stop_after=0.5)
+        server.policies.clear()
+        with pytest.raises(CavecronError, match="peut-être arrivé"):
+            run(made, again=True)
+    assert cellar.rows(DELIVERIES) == [("abandoned", 1)]

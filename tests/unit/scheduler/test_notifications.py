@@ -11,8 +11,14 @@ from threading import Thread
 
 import pytest
 
-from tests.support.app_database import CellarFile
+from cavecron.clock import SystemClock
+from cavecron.jobs.loader import load_for
+from cavecron.scheduler.notifications import mail_absence
+from tests.support.app_database import NOW, CellarFile
+from tests.support.clocks import FastClock
 from tests.support.commands import Result
+from tests.support.fake_smtp.faults import Step, Trap, delay
+from tests.support.fake_smtp.server import HostileServer
 from tests.support.in_process import command
 
 JOBS = """
@@ -138,3 +144,20 @@ def test_an_alert_that_cannot_go_out_is_a_warning(cellar: CellarFile) -> None:
     result = run(cellar, "broken", CAVECRON_ALERT_TO="chef@example.org", CAVECRON_MAIL="smtp")
     assert result.code == 1
     assert "WARNING - L'alerte à CAVECRON_ALERT_TO n'est pas partie : aucune configuration SMTP" in result.out
+
+
+@pytest.mark.parametrize("step", [Step.EHLO, Step.END])
+def test_an_alert_waits_a_minute_at_most_for_a_server(
+    cellar: CellarFile, caplog: pytest.LogCaptureFixture, step: Step
+) -> None:
+    """Not the ten minutes that an answer may take; one that may have arrived counts as sent."""
+    variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_ALERT_TO": "chef@example.org"}
+    clock = FastClock(NOW, since=SystemClock().now(), speed=60.0)
+    with HostileServer(Trap(step, delay(), times=None)) as server:
+        cellar.smtp(server.port, timeout=300)
+        began = clock.monotonic()
+        is_done = mail_absence("base introuvable", load_for([], variables), clock)
+        assert clock.monotonic() - began < 60.0
+    assert is_done == (step is Step.END)
+    said = "est peut-être partie" if is_done else "n'est pas partie"
+    assert f"L'alerte à CAVECRON_ALERT_TO {said}" in caplog.text

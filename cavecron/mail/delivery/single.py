@@ -1,0 +1,94 @@
+"""Sending a single mail, and waiting for the server no longer than the caller may.
+
+It knows neither SMTP nor what a mail says, and no database.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Lock, Thread
+
+from cavecron.errors import CavecronError, TemporaryError
+from cavecron.mail.errors import DeliveryUnknownError, TemporaryRecipientError
+from cavecron.mail.models import Message
+from cavecron.mail.transport import Transport
+
+#: Seconds between two looks at whether the caller has to stop.
+_GLANCE = 0.2
+_NOT_BEGUN = "envoi interrompu avant que le serveur n'ait reçu le message"
+_NO_ANSWER = "le serveur n'avait pas encore répondu à la fin de l'envoi : le message est peut-être arrivé"
+
+
+def send_single(
+    connect: Callable[[], Transport],
+    message: Message,
+    address: str,
+    *,
+    must_stop: Callable[[], bool],
+    grace: float,
+) -> None:
+    """Deliver one message to one address, over a connection of its own.
+
+    `must_stop` is called a few times a second, in the caller's thread. Once it returns True a mail that is on
+    its way gets `grace` seconds; one for which there is no connection yet is not sent any more.
+
+    Raises:
+        CavecronError: it was not delivered; temporary where a later try may succeed, and
+            DeliveryUnknownError where it may have arrived.
+
+    """
+    sending = _Sending(connect(), message, address)
+    sending.start()
+    while not sending.done.wait(_GLANCE):
+        if must_stop():
+            sending.end_within(grace)
+            break
+    if sending.error is not None:
+        raise sending.error
+
+
+class _Sending:
+    """One mail in a thread of its own: a server that hangs holds only that."""
+
+    def __init__(self, transport: Transport, message: Message, address: str) -> None:
+        self._transport, self._message, self._address = transport, message, address
+        self._lock = Lock()
+        self._is_begun, self._is_given_up = False, False
+        self.done = Event()
+        self.error: Exception | None = None
+
+    def start(self) -> None:
+        """Start the thread; raises TemporaryError where the system has none left."""
+        try:
+            Thread(target=self._run, name="cavecron-mail", daemon=True).start()
+        except RuntimeError as error:  # can't start new thread
+            raise TemporaryError(
+                "le système n'accorde plus de thread : relever pids_limit ou ulimit -u,"
+                " ou réessayer plus tard"
+            ) from error
+
+    def end_within(self, grace: float) -> None:
+        """Wait `grace` seconds for a mail on its way; one that has not begun by now never does."""
+        with self._lock:
+            self._is_given_up = not self._is_begun
+        if self._is_given_up:
+            self.error = TemporaryRecipientError(_NOT_BEGUN)
+        elif not self.done.wait(grace):
+            self.error = DeliveryUnknownError(_NO_ANSWER, timed_out=True)
+
+    def _run(self) -> None:
+        try:
+            self._transport.open()
+            if self._begins():
+                self._transport.send(self._message, self._address)
+        except Exception as error:  # raised again where the mail was to be sent
+            self.error = error
+        finally:
+            with suppress(CavecronError):
+                self._transport.close()
+            self.done.set()
+
+    def _begins(self) -> bool:
+        """Return whether the mail is to be sent, which counts as begun then."""
+        with self._lock:
+            self._is_begun = not self._is_given_up
+            return self._is_begun
