@@ -18,8 +18,8 @@ from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
 from cavecron.scheduler.finish import LAST_WORD, notify_losses
+from cavecron.scheduler.given_up import settle_given_up
 from cavecron.scheduler.run_log import log_scan
-from cavecron.scheduler.runner import settle_given_up
 from cavecron.text import to_json
 
 #: A slot within this time is waited for, because other schedulers may call a little early.

@@ -7,7 +7,6 @@ delivers the report, that row changes to sent.
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from time import sleep
@@ -16,7 +15,7 @@ from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.appdb.recipients import recipients
 from cavecron.appdb.smtp_settings import active_id
 from cavecron.appdb.tables import MAILING, require
-from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, StoppedError
+from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, StoppedError, TemporaryError
 from cavecron.jobs.context import Run
 from cavecron.jobs.report_mailing import TEMPLATE
 from cavecron.ledger.deliveries import DeliveryUpdate
@@ -32,6 +31,8 @@ _IN_DOUBT = "envoi coupé net, le message est peut-être arrivé"
 _IN_DOUBT_AGAIN = f"{_IN_DOUBT} ; la reprise a échoué"
 _GIVEN_UP = "exécution coupée net, et pas reprise (cavecron run weekly_reports --resume)"
 
+_INCOMPLETE = "La liste des mails de Cave à Vin est incomplète : {}"
+
 #: Rows of one transaction, few enough that the application's writers wait only a moment.
 _BATCH = 100
 #: Seconds between two transactions, in which a waiting writer gets the lock.
@@ -45,31 +46,32 @@ def log_unsent(run: Run, people: Sequence[Recipient], error: CavecronError) -> N
     written if the run will be resumed or was taken over, or if the database itself is the problem.
     """
     if not (_will_continue(error) or _is_about_database(error)):
-        with _warning_if_incomplete():
-            unsent = _unsent(run, people, str(error), _IN_DOUBT_AGAIN)
+        unsent = _unsent(run, people, str(error), _IN_DOUBT_AGAIN)
+        try:
             _write(run, unsent, lambda batch: run.deliveries.record(now=run.clock.now(), finished=batch))
+        except CavecronError as trouble:
+            _LOG.warning("%s", _INCOMPLETE.format(trouble))
 
 
 def log_given_up(run: Run) -> None:
-    """Do the same for a run that was killed, once it will not be resumed automatically any more."""
+    """Do the same for a run that was killed, once it will not be resumed automatically any more.
+
+    Raises:
+        CavecronError: the list is incomplete; a TemporaryError if it can be completed later.
+
+    """
     attempt = run.claim.attempt
 
     def amend(batch: Mapping[str, DeliveryUpdate]) -> None:
         run.deliveries.amend(now=run.clock.now(), attempt=attempt, finished=batch)
 
-    with _warning_if_incomplete():
+    try:
         require(run.database, MAILING)
         audience = recipients(run.database, run.users, exclude=run.settings.report_exclude)
         _write(run, _unsent(run, audience.recipients, _GIVEN_UP, _IN_DOUBT), amend)
-
-
-@contextmanager
-def _warning_if_incomplete() -> Iterator[None]:
-    """Log a warning if the rows cannot be written."""
-    try:
-        yield
     except CavecronError as trouble:
-        _LOG.warning("La liste des mails de Cave à Vin est incomplète : %s", trouble)
+        kind = TemporaryError if trouble.temporary else CavecronError
+        raise kind(_INCOMPLETE.format(trouble)) from trouble
 
 
 def _write(

@@ -20,6 +20,7 @@ from cavecron.ledger.models import (
     TRANSITIONS,
     Claim,
     CursorState,
+    GivenUpRun,
     JobCursor,
     LeaseState,
     MissedSlots,
@@ -129,9 +130,9 @@ class _JobScan:
                 return ScanResult(state=state, next_scan=again, expired_lease=run.lease_until)
         latest = latest_slot_run(self.connection, self.ledger, self.cursor.job, self.now)
         others = [run for run in unfinished if latest is None or run.id != latest.id]
-        given_up = [give_up(self.connection, run, self.now) for run in others]
+        given_up = self._give_up(*others)
         result = self._decide(since, latest)
-        return replace(result, given_up=next(filter(None, (result.given_up, *given_up)), None))
+        return replace(result, given_up=given_up + result.given_up)
 
     def _since(self) -> datetime:
         """Return until when slots are accounted for; store it if the ledger does not know, or is ahead."""
@@ -172,7 +173,7 @@ class _JobScan:
             _store_cursor(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
         if passed.due is None or slots_that_ran(self.connection, self.cursor.job, passed.due, passed.due):
             return self._resume(latest, missed)
-        given_up = give_up(self.connection, latest, self.now) if latest else None
+        given_up = self._give_up(latest)
         retract_missed(
             *(self.connection, self.ledger, self.cursor.job, passed.due - _INSTANT),
             schedule=self.cursor.schedule,
@@ -186,11 +187,16 @@ class _JobScan:
         if latest is None or latest.is_settled:
             return ScanResult(missed=missed)
         if self.now - latest.slot >= GRACE:
-            return ScanResult(missed=missed, given_up=give_up(self.connection, latest, self.now))
+            return ScanResult(missed=missed, given_up=self._give_up(latest))
         waits = latest.state == "failed" and latest.retry_at is not None and latest.retry_at > self.now
         if waits and not self.eager:
             return ScanResult(missed=missed, next_scan=latest.retry_at)
         return ScanResult(missed=missed, claim=resume(self.connection, self.ledger, latest, self.now))
+
+    def _give_up(self, *runs: RunRow | None) -> tuple[GivenUpRun, ...]:
+        """Give runs up, and return those of which that is news."""
+        given_up = (give_up(self.connection, run, self.now) for run in runs if run)
+        return tuple(run for run in given_up if run)
 
     def _trigger(self, slot: datetime) -> Trigger:
         return "slot" if self.cursor.has_waited_for(slot) and self.now - slot < _ON_TIME else "replay"

@@ -152,7 +152,7 @@ class ScanResult:
     """What a scan came to: a claim, slots missed, and when to scan again although no slot comes (aware).
 
     `state` is how the job stands now. `expired_lease` is the lease that has run out, in the state of that
-    name. `given_up` is a run that was given up.
+    name. `given_up` are runs that were given up.
     """
 
     state: CursorState = CursorState.WAITING
@@ -160,7 +160,7 @@ class ScanResult:
     missed: MissedSlots | None = None
     next_scan: datetime | None = None
     expired_lease: datetime | None = None
-    given_up: GivenUpRun | None = None
+    given_up: tuple[GivenUpRun, ...] = ()
 
     @property
     def busy(self) -> bool:

@@ -108,5 +108,5 @@ def _both(first: ScanResult, second: ScanResult) -> ScanResult:
     return replace(
         second,
         missed=second.missed or first.missed,
-        given_up=second.given_up or first.given_up,
+        given_up=first.given_up + second.given_up,
     )

@@ -57,8 +57,7 @@ def losses(result: ScanResult, zone: ZoneInfo) -> Iterable[str]:
     sentences = []
     if result.missed:
         sentences.append(_missed(result.missed, zone))
-    if result.given_up:
-        sentences.append(_given_up(result.given_up, zone))
+    sentences += [_given_up(run, zone) for run in result.given_up]
     return sentences
 
 

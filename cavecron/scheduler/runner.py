@@ -15,7 +15,7 @@ from cavecron.jobs.invoke import JobCrashedError, call
 from cavecron.jobs.job import Job
 from cavecron.lazy import lazy_module
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.models import Claim, ScanResult
+from cavecron.ledger.models import Claim
 from cavecron.scheduler.context import Options, RunContext, StopSignal
 from cavecron.scheduler.finish import finish_run, notify
 from cavecron.scheduler.lease import kept_lease
@@ -77,30 +77,18 @@ async def execute_run(
     return outcome
 
 
-def settle_given_up(
-    result: ScanResult, job: Job, context: RunContext, stop: StopSignal
-) -> "asyncio.Future[None] | None":
-    """Have the job do what it does for a run that was cut off and given up; an error is only logged."""
-    claim, settle = result.given_up.claim if result.given_up else None, job.on_given_up
-    if claim is None or settle is None:
-        return None
-    run = _Attempt(claim=claim, job=job, context=context, stop=stop, options=Options()).run_of_job()
-    settling = context.threads.start("given-up", lambda: settle(run))
-    settling.add_done_callback(lambda settled: _log_unsettled(job, settled))
-    return settling
-
-
-def _log_unsettled(job: Job, settled: "asyncio.Future[None]") -> None:
-    if not settled.cancelled() and (error := settled.exception()):
-        _LOG.error("Job %s : erreur interne", job.name, exc_info=error)
-
-
 def dry_run(job: Job, context: RunContext, options: Options) -> Outcome:
     """Execute a job that only says what it would do; nothing is claimed or recorded."""
     claim = Claim(job=job.name, slot=context.clock.now(), trigger="manual")
-    return call(
-        _Attempt(claim=claim, job=job, context=context, stop=StopSignal(), options=options).run_of_job()
-    )
+    return call(run_of_job(claim, job, context, stop=StopSignal(), options=options))
+
+
+def run_of_job(
+    claim: Claim, job: Job, context: RunContext, *, stop: StopSignal, options: Options | None = None
+) -> Run:
+    """Return what the function of a job is given; its time begins now."""
+    options = options or Options()
+    return _Attempt(claim=claim, job=job, context=context, stop=stop, options=options).run_of_job()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

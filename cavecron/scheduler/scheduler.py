@@ -20,10 +20,11 @@ from cavecron.schedule import next_slot
 from cavecron.scheduler.absence import DatabaseAbsence
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.finish import notify_losses
+from cavecron.scheduler.given_up import settle_given_up
 from cavecron.scheduler.plan import ClockWatch, JobState, Plan, by_certainty
 from cavecron.scheduler.registration import Registration
 from cavecron.scheduler.run_log import log_next_slots, log_scan
-from cavecron.scheduler.runner import HungError, execute_run, settle_given_up
+from cavecron.scheduler.runner import HungError, execute_run
 from cavecron.scheduler.status_files import StatusFiles
 
 _LOG = logging.getLogger("cavecron.daemon")
@@ -71,6 +72,7 @@ class Scheduler:
         )
         self._status_files = StatusFiles(self._context, jobs)
         self._running: dict[asyncio.Task[None], StopSignal] = {}
+        self._settling: set[asyncio.Task[None]] = set()
         self._wakeup = asyncio.Event()
         self._stop = StopSignal()
         self._last_error = ""
@@ -235,7 +237,9 @@ class Scheduler:
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
         notify_losses(state.job, result, self._context)
-        settle_given_up(result, state.job, self._context, self._stop)
+        if settling := settle_given_up(result, state.job, self._context, self._stop):
+            self._settling.add(settling)
+            settling.add_done_callback(self._settling.discard)
         if result.missed or result.given_up:
             self._status_files.update()
         if result.busy:

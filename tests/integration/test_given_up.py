@@ -1,15 +1,22 @@
 """What the application's list of mails says of a run that was killed and that nobody takes up."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from cavecron.errors import LeaseLostError
+from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.models import RunResult
-from cavecron.ledger.runs import finish
+from cavecron.ledger.runs import claim_manual, finish
+from cavecron.scheduler.context import StopSignal
+from cavecron.scheduler.given_up import settle_given_up
 from tests.support.app_database import NOW, CellarFile
+from tests.support.clocks import FastClock, FastLoop
 from tests.support.daemons import daemon
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.in_process import command
@@ -18,6 +25,7 @@ from tests.support.report_runs import CLOSED_PORT, again, attempt, household_of,
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 HOUR = timedelta(hours=1)
+_SPEED = 60.0
 
 
 @pytest.fixture
@@ -62,6 +70,39 @@ def test_a_run_that_was_killed_and_given_up_leaves_a_row_for_each_who_has_no_mai
     assert str(rows[1][2]).startswith(f"envoi arrêté avant ce mail : {REASON}")
 
 
+def test_runs_that_are_given_up_at_once_each_get_their_rows(household: CellarFile) -> None:
+    """One of a slot that was stopped, and one by hand for marie that was killed."""
+    made = process(household)
+    killed(household)
+    household.execute("UPDATE cavecron_run SET state = 'interrupted', owner = NULL, lease_until = NULL")
+    household.execute("UPDATE cavecron_run SET retry_at = '2026-11-23 07:01:00.000000'")
+    claim_manual(made.ledger, "weekly_reports", ("marie",), NOW + HOUR / 2)
+    household.execute("UPDATE cavecron_run SET owner = 'another:machine' WHERE trigger = 'manual'")
+    command("run", "--due", at=NOW + 2 * HOUR, DATABASE_URL=f"sqlite:///{household.path}")
+    rows = household.rows("SELECT recipient_email FROM email_log WHERE status = 'failed' ORDER BY 1")
+    assert [str(address)[:4] for (address,) in rows] == ["mari", "paul", "zoe@"]
+
+
+def test_rows_that_cannot_be_written_are_written_once_that_is_possible(household: CellarFile) -> None:
+    """By the scheduler, which says once what is in the way."""
+    killed(household)
+    ledger = another(process(household).ledger)
+    result = looked(ledger, NOW + 2 * HOUR, job="weekly_reports")
+    household.execute("ALTER TABLE email_log RENAME TO away")
+
+    async def settle() -> None:
+        context = replace(process(household).context, clock=FastClock(NOW, since=NOW, speed=_SPEED))
+        settling = settle_given_up(result, WEEKLY_REPORTS, context, StopSignal())
+        assert settling
+        come_back = partial(household.execute, "ALTER TABLE away RENAME TO email_log")
+        asyncio.get_running_loop().call_later(75, come_back)
+        await settling
+
+    with asyncio.Runner(loop_factory=lambda: FastLoop(_SPEED)) as runner:
+        runner.run(settle())
+    assert [row[1] for row in household.rows(ROWS)] == ["failed", "failed"]
+
+
 def test_who_is_mailed_after_all_gets_the_row_of_the_run_that_was_given_up(household: CellarFile) -> None:
     """It becomes a sent one."""
     household.smtp(CLOSED_PORT)
@@ -80,8 +121,7 @@ def test_a_run_that_was_resumed_meanwhile_keeps_its_list(household: CellarFile) 
     """What a person has finished is not called failed by who closed the slot before."""
     killed(household)
     made = process(household, NOW + 2 * HOUR)
-    given_up = looked(another(made.ledger), made.now, job="weekly_reports").given_up
-    assert given_up
+    (given_up,) = looked(another(made.ledger), made.now, job="weekly_reports").given_up
     assert given_up.claim
     claim = given_up.claim
     resumed = again(made)

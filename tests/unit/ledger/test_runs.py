@@ -83,7 +83,7 @@ def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) 
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW)
     found = looked(another(ledger), NOW + HOUR)
-    assert (found.claim, found.given_up) == (None, GivenUpRun(slot=NOW, killed=True))
+    assert (found.claim, found.given_up) == (None, (GivenUpRun(slot=NOW, killed=True),))
     assert latest(ledger).state == "interrupted"
 
 
@@ -92,8 +92,8 @@ def test_a_killed_run_by_hand_is_told_as_given_up(ledger: Ledger) -> None:
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim_manual(ledger, "report", (), NOW + MINUTE)
     found = looked(another(ledger), NOW + 5 * HOUR)
-    assert found.given_up == GivenUpRun(slot=NOW + MINUTE, killed=True, by_hand=True)
-    assert looked(another(ledger), NOW + 6 * HOUR).given_up is None
+    assert found.given_up == (GivenUpRun(slot=NOW + MINUTE, killed=True, by_hand=True),)
+    assert looked(another(ledger), NOW + 6 * HOUR).given_up == ()
 
 
 def test_a_run_by_hand_takes_the_place_of_one_that_waited(ledger: Ledger) -> None:
@@ -104,7 +104,7 @@ def test_a_run_by_hand_takes_the_place_of_one_that_waited(ledger: Ledger) -> Non
     finish(ledger, claim, RunResult(state="interrupted", retry_at=NOW), NOW)
     by_hand = claim_manual(ledger, "report", (), NOW + 2 * HOUR)
     finish(ledger, by_hand, RunResult(state="succeeded"), NOW + 2 * HOUR)
-    assert looked(another(ledger), NOW + 3 * HOUR).given_up is None
+    assert looked(another(ledger), NOW + 3 * HOUR).given_up == ()
 
 
 def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
@@ -113,7 +113,7 @@ def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
     looked(ledger, NOW, schedule=HOURLY)
     found = looked(another(ledger), NOW + HOUR, schedule=HOURLY)
     assert found.claim
-    assert (found.claim.slot, found.given_up) == (NOW + HOUR, GivenUpRun(slot=NOW, killed=True))
+    assert (found.claim.slot, found.given_up) == (NOW + HOUR, (GivenUpRun(slot=NOW, killed=True),))
     assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
 
 
@@ -158,7 +158,7 @@ def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
     assert claim
     finish(ledger, claim, RunResult(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
     given_up = GivenUpRun(slot=NOW, killed=False)
-    assert looked(another(ledger), NOW + 2 * HOUR) == ScanResult(given_up=given_up)
+    assert looked(another(ledger), NOW + 2 * HOUR) == ScanResult(given_up=(given_up,))
     assert looked(another(ledger), NOW + 3 * HOUR) == ScanResult()
     assert (latest(ledger).state, latest(ledger).retry_at) == ("failed", None)
 
