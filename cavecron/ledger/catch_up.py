@@ -27,7 +27,6 @@ from cavecron.ledger.models import (
     ScanResult,
     Trigger,
 )
-from cavecron.ledger.process_id import is_alive, is_dead
 from cavecron.ledger.rows import RunRow, instant, optional_instant, skip_unreadable, text
 from cavecron.ledger.runs import (
     claim_slot,
@@ -91,12 +90,18 @@ def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime
 
 
 def scan(
-    ledger: Ledger, cursors: Sequence[JobCursor], now: datetime, *, eager: bool = False
+    ledger: Ledger,
+    cursors: Sequence[JobCursor],
+    now: datetime,
+    *,
+    eager: bool = False,
+    unseen: timedelta = timedelta(),
 ) -> list[ScanResult]:
     """Record what has passed of each job, and claim at most one run of each.
 
     `eager` is for a process that scans once and ends: the latest slot counts although nobody was waiting
-    for it, and a failed run is tried again without waiting.
+    for it, and a failed run is tried again without waiting. `unseen` is for how long at most the clock has
+    gone on since it was set back, before anybody saw that: slots of that time come again.
 
     Raises:
         CavecronError: the ledger cannot be written; nothing is claimed or recorded then.
@@ -104,7 +109,7 @@ def scan(
     """
     _require_sane_clock(now)
     with ledger.writing() as connection:
-        return [_JobScan(connection, ledger, cursor, now, eager).scan() for cursor in cursors]
+        return [_JobScan(connection, ledger, cursor, now, eager, unseen).scan() for cursor in cursors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class _JobScan:
     cursor: JobCursor
     now: datetime
     eager: bool
+    unseen: timedelta
 
     def scan(self) -> ScanResult:
         since = self._since()
@@ -142,10 +148,11 @@ class _JobScan:
         ).fetchone()
         stored = optional_instant(row[1]) if row and row[0] == schedule.fingerprint else None
         since = max((until for until in (stored, self.cursor.accounted_until) if until), default=self.now)
-        if since > self.now:  # the clock went backwards
-            retract_missed(self.connection, self.ledger, job, self.now, schedule=schedule)
-            since = self.now
-        if stored is None or stored > self.now:
+        latest = self.now - self.unseen
+        if since > latest:  # the clock went backwards
+            retract_missed(self.connection, self.ledger, job, latest, schedule=schedule)
+            since = latest
+        if stored is None or stored > latest:
             _store_cursor(self.connection, job, schedule.fingerprint, since)
         if self.eager:
             slot = previous_slot(schedule, self.now)
@@ -156,14 +163,15 @@ class _JobScan:
     def _lease_state(self, run: RunRow) -> LeaseState:
         """Return what the lease says of a run that nobody has ended."""
         lease = run.lease_until
-        if lease is None or is_dead(run.owner):
+        owner = self.ledger.state_of(run.owner)
+        if lease is None or owner == "dead":
             return LeaseState.OWNER_DEAD
         is_sane = lease <= self.now + 2 * self.ledger.lease
         if self.now < lease and is_sane:
             return LeaseState.VALID
         if lease == self.cursor.expired_lease:
             return LeaseState.STILL_EXPIRED
-        return LeaseState.EXPIRED if is_sane or not is_alive(run.owner) else LeaseState.AHEAD
+        return LeaseState.EXPIRED if is_sane or owner != "alive" else LeaseState.AHEAD
 
     def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
         """Return what is to run, given that no run of the job goes on."""
@@ -199,7 +207,8 @@ class _JobScan:
         return tuple(run for run in given_up if run)
 
     def _trigger(self, slot: datetime) -> Trigger:
-        return "slot" if self.cursor.has_waited_for(slot) and self.now - slot < _ON_TIME else "replay"
+        has_waited = self.cursor.has_waited_for(slot) or bool(self.unseen)
+        return "slot" if has_waited and self.now - slot < _ON_TIME else "replay"
 
     def _record(self, passed_by: SlotRange | None, *, replaced: bool) -> MissedSlots | None:
         parts = list(self._unaccounted(passed_by)) if passed_by else []

@@ -7,6 +7,10 @@ recognised. On another host, in another container or on another system only the 
 import os
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+#: What is known of the process that owns a run.
+OwnerState = Literal["alive", "dead", "unseen"]
 
 
 def process_token() -> str:
@@ -47,6 +51,13 @@ def is_alive(owner: str) -> bool:
     """Return whether the process is known to be there; neither this nor `is_dead` where it cannot be seen."""
     process, start = _here(owner)
     return bool(start) and _start_time(process) == start
+
+
+def owner_state(owner: str) -> OwnerState:
+    """Return what is known of the process; `unseen` where it cannot be seen from here."""
+    if is_alive(owner):
+        return "alive"
+    return "dead" if is_dead(owner) else "unseen"
 
 
 def _here(owner: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
 from cavecron.lazy import lazy_module
 from cavecron.ledger.models import KILLED, RESTORED, Claim, GivenUpRun, RunResult
-from cavecron.ledger.process_id import is_alive, is_dead, shown
+from cavecron.ledger.process_id import shown
 from cavecron.ledger.rows import RunRow, optional_instant, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
@@ -194,10 +194,10 @@ def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:
     A lease further ahead than any reaches was taken by a clock that was wrong: it says nothing, unless its
     owner is known to be there, who will renew it.
     """
-    lease = run.lease_until
-    if lease is None or lease <= now or is_dead(run.owner):
+    lease, owner = run.lease_until, ledger.state_of(run.owner)
+    if lease is None or lease <= now or owner == "dead":
         return False
-    return lease <= now + 2 * ledger.lease or is_alive(run.owner)
+    return lease <= now + 2 * ledger.lease or owner == "alive"
 
 
 def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from cavecron.database.timestamps import utc_text
-from cavecron.ledger.process_id import is_alive, is_dead
+from cavecron.ledger.process_id import owner_state
 from cavecron.ledger.rows import optional_instant
 from cavecron.ledger.store import Ledger
 
@@ -90,14 +90,8 @@ def schedulers(ledger: Ledger) -> list[SchedulerRow]:
             host=str(owner).partition(":")[0],
             started=began,
             stopped=optional_instant(stopped),
-            seen=_seen(str(owner)),
+            seen=owner_state(str(owner)),
         )
         for owner, started, stopped in rows
         if (began := optional_instant(started))
     ]
-
-
-def _seen(owner: str) -> Literal["alive", "dead", "unseen"]:
-    if is_alive(owner):
-        return "alive"
-    return "dead" if is_dead(owner) else "unseen"

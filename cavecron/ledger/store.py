@@ -22,7 +22,7 @@ from cavecron.database.sqlite import Database, transaction
 from cavecron.errors import CavecronError
 from cavecron.lazy import lazy_module
 from cavecron.ledger import tables
-from cavecron.ledger.process_id import process_token
+from cavecron.ledger.process_id import OwnerState, owner_state, process_token
 
 if TYPE_CHECKING:
     import logging
@@ -170,13 +170,15 @@ class Ledger:
     """The ledger in `database`, as one process writes it.
 
     `owner` names the process in its leases; a lease lasts `lease` and is renewed well before its end.
-    `zone_of` returns a time zone by its IANA name, by the rules that the schedules follow.
+    `zone_of` returns a time zone by its IANA name, by the rules that the schedules follow. `state_of` says
+    what is known of the process with a name.
     """
 
     database: Database
     owner: str = field(default_factory=process_token)
     lease: timedelta = timedelta(seconds=60)
     zone_of: Callable[[str], ZoneInfo] = ZoneInfo
+    state_of: Callable[[str], OwnerState] = owner_state
     _commits: GroupCommit = field(default_factory=GroupCommit, init=False, repr=False, compare=False)
     _session: LedgerSession = field(default_factory=LedgerSession, init=False, repr=False, compare=False)
     #: Rows that could not be read, by table and id: each is named once.

@@ -5,7 +5,6 @@ Its calls block: the scheduler makes them in a thread.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cavecron.ledger.catch_up import register_jobs, scan
@@ -81,8 +80,7 @@ class Registration:
     def scan(self, cursors: Sequence[JobCursor], now: datetime, unseen: timedelta) -> list[ScanResult]:
         """Scan jobs at `now` (aware), and note all of them anew where the file is another one.
 
-        `unseen` is for how long at most the clock has gone on since it was set back, before anybody saw that:
-        the jobs are scanned as if it had been looked at right then, and again now.
+        `unseen` is for how long at most the clock has gone on since it was set back, before anybody saw that.
 
         Raises:
             CavecronError: the database is not ready, or cannot be written.
@@ -92,21 +90,4 @@ class Registration:
         if not self._known or (file is not None and file != self._file):
             self.register()
             _LOG.warning("La base a été remplacée, ou son registre effacé : les jobs y sont notés à nouveau")
-        if not unseen:
-            return scan(ledger, cursors, now)
-        results = scan(ledger, cursors, now - unseen)
-        idle = [
-            cursor.after(result, now - unseen)
-            for cursor, result in zip(cursors, results, strict=True)
-            if not (result.claim or result.busy)
-        ]
-        second = iter(scan(ledger, idle, now))
-        return [result if result.claim or result.busy else _both(result, next(second)) for result in results]
-
-
-def _both(first: ScanResult, second: ScanResult) -> ScanResult:
-    return replace(
-        second,
-        missed=second.missed or first.missed,
-        given_up=first.given_up + second.given_up,
-    )
+        return scan(ledger, cursors, now, unseen=unseen)

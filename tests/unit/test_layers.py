@@ -68,7 +68,7 @@ ASYNC = frozenset(
         *("clock", "simulation.machine", "cli.run", "cli.run_due", "cli.scheduler"),
         *(
             f"scheduler.{name}"
-            for name in ("context", "finish", "lease", "runner", "scheduler", "status_files")
+            for name in ("context", "finish", "given_up", "lease", "runner", "scheduler", "status_files")
         ),
     }
 )

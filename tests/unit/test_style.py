@@ -17,7 +17,7 @@ SHORT_FUNCTION = 25
 #: Where a broad except is the point; elsewhere it has to raise again.
 CATCHES_ALL = frozenset(
     {
-        *("scheduler.runner", "scheduler.lease", "scheduler.scheduler", "cli.main"),
+        *("scheduler.runner", "scheduler.lease", "scheduler.given_up", "scheduler.scheduler", "cli.main"),
         *(
             "scheduler.threads",
             "simulation.machine",
