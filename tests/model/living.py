@@ -1,7 +1,7 @@
 """Processes of the model's world, how their jobs behave, and rows of the ledger as the oracle reads them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,11 +9,12 @@ from cavecron.config.settings import Settings
 from cavecron.database.timestamps import read_utc
 from cavecron.errors import CavecronError, TemporaryError
 from cavecron.ledger.models import Claim
+from cavecron.ledger.process_id import OwnerState
 from cavecron.scheduler.context import StopSignal
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import SimulatedMachine
 from tests.model.oracle import Execution, Row
-from tests.model.processes import Mortal
+from tests.model.processes import Mortal, Weather
 
 ROWS = (
     "SELECT id, job, slot, last_slot, slots, trigger, state, coalesce(reason, ''), finished"
@@ -73,6 +74,13 @@ class Living:
     def control_of(self, job: str) -> StopSignal:
         """Return what stops the run of a job."""
         return self.controls.setdefault(job, StopSignal())
+
+
+def seen_state(living: Iterable[Mortal], weather: Weather, owner: str) -> OwnerState:
+    """Return what a process sees of another one."""
+    if weather.hidden:
+        return "unseen"
+    return "alive" if any(process.name == owner for process in living) else "dead"
 
 
 def begun(claim: Claim, process: Mortal, machine: SimulatedMachine) -> Execution:

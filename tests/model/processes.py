@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cavecron.errors import NotReadyError, TemporaryError
-from cavecron.scheduler.threads import retrieve
+from cavecron.scheduler.threads import NoThreadError, retrieve
 from cavecron.simulation.machine import KeptConnection, KeptDatabase, Process
 
 _T = TypeVar("_T")
@@ -58,12 +58,21 @@ class MortalConnection(KeptConnection):
 
 @dataclass(slots=True)
 class Weather:
-    """Whether the database can be had, and how long calls take."""
+    """Whether the database and threads can be had, how long calls take, and whether processes can be seen.
+
+    `threadless` is the share of calls that get no thread; `hidden` is a /proc that hides processes of others.
+    """
 
     dice: random.Random
     away: bool = False
     locked: bool = False
     slow: float = 0.0
+    threadless: float = 0.0
+    hidden: bool = False
+
+    def grants_thread(self) -> bool:
+        """Return whether the next call gets a thread."""
+        return not self.threadless or self.dice.random() >= self.threadless
 
     def delay(self) -> timedelta:
         """Return how long the next call waits."""
@@ -110,6 +119,9 @@ class Mortal(Process):
         """Make a call, after what the weather makes it wait."""
         future: asyncio.Future[_T] = self.loop.create_future()
         future.add_done_callback(retrieve)
+        if not self.database.weather.grants_thread():
+            future.set_exception(NoThreadError("plus de thread"))
+            return future
         self.asked[name] = self.now()
         if name in LEDGER_CALLS:
             future.add_done_callback(lambda done: self._tell(name, done))

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,10 @@ from cavecron.scheduler.context import Options, RunContext
 from cavecron.scheduler.runner import execute_run
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import SimulatedMachine, StillWorkingError
-from tests.model.living import ROWS, Behaviour, Living, begun, row
+from tests.model.living import ROWS, Behaviour, Living, begun, row, seen_state
 from tests.model.oracle import BrokenPromiseError, Execution, Oracle, Row
 from tests.model.processes import Mortal, Weather, open_database
 
-#: After so long without any event everything has to be accounted for.
-QUIET = timedelta(minutes=11)
 #: How long a job can keep its slots waiting after its last sign of life: a lease, and patience with it.
 LINGER = 300.0
 
@@ -37,7 +36,7 @@ class World:
 
     def __init__(self, dice: random.Random, machine: SimulatedMachine, path: Path) -> None:
         self.dice, self.machine, self._path = dice, machine, path
-        self.weather = Weather(dice)
+        self.weather = Weather(dice, hidden=dice.random() < 0.5)
         self.oracle = Oracle()
         self.living: dict[Mortal, Living] = {}
         self.broken: list[BrokenPromiseError] = []
@@ -146,11 +145,11 @@ class World:
         return self.living[process]
 
     def _context(self, living: Living) -> RunContext:
-        process = living.process
+        process, state_of = living.process, partial(seen_state, self.living, self.weather)
         return RunContext(
             settings=living.settings,
             database=process.database,
-            ledger=Ledger(database=process.database, owner=process.name),
+            ledger=Ledger(database=process.database, owner=process.name, state_of=state_of),
             clock=process,
             threads=process,
         )
@@ -203,7 +202,8 @@ class World:
 
     def watched(self) -> bool:
         """Return whether a scheduler is there to see what happens."""
-        able = not (self.asleep or self.weather.away or self.weather.locked)
+        weather = self.weather
+        able = not (self.asleep or weather.away or weather.locked or weather.threadless)
         return able and any(one.registered for one in self.daemons())
 
     def see(self) -> None:
