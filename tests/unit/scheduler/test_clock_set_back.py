@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from cavecron.errors import TemporaryError
 from tests.support.app_database import NOW
 from tests.support.simulated import simulation
 
@@ -77,3 +78,15 @@ def test_a_clock_that_was_lost_for_a_while_costs_no_slot() -> None:
         machine.at(NOW + 5 * MINUTE, partial(machine.set_clock, lost - 2 * HOUR), interrupts=True)
     (entry,) = simulated.history()
     assert (entry.slot, entry.state, entry.trigger) == (NOW, "succeeded", "replay")
+
+
+def test_a_run_is_not_taken_up_after_its_hour_because_the_clock_was_lost_meanwhile() -> None:
+    """It failed for a while when it was 1970, where nothing is scanned."""
+    with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
+        simulated.start(MONDAYS, lasting=MINUTE)
+        machine, lost = simulated.machine, timedelta(days=20_000)
+        machine.at(NOW + 5 * SECOND, partial(machine.set_clock, -lost), jolt=True)
+        machine.at(NOW + 10 * SECOND, lambda: simulated.fails.append(TemporaryError("serveur occupé")))
+        machine.at(NOW + HOUR + 20 * SECOND, partial(machine.set_clock, lost), jolt=True)
+    assert len(simulated.begun) == 1
+    assert [entry.state for entry in simulated.history()] == ["failed"]
