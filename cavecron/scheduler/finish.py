@@ -96,19 +96,21 @@ async def _record(
 ) -> bool:
     """Write the result into the ledger; return whether that was possible.
 
-    A run that came to its end must not be taken for one that was cut off: a scheduler waits for whatever
-    keeps the database from being written as long as the slot could run again, but not while stopping.
-    A run by hand waits only for a lock, and not for long.
+    A run that came to its end must not be taken for one that was cut off: a scheduler waits until a database
+    that is away can be written again, since nothing else runs without it, and an hour for any other trouble;
+    but not while stopping. A run by hand waits only for a lock, and not for long.
     """
     clock, last_trouble, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
     while True:
         writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
-        await stop.wait_for(writing, seconds=max(0.0, limit - clock.monotonic()), grace=_LAST_WRITE)
+        remaining = max(_LONGEST_WRITE if patient else 0.0, limit - clock.monotonic())
+        await stop.wait_for(writing, seconds=remaining, grace=_LAST_WRITE)
         trouble = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
         if trouble is None:
             return True
-        over = stop.stopping or clock.monotonic() >= limit
+        is_temporary = isinstance(trouble, CavecronError) and trouble.temporary
+        over = stop.stopping or (clock.monotonic() >= limit and not (patient and is_temporary))
         passing = isinstance(trouble, CavecronError) and (patient or trouble.temporary)
         if over or not passing or isinstance(trouble, LeaseLostError):
             _LOG.error("Job %s : sa fin n'a pu être notée, %s", claim.job, trouble)

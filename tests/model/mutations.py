@@ -141,6 +141,27 @@ MUTATIONS = (
         "ledger.lease.total_seconds() / _RENEWALS",
         "ledger.lease.total_seconds() * 99",
     ),
+    _broken(
+        10,
+        "a lease that has run out is left alone for a while",
+        _SCAN,
+        "_PATIENCE = timedelta(seconds=15)",
+        "_PATIENCE = timedelta()",
+    ),
+    _broken(
+        7,
+        "a process that cannot be seen is not dead",
+        _SCAN,
+        'lease is None or owner == "dead"',
+        'lease is None or owner != "alive"',
+    ),
+    _broken(
+        5,
+        "an attempt that failed is over, for want of a thread too",
+        "scheduler/runner.py",
+        "error = failure",
+        "raise failure",
+    ),
     # Promise 3: what was missed by less than an hour is made up for, once.
     _broken(1, "an hour late is too late", _SLOTS, "now - latest >= GRACE", "now - latest >= 24 * GRACE"),
     _broken(

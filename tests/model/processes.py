@@ -28,9 +28,17 @@ class MortalConnection(KeptConnection):
     statements_left = -1
     dead = False
 
+    weather: "Weather | None" = None
+
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """Execute a statement, or die before it."""
+        """Execute a statement, or die before it; a full disk takes nothing new."""
         self.tick()
+        if (
+            self.weather
+            and self.weather.full
+            and str(arguments[0]).startswith(("INSERT", "UPDATE", "CREATE"))
+        ):
+            raise sqlite3.OperationalError("database or disk is full")
         return super().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
@@ -66,6 +74,7 @@ class Weather:
     dice: random.Random
     away: bool = False
     locked: bool = False
+    full: bool = False
     slow: float = 0.0
     threadless: float = 0.0
     hidden: bool = False
@@ -99,6 +108,7 @@ def open_database(path: Path, weather: Weather) -> WeatherDatabase:
     connection = sqlite3.connect(path, isolation_level=None, factory=MortalConnection)
     for pragma in ("synchronous = OFF", "journal_mode = MEMORY", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.weather = weather
     return WeatherDatabase(path=path, connection=connection, weather=weather)
 
 

@@ -89,11 +89,17 @@ def _suspend(author: Author) -> None:
 
 
 def _suspend_at_work(author: Author) -> None:
-    """Suspend the machine for longer than a lease, some seconds after a slot."""
+    """Suspend the machine for longer than a lease, before a scheduler that came late looks at a run again.
+
+    After half a minute it does, and the owner of the run has not renewed its lease by then.
+    """
     job = author.world.settings.jobs[author.dice.choice(author.names)]
     slot = next_slot(job.schedule, author.time + author.ahead)
+    late = author.dice.uniform(5, 14)
     if slot:
-        author.time = max(author.time, slot - author.ahead + timedelta(seconds=author.dice.uniform(1, 40)))
+        author.time = max(author.time, slot - author.ahead + timedelta(seconds=late))
+    author.happens("start another", author.world.start_daemon)
+    author.time += timedelta(seconds=author.dice.uniform(31 - late, 29))
     author.happens("sleep", author.world.sleep, interrupts=True)
     author.time += timedelta(seconds=author.dice.choice((61, 75, 90, 600)))
     author.happens("wake", author.world.wake, interrupts=True)
@@ -153,7 +159,7 @@ def _proc(author: Author) -> None:
 
 
 def _weather(author: Author) -> None:
-    weather, kind = author.world.weather, author.dice.choice(("away", "locked", "slow"))
+    weather, kind = author.world.weather, author.dice.choice(("away", "locked", "full", "slow"))
     value: object = author.dice.choice((0.5, 5.0, 29.0)) if kind == "slow" else True
     author.happens(f"database {kind}", partial(setattr, weather, kind, value))
     author.time += min(author.span(), timedelta(hours=3))

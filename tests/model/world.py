@@ -203,7 +203,7 @@ class World:
     def watched(self) -> bool:
         """Return whether a scheduler is there to see what happens."""
         weather = self.weather
-        able = not (self.asleep or weather.away or weather.locked or weather.threadless)
+        able = not (self.asleep or weather.away or weather.locked or weather.full or weather.threadless)
         return able and any(one.registered for one in self.daemons())
 
     def see(self) -> None:

@@ -16,6 +16,7 @@ from cavecron.errors import CavecronError, UsageError
 from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.models import Claim
+from cavecron.ledger.process_id import OwnerState, owner_state
 from cavecron.ledger.runs import claim_manual, claim_resume
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
@@ -60,21 +61,31 @@ class MinedDatabase(Database):
         return connection
 
 
-def victim(path: Path, *, at: datetime, statement: int = 0) -> BaseProcess:
+def victim(
+    path: Path, *, at: datetime, statement: int = 0, hidden: bool = False, ca_file: Path | None = None
+) -> BaseProcess:
     """Start the run of the weekly reports, or take the last one up again, with a clock that says `at`.
 
-    It is killed at the `statement`-th SQL statement, 0 for never.
+    It is killed at the `statement`-th SQL statement, 0 for never. Where processes are `hidden` it cannot see
+    that its predecessor is dead.
     """
-    process = _CONTEXT.Process(target=_mail, args=(path, at, statement), daemon=True)
+    values = {"at": at, "statement": statement, "hidden": hidden, "ca_file": ca_file}
+    process = _CONTEXT.Process(target=_mail, args=(path,), kwargs=values, daemon=True)
     process.start()
     return process
 
 
-def _mail(path: Path, at: datetime, statement: int) -> None:
+def _unseen(_owner: str) -> OwnerState:
+    return "unseen"
+
+
+def _mail(path: Path, *, at: datetime, statement: int, hidden: bool, ca_file: Path | None) -> None:
     logging.getLogger("cavecron").setLevel(logging.CRITICAL)
-    context = system_context(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{path}"}))
+    variables = {"DATABASE_URL": f"sqlite:///{path}"} | ({"SMTP_CA_FILE": str(ca_file)} if ca_file else {})
+    context = system_context(load_for([WEEKLY_REPORTS], variables))
     database = MinedDatabase(path=path, fuse=Fuse(statement))
-    context = replace(context, database=database, ledger=Ledger(database=database))
+    ledger = Ledger(database=database, state_of=_unseen if hidden else owner_state)
+    context = replace(context, database=database, ledger=ledger)
     with wall_clock(at, tick=True):
         try:
             outcome = asyncio.run(

@@ -85,8 +85,8 @@ def test_a_run_is_not_taken_up_after_its_hour_because_the_clock_was_lost_meanwhi
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
         simulated.start(MONDAYS, lasting=MINUTE)
         machine, lost = simulated.machine, timedelta(days=20_000)
-        machine.at(NOW + 5 * SECOND, partial(machine.set_clock, -lost), jolt=True)
+        machine.at(NOW + 5 * SECOND, partial(machine.set_clock, -lost), interrupts=True)
         machine.at(NOW + 10 * SECOND, lambda: simulated.fails.append(TemporaryError("serveur occupé")))
-        machine.at(NOW + HOUR + 20 * SECOND, partial(machine.set_clock, lost), jolt=True)
+        machine.at(NOW + HOUR + 20 * SECOND, partial(machine.set_clock, lost), interrupts=True)
     assert len(simulated.begun) == 1
     assert [entry.state for entry in simulated.history()] == ["failed"]
