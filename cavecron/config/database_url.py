@@ -1,7 +1,4 @@
-"""`DATABASE_URL` as SQLAlchemy reads it: the file that it names, and how much of it an error may show.
-
-Pure.
-"""
+"""`DATABASE_URL` as SQLAlchemy reads it: the file that it names, and what an error may show of it. Pure."""
 
 import re
 from pathlib import Path
@@ -9,17 +6,17 @@ from pathlib import Path
 from cavecron.config.parsing import InvalidValueError, visible
 
 _WANTED = "sqlite:////data/wine.db (quatre barres : chemin absolu) ou sqlite:///wine.db (relatif)"
-#: The driver that SQLAlchemy takes where none is named.
+#: With SQLAlchemy's default driver, named or not.
 _SCHEMES = ("sqlite", "sqlite+pysqlite")
-#: A URL, in quotes or not: what stands before and after it, scheme, authority and path, query.
+#: A URL, perhaps in quotes: opening quotes, scheme, authority and path, query, closing quotes.
 _QUOTED_URL = re.compile(r"""(["'«“‘ ]{0,2})([\w+.-]{1,40})://(/?[^?"'»”’]*)(\?.*?)?(["'»”’ ]{0,2})""")
 
 
 def database_path(text: str) -> Path:
-    """Return the path of the SQLite file as it is written, relative ones and percent escapes included.
+    """Return the path of the SQLite file as it is written; it can be relative, and have percent escapes.
 
     Raises:
-        InvalidValueError: it names another database, none, or a server.
+        InvalidValueError: it is not the URL of a SQLite file.
 
     """
     scheme, separator, rest = text.partition("://")
@@ -34,7 +31,7 @@ def database_path(text: str) -> Path:
 
 
 def display_url(text: str) -> str:
-    """Return what an error may show: the scheme, and the path of a file; never a password or a query."""
+    """Return what an error may show: the scheme and the path of a file, never a password or a query."""
     if re.match(r"/[^@]*$", text):
         return visible(text)  # a bare path
     url = _QUOTED_URL.fullmatch(text)

@@ -1,4 +1,4 @@
-"""What a mail server may need and that cannot work as it is: keys, and a file of certificates. Pure."""
+"""Problems of settings that only some mail servers need: Fernet keys, and a file of certificates. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ from cavecron.mail.smtp.config import (
 def mail_access_problems(
     keys: Sequence[str], ca_file: Path | None, read_file: Callable[[str], str]
 ) -> Iterator[str]:
-    """Yield a sentence for each Fernet key that is none, and one for a file of no certificates.
+    """Yield a sentence for each malformed Fernet key, and one if `ca_file` cannot be used.
 
-    `read_file` is EnvReader's. They are no errors: the mail server may need neither.
+    They are warnings, because the mail server may need neither. `read_file` is that of EnvReader.
     """
     for position, key in enumerate(keys, start=1):
         if not is_fernet_key(key):
@@ -30,15 +30,13 @@ def mail_access_problems(
 
 
 def _problem_of(ca_file: Path, read_file: Callable[[str], str]) -> str:
-    """Return what is wrong with a file of certificates, '' for nothing."""
+    """Return the problem of a file of certificates, '' for none."""
     try:
         text = read_file(str(ca_file))
     except OSError as error:
         return unreadable(reason(error))
     except InvalidValueError:
         return REGULAR_FILE_WANTED
-    except (
-        ValueError
-    ):  # another encoding than UTF-8: DER, or notes beside the certificates, which do not matter
+    except ValueError:  # not UTF-8: DER, which the mail server's connection reports, or a comment
         return ""
     return "" if PEM_CERTIFICATE in text else CERTIFICATES_WANTED

@@ -1,4 +1,4 @@
-"""Reading typed values from the environment: each is parsed, or reported with what is wanted instead.
+"""Reading typed values from the environment; an invalid value is reported with what is expected instead.
 
 Pure: it takes a mapping of strings and a function that reads a file. It knows no variable by name.
 """
@@ -16,38 +16,39 @@ from cavecron.text import as_utf8
 _T = TypeVar("_T")
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-#: What is wanted of a file that a `…_FILE` variable names; keys and URLs are far shorter.
+#: What the file of a `…_FILE` variable has to be; keys and URLs are far shorter.
 REGULAR_FILE = "un fichier ordinaire de 64 ko au plus est attendu"
 _LONGEST_VALUE = 65_536
 _BOOLEANS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-#: How a value begins that is in quotes, which would be part of it.
+#: Quotes at the beginning of a value, which would be a part of it.
 QUOTES = ('"', "'", "«", "“", "‘")
-#: The byte order mark, and how a Python reads it whose environment is not UTF-8.
+#: The byte order mark, and what Python makes of it if the environment is not UTF-8.
 BYTE_ORDER_MARKS = ("\ufeff", "\udcef\udcbb\udcbf")
 
 
 class InvalidValueError(Exception):
-    """One value is wrong; the text says in French what is wanted instead."""
+    """A value is invalid; the text says in French what is expected instead."""
 
 
 def visible(text: str) -> str:
-    """Return a value as an error shows it."""
+    """Return what an error shows of a value: all of it."""
     return f"={text[:200]!r}"
 
 
 def hidden(_text: str) -> str:
-    """Return nothing of a value: it is a secret."""
+    """Return what an error shows of a secret value: nothing."""
     return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable(Generic[_T]):
-    """One variable of the environment: `default` is what a blank means, `parse` reads a text.
+    """One variable of the environment; `default` is the text that is used if it is not set or blank.
 
-    `parse` raises InvalidValueError. `display` returns what of the value an error may show, with its `=`.
+    `parse` returns the value of a text, or raises InvalidValueError. `display` returns what an error may show
+    of it, with a `=` in front.
     """
 
     name: str
@@ -56,16 +57,16 @@ class Variable(Generic[_T]):
     display: Callable[[str], str] = visible
 
     def of_job(self, prefix: str, default: str | None = None) -> "Variable[_T]":
-        """Return the same variable of one job, whose variables begin with `SCHEDULER_` and `prefix`."""
+        """Return the variable of one job, with `SCHEDULER_` and the job's `prefix` in its name."""
         name = f"SCHEDULER_{prefix}_{self.name}"
         return replace(self, name=name, default=self.default if default is None else default)
 
 
 class EnvReader:
-    """Reads values one by one and keeps what is wrong with them in `problems`.
+    """Reads values one by one, and collects their problems in `problems`.
 
-    A blank value counts as not set, as compose files write it. `read_file` returns the text of a file, or
-    raises OSError, ValueError for what is no text, or InvalidValueError with the reason.
+    A blank value counts as not set, because compose files set variables like that. `read_file` returns the
+    text of a file; it raises OSError, ValueError if it is not text, or InvalidValueError with the reason.
     """
 
     def __init__(self, environ: Mapping[str, str], read_file: Callable[[str], str]) -> None:
@@ -74,7 +75,7 @@ class EnvReader:
         self.problems: list[str] = []
 
     def read(self, variable: Variable[_T]) -> _T:
-        """Return the parsed value; where it is wrong, note why and go on with the default."""
+        """Return the parsed value; if it is invalid, add a problem and return the default."""
         text = self.text(variable) or variable.default
         try:
             return variable.parse(text)
@@ -83,15 +84,15 @@ class EnvReader:
         return variable.parse(variable.default)
 
     def add_problem(self, variable: Variable[_T], text: str, why: str) -> None:
-        """Note that the value `text` is wrong, without showing more of it than may be shown."""
+        """Add the problem that the value `text` is invalid, showing only what may be shown of it."""
         self.problems.append(f"{variable.name}{variable.display(text)} : {why}")
 
     def has(self, name: str) -> bool:
-        """Return whether `name` is set, directly or by a file."""
+        """Return whether `name` or `NAME_FILE` is set."""
         return bool((self._environ.get(name, "") + self._environ.get(f"{name}_FILE", "")).strip())
 
     def text(self, variable: Variable[_T]) -> str:
-        """Return the value, or the text of the file that `NAME_FILE` names; '' where none is usable."""
+        """Return the value, or the text of the file that `NAME_FILE` names; '' after adding a problem."""
         name = variable.name
         text = self._environ.get(name, "").strip()
         path = self._environ.get(f"{name}_FILE", "").strip()
@@ -123,7 +124,7 @@ class EnvReader:
 
 
 def _malformation(text: str) -> str:
-    """Return what a file or an editor has put around a value by mistake, '' for nothing."""
+    """Return the problem of a value with a byte order mark, quotes or a carriage return, '' for none."""
     if text.startswith(BYTE_ORDER_MARKS):
         return "sans marque d'ordre des octets (BOM) : enregistrer le fichier en UTF-8 sans BOM"
     if text.startswith(QUOTES):
@@ -134,17 +135,17 @@ def _malformation(text: str) -> str:
 
 
 def boolean(text: str) -> bool:
-    """Return what 1/0, true/false, yes/no or on/off says."""
+    """Return the meaning of 1/0, true/false, yes/no or on/off."""
     if text.lower() not in _BOOLEANS:
         raise InvalidValueError("1 ou 0 est attendu (ou true/false, yes/no, on/off)")
     return _BOOLEANS[text.lower()]
 
 
-def whole_number(text: str, unit: str, *, least: int = 1, most: int) -> int:
-    """Return a number of `unit` (French, plural) from `least` to `most`."""
-    number = int_in_range(text, least, most)
+def whole_number(text: str, *, unit: str, most: int) -> int:
+    """Return a number of `unit` (French, plural) from 1 to `most`."""
+    number = int_in_range(text, 1, most)
     if number is None:
-        raise InvalidValueError(f"un nombre entier de {unit}, de {least} à {most}, est attendu")
+        raise InvalidValueError(f"un nombre entier de {unit}, de 1 à {most}, est attendu")
     return number
 
 
@@ -165,14 +166,14 @@ def minute(text: str) -> int:
 
 
 def int_in_range(text: str, least: int, most: int) -> int | None:
-    """Return the number that `text` writes in ASCII digits, None where it is none from `least` to `most`."""
+    """Return the number that `text` is in ASCII digits, None unless it is from `least` to `most`."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         return None
     return int(text) if least <= int(text) <= most else None
 
 
 def days(text: str) -> str:
-    """Return a day, a list (`mon,thu`) or a range (`mon-fri`) of days, or `*`, as cron's fifth field."""
+    """Return a day, a list (`mon,thu`) or a range (`mon-fri`) of days, or `*`, as the fifth field of cron."""
     if text == "*":
         return text
     chosen: set[int] = set()
@@ -203,7 +204,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def user_names(text: str) -> tuple[str, ...]:
-    """Return the comma-separated names of users, accents as they were typed in any locale."""
+    """Return the comma-separated names of users, decoded as UTF-8 in any locale."""
     return names(as_utf8(text))
 
 
@@ -219,7 +220,7 @@ _HOST = re.compile(r"\[[0-9A-Za-z.:]+\]|(?=.{1,255}$)[A-Za-z0-9-]{1,63}(\.[A-Za-
 
 
 def optional_host(text: str) -> str | None:
-    """Return the name of a machine, or its address in brackets (RFC 5321, 4.1.3); None where it is blank."""
+    """Return a host name, or an address in brackets (RFC 5321, 4.1.3); None for a blank."""
     if text and not _HOST.fullmatch(text):
         raise InvalidValueError("un nom de machine comme nas.example.org est attendu")
     return text or None
@@ -264,4 +265,4 @@ def _is_local(host: str) -> bool:
         return True
     if re.fullmatch(r"[0-9.]+", host):
         return bool(re.match(r"127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.", host))
-    return "." not in host and ":" not in host  # a name that only this network knows
+    return "." not in host and ":" not in host  # a name in the local network

@@ -1,7 +1,7 @@
-"""The environment, read once into frozen Settings, or every problem in it at once.
+"""Reading the environment once into frozen Settings, or reporting all its problems at once.
 
-Pure: it takes a mapping of strings and a function that reads a file. It knows no job's code, no table
-and no clock; which jobs there are, and when they run by default, is handed in.
+Pure: it takes a mapping of strings and a function that reads a file. It knows no job's code, no table and no
+clock; the jobs and their default schedules are an argument.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from cavecron.config import numbers, parsing
+from cavecron.config import parsing
 from cavecron.config.database_url import database_path, display_url
 from cavecron.config.mail_access import mail_access_problems
 from cavecron.config.parsing import EnvReader, InvalidValueError, Variable, hidden
@@ -23,6 +23,19 @@ from cavecron.schedule import Schedule, ScheduleError, parse
 LogFormat = Literal["text", "json"]
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+#: Whole numbers with a limit against typing errors: a century of days, a day of seconds.
+_days = partial(parsing.whole_number, unit="jours", most=36_500)
+_seconds = partial(parsing.whole_number, unit="secondes", most=86_400)
+_connections = partial(parsing.whole_number, unit="connexions", most=20)
+_messages = partial(parsing.whole_number, unit="messages", most=100_000)
+_running_jobs = partial(parsing.whole_number, unit="jobs", most=1_000)
+_copies = partial(parsing.whole_number, unit="copies", most=10_000)
+
+
+def _optional_messages(text: str) -> int | None:
+    return _messages(text) if text else None
 
 
 def _log_level(text: str) -> str:
@@ -46,10 +59,9 @@ def _expression(text: str, *, zone: ZoneInfo) -> Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDefaults:
-    """When a job runs where the environment says nothing.
+    """The default schedule of a job: `cron`, or `day`, `hour` and `minute`, in the zone of all schedules.
 
-    Its variables begin with `SCHEDULER_` and `prefix`. Where `cron` is given it counts, else `day`, `hour`
-    and `minute` do, in the zone of all schedules. One that is not `enabled` waits to be asked for.
+    Its variables begin with `SCHEDULER_` and `prefix`. `enabled` is the default of its `…_ENABLED` variable.
     """
 
     name: str
@@ -61,7 +73,7 @@ class JobDefaults:
     enabled: bool = True
 
 
-#: The jobs that everybody has. The prefix of weekly_reports is in the singular, as the application has it.
+#: The built-in jobs. The prefix of weekly_reports is in the singular, as in the application.
 BUILT_IN = (
     JobDefaults(name="weekly_reports", prefix="WEEKLY_REPORT", day="mon", hour=8),
     JobDefaults(name="cleanup", prefix="CLEANUP", day="sun", hour=3),
@@ -69,22 +81,22 @@ BUILT_IN = (
 )
 
 
-#: Jobs that nobody has who has not asked for them.
+#: Jobs that run only if somebody enables them.
 _OFF_BY_DEFAULT = frozenset(job.name for job in BUILT_IN if not job.enabled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """When one job runs; `time_limit` in seconds, `ping_url` of a dead-man service."""
+    """The settings of one job; `time_limit` in seconds, `ping_url` is that of a dead-man service."""
 
     prefix: str
     schedule: Schedule
     enabled: bool = setting("ENABLED", "1", parsing.boolean)
-    time_limit: int = setting("TIMEOUT", "3600", numbers.seconds)
+    time_limit: int = setting("TIMEOUT", "3600", _seconds)
     ping_url: str | None = setting("PING_URL", "", parsing.ping_url, display=hidden)
 
 
-#: The variables that a schedule is made from; their defaults are each job's own.
+#: The variables of a schedule; each job has its own defaults.
 _DAY = Variable(name="DAY", default="*", parse=parsing.days)
 _HOUR = Variable(name="HOUR", default="0", parse=parsing.hour)
 _MINUTE = Variable(name="MINUTE", default="0", parse=parsing.minute)
@@ -93,41 +105,39 @@ _CRON = Variable(name="CRON", default="", parse=partial(_expression, zone=UTC))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How many days rows of the three log tables are kept, and those of cavecron's own past runs."""
+    """How many days the rows of the three log tables are kept, and those of cavecron's past runs."""
 
-    email_log_days: int = setting("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", numbers.days)
-    activity_log_days: int = setting("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", numbers.days)
-    api_usage_days: int = setting("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", numbers.days)
-    ledger_days: int = setting("SCHEDULER_CLEANUP_LEDGER_DAYS", "400", numbers.days)
+    email_log_days: int = setting("SCHEDULER_CLEANUP_EMAIL_LOG_DAYS", "90", _days)
+    activity_log_days: int = setting("SCHEDULER_CLEANUP_ACTIVITY_LOG_DAYS", "180", _days)
+    api_usage_days: int = setting("SCHEDULER_CLEANUP_API_USAGE_DAYS", "30", _days)
+    ledger_days: int = setting("SCHEDULER_CLEANUP_LEDGER_DAYS", "400", _days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSettings:
-    """Where backups lie, beside the database where the path is relative, and how many are kept."""
+    """The folder of backups, relative to that of the database, and how many are kept."""
 
     folder: Path = setting("SCHEDULER_BACKUP_DIR", "backups", Path)
-    keep: int = setting("SCHEDULER_BACKUP_KEEP", "14", numbers.copies)
+    keep: int = setting("SCHEDULER_BACKUP_KEEP", "14", _copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLimits:
-    """How much is asked of the mail server; `max_per_minute` is None if there is no limit."""
+    """Limits for the mail server's sake; `max_per_minute` is None if there is no limit."""
 
-    connections: int = setting("SCHEDULER_WEEKLY_REPORT_CONNECTIONS", "2", numbers.connections)
-    max_per_connection: int = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION", "100", numbers.messages)
-    max_per_minute: int | None = setting(
-        "SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE", "", numbers.optional_messages
-    )
+    connections: int = setting("SCHEDULER_WEEKLY_REPORT_CONNECTIONS", "2", _connections)
+    max_per_connection: int = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_CONNECTION", "100", _messages)
+    max_per_minute: int | None = setting("SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE", "", _optional_messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says; `jobs` by name, `stop_grace` in seconds, `report_exclude` names or ids.
+    """All settings; `jobs` is by name, `stop_grace` in seconds, `report_exclude` has names or ids of users.
 
-    Each `setting` here and in the classes above is one row of the table of variables. `maildir` is None
-    where mails are sent, `ehlo_name` where a mail server is told this machine's address; `max_running` is
-    how many jobs run at a time, `status_dir` the folder into which the scheduler writes how things stand.
-    Paths are as they are written; whoever loads the settings makes them absolute.
+    Each `setting` here and in the classes above declares one variable. `maildir` is None if mails are sent,
+    `ehlo_name` if EHLO has this machine's address. `max_running` is how many jobs run at a time, `status_dir`
+    the folder into which the scheduler writes its status. Paths can be relative; `jobs.loader` makes them
+    absolute.
     """
 
     zone: ZoneInfo
@@ -145,8 +155,8 @@ class Settings:
     job_sources: tuple[str, ...] = setting("CAVECRON_JOBS", "", parsing.names)
     alert_to: str | None = setting("CAVECRON_ALERT_TO", "", parsing.address)
     status_dir: Path | None = setting("CAVECRON_STATUS_DIR", "", parsing.optional_path)
-    max_running: int = setting("CAVECRON_MAX_RUNNING", "16", numbers.jobs)
-    stop_grace: int = setting("CAVECRON_STOP_GRACE", "8", numbers.seconds)
+    max_running: int = setting("CAVECRON_MAX_RUNNING", "16", _running_jobs)
+    stop_grace: int = setting("CAVECRON_STOP_GRACE", "8", _seconds)
     log_level: str = setting("CAVECRON_LOG_LEVEL", "INFO", _log_level)
     log_format: LogFormat = setting("CAVECRON_LOG_FORMAT", "text", _log_format)
 
@@ -157,29 +167,23 @@ class Settings:
 
     @property
     def disabled(self) -> Mapping[str, JobSettings]:
-        """Return the jobs that somebody has disabled: not those that are off until they are asked for."""
+        """Return the disabled jobs without those that are disabled by default."""
         off = (name for name, job in self.jobs.items() if not job.enabled)
         return {name: self.jobs[name] for name in off if name not in _OFF_BY_DEFAULT}
 
     def __repr__(self) -> str:
-        """Leave the keys out: a repr ends up in logs."""
+        """Return a text without secrets, because it can end up in a log."""
         return f"Settings(database={str(self.database)!r}, zone={self.zone.key!r})"
 
 
-#: The dataclasses whose variables are not each job's own.
-_KINDS = (Settings, MailLimits, Retention, BackupSettings)
+#: The dataclasses whose variables exist once, not for each job.
+_GLOBAL_SETTINGS = (Settings, MailLimits, Retention, BackupSettings)
 
 
 def variables(jobs: Iterable[JobDefaults] = BUILT_IN) -> tuple[Variable[Any], ...]:
-    """Return the table: each variable that `load` reads for these jobs, with what a blank means.
-
-    Each can be given as `NAME_FILE` too.
-    """
-    own = (
-        SCHEDULER_TIMEZONE,
-        *(v for kind in _KINDS for v in declared(kind).values()),
-    )
-    return (*own, *(variable for job in jobs for variable in _variables_of(job)))
+    """Return all variables that `load` reads for these jobs; each can be given as `NAME_FILE` too."""
+    once = (variable for settings in _GLOBAL_SETTINGS for variable in declared(settings).values())
+    return (SCHEDULER_TIMEZONE, *once, *(variable for job in jobs for variable in _variables_of(job)))
 
 
 def _variables_of(job: JobDefaults) -> Iterator[Variable[Any]]:
@@ -189,7 +193,7 @@ def _variables_of(job: JobDefaults) -> Iterator[Variable[Any]]:
 
 
 def _own_variables_of(job: JobDefaults) -> Mapping[str, Variable[Any]]:
-    """Return the variables of JobSettings for one job, by the names of their fields."""
+    """Return the variables of one job's JobSettings by the names of their fields."""
     own = {name: variable.of_job(job.prefix) for name, variable in declared(JobSettings).items()}
     return own if job.enabled else {**own, "enabled": replace(own["enabled"], default="0")}
 
@@ -203,12 +207,12 @@ def _simple_variables_of(job: JobDefaults) -> tuple[Variable[str], Variable[int]
 
 
 def known_names(jobs: Iterable[JobDefaults] = BUILT_IN) -> frozenset[str]:
-    """Return the names of all variables that `load` reads for these jobs, without their `_FILE` forms."""
+    """Return the names of all variables that `load` reads for these jobs, without `_FILE`."""
     return frozenset(variable.name for variable in variables(jobs))
 
 
 def check_defaults(job: JobDefaults) -> None:
-    """Raise ValueError, with a French reason, unless the schedule that a job declares makes sense."""
+    """Raise ValueError, with the reason in French, unless the default schedule of a job is valid."""
     try:
         _schedule(EnvReader({}, str), job, UTC)
     except InvalidValueError as error:
@@ -216,7 +220,7 @@ def check_defaults(job: JobDefaults) -> None:
 
 
 def job_sources(environ: Mapping[str, str], read_file: Callable[[str], str]) -> tuple[str, ...]:
-    """Return the files and modules of `CAVECRON_JOBS`; `load` reports what is wrong with it."""
+    """Return the files and modules of `CAVECRON_JOBS`; `load` reports problems of its value."""
     return EnvReader(environ, read_file).read(declared(Settings)["job_sources"])
 
 
@@ -230,11 +234,11 @@ def load(
 ) -> Settings:
     """Return the Settings that `environ` describes for these `jobs`.
 
-    `read_file` is EnvReader's, `zone_of` finds a zone by its IANA name. `problems` are those that the caller
-    has found already: all are reported together.
+    `read_file` is that of EnvReader, `zone_of` returns a zone by its IANA name. `problems` are those that the
+    caller has found; all are reported together.
 
     Raises:
-        ConfigurationError: with every problem, not only the first.
+        ConfigurationError: it lists all problems.
 
     """
     reader = EnvReader(environ, read_file)
@@ -264,7 +268,7 @@ def _job(reader: EnvReader, job: JobDefaults, zone: ZoneInfo) -> JobSettings:
 
 
 def _schedule(reader: EnvReader, job: JobDefaults, zone: ZoneInfo) -> Schedule:
-    """Return when the job runs: by `_CRON`, or by day, hour and minute, each where it is set."""
+    """Return the schedule of a job, from its CRON variable, or from those of day, hour and minute."""
     day, hour, minute = _simple_variables_of(job)
     cron = _CRON.of_job(job.prefix)
     simple = [name for name in (day.name, hour.name, minute.name) if reader.has(name)]

@@ -1,7 +1,7 @@
 """The zone of all schedules: SCHEDULER_TIMEZONE, else TZ, else Europe/Paris.
 
-Pure: what finds a zone by its name is handed in. TZ is the system's variable; a value that was meant for
-other programs costs a warning, and never prevents the start.
+Pure: a function that returns a zone by its name is an argument. TZ is the system's variable, so a value that
+is meant for other programs causes a warning only.
 """
 
 import re
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cavecron.config.parsing import EnvReader, InvalidValueError, Variable
 
-#: Returns the zone of a name; raises InvalidValueError with the reason, or what zoneinfo.ZoneInfo raises.
+#: Returns the zone of an IANA name; raises InvalidValueError with the reason, or the errors of ZoneInfo.
 ZoneOf = Callable[[str], ZoneInfo]
 
 _DEFAULT = "Europe/Paris"
@@ -22,23 +22,23 @@ _IANA = "un fuseau IANA est attendu, comme Europe/Paris ou America/Montreal"
 _UTC_FILE = b"TZif".ljust(20, b"\0") + b"".join(n.to_bytes(4, "big") for n in (0, 0, 0, 0, 1, 4)) + bytes(6)
 #: UTC, on a machine without zone data too.
 UTC = ZoneInfo.from_file(BytesIO(_UTC_FILE + b"UTC\0"), key="UTC")
-#: Copies of all zones under names that only zic(8) knows, and names that mean another zone on each machine.
+#: Folders in which zic(8) puts copies of all zones, and names that are another zone on each machine.
 _COPIES = {
     "right": "les fuseaux right/… comptent les secondes intercalaires, 27 s d'écart avec l'horloge",
     "posix": "les noms posix/… ne sont pas des noms IANA",
 }
 _LOCAL_NAMES = ("localtime", "posixrules")
-#: POSIX.1-2017, 8.3, TZ: a name and an offset, then what else there may be.
+#: A zone in the format of POSIX.1-2017, 8.3, TZ: a name and an offset, perhaps followed by rules.
 _POSIX = re.compile(r"([A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d{1,3}(:\d{1,2}){0,2}(\D.*)?")
-#: Where zones lie in a file system, and under which names zic(8) copies them.
+#: The folder of zones in a file system, and those of zic(8)'s copies.
 _PREFIXES = re.compile(r"^(/.*/zoneinfo/)?((right|posix)/)?")
 
 
 def zone(text: str, zone_of: ZoneOf) -> ZoneInfo:
-    """Return an IANA zone; the colon that POSIX allows before it may be there.
+    """Return an IANA zone; a colon before the name, as POSIX allows it, is ignored.
 
     Raises:
-        InvalidValueError: it is none, or its file cannot be used.
+        InvalidValueError: there is no such zone, or its file cannot be used.
 
     """
     name = text.removeprefix(":")
@@ -53,14 +53,14 @@ def zone(text: str, zone_of: ZoneOf) -> ZoneInfo:
         raise InvalidValueError(_IANA) from None
 
 
-#: Declared here for the table; `read_zone` reads it with a function that finds zones.
+#: Declared for the list of variables; `read_zone` reads it, with another function for zones.
 SCHEDULER_TIMEZONE = Variable(
     name="SCHEDULER_TIMEZONE", default=_DEFAULT, parse=partial(zone, zone_of=ZoneInfo)
 )
 
 
 def read_zone(reader: EnvReader, zone_of: ZoneOf) -> tuple[ZoneInfo, tuple[str, ...]]:
-    """Return the zone of all schedules and warnings; UTC where the reader has noted what is wrong."""
+    """Return the zone of all schedules, and warnings; UTC after adding a problem to the reader."""
     variable, warning = SCHEDULER_TIMEZONE, ""
     text = reader.text(variable)
     if not reader.has(variable.name):
@@ -76,9 +76,9 @@ def read_zone(reader: EnvReader, zone_of: ZoneOf) -> tuple[ZoneInfo, tuple[str, 
 
 
 def _name_in_tz(text: str, zone_of: ZoneOf) -> tuple[str, str]:
-    """Return the name of the zone that TZ means, '' for the default, and a warning or ''.
+    """Return the zone name in TZ, '' for the default, and a warning or ''.
 
-    A misspelt name is not accepted with a warning: it was meant for cavecron too.
+    A misspelt zone name is returned as it is, so that it becomes an error: it was meant for cavecron too.
     """
     plain = text.removeprefix(":")
     name = _PREFIXES.sub("", plain)

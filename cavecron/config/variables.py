@@ -1,7 +1,6 @@
-"""Declaring a setting beside the variable that it is read from, and names that are not declared.
+"""Declaring settings together with their variables, and warning about variables that are not declared. Pure.
 
-Pure. The one table of variables are the fields of `settings`' dataclasses: a variable is added there, in
-one line, and nowhere else.
+The fields of `settings`' dataclasses are the list of variables: one is added there, in one line.
 """
 
 import re
@@ -15,7 +14,7 @@ from cavecron.text import nearest
 _T = TypeVar("_T")
 
 _OURS = ("SCHEDULER_", "CAVECRON_")
-#: What Kubernetes puts into every pod for a service called `cavecron…` or `scheduler…`
+#: Variables that Kubernetes sets in every pod for a service called `cavecron…` or `scheduler…`
 #: (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 _OF_A_SERVICE = re.compile(
     r"[A-Z0-9_]+?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -26,9 +25,9 @@ _PORT_OF_A_SERVICE = re.compile(r"(tcp|udp|sctp)://.+")
 def setting(
     name: str, default: str, parse: Callable[[str], _T], *, display: Callable[[str], str] = visible
 ) -> _T:
-    """Declare a field of a dataclass and the variable that it is read from; see Variable.
+    """Return a dataclass field with the Variable that it is read from as its metadata.
 
-    A field whose value is hidden is left out of the dataclass' repr.
+    A field whose value is hidden is left out of the repr.
     """
     variable = Variable(name=name, default=default, parse=parse, display=display)
     declaration: _T = field(
@@ -43,7 +42,7 @@ def declared(settings: type[Any]) -> Mapping[str, Variable[Any]]:
 
 
 def misspelt(environ: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
-    """Yield a warning for each name of `environ` that begins like one of ours and is not declared."""
+    """Yield a warning for each name in `environ` with our prefix that is not among the declared `names`."""
     for name in sorted(environ):
         bare = _without_mark(name)
         if bare != name and (bare.startswith(_OURS) or bare in names):
