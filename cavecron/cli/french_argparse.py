@@ -1,4 +1,4 @@
-"""argparse in French: its help, its errors, and parsing an instant, which several commands do.
+"""argparse in French: its help, its errors, and values that several commands take: numbers and instants.
 
 It knows no command; `cli.arguments` declares them.
 """
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
+from cavecron.config.parsing import int_in_range
 from cavecron.errors import UsageError
 
 _HEADINGS = {"positional arguments": "arguments", "options": "options"}
@@ -58,6 +59,14 @@ class _FrenchHelp(argparse.HelpFormatter):
 
     def start_section(self, heading: str | None) -> None:
         super().start_section(_HEADINGS.get(heading or "", heading))
+
+
+def number(option: str, text: str, most: int) -> int:
+    """Return the number that `option` was given; raises UsageError unless it is from 1 to `most`."""
+    value = int_in_range(text, 1, most)
+    if value is None:
+        raise UsageError(f"{option} {text!r} : un nombre de 1 à {most} est attendu")
+    return value
 
 
 def instant(option: str, text: str, zone: ZoneInfo) -> datetime:

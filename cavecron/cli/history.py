@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cavecron.cli.french_argparse import number
 from cavecron.cli.log import one_line
-from cavecron.config.parsing import int_in_range
-from cavecron.errors import UsageError
 from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
@@ -23,9 +22,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print past slots, newest first; exit code 0."""
     settings, jobs = load(environ)
     job = named_job(jobs, arguments.job).name if arguments.job else None
-    most = int_in_range(arguments.number, 1, _MOST)
-    if most is None:
-        raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
+    most = number("-n", arguments.number, _MOST)
     context = system_context(settings)
     entries = history(context.ledger, job=job, most=most, now=context.clock.now())
     if arguments.json:

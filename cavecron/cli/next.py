@@ -2,33 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from cavecron.cli.french_argparse import instant
+from cavecron.cli.french_argparse import instant, number
 from cavecron.clock import SystemClock
-from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import JobSettings
-from cavecron.errors import UsageError
 from cavecron.french import WEEKDAYS
 from cavecron.jobs.job import expected_jobs, named_job
 from cavecron.jobs.loader import load
-from cavecron.schedule import clock_note, describe, next_slot
+from cavecron.schedule import describe
+from cavecron.status.coming import coming_slots
+from cavecron.status.facts import ComingSlot
 from cavecron.status.phrases import disabled, distance
 from cavecron.text import to_json
 
 _MOST = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Coming:
-    """A coming slot in UTC and in local time; `note` says in French what a clock change does to it."""
-
-    at: datetime
-    job: str
-    local: datetime
-    note: str
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -36,39 +25,29 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings, jobs = load(environ)
     listed = [named_job(jobs, arguments.job)] if arguments.job is not None else expected_jobs(jobs, settings)
     names = [job.name for job in listed]
-    most = int_in_range(arguments.number, 1, _MOST)
-    if most is None:
-        raise UsageError(f"-n {arguments.number!r} : un nombre de 1 à {_MOST} est attendu")
+    most = number("-n", arguments.number, _MOST)
     now = SystemClock().now()
     start = now if arguments.start is None else instant("--from", arguments.start, settings.zone)
     chosen = {name: settings.jobs[name] for name in names}
+    since = start - timedelta.resolution  # a slot at `start` is listed too
     rows = sorted(
-        (row for name, job in chosen.items() for row in _coming(name, job, start, most)),
-        key=lambda row: (row.at, row.job),
+        ((slot, name) for name, job in chosen.items() for slot in coming_slots(job, since, most)),
+        key=lambda row: (row[0].at, row[1]),
     )
     for warning in settings.warnings:
         print(f"cavecron : {warning}", file=sys.stderr)
     if arguments.json:
         off = [_disabled_as_json(name, job) for name, job in chosen.items() if not job.enabled]
-        print(to_json([*map(_as_json, rows), *off], indent=2))
+        print(to_json([*(_as_json(slot, name) for slot, name in rows), *off], indent=2))
         return 0
     width = max(map(len, names))
     for name, job in chosen.items():
         print(f"{name:<{width}}  {_planned(job)}")
     if rows:
         print()
-    for row in rows:
-        print(_line(row, now, width))
+    for slot, name in rows:
+        print(_line(slot, name, now, width))
     return 0
-
-
-def _coming(name: str, job: JobSettings, start: datetime, most: int) -> Iterator[_Coming]:
-    """Yield the first `most` slots of an enabled job at or after `start` (aware)."""
-    slot = next_slot(job.schedule, start - timedelta.resolution) if job.enabled else None
-    while slot and most:
-        note = clock_note(job.schedule, slot)
-        yield _Coming(at=slot, job=name, local=slot.astimezone(job.schedule.zone), note=note)
-        slot, most = next_slot(job.schedule, slot), most - 1
 
 
 def _planned(job: JobSettings) -> str:
@@ -79,14 +58,15 @@ def _off(job: JobSettings) -> str:
     return disabled(f"SCHEDULER_{job.prefix}_ENABLED")
 
 
-def _line(row: _Coming, now: datetime, width: int) -> str:
-    # Python writes +0200 with %z.
-    moment = f"{WEEKDAYS[row.local.weekday()]:<8} {row.local:%Y-%m-%d %H:%M} {row.local.isoformat()[19:]}"
-    return f"{moment}  {row.job:<{width}}  {distance(row.at - now):<15}  {row.note}".rstrip()
+def _line(slot: ComingSlot, job: str, now: datetime, width: int) -> str:
+    local = slot.local
+    # With %z the offset would be +0200 instead of +02:00.
+    moment = f"{WEEKDAYS[local.weekday()]:<8} {local:%Y-%m-%d %H:%M} {local.isoformat()[19:]}"
+    return f"{moment}  {job:<{width}}  {distance(slot.at - now):<15}  {slot.note}".rstrip()
 
 
-def _as_json(row: _Coming) -> Mapping[str, str]:
-    return {"job": row.job, "at": row.at.isoformat(), "local": row.local.isoformat(), "note": row.note}
+def _as_json(slot: ComingSlot, job: str) -> Mapping[str, str]:
+    return {"job": job, "at": slot.at.isoformat(), "local": slot.local.isoformat(), "note": slot.note}
 
 
 def _disabled_as_json(name: str, job: JobSettings) -> Mapping[str, str | None]:

@@ -9,10 +9,9 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from cavecron.cli import log
-from cavecron.cli.french_argparse import instant
+from cavecron.cli.french_argparse import instant, number
 from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
-from cavecron.config.parsing import int_in_range
 from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
@@ -61,9 +60,7 @@ def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
         UsageError: an option is not valid, or they contradict each other.
 
     """
-    days = int_in_range(arguments.days, 1, _MOST_DAYS)
-    if days is None:
-        raise UsageError(f"--days {arguments.days!r} : un nombre de 1 à {_MOST_DAYS} est attendu")
+    days = number("--days", arguments.days, _MOST_DAYS)
     given = arguments.begin
     begin = SystemClock().now().replace(microsecond=0) if given is None else _instant("--from", given, zone)
     period = TimeRange(begin=begin, end=_later(begin, days, zone))

@@ -13,6 +13,7 @@ from cavecron.schedule.slots import (
     none_follows,
     parse,
     previous_slot,
+    slots_after,
     slots_between,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "none_follows",
     "parse",
     "previous_slot",
+    "slots_after",
     "slots_between",
 ]

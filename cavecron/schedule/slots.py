@@ -6,6 +6,7 @@ after the gap; one that comes twice has it the first time round. A schedule whos
 with a star follows elapsed time: no slot for skipped local times, one in each round of repeated ones.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -73,6 +74,14 @@ def parse(expression: str, zone: ZoneInfo) -> Schedule:
 def next_slot(schedule: Schedule, after: datetime) -> datetime | None:
     """Return the first slot strictly after an instant; None where the calendar ends."""
     return _first_slot(schedule, max(_seconds(after) + 1, _FIRST))
+
+
+def slots_after(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """Yield all slots strictly after an instant, in order of time."""
+    slot = next_slot(schedule, after)
+    while slot is not None:
+        yield slot
+        slot = next_slot(schedule, slot)
 
 
 @lru_cache(maxsize=256)  # a scan, the plan after its run and the scan after that ask the same

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from cavecron.jobs.job import Function, Job
 from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, HistoryEntry
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import Schedule, clock_note, count_slots, next_slot
+from cavecron.schedule import Schedule, clock_note, count_slots, slots_after
 from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import (
@@ -198,7 +199,7 @@ def _outcomes(
     recorded = Counter(name for slot, name in entry_by_slot if begin < slot <= now)
     for name, job in settings.jobs.items():
         if job.enabled and recorded[name] < count_slots(job.schedule, begin, now):
-            for slot in _slots(job.schedule, begin, now):
+            for slot in _slots_until(job.schedule, begin, now):
                 entry_by_slot.setdefault((slot, name), None)
     outcomes = []
     previous: dict[str, HistoryEntry] = {}
@@ -222,18 +223,15 @@ def _busy(previous: HistoryEntry | None, slot: datetime) -> Iterator[str]:
         yield BUSY
 
 
-def _slots(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
-    slot = next_slot(schedule, after)
-    while slot and slot <= until:
-        yield slot
-        slot = next_slot(schedule, slot)
-
-
 def _slots_of(entry: HistoryEntry, schedule: Schedule) -> Iterable[datetime]:
     """Return the slots of an entry: one, or those that were missed in a row."""
     if entry.slot == entry.last_slot:
         return (entry.slot,)
-    return _slots(schedule, entry.slot - timedelta.resolution, entry.last_slot)
+    return _slots_until(schedule, entry.slot - timedelta.resolution, entry.last_slot)
+
+
+def _slots_until(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
+    return takewhile(lambda slot: slot <= until, slots_after(schedule, after))
 
 
 def _outcome(slot: datetime, job: str, entry: HistoryEntry | None, notes: list[str]) -> SlotOutcome:

@@ -12,7 +12,7 @@ from typing import Literal, cast, get_args
 from cavecron import __version__
 from cavecron.appdb.tables import require
 from cavecron.appdb.usernames import usernames
-from cavecron.config.settings import JobSettings, Settings
+from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.backup import is_backup_overdue, newest_backup
@@ -24,12 +24,12 @@ from cavecron.ledger.records import Delivery, JobRecord
 from cavecron.ledger.schedulers import SchedulerRow, schedulers
 from cavecron.ledger.statistics import job_record, year_record
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import Schedule, clock_note, describe, next_slot
+from cavecron.schedule import Schedule, describe
 from cavecron.status.calendar import calendar_of, day_bounds
+from cavecron.status.coming import coming_slots
 from cavecron.status.facts import (
     BackupFacts,
     Calendar,
-    ComingSlot,
     Facts,
     JobFacts,
     MailCounts,
@@ -153,16 +153,8 @@ def _planned(job: Job, settings: Settings, now: datetime, scope: Scope) -> JobFa
         schedule=describe(configured.schedule),
         variable=f"SCHEDULER_{configured.prefix}_ENABLED",
         enabled=configured.enabled,
-        coming=tuple(_coming(configured, now, scope.coming)),
+        coming=coming_slots(configured, now, scope.coming),
     )
-
-
-def _coming(job: JobSettings, now: datetime, most: int) -> Iterator[ComingSlot]:
-    slot = next_slot(job.schedule, now) if job.enabled else None
-    while slot and most:
-        note = clock_note(job.schedule, slot)
-        yield ComingSlot(at=slot, local=slot.astimezone(job.schedule.zone), note=note)
-        slot, most = next_slot(job.schedule, slot), most - 1
 
 
 def _job(job: Job, settings: Settings, ledger: Ledger, *, now: datetime, scope: Scope) -> JobFacts:

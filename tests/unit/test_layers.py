@@ -35,6 +35,7 @@ PURE = (
         *(
             "ledger.models",
             "ledger.records",
+            "status.coming",
             "status.facts",
             "status.past",
             "status.calendar",

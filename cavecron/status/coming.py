@@ -1,0 +1,18 @@
+"""The coming slots of a job. Pure."""
+
+from datetime import datetime
+from itertools import islice
+
+from cavecron.config.settings import JobSettings
+from cavecron.schedule import clock_note, slots_after
+from cavecron.status.facts import ComingSlot
+
+
+def coming_slots(job: JobSettings, after: datetime, most: int) -> tuple[ComingSlot, ...]:
+    """Return the first `most` slots strictly after an instant (aware); none if the job is disabled."""
+    schedule = job.schedule
+    slots = islice(slots_after(schedule, after), most) if job.enabled else ()
+    return tuple(
+        ComingSlot(at=slot, local=slot.astimezone(schedule.zone), note=clock_note(schedule, slot))
+        for slot in slots
+    )
