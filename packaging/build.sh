@@ -1,11 +1,11 @@
 #!/bin/sh
-# Inside the build stage: the program, its licence and its bill of materials into the folder $1.
+# Runs in the build stage: it builds the program, and puts it with its licence and bill of materials into the folder $1.
 set -eu
 into=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 PYTHONPATH=$(/opt/runtime/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-# Without columns, which only show where a source is at hand, modules are smaller and load faster.
+# Without column numbers, which tracebacks show only with the sources at hand, modules are smaller and load faster.
 export PYTHONPATH PYTHONHASHSEED=0 PYTHONNODEBUGRANGES=1
 /opt/tools/bin/python -m PyInstaller --noconfirm --log-level WARN --distpath "$work/dist" --workpath "$work/build" packaging/cavecron.spec
 mkdir -p "$into" /opt/data
@@ -16,7 +16,7 @@ else
 fi
 /opt/tools/bin/python packaging/sbom.py "$work/build/cavecron/libraries.txt" > "$into/sbom.cdx.json"
 cp LICENSE "$into"
-# Shared libraries need no x bit: the program is the only file that can be started.
+# Shared libraries need no execute permission; only the program itself has it.
 find "$into" -type f -exec chmod 0644 {} +
 chmod 0755 "$into/cavecron"
 find "$into" /opt/data -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +

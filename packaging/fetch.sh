@@ -1,13 +1,14 @@
 #!/bin/sh
-# Fetches what the program is made with, for a machine that may be another one than this: /target has the list of its
-# Debian packages (dpkg's status) and its name (`uname -m`). Nothing of it is run or built here, and nothing is left to be
-# resolved there: Debian's packages end in /target/debs, the wheels of both locks, each with a hash of its lock, in the
-# virtual environments /opt/tools and /opt/runtime, whose links lead to the Python of whatever machine they lie on.
+# Fetches the packages for building the program on a target machine, which can have another architecture than this one.
+# Its list of installed Debian packages (dpkg's status) and its name (`uname -m`) are in /target. Nothing is run or compiled
+# here, and the target need not resolve anything: the Debian packages are put into /target/debs. The wheels of both locks,
+# verified by their hashes, are put into the virtual environments /opt/tools and /opt/runtime, which have no Python of
+# their own: their links lead to that of the target.
 set -eu
 field() { sed -n "/^Package: $1\$/,/^\$/s/^$2: //p" /target/status; }
 
 machine=$(cat /target/machine) architecture=$(field dpkg Architecture) glibc=$(field libc6 Version)
-python=$(basename "$(readlink -f /usr/bin/python3)") # of the same Debian, and so of the same version there
+python=$(basename "$(readlink -f /usr/bin/python3)") # the target has the same Debian, so the same version
 mkdir -p /target/lists /target/debs
 cat > /target/apt.conf <<EOF
 APT { Architecture "$architecture"; Architectures { "$architecture"; }; Install-Recommends "false"; };
@@ -25,7 +26,7 @@ for older in $(seq 17 "$minor"); do
     platforms="$platforms --platform manylinux_2_${older}_$machine"
 done
 python3 -m venv /opt/pip
-# unpack LOCK FOLDER
+# unpack LOCK FOLDER: installs the wheels of LOCK into a new virtual environment FOLDER.
 unpack() {
     python3 -m venv --without-pip "$2"
     # shellcheck disable=SC2086 # a list of options

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # packaging/release.sh VERSION [FOLDER]: makes a release of the commit that is checked out.
 #
-# The tree has to be clean, and .ci/run has to have passed for this commit; it is run if nobody did. Then the version is set,
-# the changelog gets its date, and FOLDER (dist/VERSION) gets the wheel, the sources, the image (OCI archive) and the
-# single file for each architecture, a bill of materials for each of these four, and checksums of all. All of that is done in
-# a working tree of its own; only when everything is there do the branch and the tag vVERSION move. See packaging/README.md.
+# The tree has to be clean, and .ci/run has to have passed for this commit; otherwise it is run first. Then the version is set,
+# the changelog gets its date, and FOLDER (dist/VERSION) gets the wheel, the sources, and for each architecture the image (OCI
+# archive) and the single file, each with a bill of materials, and the checksums of all. This is done in a separate working
+# tree; the branch and the tag vVERSION are moved only after everything has succeeded. See packaging/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-: "${ARCHITECTURES:=amd64 arm64}" # the other one than this machine's needs qemu-user-static
-: "${PYTHON:=python3}"            # has the extra `dev`
-# Bases; @ARCH@ becomes the architecture, for stores of images that keep one name for each.
+: "${ARCHITECTURES:=amd64 arm64}" # another one than this machine's needs qemu-user-static
+: "${PYTHON:=python3}"            # a Python with cavecron's extra `dev` installed
+# Base images; @ARCH@ is replaced by the architecture, for registries that have one name for each.
 : "${BUILD_BASE:=docker.io/library/debian:13-slim}"
 : "${FINAL_BASE:=gcr.io/distroless/cc-debian13:nonroot}"
-: "${ONE_FILE_BASE:=docker.io/library/debian:12-slim}" # the oldest glibc that is promised
+: "${ONE_FILE_BASE:=docker.io/library/debian:12-slim}" # the oldest supported glibc
 : "${BUILD_OPTIONS:=}"                                 # more options for `buildah bud`
 
 say() { printf '== %s\n' "$*"; }
@@ -29,7 +29,7 @@ check() {
     ! git rev-parse --quiet --verify "refs/tags/v$version" >/dev/null || stop "v$version is there already"
     [ ! -e "$folder" ] || stop "$folder is there already"
     grep -q '^## Unreleased$' CHANGELOG.md || stop "CHANGELOG.md has no section '## Unreleased'"
-    # .ci/run notes there for which commit it passed.
+    # .ci/run writes the commit for which it passed into this file.
     local passed
     passed=$(cat "$(git rev-parse --git-path cavecron-ci-passed)" 2>/dev/null || true)
     if [ "$passed" != "$(git rev-parse HEAD)" ]; then
@@ -38,7 +38,7 @@ check() {
     fi
 }
 
-# set_version: in each file that names it, and the date in the changelog.
+# set_version: sets the version in each file that names it, and the date in the changelog.
 set_version() {
     local before
     before=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' cavecron/__init__.py)
@@ -56,11 +56,11 @@ packages() {
     rm -f "$out/.gitignore"
 }
 
-# bud ARCHITECTURE BASE OPTION...: one build.
+# bud ARCHITECTURE BASE OPTION...: builds one target of the Containerfile.
 bud() {
     local architecture=$1 base=$2
     shift 2
-    # Its pointers are not signed, which qemu takes most of its time for.
+    # qemu spends most of its time on signing pointers, which this processor does not do.
     if [ "$architecture" = arm64 ] && [ "$here" != arm64 ]; then set -- --build-arg QEMU_CPU=cortex-a72 "$@"; fi
     # shellcheck disable=SC2086 # BUILD_OPTIONS is a list
     buildah bud --quiet --layers $BUILD_OPTIONS --platform "linux/$architecture" --timestamp "$SOURCE_DATE_EPOCH" \
@@ -69,7 +69,7 @@ bud() {
         --build-arg "REVISION=$(git rev-parse HEAD)" "$@" . >/dev/null
 }
 
-# containers ARCHITECTURE: its image and its single file, each with its bill of materials.
+# containers ARCHITECTURE: builds the image and the single file, each with its bill of materials.
 containers() {
     local architecture=$1 name=cavecron-$version-linux-$1 made
     made=$(mktemp -d -p "$work")

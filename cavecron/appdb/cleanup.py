@@ -1,8 +1,8 @@
 """Deleting old rows of the application's log tables, in short transactions.
 
-It does not know when a cleanup is due. The application's web workers write all the time, and with a
-rollback journal only one writer gets in: so each transaction of a cleanup is sized by its time, and
-between two a waiting writer finds the file free.
+The application's web workers write all the time, and with a rollback journal only one connection can write
+at a time. Each transaction therefore has a time budget, and pauses between them let waiting writers in. It
+does not know when a cleanup is due.
 """
 
 import sqlite3
@@ -19,24 +19,24 @@ from cavecron.database.timestamps import utc_text
 
 #: Seconds that a write transaction should take, its commit included.
 TRANSACTION_BUDGET = 0.030
-#: SQLite's busy handler tries again after so many seconds in all, and then every 0.1
+#: Seconds after the first try at which SQLite's busy handler tries again; then it tries every 0.1 s
 #: (https://www.sqlite.org/src/file/src/main.c, sqliteDefaultBusyCallback).
 RETRIES = (0.003, 0.008, 0.018, 0.033, 0.053, 0.078, 0.103, 0.128, 0.178, 0.228)
-#: Seconds by which a pause is longer than the time between two tries: a sleep ends a little late.
+#: Seconds by which a pause is longer than the time between two tries, because the writer's sleep ends late.
 PAUSE_MARGIN = 0.001
-#: Old rows that one statement deletes, and how many such statements a transaction has at most.
+#: Old rows that one statement deletes, and the most such statements in a transaction.
 CHUNK_ROWS, MOST_CHUNKS = 100, 100
-#: Rows that one statement reads: a writer that commits meanwhile waits for its end.
+#: Rows that one statement reads; a writer that wants to commit waits for its end.
 SCAN_ROWS = 1_000
-#: KiB of pages in memory: a transaction that spills into the file before its end keeps readers out too.
+#: KiB of the page cache; a transaction that exceeds it writes to the file early, which blocks readers.
 CACHE = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OldRows:
-    """The rows of one table whose `column` says an instant before `limit`.
+    """The rows of one table whose `column` is an instant before `limit`.
 
-    Rows without a readable instant are never old, so that they are never deleted.
+    Rows whose instant cannot be read do not count as old, so that they are never deleted.
     """
 
     table: str
@@ -84,10 +84,10 @@ def prune(
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, int]:
-    """Delete the rows older than their retention at `now` (aware); return how many of each table.
+    """Delete the rows older than their retention at `now` (aware); return the number of rows by table.
 
-    `check` is called between two transactions and may raise; what is deleted by then stays deleted.
-    `monotonic` returns seconds, `sleep` waits for some.
+    `check` is called between two transactions and may raise; rows deleted until then stay deleted.
+    `monotonic` returns seconds, `sleep` takes seconds.
     """
     counts = {}
     with database.session() as connection:
@@ -99,15 +99,15 @@ def prune(
                 counts[old.table] += deleter.delete_batch()
                 resumed = monotonic() + pause_after(deleter.seconds)
                 check()
-                deleter.find_batch(check)  # a reader keeps no writer waiting for long
+                deleter.find_batch(check)  # during the pause, because reading hardly delays writers
                 sleep(max(0.0, resumed - monotonic()))
     return counts
 
 
 def pause_after(seconds: float) -> float:
-    """Return how long a pause has to be after a transaction that took so many seconds.
+    """Return the seconds of pause after a transaction that took `seconds`.
 
-    A writer that found the file locked at any moment of the transaction then tries again within the pause.
+    They are so many that a writer that found the file locked during the transaction tries again in the pause.
     """
     return PAUSE_MARGIN + next((late - early for early, late in pairwise(RETRIES) if seconds <= late), 0.1)
 
@@ -124,20 +124,20 @@ def _old_rows(retention: Retention, now: datetime) -> tuple[_OldRows, ...]:
 
 
 def _limit(now: datetime, days: int) -> str:
-    """Return the text that exactly the instants older than `days` sort before.
+    """Return a text before which exactly the stored instants older than `days` sort.
 
-    Without the zeros at its end, '12:00:00' (an old row without a fraction) and '12:00:00.000000'
-    are the same instant to a comparison of texts: neither sorts before '12:00:00'.
+    It has no zeros at its end, because '12:00:00' (some rows have no fraction) would sort before
+    '12:00:00.000000', though it is the same instant.
     """
     return utc_text(now - timedelta(days=days)).rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    """Rows after one id, up to and including another, of which so many are old.
+    """The rows with ids greater than `after`, up to `last`; so many `rows` of them are old.
 
-    `readable`: all that sort before the limit are. A chunk ends with an old row, so that a transaction reads
-    none of the young ones that follow.
+    `readable` says that all rows that sort before the limit are old. `last` is an old row, so that deleting
+    the chunk reads no newer rows after it.
     """
 
     after: int
@@ -148,7 +148,7 @@ class _Chunk:
 
 @dataclass(slots=True)
 class BatchDeleter:
-    """A cursor on a table's primary key, and the chunks of old rows behind it that go next.
+    """Reads a table in order of its primary key, and deletes the old rows that it has found.
 
     `seconds` is how long the last transaction took.
     """
@@ -167,7 +167,7 @@ class BatchDeleter:
         self._indexed = _is_indexed(self.connection, self.old)
 
     def find_batch(self, check: Callable[[], None]) -> bool:
-        """Read on until there is enough for a transaction; return whether there are old rows.
+        """Continue reading until there are enough old rows for a transaction; return whether there are any.
 
         `check` is called between two statements and may raise.
         """
@@ -177,16 +177,16 @@ class BatchDeleter:
         return bool(self._chunks)
 
     def skip_batch(self) -> int:
-        """Leave what was found where it is; return how many rows that are."""
+        """Forget the old rows that were found without deleting them; return their number."""
         rows = sum(chunk.rows for chunk in self._chunks)
         self._chunks.clear()
         return rows
 
     def delete_batch(self) -> int:
-        """Delete in one transaction what its time allows; return how many rows went."""
+        """Delete as many chunks in one transaction as its budget allows; return the number of rows."""
         deleted = 0
         with transaction(self.connection):
-            started = self.monotonic()  # while it waits for the lock, others can write
+            started = self.monotonic()  # without the time of waiting for the lock
             elapsed = 0.0
             while self._chunks and elapsed + self._commit_seconds < TRANSACTION_BUDGET:
                 deleted += self._delete(self._chunks.popleft())
@@ -196,34 +196,34 @@ class BatchDeleter:
         return deleted
 
     def _delete(self, chunk: _Chunk) -> int:
-        # Where all dates can be read, reading each once more would cost a fifth of the transaction.
+        # If all dates can be read, the short condition saves a fifth of the transaction's time.
         condition = f"{self.old.column} < :limit" if chunk.readable else self.old.condition
         return self.connection.execute(
-            # NOT INDEXED: by the primary key, or each chunk would read the old part of the other index.
+            # NOT INDEXED: with an index on the date, each chunk would read all its old entries.
             f"DELETE FROM {self.old.table} NOT INDEXED"  # noqa: S608 - constants
             f" WHERE id > :after AND id <= :last AND {condition}",
             {"after": chunk.after, "last": chunk.last, "limit": self.old.limit},
         ).rowcount
 
     def _scan(self) -> None:
-        """Move the cursor on by as many rows as one statement reads, or to the end of the table."""
+        """Read the next rows with one statement, and add their old rows to the chunks."""
         if self._indexed and not self._any_ahead():
             self._ended = True
             return
         rows = self.connection.execute(
-            # CASE stops at the first part of a condition that is false.
+            # CASE evaluates a condition only up to its first false part.
             f"SELECT id, CASE WHEN {self.old.condition} THEN 1 ELSE 0 END, {self.old.column} < :limit"  # noqa: S608
             f" FROM {self.old.table} WHERE id > :cursor ORDER BY id LIMIT :rows",
             {"cursor": self._cursor, "limit": self.old.limit, "rows": SCAN_ROWS},
         ).fetchall()
         self._chunks += _chunks(self._cursor, rows)
-        # Rows that come in meanwhile are young: the cursor gets to the end, however fast they come.
+        # Rows that are added meanwhile are new and come last, so that reading comes to an end.
         self._ended = len(rows) < SCAN_ROWS
         if rows:
             self._cursor = rows[-1][0]
 
     def _any_ahead(self) -> bool:
-        """Return whether the index knows an old row ahead of the cursor: that spares reading young rows."""
+        """Return whether the index on the date has an old row after the cursor; else reading can end."""
         table, column = self.old.table, self.old.column
         ahead = self.connection.execute(
             # The plus sign keeps SQLite from reading the table itself.
@@ -234,7 +234,10 @@ class BatchDeleter:
 
 
 def _chunks(after: int, rows: Sequence[tuple[int, bool, bool | None]]) -> Iterator[_Chunk]:
-    """Yield the old rows among those after an id: each with its id, whether it is old, and sorts before."""
+    """Yield chunks of the old rows among `rows`, which have ids greater than `after`.
+
+    A row has its id, whether it is old, and whether its date sorts before the limit.
+    """
     old = [key for key, is_old, _ in rows if is_old]
     readable = not any(sorts_before and not is_old for _, is_old, sorts_before in rows)
     for begin in range(0, len(old), CHUNK_ROWS):

@@ -1,14 +1,11 @@
-"""When the application's own scheduler last mailed reports, read from its list of mails.
-
-It reads one table, newest rows first, and judges nothing.
-"""
+"""When the application's own scheduler last mailed reports, according to `email_log`."""
 
 from datetime import datetime, timedelta
 
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import read_utc
 
-#: Mails of one run are less than this apart; a run of the application's may take its time.
+#: Consecutive mails of one run are less than this apart.
 _GAP = timedelta(minutes=10)
 #: Rows that are read at most.
 _MOST_ROWS = 2_000
@@ -19,9 +16,9 @@ _REPORTS = (
 
 
 def last_mailing(database: Database) -> datetime | None:
-    """Return when the newest run of reports in `email_log` began (aware, UTC); None where there is none.
+    """Return when the newest run of reports in `email_log` began (aware, UTC); None if there is none.
 
-    That is the first of the mails that follow each other without a long gap.
+    It begins with the first of the newest mails that follow each other without a long gap.
 
     Raises:
         CavecronError: the database cannot be read.

@@ -26,8 +26,8 @@ class EmailLogRow:
 def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLogRow) -> int:
     """Write `sent` into `email_log`, within the caller's transaction; return the id of its row.
 
-    `mail` is the row that an earlier try has left, None where this is the first: a mail has one row. Where
-    that row was deleted, and its number perhaps given to another mail, a new one is made.
+    A mail has one row: `mail` is the id of the row of an earlier try, None for the first one. If that row was
+    deleted, and its id perhaps given to another mail, a new row is inserted.
     """
     at = utc_text(sent.at)
     failed = sent.error_message is not None
@@ -62,7 +62,7 @@ def record_mail(connection: sqlite3.Connection, mail: int | None, sent: EmailLog
 
 
 def forget_missing_mails(connection: sqlite3.Connection) -> None:
-    """Have no delivery refer to a row that `email_log` lacks: its number will come again."""
+    """Remove the references of deliveries to rows that `email_log` lacks, because ids are used again."""
     connection.execute(
         "UPDATE cavecron_delivery SET mail = NULL WHERE mail IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM email_log WHERE id = cavecron_delivery.mail)"

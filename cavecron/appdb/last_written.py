@@ -1,7 +1,4 @@
-"""When something was last written into the application's tables, by the dates in their rows.
-
-It reads a few rows of each table, the last ones first, and judges nothing.
-"""
+"""When something was last written into the application's tables, by the dates in their last rows."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -18,16 +15,15 @@ _COLUMNS: Mapping[str, str] = {
     "wine_insight": "created_at",
     "wine_consumption": "consumed_at",
 }
-#: Rows of a table that are read at most; if none has a usable date, the table says nothing.
+#: The most rows of a table that are read; if none of them has a usable date, the table is ignored.
 _MOST_ROWS = 1_000
 
 
 def last_written(database: Database, *, now: datetime) -> datetime | None:
-    """Return the newest of the instants (aware, UTC) that the tables' last rows bear; None without any.
+    """Return the newest date (aware, UTC) of the tables' last rows; None if there is none.
 
-    In each table the last row counts whose date can be read and is not after `now` (aware): what is dated
-    later was written by a clock that was wrong. By order of the rows, not of the dates, so that such a row
-    is left behind by the next one whose date is right.
+    The last row of a table is the last inserted one whose date can be read and is not after `now` (aware): a
+    later date was written with a wrong clock.
     """
     with database.reading() as connection:
         instants = (
@@ -45,6 +41,6 @@ def last_written(database: Database, *, now: datetime) -> datetime | None:
 
 
 def _last(rows: Iterable[tuple[object]], now: datetime) -> datetime | None:
-    """Return the first readable instant that is not after `now`; no row behind it is read."""
+    """Return the first readable instant that is not after `now`; the rows after it are not read."""
     instants = (read_utc(stored) for (stored,) in rows)
     return next((instant for instant in instants if instant and instant <= now), None)

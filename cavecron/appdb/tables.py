@@ -45,7 +45,7 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "activity_log": frozenset({"id", "created_at"}),
     "api_token_usage": frozenset({"id", "timestamp"}),
 }
-#: What a cleanup works on; what a report is read from; what mailing it takes.
+#: The tables of a cleanup, those that a report is built from, and those that mailing reports needs.
 LOGS = ("email_log", "activity_log", "api_token_usage")
 CELLAR = tuple(table for table in NEEDED if table not in (*LOGS, "smtp_config"))
 MAILING = (*CELLAR, "smtp_config", "email_log")

@@ -1,4 +1,4 @@
-"""Names of the application's users by their ids, for whoever is told of a mail that did not arrive."""
+"""The names of the application's users by their ids."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from cavecron.report.columns import text
 
 
 def usernames(database: Database, ids: Iterable[int]) -> Mapping[int, str]:
-    """Return the names of those of the users `ids` that are there.
+    """Return the names of the users with these ids; those that do not exist are left out.
 
     Raises:
         CavecronError: the database cannot be read.

@@ -1,8 +1,8 @@
-"""The ledger of a database that is about to be restored from an older copy.
+"""The ledger of a database that is restored from a backup.
 
-The copy's own ledger does not know what became of the slots since, and would have them run again. So the
-present ledger takes its place. Where there is none that can be read, the copy's is told that what it does not
-know is over: nothing is mailed a second time because of a restore.
+The backup's ledger does not know the slots since it was made, and would let them run again. It is replaced by
+the present ledger; if that cannot be read, all slots since are recorded in the backup's ledger as over. So
+nothing is mailed a second time because of a restore.
 """
 
 import sqlite3
@@ -27,7 +27,7 @@ _INSTANT = timedelta(microseconds=1)
 
 
 def require_no_run(connection: sqlite3.Connection, ledger: Ledger, now: datetime) -> None:
-    """Raise AlreadyRunningError if somebody executes a run at `now` (aware), of whatever job."""
+    """Raise AlreadyRunningError if a run of any job has a valid lease at `now` (aware)."""
     if not tables.exist(connection):
         return
     for run in select_runs(connection, ledger, f"{UNFINISHED} AND state = 'running' ORDER BY id"):
@@ -38,9 +38,9 @@ def require_no_run(connection: sqlite3.Connection, ledger: Ledger, now: datetime
 
 
 def carry_over(present: sqlite3.Connection, copy: sqlite3.Connection) -> bool:
-    """Put the present ledger into `copy` in place of its own; return whether the present one knows all of it.
+    """Replace the ledger of `copy` by the present one; return whether that was done.
 
-    It does not where it was begun anew since. Then nothing is changed.
+    It is not done if there is no present ledger, or if it was created after the copy was made.
 
     Raises:
         LedgerError: the present ledger is of a later version, or somebody has changed it.
@@ -64,11 +64,11 @@ def carry_over(present: sqlite3.Connection, copy: sqlite3.Connection) -> bool:
 def settle(
     copy: sqlite3.Connection, schedules: Mapping[str, Schedule | None], now: datetime, *, backup_job: str
 ) -> None:
-    """Have the ledger of `copy` take all slots up to `now` (aware) for past, and no run for unfinished.
+    """Record in the ledger of `copy` that all slots up to `now` (aware) and all runs are over.
 
-    Slots since the copy was made are noted as missed, but the last one of the past hour, which somebody could
-    have run by hand or by `run --due`: its row says failed, so that the slot is taken. A run of `backup_job`
-    that was running made the copy, and succeeded.
+    Slots since the copy was made are recorded as missed. One of the last hour is recorded as failed, so that
+    neither the scheduler nor `run --due` can claim it. A running run of `backup_job` is the one that made the
+    copy, and is recorded as succeeded.
 
     Raises:
         LedgerError: its ledger is of a later version, or somebody has changed it.
@@ -95,7 +95,7 @@ def settle(
 
 
 def _account(copy: sqlite3.Connection, job: str, schedule: Schedule, now: datetime) -> None:
-    """Note what is not known of the slots since the copy was made."""
+    """Record the slots of one job since the copy was made."""
     row = copy.execute("SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)).fetchone()
     since = optional_instant(row[1]) if row and row[0] == schedule.fingerprint else None
     last = previous_slot(schedule, now)
@@ -118,7 +118,7 @@ def _account(copy: sqlite3.Connection, job: str, schedule: Schedule, now: dateti
 
 
 def _descends_from(present: sqlite3.Connection, copy: sqlite3.Connection) -> bool:
-    """Return whether the present ledger has grown out of the copy's: it knows the copy's last run."""
+    """Return whether the present ledger continues the copy's: it has the copy's last run."""
     if not copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run'").fetchone():
         return True
     query = "SELECT id, job, slot FROM cavecron_run WHERE {} LIMIT 1"

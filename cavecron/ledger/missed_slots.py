@@ -1,4 +1,4 @@
-"""Rows of missed slots that are not missed after all: the clock went back, or the schedule changed."""
+"""Retracting missed slots, after the clock was set back, or the schedule changed."""
 
 import sqlite3
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def retract_missed(
     *,
     schedule: Schedule | None,
 ) -> None:
-    """Delete or shorten rows of slots missed after `until`: those slots are still to come, or come again."""
+    """Delete or shorten the rows of slots missed after `until` (aware), because these slots are to come."""
     values = {"job": job, "until": utc_text(until)}
     connection.execute(
         f"DELETE FROM cavecron_run WHERE job = :job AND {MISSED} AND last_slot > :until"  # noqa: S608
@@ -47,7 +47,7 @@ def retract_missed(
     for row, stored, count in rows:
         with skip_unreadable(ledger, "cavecron_run", row):
             first, slots = instant(stored), number(count)
-            # With another schedule than the row was made for, its first slot is all that is known of it.
+            # If the row's schedule is not known, only its first slot is known to be one.
             rest = slots_between(schedule, first - datetime.resolution, until) if schedule else None
             connection.execute(
                 "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",

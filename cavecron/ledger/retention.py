@@ -1,7 +1,7 @@
-"""Deleting old rows of the ledger in short transactions, but none that still guards a slot or a mail.
+"""Deleting old rows of the ledger in short transactions, except those that are still needed.
 
-Kept in any case: what runs, the last runs of each job, slots that can still be claimed (by the clock of `now`
-they are not a day old), and runs with a mail whose fate is unknown.
+Never deleted are running runs, the last runs of each job, slots of the last day (which could be claimed
+again), and runs with a mail that may have arrived.
 """
 
 import sqlite3
@@ -17,16 +17,16 @@ from cavecron.ledger.tables import IN_FLIGHT, MANUAL_RUN, MISSED, SLOT_RUN
 
 #: The last runs of each job that are kept however old they are.
 _KEPT_RUNS = 20
-#: Runs of one job that are kept at most: of a job of every minute, those of the last 138 days.
+#: The most runs of one job that are kept: those of 138 days if it runs every minute.
 _MOST_RUNS = 200_000
-#: Rows that one transaction deletes, and seconds between two: writers of the application come first.
+#: Rows that one transaction deletes, and seconds between two, in which other writers get the lock.
 _BATCH, _PAUSE = 500, 0.03
 
 _DELETABLE = (
     " AND id < :first_kept AND state <> 'running' AND NOT EXISTS"  # noqa: S608 - constants
     f" (SELECT 1 FROM cavecron_delivery AS mail WHERE mail.run = cavecron_run.id AND mail.{IN_FLIGHT})"
 )
-#: Which rows of a job are old, each by an index of its own.
+#: The conditions for old rows of a job; each has an index of its own.
 _OLD_ROWS = (
     f"job = :job AND {SLOT_RUN} AND slot < :limit{_DELETABLE}",
     f"job = :job AND {MANUAL_RUN} AND slot < :limit{_DELETABLE}",
@@ -35,7 +35,7 @@ _OLD_ROWS = (
 
 
 def count_old(ledger: Ledger, *, days: int, now: datetime) -> int:
-    """Return how many rows `prune` would delete at `now` (aware), of runs older than so many days."""
+    """Return how many rows `prune` would delete at `now` (aware): those of runs older than `days`."""
     rows = 0
     with ledger.reading() as connection:
         if connection is not None:
@@ -53,10 +53,10 @@ def prune(
     check: Callable[[], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Delete the rows of runs older than so many days, and their deliveries; return how many rows.
+    """Delete the rows of runs older than `days`, and their deliveries; return the number of rows.
 
-    Days are counted back from `now` (aware). `check` is called between two transactions and may raise; what
-    is deleted by then stays deleted. `sleep` waits for some seconds.
+    Days are counted back from `now` (aware). `check` is called between two transactions and may raise; rows
+    deleted until then stay deleted. `sleep` takes seconds.
 
     Raises:
         CavecronError: the ledger cannot be written.
@@ -76,7 +76,7 @@ def prune(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OldRows:
-    """A kind of rows of one job: an SQL condition, and its values."""
+    """The old rows of one job that have one index: an SQL condition, and the values of its parameters."""
 
     where: str
     values: dict[str, object]
@@ -94,7 +94,7 @@ def _old_rows(connection: sqlite3.Connection, days: int, now: datetime) -> Itera
 
 
 def _jobs(connection: sqlite3.Connection) -> list[str]:
-    """Return the jobs that have rows, found by jumps in the index."""
+    """Return the jobs that have rows; each costs one search in the index."""
     rows = connection.execute(
         "WITH RECURSIVE job (name) AS (SELECT min(job) FROM cavecron_run UNION ALL"
         " SELECT (SELECT min(job) FROM cavecron_run WHERE job > name) FROM job WHERE name IS NOT NULL)"
@@ -104,7 +104,7 @@ def _jobs(connection: sqlite3.Connection) -> list[str]:
 
 
 def _first_kept(connection: sqlite3.Connection, job: str) -> int:
-    """Return the id from which on runs of a job are kept."""
+    """Return the id of the oldest of the last 20 runs of a job, 0 if it has fewer."""
     row = connection.execute(
         "SELECT id FROM cavecron_run INDEXED BY cavecron_run_by_job WHERE job = ? AND state <> 'missed'"
         " ORDER BY id DESC LIMIT 1 OFFSET ?",
@@ -114,7 +114,7 @@ def _first_kept(connection: sqlite3.Connection, job: str) -> int:
 
 
 def _slot_of_most(connection: sqlite3.Connection, job: str, now: datetime) -> str:
-    """Return the slot before which there are too many runs of a job, '' where there is none."""
+    """Return the slot before which runs of a job exceed the most that are kept, '' if none do."""
     row = connection.execute(
         f"SELECT slot FROM cavecron_run WHERE job = ? AND {SLOT_RUN} AND slot < ?"  # noqa: S608 - constants
         " ORDER BY slot DESC LIMIT 1 OFFSET ?",
@@ -124,7 +124,7 @@ def _slot_of_most(connection: sqlite3.Connection, job: str, now: datetime) -> st
 
 
 def _delete_batch(connection: sqlite3.Connection, *, old: _OldRows) -> int:
-    """Delete some rows and their deliveries; return how many rows, 0 where there are none left."""
+    """Delete some rows and their deliveries; return the number of rows, 0 if there were none."""
     rows = connection.execute(
         f"SELECT id FROM cavecron_run WHERE {old.where} LIMIT {_BATCH}",  # noqa: S608 - constants
         old.values,

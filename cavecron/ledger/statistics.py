@@ -1,7 +1,7 @@
-"""What the ledger says of one job as a whole: counts, its last slots and runs, a year by day.
+"""Summaries of one job in the ledger: counts, its last slots and runs, and a year by day.
 
-Read, never written. A job of every minute has some hundred thousand rows: what is counted goes by an index
-alone, what is read row by row is bounded, and each transaction is a short one.
+It only reads. A job that runs every minute has some hundred thousand rows: rows are counted by an index
+alone, the number of rows that are read is limited, and each transaction is short.
 """
 
 import sqlite3
@@ -16,15 +16,15 @@ from cavecron.ledger.rows import instant, number, optional_instant, skip_unreada
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import MANUAL_RUN, MISSED, SLOT_RUN, UNFINISHED
 
-#: Spans that are counted, and rows that are read, in one transaction: others wait to write meanwhile.
+#: Days that are counted, and rows that are read, in one transaction, for whose end writers wait.
 _SPANS, _BATCH = 30, 2_000
-#: Rows of one way to fail, or of missed slots, that are read of a year at most.
+#: The most rows of each state that are read of a year.
 _MOST_ROWS = 20_000
-#: Rows in which the last success is looked for.
+#: How many rows are searched for the last success.
 _LOOKED_BACK = 20_000
 _ENDED_BADLY = ("failed", "interrupted", "running")
-#: What did not succeed, each by an index that has it in this order; `before` is the second column of the last
-#: row of the batch before.
+#: Queries for slots that did not succeed; each has an index in its order. `before` is the second column of
+#: the last row of the previous batch.
 _BAD_ROWS = (
     *(
         "SELECT id, id, state, slot, last_slot, slots, reason FROM cavecron_run"  # noqa: S608 - constants
@@ -41,9 +41,9 @@ _BAD_ROWS = (
 def job_record(
     ledger: Ledger, job: str, *, slots: int, runs: int, undelivered: int, now: datetime
 ) -> JobRecord | None:
-    """Return what the ledger says of a job at `now` (aware); None where there is no ledger.
+    """Return the record of a job at `now` (aware); None if there is no ledger.
 
-    So many `slots`, `runs` and `undelivered` mails are returned at most.
+    It has at most so many `slots`, `runs` and `undelivered` mails.
 
     Raises:
         CavecronError: the database cannot be read.
