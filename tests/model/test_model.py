@@ -25,9 +25,10 @@ def test_the_promises_hold_in_some_lives() -> None:
 
 
 @pytest.mark.slow
-def test_the_promises_hold_in_many_lives() -> None:
-    """The same seeds each time: some thousand simulated years."""
-    assert not broken(range(1, 601))
+@pytest.mark.parametrize("first", range(1, 301, 100))
+def test_the_promises_hold_in_many_lives(first: int) -> None:
+    """The same seeds each time: many hundred simulated years."""
+    assert not broken(range(first, first + 100))
 
 
 @pytest.mark.slow

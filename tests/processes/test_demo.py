@@ -17,6 +17,7 @@ import pytest
 from cavecron.demo import cellar as sample
 from tests.support.app_database import NOW, ago
 from tests.support.commands import cavecron, unprivileged
+from tests.support.in_process import command
 
 #: For each log table its column of instants, and how many days it is kept.
 LOGS = {
@@ -136,12 +137,15 @@ def test_the_sample_cellar_holds_what_a_household_would_recognise(tmp_path: Path
         pytest.param("a?b", "a?b : une DATABASE_URL ne peut contenir de « ? »", id="a question mark"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path, argument: str, said: str) -> None:
+def test_a_folder_that_cannot_be_used_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, said: str
+) -> None:
     """Exit code 2, one line, and nothing that was there is touched."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("dear")
     (tmp_path / "file").write_text("dear")
-    result = cavecron("demo", argument, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result = command("demo", argument)
     assert (result.code, result.out) == (2, "")
     assert said in result.err
     assert result.err.count("\n") == 1
