@@ -21,8 +21,8 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
     then is waited for no longer than the stop's grace allows.
 
     Raises:
-        CavecronError: it was not delivered, or the run has to stop; a TemporaryError if another attempt of the
-            run may succeed.
+        CavecronError: it was not delivered, or the run has to stop; a TemporaryError if another attempt of
+            the run may succeed.
 
     """
     run.check()
