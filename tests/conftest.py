@@ -1,4 +1,4 @@
-"""What several test files start from."""
+"""Fixtures that several test files share."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""How a backup of a database of 500 MB weighs on the application, which inserts a row every 10 ms.
+"""How a backup of a database of 500 MB delays the application, which inserts a row every 10 ms.
 
 Journal mode and synchronous are SQLite's defaults, as the application has them; the files are in memory, so
 that locks are measured and not the disk. With a writer that never rests no pass comes to its end: that

@@ -1,4 +1,4 @@
-"""How a cleanup of 3 × 1,000,000 rows, half of them old, weighs on the application.
+"""How a cleanup of 3 × 1,000,000 rows, half of them old, delays the application.
 
 Journal mode and synchronous are SQLite's defaults, as the application has them. The waits are measured
 with the file in memory where that is possible: a disk has hiccups of its own, for which a writer alone has to

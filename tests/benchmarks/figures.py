@@ -1,4 +1,4 @@
-"""What a benchmark finds: a figure with its limit; and the ways to measure one that all of them share.
+"""The result of a benchmark, a figure with its limit, and ways to measure that several benchmarks share.
 
 A ratio is one of neighbours: both sides are measured in turn, and the median of the quotients counts, so
 that what else the machine does weighs on both.

@@ -1,4 +1,4 @@
-"""How an idle scheduler weighs on its host, beside a bare interpreter. Linux only.
+"""What an idle scheduler costs its host, compared with a bare interpreter. Linux only.
 
 Both are started in turns, and then held side by side for two minutes: what they share in memory counts for
 both alike. The bare one has imported croniter, as schedulers do; cavecron does without.

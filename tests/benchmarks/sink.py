@@ -1,4 +1,4 @@
-"""A mail server that says yes to everything and keeps nothing: `python -m tests.benchmarks.sink`.
+"""A mail server that accepts everything and keeps nothing: `python -m tests.benchmarks.sink`.
 
 It prints its port, and runs until its standard input is closed. As cheap as Python gets, in a process of its
 own: what is measured is who sends.

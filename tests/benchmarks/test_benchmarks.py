@@ -1,4 +1,4 @@
-"""The benchmarks run; what they find is for people to read, never for a test."""
+"""The benchmarks run without an error; their figures are not tested."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The benchmark of the image runs; its figures are for people, save those that depend on nothing else."""
+"""The benchmark of the image runs; of its figures only those are tested that do not depend on the machine."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ from tests.container.bases import NONROOT
 from tests.container.engine import Engine
 from tests.support.app_database import CellarFile
 from tests.support.authority import authority
-from tests.support.check_helpers import KEY, locked
+from tests.support.check_helpers import KEY, encrypted
 from tests.support.commands import ROOT
 from tests.support.fake_smtp.server import HostileServer
 
@@ -72,7 +72,7 @@ def test_everything_is_checked(engine: Engine, house: CellarFile, data: Path, ma
     """The secret from a file, a private authority, STARTTLS and a login."""
     house.user("marie")
     with mailing.server() as server:
-        house.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=locked(_LOGIN[1]))
+        house.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=encrypted(_LOGIN[1]))
         result = engine.run(
             "check", data=data, network="host", volumes=mailing.volumes, environ=mailing.environ
         )
@@ -87,7 +87,7 @@ def test_the_reports_go_out_encrypted(
     for name in ("marie", "jean", "luc"):
         house.wine(house.user(name), house.cellar(1), quantity=3)
     with mailing.server() as server:
-        house.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=locked(_LOGIN[1]))
+        house.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=encrypted(_LOGIN[1]))
         result = engine.run(
             *_REPORTS, data=data, network="host", volumes=mailing.volumes, environ=mailing.environ
         )

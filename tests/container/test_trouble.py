@@ -1,4 +1,4 @@
-"""A volume that is not what it should be: the message says what to do."""
+"""Volumes with wrong permissions or contents: the message says what to do."""
 
 import shutil
 from collections.abc import Iterator

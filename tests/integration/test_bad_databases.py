@@ -1,4 +1,4 @@
-"""A database that is not as it should be: what a person reads, the exit code, and that nobody gets a mail."""
+"""Databases that cannot be used: the message, the exit code, and that no mail is sent."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`cavecron run weekly_reports` on mail servers that are down, slow, rude or no mail servers at all.
+"""`cavecron run weekly_reports` on mail servers that are down, slow or faulty, and on ports of other servers.
 
 For each: what the user reads, the exit code, and that `email_log` and the ledger tell the truth afterwards.
 """
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, authority
-from tests.support.check_helpers import KEY, locked
+from tests.support.check_helpers import KEY, encrypted
 from tests.support.fake_smtp.faults import (
     Fault,
     Policy,
@@ -56,7 +56,12 @@ def _run(
         cellar.user(name, address)
     with HostileServer(*policies, tls="starttls", context=ca.context(), login=("cave", "sésame")) as server:
         cellar.smtp(
-            server.port, timeout=1, use_tls=1, username="cave", password_encrypted=locked("sésame"), name="x"
+            server.port,
+            timeout=1,
+            use_tls=1,
+            username="cave",
+            password_encrypted=encrypted("sésame"),
+            name="x",
         )
         result = command(
             "run",

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, Flaw, authority
-from tests.support.check_helpers import SECURITY, WHERE, examined, line, sick
+from tests.support.check_helpers import SECURITY, WHERE, check_server, line, problem_of
 from tests.support.commands import Result
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.in_process import command
@@ -92,8 +92,8 @@ def test_a_certificate_is_told_by_what_is_wrong_with_it(
     """With the setting to change, or where to look."""
     ca = bad.of(made)
     with HostileServer(tls="tls", context=ca.context()) as server:
-        found = sick(
-            examined(cellar, server.port, ca_file=ca.ca_file if bad.trusted else "", use_ssl=1, timeout=5)
+        found = problem_of(
+            check_server(cellar, server.port, ca_file=ca.ca_file if bad.trusted else "", use_ssl=1, timeout=5)
         )
     assert found.startswith("il présente un certificat " + bad.said)
 
@@ -104,7 +104,7 @@ def test_a_certificate_that_comes_after_starttls_is_told_as_well(
     """The same words: only the port differs."""
     ca = made(days=-1)
     with HostileServer(tls="starttls", context=ca.context()) as server:
-        found = sick(examined(cellar, server.port, ca_file=ca.ca_file, **SECURITY["starttls"]))
+        found = problem_of(check_server(cellar, server.port, ca_file=ca.ca_file, **SECURITY["starttls"]))
     assert found.startswith("il présente un certificat périmé ; le renouveler sur le serveur de mail")
 
 
@@ -114,8 +114,8 @@ def test_a_certificate_of_another_name_is_told_too(
     """OpenSSL has one code for an address, as above, and one for a name."""
     ca = made("mail.example.org")
     with HostileServer(tls="tls", context=ca.context()) as server:
-        result = examined(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
-    assert sick(result).startswith("il présente un certificat établi pour un autre nom ; donner")
+        result = check_server(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
+    assert problem_of(result).startswith("il présente un certificat établi pour un autre nom ; donner")
 
 
 def test_a_run_tells_it_in_the_same_words(cellar: CellarFile, made: Callable[..., Authority]) -> None:
@@ -151,11 +151,11 @@ def test_a_home_made_authority_of_the_system_is_told_to_be_named(
     ca = made(flaw="bare authority")
     monkeypatch.setenv("SSL_CERT_FILE", str(ca.ca_file))
     with HostileServer(tls="tls", context=ca.context()) as server:
-        result = examined(cellar, server.port, use_ssl=1, timeout=5)
+        result = check_server(cellar, server.port, use_ssl=1, timeout=5)
     if sys.version_info < (3, 13):
         assert result.code == 0
     else:
-        found = sick(result)
+        found = problem_of(result)
         assert found.startswith("il présente un certificat auquel, ou à l'autorité duquel, il manque ce que")
         assert "donner cette autorité, en PEM, par la variable SMTP_CA_FILE" in found
 
@@ -164,7 +164,7 @@ def test_the_servers_own_certificate_can_be_named(cellar: CellarFile, made: Call
     """On each Python; the authority that signed it is not needed then."""
     ca = made()
     with HostileServer(tls="tls", context=ca.context()) as server:
-        result = examined(cellar, server.port, ca_file=ca.certificate, use_ssl=1, timeout=5)
+        result = check_server(cellar, server.port, ca_file=ca.certificate, use_ssl=1, timeout=5)
     assert result.code == 0, result.out
 
 
@@ -176,7 +176,7 @@ def test_what_stands_beside_the_certificates_does_no_harm(
     ca, path = made(), tmp_path / "ca.pem"
     path.write_text(before + ca.ca_file.read_text(), encoding="utf-8")
     with HostileServer(tls="tls", context=ca.context()) as server:
-        result = examined(cellar, server.port, ca_file=path, use_ssl=1, timeout=5)
+        result = check_server(cellar, server.port, ca_file=path, use_ssl=1, timeout=5)
     assert result.code == 0, result.out
 
 
@@ -214,7 +214,7 @@ def test_a_ca_file_that_is_none_is_told(
     path, ca = cellar.path.with_name("autorité.pem"), made()
     make(path, ca.ca_file.read_bytes())
     with HostileServer(tls="tls", context=ca.context()) as server:
-        result = examined(cellar, server.port, ca_file=path, use_ssl=1)
+        result = check_server(cellar, server.port, ca_file=path, use_ssl=1)
         run = _sent(cellar, path)
     sentence = f"SMTP_CA_FILE='{path}' : {said}"
     assert (result.code, line(result)) == (1, f"✗ Envoi : {sentence}")

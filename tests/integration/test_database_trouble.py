@@ -1,4 +1,4 @@
-"""A database that fails while mails are on their way: what was sent is recorded, and nobody is forgotten."""
+"""A database that fails while mails are sent: what was sent is recorded, and no mail is lost."""
 
 import asyncio
 import json

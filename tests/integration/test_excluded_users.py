@@ -1,4 +1,4 @@
-"""Whoever wants no report gets none, and the log of a run tells of the mails that went."""
+"""Excluded users get no report, and the log of a run counts the mails that were sent."""
 
 import json
 from functools import partial
@@ -8,7 +8,7 @@ import pytest
 from cavecron.cli import main as cli
 from cavecron.jobs.context import Outcome
 from tests.support.app_database import CellarFile
-from tests.support.check_helpers import KEY, locked
+from tests.support.check_helpers import KEY, encrypted
 from tests.support.commands import cavecron
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.report_runs import attempt, first, household_of, process
@@ -95,7 +95,7 @@ def test_each_mail_that_went_is_told_at_debug_only(
     """One line a mail; at INFO none; a name cannot forge another line; the password is in none of them."""
     household.execute('UPDATE "user" SET username = ? WHERE id = 2', ("paul\n2026 - cavecron - INFO - x",))
     with HostileServer(login=("cave", "sésame")) as server:
-        household.smtp(server.port, username="cave", password_encrypted=locked("sésame"))
+        household.smtp(server.port, username="cave", password_encrypted=encrypted("sésame"))
         told = {}
         for level in ("INFO", "DEBUG"):
             environ = {

@@ -1,4 +1,4 @@
-"""What the application's list of mails says of a run that fails as a whole: one row for each mail owed."""
+"""A run that fails as a whole leaves a row in `email_log` for each mail that was not sent."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +11,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.jobs.context import Outcome
 from cavecron.scheduler.context import StopSignal
 from tests.support.app_database import NOW, CellarFile
-from tests.support.check_helpers import KEY, locked
+from tests.support.check_helpers import KEY, encrypted
 from tests.support.fake_smtp.faults import Step, Trap, close, delay, reply
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.report_runs import CLOSED_PORT, again, attempt, first, household_of, process
@@ -39,18 +39,18 @@ class Cause:
 CAUSES = {
     "port closed": Cause(columns={}, variables={}, reason="port fermé", server="closed"),
     "login refused": Cause(
-        columns={"username": "cave", "password_encrypted": locked("faux")},
+        columns={"username": "cave", "password_encrypted": encrypted("faux")},
         variables={"SMTP_ENCRYPTION_KEY": KEY},
         reason="535",
         server="login",
     ),
     "no key": Cause(
-        columns={"username": "cave", "password_encrypted": locked("x")},
+        columns={"username": "cave", "password_encrypted": encrypted("x")},
         variables={},
         reason="SMTP_ENCRYPTION_KEY n'est pas définie",
     ),
     "wrong key": Cause(
-        columns={"username": "cave", "password_encrypted": locked("x")},
+        columns={"username": "cave", "password_encrypted": encrypted("x")},
         variables={"SMTP_ENCRYPTION_KEY": Fernet.generate_key().decode()},
         reason="SMTP_ENCRYPTION_KEY n'ouvre pas le mot de passe",
     ),

@@ -1,4 +1,4 @@
-"""The hostile mail server itself: what smtplib sees of it, and what it remembers."""
+"""The hostile mail server of the tests, as smtplib sees it, and what it records."""
 
 import smtplib
 import socket

@@ -1,4 +1,4 @@
-"""What the application's list of mails says of a run that was killed and that nobody takes up."""
+"""A run that was killed and not resumed leaves a row in `email_log` for each mail that was not sent."""
 
 import asyncio
 from dataclasses import replace

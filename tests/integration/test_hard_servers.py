@@ -1,4 +1,4 @@
-"""Whole mailings to servers that make it hard: who has the mail in the end, and how long it took."""
+"""Whole mailings to servers that slow down, greylist or limit: who has the mail in the end, and when."""
 
 from collections import Counter
 from collections.abc import Callable

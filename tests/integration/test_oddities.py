@@ -1,4 +1,4 @@
-"""Each oddity that was seen in the wild, in one cellar of a hundred users: the others must not notice."""
+"""Odd data of real databases in one with a hundred users: the other users' reports are not affected."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Files with people's data are their owner's alone, lie where they should, and harm no terminal."""
+"""Files with people's data are readable by their owner only, and printed data cannot act on a terminal."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The mail in a real browser: nothing sticks out on a telephone, and bars are as long as they should be."""
+"""The mail in a real browser: it fits on a telephone, and bars have the right length."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

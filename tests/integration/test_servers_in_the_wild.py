@@ -1,4 +1,4 @@
-"""What users of mail programs have reported of real servers, each told over a real socket."""
+"""Problems with real mail servers that users of mail programs have reported, replayed over sockets."""
 
 import socket
 import subprocess

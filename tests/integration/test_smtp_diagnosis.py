@@ -1,4 +1,4 @@
-"""The diagnosis of `cavecron check`: each thing that goes wrong with a mail server, on real sockets."""
+"""The diagnosis of `cavecron check` for each problem of a mail server, over sockets."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, authority
-from tests.support.check_helpers import SECURITY, WHERE, examined, line, locked, sick
+from tests.support.check_helpers import SECURITY, WHERE, check_server, encrypted, line, problem_of
 from tests.support.fake_smtp.faults import Fault, Step, Trap, close, delay, garbage, reply
 from tests.support.fake_smtp.server import HostileServer
 
@@ -39,8 +39,8 @@ def test_a_healthy_server_is_told_and_left_alone(
     """It is connected to and logged in to; no sender is named, so nothing can be sent."""
     ca, way = made(), {"plain": "no"}.get(security, security)
     with HostileServer(tls=way, context=ca.context(), login=("marie", "sésame")) as server:  # type: ignore[arg-type]
-        columns = {"username": "marie", "password_encrypted": locked("sésame"), **SECURITY[security]}
-        result = examined(cellar, server.port, ca_file=ca.ca_file, **columns)
+        columns = {"username": "marie", "password_encrypted": encrypted("sésame"), **SECURITY[security]}
+        result = check_server(cellar, server.port, ca_file=ca.ca_file, **columns)
     assert result.code == 0
     assert line(result) == (
         f"✓ Envoi : 127.0.0.1:{server.port} répond ({said}, identifié comme marie), rien n'a été envoyé"
@@ -54,7 +54,7 @@ def test_a_healthy_server_is_told_and_left_alone(
 def test_one_message_is_sent_where_that_is_asked_for(cellar: CellarFile) -> None:
     """`--send-to`: to that address only, from the configured sender; nobody's report is sent."""
     with HostileServer() as server:
-        result = examined(cellar, server.port, "--send-to", "moi@example.org")
+        result = check_server(cellar, server.port, "--send-to", "moi@example.org")
     assert result.code == 0
     assert line(result, "Essai") == "✓ Essai : un message d'essai est parti vers moi@example.org"
     (mail,) = server.accepted
@@ -74,7 +74,7 @@ def test_one_message_is_sent_where_that_is_asked_for(cellar: CellarFile) -> None
 def test_a_message_that_cannot_be_sent_is_told(cellar: CellarFile, address: str, said: str) -> None:
     """Exit code 1; the connection itself was fine."""
     with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 no such user"))) as server:
-        result = examined(cellar, server.port, "--send-to", address)
+        result = check_server(cellar, server.port, "--send-to", address)
     assert result.code == 1
     assert line(result).startswith("✓")
     assert line(result, "Essai").startswith("✗ Essai : ")
@@ -88,7 +88,7 @@ def test_a_port_that_expects_tls_is_recognised(
 ) -> None:
     """It says nothing until it is spoken to in TLS: Python would time out."""
     with HostileServer(tls="tls", context=made().context()) as server:
-        said = sick(examined(cellar, server.port, **SECURITY[security]))
+        said = problem_of(check_server(cellar, server.port, **SECURITY[security]))
     assert said == (
         f"ce port attend SSL/TLS dès la connexion ; choisir SSL/TLS {WHERE}, ou donner le port STARTTLS"
         " (souvent 587)"
@@ -101,7 +101,7 @@ def test_tls_spoken_to_a_port_that_begins_in_clear_is_recognised(
 ) -> None:
     """Where Python says WRONG_VERSION_NUMBER."""
     with HostileServer(tls=way, context=made().context()) as server:  # type: ignore[arg-type]
-        said = sick(examined(cellar, server.port, use_ssl=1))
+        said = problem_of(check_server(cellar, server.port, use_ssl=1))
     assert said == (
         f"ce port ne parle pas SSL/TLS dès la connexion ; choisir STARTTLS (TLS) au lieu de SSL {WHERE},"
         " ou donner le port SSL (souvent 465)"
@@ -111,7 +111,7 @@ def test_tls_spoken_to_a_port_that_begins_in_clear_is_recognised(
 def test_a_server_without_starttls_is_told(cellar: CellarFile) -> None:
     """Nothing is sent in clear instead."""
     with HostileServer() as server:
-        said = sick(examined(cellar, server.port, use_tls=1))
+        said = problem_of(check_server(cellar, server.port, use_tls=1))
     assert said.startswith(f"STARTTLS n'est pas proposé ; choisir SSL/TLS {WHERE} (souvent port 465), ou")
 
 
@@ -120,13 +120,13 @@ def test_a_server_without_starttls_is_told(cellar: CellarFile) -> None:
     [
         (
             ("marie", "juste"),
-            {"username": "marie", "password_encrypted": locked("faux")},
+            {"username": "marie", "password_encrypted": encrypted("faux")},
             "identification refusée (535 5.7.8 wrong name or password) ; corriger le nom d'utilisateur et le"
             f" mot de passe {WHERE} (beaucoup de fournisseurs demandent un mot de passe d'application)",
         ),
         (
             None,
-            {"username": "marie", "password_encrypted": locked("faux")},
+            {"username": "marie", "password_encrypted": encrypted("faux")},
             f"l'identification n'est pas proposée ; choisir STARTTLS ou SSL/TLS {WHERE}, ou y effacer le nom"
             " d'utilisateur et le mot de passe",
         ),
@@ -138,15 +138,15 @@ def test_a_login_that_fails_is_told(
 ) -> None:
     """In the words of the server, and what to correct; never the password."""
     with HostileServer(login=login) as server:
-        result = examined(cellar, server.port, **columns)
-    assert sick(result) == said
+        result = check_server(cellar, server.port, **columns)
+    assert problem_of(result) == said
     assert "faux" not in result.out
 
 
 def test_a_name_without_password_is_told(cellar: CellarFile) -> None:
     """Nobody logs in then, which is hardly meant."""
     with HostileServer() as server:
-        result = examined(cellar, server.port, username="marie")
+        result = check_server(cellar, server.port, username="marie")
     assert result.code == 0
     assert "sans identification, car marie est sans mot de passe" in line(result)
 
@@ -156,7 +156,7 @@ def test_a_name_without_password_is_told(cellar: CellarFile) -> None:
 )
 def test_a_name_that_does_not_resolve_is_told(cellar: CellarFile, host: str) -> None:
     """Or that is none at all."""
-    said = sick(examined(cellar, 25, host=host, timeout=20))
+    said = problem_of(check_server(cellar, 25, host=host, timeout=20))
     assert (
         said == f"ce nom ne se résout pas ; corriger le serveur {WHERE}, ou vérifier le DNS de cette machine"
     )
@@ -167,7 +167,7 @@ def test_a_closed_port_is_told(cellar: CellarFile, security: str) -> None:
     """Whatever was to be spoken there."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    said = sick(examined(cellar, port, **SECURITY[security]))
+    said = problem_of(check_server(cellar, port, **SECURITY[security]))
     assert said == f"port fermé ; corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
 
 
@@ -193,7 +193,7 @@ def _web_server() -> Iterator[int]:
 def test_a_web_server_is_recognised(cellar: CellarFile, security: str) -> None:
     """Somebody gave the port of the web mail."""
     with _web_server() as port:
-        said = sick(examined(cellar, port, **SECURITY[security]))
+        said = problem_of(check_server(cellar, port, **SECURITY[security]))
     assert said.startswith("un serveur web répond sur ce port, pas un serveur de mail ; corriger le serveur")
 
 
@@ -228,4 +228,4 @@ def test_a_port_that_is_no_mail_servers_is_told(
 ) -> None:
     """Silent, something else, or not for us: no case takes longer than a few times the limit of a step."""
     with HostileServer(Trap(Step.CONNECT, fault, times=None)) as server:
-        assert sick(examined(cellar, server.port, **SECURITY[security])).startswith(said)
+        assert problem_of(check_server(cellar, server.port, **SECURITY[security])).startswith(said)

@@ -1,4 +1,4 @@
-"""Every fault at every step, for the first, a middle and the last: the report is what the server has."""
+"""Every fault at every step, for the first, a middle and the last mail: the reported results are true."""
 
 import random
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import Authority, authority
-from tests.support.smtp_fault_matrix import Storm, complaints, storms, weather
+from tests.support.smtp_fault_matrix import FaultCase, fault_cases, run_mailing, violations
 
-_ALL = tuple(storms())
-#: Storms mostly wait; more at a time would make the honest steps late too.
+_ALL = tuple(fault_cases())
+#: Most of the time is waiting; more at a time would make the honest steps late too.
 _AT_A_TIME = 8
 
 
@@ -22,18 +22,18 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(folder)
 
 
-def _found(chosen: Sequence[Storm], ca: Authority) -> dict[str, list[str]]:
-    """Return what is to be complained of, by storm."""
+def _found(chosen: Sequence[FaultCase], ca: Authority) -> dict[str, list[str]]:
+    """Return the violations of all cases that have any."""
 
-    def look(storm: Storm) -> list[str]:
-        return list(complaints(storm, weather(storm, ca)))
+    def look(case: FaultCase) -> list[str]:
+        return list(violations(case, run_mailing(case, ca)))
 
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         found = zip(chosen, pool.map(look, chosen), strict=True)
-        return {str(storm): complained for storm, complained in found if complained}
+        return {str(case): violation for case, violation in found if violation}
 
 
-def test_a_sample_of_storms_is_weathered_and_told_honestly(ca: Authority) -> None:
+def test_a_sample_of_faults_is_survived_and_reported_truly(ca: Authority) -> None:
     """A seeded sample of them, for each commit."""
     sample = random.Random(4).sample(_ALL, 8)
     assert _found(sample, ca) == {}
@@ -42,6 +42,6 @@ def test_a_sample_of_storms_is_weathered_and_told_honestly(ca: Authority) -> Non
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(6))
-def test_every_storm_is_weathered_and_told_honestly(ca: Authority, part: int) -> None:
+def test_every_fault_is_survived_and_reported_truly(ca: Authority, part: int) -> None:
     """All of them, a sixth at a time."""
     assert _found(_ALL[part::6], ca) == {}

@@ -12,7 +12,7 @@ from cavecron.cli.preflight import CheckResult, run_checks
 from cavecron.clock import SystemClock
 from cavecron.database.timestamps import read_utc
 from tests.support.app_database import NOW, CellarFile
-from tests.support.check_helpers import locked, settings_of
+from tests.support.check_helpers import encrypted, settings_of
 from tests.support.clocks import wall_clock
 from tests.support.commands import cavecron, unprivileged
 from tests.support.fake_smtp.faults import Step, Trap, delay, reply
@@ -74,14 +74,14 @@ def test_a_message_that_went_is_in_both_places(ready: CellarFile, address: str, 
         pytest.param({"use_tls": 1}, {}, "STARTTLS n'est pas proposé", None, id="no STARTTLS"),
         pytest.param({"sender_email": "ma cave"}, {}, "Adresse 'ma cave'", None, id="sender"),
         pytest.param(
-            {"username": "x", "password_encrypted": locked("y")},
+            {"username": "x", "password_encrypted": encrypted("y")},
             {"SMTP_ENCRYPTION_KEY": Fernet.generate_key().decode()},
             "n'ouvre pas le mot de passe",
             None,
             id="wrong key",
         ),
         pytest.param(
-            {"username": "x", "password_encrypted": locked("y")},
+            {"username": "x", "password_encrypted": encrypted("y")},
             {},
             "SMTP_ENCRYPTION_KEY n'est pas définie",
             None,

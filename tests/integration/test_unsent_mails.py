@@ -1,4 +1,4 @@
-"""The rows of mails that a failed run owed: how they are written, and what they say of a mail in doubt."""
+"""The rows in `email_log` of mails that a failed run did not send, or may have sent."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What promises 1 to 4 say of each slot, told by what the scheduler could see of the clock.
+"""The outcome of each slot by promises 1 to 4, from what the scheduler could know of the clock.
 
 It knows neither ledger nor scheduler: it is told when jobs are looked for, what the clock says, and which
 executions begin and end; rows of the ledger are handed to it to judge.

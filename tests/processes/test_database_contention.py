@@ -1,4 +1,4 @@
-"""A bad neighbour: another process writes all the time, and locks the file for long, while mails go out."""
+"""Contention: another process writes all the time, or locks the file for long, while mails are sent."""
 
 import asyncio
 import random

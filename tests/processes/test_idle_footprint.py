@@ -1,4 +1,4 @@
-"""A good guest: what an idle scheduler does not do, and does not hold."""
+"""The footprint of an idle scheduler: what it does not do, and does not keep open or in memory."""
 
 import os
 import socket

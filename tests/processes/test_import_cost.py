@@ -1,4 +1,4 @@
-"""What a short command does not load: a container asks for its health every five minutes, for years."""
+"""Modules that short commands do not load: `health` runs every five minutes, for years."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""No mail lost, none sent twice: a real process is killed at each moment of a run, and started again."""
+"""No mail is lost or sent twice if a real process is killed at any moment of a run and started again."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""`CAVECRON_STATUS_DIR`: written when something happened, whole, and never at the cost of a run."""
+"""`CAVECRON_STATUS_DIR`: files are written atomically after each event, and an error there fails no run."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Standard streams as cron lines, terminals and full disks leave them: what was done counts all the same."""
+"""Closed, full and broken standard streams: they do not turn a run that was done into a failure."""
 
 import shlex
 import signal

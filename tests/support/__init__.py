@@ -1,1 +1,1 @@
-"""What tests start from: databases, mail servers, processes, clocks."""
+"""What several tests need: databases, mail servers, processes, clocks."""

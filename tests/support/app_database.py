@@ -1,4 +1,4 @@
-"""Real Cave à Vin files for tests: the application's own tables, and rows that a test cares about."""
+"""Real Cave à Vin databases for tests: the application's own tables, and the rows that a test needs."""
 
 import json
 import sqlite3
@@ -18,13 +18,13 @@ NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 
 def ago(**parts: float) -> str:
-    """Return how the application stores the instant that lies so long before NOW."""
+    """Return the instant this long before NOW as the application stores it."""
     return utc_text(NOW - timedelta(**parts))
 
 
 @cache
 def _empty_file() -> bytes:
-    """Return a file of the application without users: it is made once, and copied for each test."""
+    """Return an application database without users; it is created once and copied for each test."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         schema.create(connection)
         connection.execute("INSERT INTO cellar_category (name) VALUES ('Cave')")
@@ -47,11 +47,11 @@ class CellarFile:
         return self._connection.execute(statement, values).lastrowid or 0
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Return what a query finds."""
+        """Return the rows of a query."""
         return self._connection.execute(query).fetchall()
 
     def wait_for(self, query: str, *, limit: float = 40.0) -> None:
-        """Return when a query of another process's work finds something; fail where it never does."""
+        """Wait until a query has rows, which another process writes; fail if it never has."""
         end = time.monotonic() + limit
         while time.monotonic() < end:
             with suppress(sqlite3.OperationalError):
@@ -61,7 +61,7 @@ class CellarFile:
         raise AssertionError(f"nothing came for {query}")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection."""
         self._connection.close()
 
     def user(self, name: str, email: object = "", *, parent: int | None = None) -> int:
@@ -102,7 +102,7 @@ class CellarFile:
         )
 
     def exit(self, user: int, wine: int, **columns: object) -> int:
-        """Add bottles that went out a day ago, unless `consumed_at` is given."""
+        """Add bottles that were consumed a day ago, unless `consumed_at` is given."""
         values = {"consumed_at": ago(days=1), "quantity": 1, "snapshot_name": "Margaux", **columns}
         return self._add("wine_consumption", user_id=user, wine_id=wine, **values)
 

@@ -42,7 +42,7 @@ class Authority:
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """Return what a server encrypts with, be its key ever so short."""
+        """Return the TLS context of a server; short keys are allowed."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.load_cert_chain(self.certificate, self.key)
@@ -52,9 +52,9 @@ class Authority:
 def authority(
     folder: Path, *names: str, lasts: timedelta = timedelta(days=1), flaws: Collection[Flaw] = ()
 ) -> Authority:
-    """Make one in `folder`; the certificate is for `names` instead, where there are any.
+    """Create an authority in `folder`; `names` replace the names in the certificate.
 
-    With a negative `lasts` it is out of date.
+    With a negative `lasts` the certificate has expired.
     """
     key, ca_key = _new_key(short="short key" in flaws), _new_key(short="short key of the authority" in flaws)
     signing_key = _new_key(short=False) if "signed by another" in flaws else ca_key
@@ -92,7 +92,7 @@ def _authority(key: _Key, flaws: Collection[Flaw]) -> x509.CertificateBuilder:
 def _flawed(
     builder: x509.CertificateBuilder, ca_key: _Key, flaws: Collection[Flaw]
 ) -> x509.CertificateBuilder:
-    """Return a certificate with what is wrong with it, and with the rest that belongs in it."""
+    """Return a certificate that is valid except for one flaw."""
     if "for clients" in flaws:
         builder = builder.add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False

@@ -1,4 +1,4 @@
-"""axe-core, which judges how accessible a page is; it lies in a package that is fetched once and kept."""
+"""axe-core, which checks the accessibility of a page; its package is downloaded once and cached."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ _SCRIPT = "axe_playwright_python/axe.min.js"
 
 
 def axe_script() -> str | None:
-    """Return the source of axe-core, None where it cannot be had."""
+    """Return the source of axe-core, None if it is not available."""
     folder = Path(tempfile.gettempdir()) / f"cavecron-tests-{_PACKAGE}"
     if not (wheel := _wheel(folder)):
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--timeout", "10", "-d"]

@@ -1,4 +1,4 @@
-"""A page in headless Chromium, in a frame as wide as a screen: what a script there finds out."""
+"""Running a script on a page in headless Chromium, in a frame of a given width."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""What Gmail, Outlook and Apple Mail make of CSS: an extract of the npm package caniemail 1.0.5.
+"""Which CSS Gmail, Outlook and Apple Mail support: an extract of the npm package caniemail 1.0.5.
 
 Its data is of 2025-09-09. `python -m tests.support.caniemail node_modules/caniemail/data/caniemail.json`
 prints the extract anew, from whatever version of the package was installed by hand; it is no part of

@@ -1,4 +1,4 @@
-"""Mail servers as `cavecron check` is shown them: a configuration in a cellar, and what is said of it."""
+"""Running `cavecron check` on a database with the configuration of a mail server."""
 
 import io
 from collections.abc import Mapping
@@ -35,15 +35,15 @@ SECURITY = {"plain": {}, "starttls": {"use_tls": 1}, "tls": {"use_ssl": 1}}
 _ENGLISH = ("WRONG_VERSION", "SSL:", "_ssl.c", "verify", "Errno", "timed out", "Traceback", "None")
 
 
-def locked(password: str) -> str:
+def encrypted(password: str) -> str:
     """Return the password as the application stores it."""
     return Fernet(KEY.encode()).encrypt(password.encode()).decode()
 
 
-def examined(
+def check_server(
     cellar: CellarFile, port: int, *arguments: str, ca_file: object = "", **columns: object
 ) -> Result:
-    """Return what `cavecron check` says of a server; a step of the dialogue may last half a second."""
+    """Return the output of `cavecron check` for a server; a step of the session may last half a second."""
     cellar.user("marie")
     cellar.smtp(port, **{"timeout": 0.5, **columns})
     environ = {
@@ -59,13 +59,13 @@ def examined(
 
 
 def line(result: Result, subject: str = "Envoi") -> str:
-    """Return the one line on a subject, with its mark."""
+    """Return the line of one subject, with its mark."""
     (found,) = [line for line in result.out.splitlines() if line[2:].startswith(f"{subject} : ")]
     return found
 
 
-def sick(result: Result) -> str:
-    """Return what is wrong with the mail server, after the name of it; exactly that line is bad."""
+def problem_of(result: Result) -> str:
+    """Return the problem of the mail server, without its name; no other check may fail."""
     assert result.code == 1
     assert result.out.count("✗") == 1
     mark, _, said = line(result).partition(" Envoi : serveur SMTP ")
@@ -74,14 +74,14 @@ def sick(result: Result) -> str:
 
 
 def settings_of(cellar: CellarFile, **variables: str) -> Settings:
-    """Return settings for a cellar, with the outbox beside it."""
+    """Return settings for a database, with a Maildir in the same folder."""
     outbox = f"maildir:{cellar.path.parent / 'outbox'}"
     environ = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_MAIL": outbox, **variables}
     return load(environ, lambda path: Path(path).read_text())
 
 
 def findings(cellar: CellarFile, *, mounts: str = "", **variables: str) -> Mapping[str, CheckResult]:
-    """Return what is found, by its subject."""
+    """Return the results of the checks by subject."""
     settings = settings_of(cellar, **variables)
     found = list(run_checks(settings, clock=SystemClock(), mounts=mounts, send_to=None))
     assert [finding.subject for finding in found] == SUBJECTS
@@ -89,6 +89,6 @@ def findings(cellar: CellarFile, *, mounts: str = "", **variables: str) -> Mappi
 
 
 def bad(found: Mapping[str, CheckResult]) -> str:
-    """Return what the only bad finding says."""
+    """Return the message of the only check that failed."""
     (only,) = [finding for finding in found.values() if finding.ok is False]
     return only.message

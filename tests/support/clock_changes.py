@@ -1,4 +1,4 @@
-"""Every change that a time zone makes to its clocks, found by looking at its offset day by day."""
+"""All clock changes of time zones, found by comparing their offsets day by day."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Change:
 
 
 def changes(first_year: int, last_year: int, *, every_zone: bool = False) -> list[Change]:
-    """Return the clock changes of all IANA zones; of equal ones in several zones only one, unless asked."""
+    """Return the clock changes of all IANA zones, by default one of those that are equal in several zones."""
     found: dict[object, Change] = {}
     for key in sorted(available_timezones()):
         for change in changes_of(key, first_year, last_year):

@@ -1,6 +1,6 @@
-"""`cavecron` by another clock: `python -m tests.support.clocked AT SINCE SPEED` (see `clocks.FastClock`).
+"""`cavecron` with another clock: `python -m tests.support.clocked AT SINCE SPEED` (see `clocks.FastClock`).
 
-For whoever measures, or has no time: libfaketime gets in the way of Python's threads, by tenths of a second.
+It is used where libfaketime, which delays Python's threads by tenths of a second, would disturb.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from tests.support.clocks import FastClock, FastLoop
 
 
 def program(at: datetime, *, since: datetime, speed: float = 1.0) -> tuple[str, ...]:
-    """Return this module and its arguments, for whoever starts it."""
+    """Return the arguments that start this module."""
     return "tests.support.clocked", at.isoformat(), since.isoformat(), str(speed)
 
 
 def main(clock: Clock, speed: float, environ: Mapping[str, str]) -> None:
-    """Do what `cavecron` does, by the other clock."""
+    """Run `cavecron` with the other clock."""
     settings, jobs = load(environ)
     log.configure(zone=settings.zone, level=settings.log_level, log_format=settings.log_format)
     database = Database(settings.database)

@@ -1,6 +1,6 @@
-"""Clocks for tests: the one of this process at another time, or a faster one for a process that is measured.
+"""Clocks for tests: this process at another time, or a faster clock for a process that is measured.
 
-freezegun is configured here and nowhere else: whoever sets the clock of the test's own process comes by
+freezegun is used here and nowhere else; tests set the clock of their own process with
 `wall_clock`.
 """
 
@@ -37,7 +37,7 @@ def wall_clock(
 class FastClock(SystemClock):
     """A clock that shows `at` (aware) when the system's shows `since`, and goes `speed` times as fast.
 
-    Who waits by it lives in a `FastLoop` of the same speed.
+    It is used in a `FastLoop` of the same speed.
     """
 
     def __init__(self, at: datetime, *, since: datetime, speed: float) -> None:
@@ -45,7 +45,7 @@ class FastClock(SystemClock):
         self._real = SystemClock()
 
     def now(self) -> datetime:
-        """Return what the clock shows."""
+        """Return the time of the clock (aware)."""
         return self._at + (self._real.now() - self._since) * self._speed
 
     def monotonic(self) -> float:
@@ -54,7 +54,7 @@ class FastClock(SystemClock):
 
 
 class _FastSelector(selectors.DefaultSelector):
-    """A selector to whom a second is shorter."""
+    """A selector whose time-outs are shorter by a factor."""
 
     speed = 1.0
 
@@ -63,7 +63,7 @@ class _FastSelector(selectors.DefaultSelector):
 
 
 class FastLoop(asyncio.SelectorEventLoop):
-    """A loop whose time goes `speed` times as fast as usual."""
+    """An event loop whose time is `speed` times as fast as usual."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed

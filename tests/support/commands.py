@@ -1,4 +1,4 @@
-"""cavecron as a person runs it: a process of its own, with nothing but the environment that is given."""
+"""Running cavecron as a person does: in a process, with only the given environment."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the process said, and its exit code."""
+    """The output of a process, and its exit code."""
 
     code: int
     out: str
@@ -36,7 +36,7 @@ def cavecron(
     encoding: str = "utf-8",
     **variables: str,
 ) -> Result:
-    """Run one command to its end; `prefix` is what starts it, where that is not the shell itself."""
+    """Run one command to its end; `prefix` are the words of a command that starts it."""
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "cavecron", *arguments],
         cwd=cwd,
@@ -50,7 +50,7 @@ def cavecron(
 
 
 def unprivileged() -> Sequence[str]:
-    """Return what to start a command with so that permissions bind it, even as root."""
+    """Return a prefix for a command that makes file permissions effective even for root."""
     if os.geteuid() != 0:
         return ()
     if shutil.which("setpriv") is None:

@@ -1,4 +1,4 @@
-"""The scheduler as a process of its own, with the clock that a test wants it to have."""
+"""The scheduler as a process, with a clock that the test sets."""
 
 import re
 import signal
@@ -20,7 +20,7 @@ _PATIENCE = 40.0
 
 
 class Daemon:
-    """A running process; `lines` grows while it talks."""
+    """A running process; `lines` has its output so far."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -29,7 +29,7 @@ class Daemon:
         self._reader.start()
 
     def wait_for(self, pattern: str, *, times: int = 1) -> str:
-        """Return the line that matches, the `times`-th of them; fail where none comes."""
+        """Wait for the `times`-th line that matches, and return it; fail if it does not come."""
         limit = time.monotonic() + _PATIENCE
         while time.monotonic() < limit:
             found = [line for line in self.lines if re.search(pattern, line)]
@@ -39,7 +39,7 @@ class Daemon:
         pytest.fail(f"{pattern!r} did not come:\n" + "\n".join(self.lines))
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; return the exit code, and the seconds that the end took."""
+        """Send a signal; return the exit code, and the seconds until the process ended."""
         started = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(_PATIENCE)
@@ -48,7 +48,7 @@ class Daemon:
         return code, seconds
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill it with SIGKILL."""
         self.process.kill()
         self.process.wait(_PATIENCE)
 
@@ -88,7 +88,7 @@ def daemon(
 
 
 def faked(at: datetime) -> dict[str, str]:
-    """Return the variables with which a process that starts now believes that it is `at` (aware)."""
+    """Return the variables that make a process that starts now see `at` (aware) as the present time."""
     if not list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
         pytest.skip("libfaketime is not installed (apt-get install faketime)")
     shift = (at - datetime.now(UTC)).total_seconds()

@@ -1,4 +1,4 @@
-"""Mails for tests of a delivery, and a log that keeps what is recorded of them."""
+"""Mails for tests of a delivery, and a DeliveryLog in memory."""
 
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -18,7 +18,7 @@ TWO = DeliveryPolicy(connections=2, pauses=(0.01, 0.02, 0.03), retry_after=0.01,
 
 
 class ListLog:
-    """Keeps what is recorded, in order; `in_doubt` are the addresses of mails that are on their way."""
+    """A DeliveryLog in memory; `in_doubt` has the addresses of mails that are being sent."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -26,7 +26,7 @@ class ListLog:
         self.in_doubt: set[str] = set()
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Keep it; fail where what is finished was not started before."""
+        """Record it; fail if a finished mail was not started before."""
         with self.lock:
             self.calls.append((tuple(finished), tuple(started)))
             for result in finished:
@@ -37,12 +37,12 @@ class ListLog:
 
     @property
     def started(self) -> list[str]:
-        """Return whose mails were started, in order."""
+        """Return the addresses of started mails, in order."""
         return [mail.address for _, started in self.calls for mail in started]
 
     @property
     def all_results(self) -> list[DeliveryResult]:
-        """Return every result, those of first tries that were followed by a second one too."""
+        """Return all results, those of first tries included."""
         return [result for finished, _ in self.calls for result in finished]
 
     @property
@@ -65,11 +65,11 @@ def mails(names: str) -> list[OutgoingMail]:
 
 
 def go_on() -> None:
-    """Never stop."""
+    """Be a `check` that never stops a delivery."""
 
 
 def delivered(recorder: Recorder, names: str, policy: DeliveryPolicy | None = None) -> list[Result]:
-    """Return the last result of each mail of a delivery that ends well."""
+    """Return the last result of each mail of a delivery that succeeds."""
     log = ListLog()
     deliver(mails(names), recorder.connect, log, policy=policy, check=go_on)
     return log.results
@@ -78,7 +78,7 @@ def delivered(recorder: Recorder, names: str, policy: DeliveryPolicy | None = No
 def cut_short(
     recorder: Recorder, names: str, policy: DeliveryPolicy = ONE
 ) -> tuple[list[Result], CavecronError]:
-    """Return the last results of a delivery that raises, and what it raised."""
+    """Return the last results of a delivery that fails, and its error."""
     log = ListLog()
     with pytest.raises(CavecronError) as caught:
         deliver(mails(names), recorder.connect, log, policy=policy, check=go_on)

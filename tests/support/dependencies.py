@@ -1,4 +1,4 @@
-"""What cavecron needs to run, as pyproject.toml says it.
+"""The run-time dependencies of cavecron in pyproject.toml.
 
 `python -m tests.support.dependencies` prints the lowest versions that it allows, as pip's constraints;
 .ci/run tests with them. It runs on a bare Python.

@@ -1,4 +1,4 @@
-"""Cron expressions by chance, all of them right; and schedules and instants, by hand or by chance."""
+"""Random valid cron expressions, and schedules and instants for tests."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

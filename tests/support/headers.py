@@ -1,4 +1,4 @@
-"""Headers read by hand: what the standards say of them, and nothing of what `email` makes of them."""
+"""Reading headers of a mail as the standards define them, without the package `email`."""
 
 import re
 from base64 import b64decode
@@ -20,13 +20,13 @@ def header_lines(octets: bytes) -> list[tuple[str, str]]:
 
 
 def displayed(text: str) -> str:
-    """Return what is shown of a header's text (RFC 2047, 6.2): blanks between encoded words are none."""
+    """Return the displayed text of a header (RFC 2047, 6.2), without the blanks between encoded words."""
     joined = re.sub(rf"({_WORD})\s+(?={_WORD})", r"\1", text)
     return re.sub(_WORD, lambda found: _decoded(found[1], found[2], found[3]), joined)
 
 
 def mailbox(text: str) -> tuple[str, str]:
-    """Return the name that is shown of one mailbox, and its address (RFC 5322, 3.4)."""
+    """Return the displayed name of one mailbox, and its address (RFC 5322, 3.4)."""
     if "<" not in text:
         return "", text
     found = re.fullmatch(r'(?:"((?:[^"\\]|\\.)*)"|([^"<>@,;:\\()\[\]]*)) <([^<>\s]+)>', text)

@@ -1,4 +1,4 @@
-"""A house with two users who get reports, and what cavecron does with its database at a chosen instant."""
+"""An application database with two users, and running cavecron on it at a chosen instant."""
 
 import sqlite3
 from contextlib import closing
@@ -13,7 +13,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 class House:
-    """An application's file with two users who get reports, and what cavecron does with it."""
+    """An application database with two users who get reports."""
 
     def __init__(self, cellar: CellarFile) -> None:
         self.cellar = cellar
@@ -38,15 +38,15 @@ class House:
         return max(self.folder.iterdir())
 
     def restore(self, copy: Path, *options: str, at: datetime = NOW) -> Result:
-        """Restore a backup, or ask what that would mean."""
+        """Restore a backup, or list what would be lost."""
         return self.run("restore", str(copy), *options, at=at)
 
     @property
     def mails(self) -> int:
-        """Return how many mails have gone out."""
+        """Return how many mails were sent."""
         return len(list((self.outbox / "new").iterdir())) if self.outbox.exists() else 0
 
     def names(self) -> list[object]:
-        """Return the wines in the file that is there now."""
+        """Return the names of the wines in the present database."""
         with closing(sqlite3.connect(self.cellar.path)) as connection:
             return [name for (name,) in connection.execute("SELECT name FROM wine ORDER BY id")]

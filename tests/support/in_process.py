@@ -1,6 +1,6 @@
-"""cavecron's commands in the process of the test, by a clock that the test may set.
+"""Running cavecron's commands in the process of the test, with a clock that the test can set.
 
-Starting a process costs more than most commands do: `tests.support.commands` is for what needs one.
+It is much faster than starting a process; tests that need one use `tests.support.commands`.
 """
 
 import io
@@ -39,7 +39,7 @@ def _run(
 
 @contextmanager
 def same_log() -> Iterator[None]:
-    """Leave the logging of other tests as it was."""
+    """Restore the logging configuration at the end."""
     logger = logging.getLogger("cavecron")
     before = logger.handlers[:], logger.level, logger.propagate
     try:

@@ -54,13 +54,13 @@ _UNSHARED = (
 
 
 class Log:
-    """What the services of a machine say."""
+    """The output of a machine's services."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def wait_for(self, pattern: str, *, limit: float = 40.0) -> None:
-        """Return when a line matches; fail where none does."""
+        """Wait for a line that matches; fail if none comes."""
         end = time.monotonic() + limit
         while time.monotonic() < end:
             if re.search(pattern, self._path.read_text()):

@@ -1,4 +1,4 @@
-"""What `cavecron.schedule` is compared with: cronsim, promise 5 taken word by word, and every clock change.
+"""Comparing `cavecron.schedule` with cronsim and with promise 5, at every clock change.
 
 cronsim is the reference for fixed times, without exception. Walking a schedule with a star across a clock
 change it has four defects, each described in KNOWN; there, and everywhere else too, promise 5 decides.
@@ -90,11 +90,11 @@ KNOWN: Mapping[str, _Where] = {
 
 
 class StuckError(Exception):
-    """cronsim walks in circles."""
+    """cronsim does not come to an end."""
 
 
 class _Walk(CronSim):
-    """cronsim, with an end to its patience: some clock changes keep it ticking for ever."""
+    """cronsim with a limit of steps, because at some clock changes it never ends."""
 
     patience = 100_000
 
@@ -222,7 +222,7 @@ def _theirs(case: _Case, *, back: bool) -> list[datetime] | None:
 
 
 def _instants(change: Change) -> Iterator[datetime]:
-    """Yield instants within three hours of the change that are no whole minutes."""
+    """Yield instants within three hours of the change that are not whole minutes."""
     return (change.at + timedelta(minutes=minute, microseconds=7) for minute in range(-180, 181, 20))
 
 

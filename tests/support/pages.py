@@ -1,4 +1,4 @@
-"""An HTML mail as a mail program sees it: its elements, and the colours that each has in the end."""
+"""An HTML mail as a mail program reads it: its elements, and the colours of each."""
 
 import re
 from collections.abc import Iterator, Mapping

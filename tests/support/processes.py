@@ -1,4 +1,4 @@
-"""What the kernel knows of a running process: its wake-ups, what it read and wrote, what it holds open."""
+"""What the kernel counts of a running process: wake-ups, bytes read and written, memory, open files."""
 
 import os
 from contextlib import suppress
@@ -33,7 +33,7 @@ def counters(process: int) -> Counters:
 
 
 def processor_seconds(process: int) -> float:
-    """Return for how long a process has been at work."""
+    """Return the processor time of a process in seconds."""
     _, _, rest = Path(f"/proc/{process}/stat").read_text().rpartition(")")
     user, system = rest.split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
@@ -46,7 +46,7 @@ def memory(process: int) -> tuple[int, int]:
 
 
 def open_files(process: int) -> list[str]:
-    """Return what the descriptors of a process refer to."""
+    """Return the files that a process has open."""
     names = []
     for link in Path(f"/proc/{process}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile

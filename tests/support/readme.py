@@ -1,4 +1,4 @@
-"""The commands of README.md, so that nobody copies them: tests and .ci/run take them from here.
+"""The commands of README.md, for the tests and .ci/run that run them.
 
 `python -m tests.support.readme TAG` prints the block whose fence says ```sh TAG. It runs on a bare Python.
 """

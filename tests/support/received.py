@@ -1,4 +1,4 @@
-"""A message as a mail program reads it."""
+"""Parsing a message as a mail program does."""
 
 from email import message_from_bytes
 from email.message import EmailMessage, Message
@@ -9,7 +9,7 @@ from cavecron.mail.message import Mail
 
 
 def received(message: Message | Mail) -> EmailMessage:
-    """Return what a mail program makes of the message, which has to be without a defect."""
+    """Return the parsed message, which has to be without a defect."""
     parsed = message_from_bytes(bytes(message), policy=default)
     assert not parsed.defects
     return parsed

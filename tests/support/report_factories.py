@@ -1,4 +1,4 @@
-"""Reports and mails for tests: one household that every test knows, and any report that could be."""
+"""Reports and mails for tests: one fixed household, and random reports."""
 
 import re
 from dataclasses import replace
@@ -96,7 +96,7 @@ def a_report(
 
 
 def an_empty_report() -> WeeklyReport:
-    """Make the report of somebody who has just begun: no cellar, no bottle, nothing moved."""
+    """Make the report of a new user: no cellar, no bottle, no movement."""
     return WeeklyReport(
         user=Recipient(id=2, username="thomas", email="thomas@example.org"),
         start=NOW - timedelta(days=7),
@@ -126,7 +126,7 @@ def commented(report: WeeklyReport, comment: str) -> WeeklyReport:
 
 
 def many_cellars(number: int, *, bottles: int = 50, capacity: int = 40) -> tuple[Cellar, ...]:
-    """Make so many cellars, each too full unless it is said otherwise."""
+    """Make so many cellars, by default each over its capacity."""
     rate = round(bottles / capacity * 100, 1)
     return tuple(
         Cellar(name=f"Cave n° {i}", bottles=bottles, capacity=capacity, fill_rate=rate) for i in range(number)
@@ -168,7 +168,7 @@ def shown(html: str) -> str:
 
 
 def said(text: str) -> str:
-    """Return what a part says: one string of letters, without blanks, capitals or what is only drawn."""
+    """Return the letters of a part in lower case, without blanks and graphics, to compare parts."""
     return _DRAWN.sub("", text).casefold()
 
 
@@ -221,7 +221,7 @@ _WINES = st.lists(
 
 @st.composite
 def any_report(draw: st.DrawFn) -> WeeklyReport:
-    """Draw a report with whatever the application's columns can hold."""
+    """Draw a random report with all values that the application's columns can have."""
     wines = draw(_WINES)
     return WeeklyReport(
         user=Recipient(id=1, username=draw(_TEXTS), email="marie@example.org"),

@@ -32,7 +32,7 @@ def household_of(cellar: CellarFile) -> CellarFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What a process executes runs with, and the instant (aware) that its clock shows."""
+    """The context of a process that executes runs, and the time of its clock (aware)."""
 
     context: RunContext
     now: datetime
@@ -60,7 +60,7 @@ def process(cellar: CellarFile, now: datetime = NOW, **variables: str) -> Proces
 
 
 def attempt(made: Process, claim: Claim, control: StopSignal | None = None) -> Outcome | str:
-    """Execute a claimed run; return its outcome, or what ended it."""
+    """Execute a claimed run; return its outcome or its error."""
     work = execute_run(claim, WEEKLY_REPORTS, made.context, stop=control or StopSignal(), options=Options())
     with wall_clock(made.now, tick=True):
         try:
@@ -75,5 +75,5 @@ def first(made: Process, *users: str) -> Claim:
 
 
 def again(made: Process, *, by_hand: bool = True) -> Claim:
-    """Claim the last run once more, as a person does, or as the scheduler's own retries do."""
+    """Claim the last run again, as `--resume` or as the scheduler does."""
     return replace(claim_resume(made.ledger, WEEKLY_REPORTS.name, made.now), retry_permanent_failures=by_hand)

@@ -1,4 +1,4 @@
-"""A person who follows README.md: an empty folder, a real cellar in /data, and its mail server."""
+"""An environment in which README.md can be followed: an empty folder, a database, and a mail server."""
 
 import os
 import re
@@ -45,7 +45,7 @@ class Sandbox:
         return process.returncode, self._on_the_page(printed)
 
     def run_until(self, command: str, *, lines: int) -> str:
-        """Run a command that goes on for ever; stop it after so many lines; return all that it printed."""
+        """Run a command that does not end, stop it after so many lines, and return its output."""
         with self._started(f"exec {command}") as process:
             assert process.stdout
             limit = Timer(60, process.kill)
@@ -90,7 +90,7 @@ def sandbox_in(top: Path) -> Iterator[Sandbox]:
 
 
 def _fill(data: Path, port: int) -> None:
-    """Put the sample cellar there, with a mail configuration, and the key to its password."""
+    """Create the sample database with a mail configuration, and the key to its password."""
     key = Fernet.generate_key()
     (data / "smtp.key").write_bytes(key)
     now = datetime.now(UTC)

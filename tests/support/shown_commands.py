@@ -1,4 +1,4 @@
-"""The commands that a page shows, run in a sandbox, and what they print beside what the page says.
+"""Running the commands that a page shows, and comparing their output with the page.
 
 A `console` block shows commands after `$ ` and what they print, where … stands for anything, and a line of
 its own for any lines. A `sh` block only has to succeed.
@@ -12,7 +12,7 @@ from tests.support.sandbox import Sandbox
 
 
 def problems_of(block: Block, sandbox: Sandbox) -> list[str]:
-    """Run a block; return what it does otherwise than the page says."""
+    """Run a block; return the differences from the page."""
     if block.kind == "sh":
         code, printed = sandbox.run(f"set -e\n{block.text}")
         return [f"exit code {code}: {printed}"] if code else []

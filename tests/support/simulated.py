@@ -1,4 +1,4 @@
-"""Schedulers on a simulated machine, with jobs that a test sees run."""
+"""Schedulers on a simulated machine, with jobs whose runs are recorded."""
 
 import asyncio
 import sqlite3
@@ -34,30 +34,30 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwappedDatabase(KeptDatabase):
-    """A database in whose place another one can be put, or none: the last of `files`."""
+    """A database that can be replaced by another one, or be missing: the last of `files`."""
 
     files: list[KeptDatabase]
     trouble: list[CavecronError] = field(default_factory=list)
 
     def connect(self) -> sqlite3.Connection:
-        """Return the connection to the present file, or raise what is wrong with it."""
+        """Return the connection to the present database, or raise its error."""
         if self.trouble:
             raise self.trouble[0]
         return self.files[-1].connect()
 
     def file_identity(self) -> tuple[int, int] | None:
-        """Return which file it is."""
+        """Return the identity of the present file."""
         return (0, len(self.files))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class FewThreads(Process):
-    """A process to whom the system grants no thread while `exhausted`, for calls of some names only."""
+    """A process that cannot start threads while `exhausted`, optionally only for calls of some names."""
 
     exhausted: set[str] = field(default_factory=set)
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Make a call, if there is a thread for it."""
+        """Make a call if a thread can be started."""
         if name not in self.exhausted:
             return Process.start(self, name, call)
         future: asyncio.Future[_T] = self.loop.create_future()
@@ -66,7 +66,7 @@ class FewThreads(Process):
 
 
 class Simulation:
-    """A machine with one scheduler; `begun` is what ran, and when by the wall clock.
+    """A machine with one scheduler; `begun` has the runs, and when they began by the wall clock.
 
     A run raises the last of `fails` instead of ending.
     """
@@ -83,7 +83,7 @@ class Simulation:
         self.scheduler: Scheduler | None = None
 
     def start(self, crons: Mapping[str, str], *, lasting: timedelta = timedelta(), **environ: str) -> None:
-        """Start the scheduler with jobs that last so long."""
+        """Start the scheduler with jobs that last `lasting`."""
         jobs = [self._job(name, lasting) for name in crons]
         variables = {f"SCHEDULER_{name.upper()}_CRON": cron for name, cron in crons.items()}
         context = RunContext(
@@ -126,13 +126,13 @@ class Simulation:
         return Job(name=name, title=name, function=work, defaults=defaults)
 
     def history(self) -> Sequence[HistoryEntry]:
-        """Return what the ledger says, oldest first."""
+        """Return the entries of the ledger, oldest first."""
         return history(Ledger(database=self.database), most=10_000)[::-1]
 
 
 @contextmanager
 def simulation(start: datetime, *, until: datetime) -> Iterator[Simulation]:
-    """Yield a machine that starts at an instant (aware), and let it live until another one at the end."""
+    """Yield a machine that starts at an instant (aware); at the end it is run until another instant."""
     machine = SimulatedMachine(start)
     with log.silence(), loop_of(machine) as loop:
         yield Simulation(machine, loop)

@@ -1,4 +1,4 @@
-"""Mail servers as a configuration names them: on loopback and without a login unless a test says more."""
+"""Configurations of mail servers, by default on loopback and without a login."""
 
 from dataclasses import replace
 from email.message import EmailMessage
@@ -25,7 +25,7 @@ def smtp_config(port: int, **changes: object) -> SmtpConfig:
 
 
 def remote_config(**changes: object) -> SmtpConfig:
-    """Return the configuration of a server that nobody connects to; with a password, also a username."""
+    """Return the configuration of a server that is never connected to; a password comes with a username."""
     username = "marie@example.org" if changes.get("password") else None
     remote = {"name": "maison", "host": "mail.example.org", "security": "starttls", "timeout": 10.0}
     return smtp_config(587, **{**remote, "username": username, **changes})

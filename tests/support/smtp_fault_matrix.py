@@ -1,6 +1,6 @@
-"""A mailing to seven users while the mail server does one bad thing, and whether its report is honest.
+"""A mailing to seven users while the mail server has one fault, and checks of its reported results.
 
-It tells of each fault at each step of the dialogue, for the first, a middle or the last recipient (or
+The matrix has each fault at each step of the session, for the first, a middle or the last recipient (or
 connection, where a step comes before recipients), once or from then on for everybody.
 """
 
@@ -57,8 +57,8 @@ _KEPT = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Storm:
-    """One bad thing."""
+class FaultCase:
+    """One fault at one step, for one recipient or connection."""
 
     step: Step
     fault: str
@@ -69,21 +69,21 @@ class Storm:
         return f"{self.step} {self.fault}, {self.position}, {'from then on' if self.lasting else 'once'}"
 
     @property
-    def victim(self) -> str:
-        """Return whom it hits, where it hits one recipient; for MAIL, about whom."""
+    def recipient(self) -> str:
+        """Return the recipient at its position, whose mail has a fault that goes by recipient."""
         return USERS[_PLACES[self.position]]
 
     @property
     def by_connection(self) -> bool:
-        """Return whether it hits a connection, whoever's mail that carries."""
+        """Return whether the fault goes by connection, and not by recipient."""
         return self.step in _BY_CONNECTION
 
     def policies(self) -> list[Policy]:
-        """Return what the server has to do."""
+        """Return the policies of the server."""
         fault = {**FAULTS, **_KEPT}[self.fault]
         traps: list[Policy] = [self._trap(fault)]
         if self.step is Step.RSET:  # it is said after a refusal only
-            traps.append(Trap(Step.RCPT, reply("550 5.1.1 unknown"), recipient=self.victim))
+            traps.append(Trap(Step.RCPT, reply("550 5.1.1 unknown"), recipient=self.recipient))
         return traps
 
     def _trap(self, fault: Fault) -> Trap:
@@ -96,20 +96,20 @@ class Storm:
             return Trap(self.step, fault, connection=place)
         if self.step is Step.MAIL:
             return Trap(self.step, fault, first=place)
-        return Trap(self.step, fault, recipient=self.victim)
+        return Trap(self.step, fault, recipient=self.recipient)
 
 
-def storms() -> Iterator[Storm]:
-    """Yield every one."""
+def fault_cases() -> Iterator[FaultCase]:
+    """Yield all cases of the matrix."""
     positions = tuple(_PLACES)
     for step, lasting in product(Step, (False, True)):
         for fault, position in product([*FAULTS, *(_KEPT if step is Step.END else ())], positions):
-            yield Storm(step=step, fault=fault, position=position, lasting=lasting)
+            yield FaultCase(step=step, fault=fault, position=position, lasting=lasting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the mailing said, and what the server has."""
+    """The results that the mailing reported, and the mails that the server accepted."""
 
     log: ListLog
     raised: CavecronError | None
@@ -117,10 +117,10 @@ class Report:
     seconds: float
 
 
-def weather(storm: Storm, ca: Authority) -> Report:
-    """Send a mail to each user through the storm."""
+def run_mailing(case: FaultCase, ca: Authority) -> Report:
+    """Send a mail to each user while the fault occurs."""
     log, raised = ListLog(), None
-    server = HostileServer(*storm.policies(), tls="starttls", context=ca.context(), login=_LOGIN)
+    server = HostileServer(*case.policies(), tls="starttls", context=ca.context(), login=_LOGIN)
     started = monotonic()
     with server:
         connect = connector(_config(server.port), ca.ca_file, answer_limit=STEP_LIMIT)
@@ -132,25 +132,25 @@ def weather(storm: Storm, ca: Authority) -> Report:
     return Report(log=log, raised=raised, accepted=server.accepted, seconds=seconds)
 
 
-def complaints(storm: Storm, report: Report) -> Iterator[str]:
-    """Yield what is not as it should be."""
+def violations(case: FaultCase, report: Report) -> Iterator[str]:
+    """Yield the violations of the promises."""
     if report.seconds > MAILING_LIMIT:
         yield f"it took {report.seconds:.1f} s"
-    told = [address for address, _, _ in report.log.results]
+    reported = [address for address, _, _ in report.log.results]
     if report.log.in_doubt:
         yield f"nothing is said of {report.log.in_doubt}"
     if max(Counter(mail.recipient for mail in report.accepted).values(), default=0) > 2:
         yield "somebody has a mail three times"
-    if report.raised is None and set(told) != set(USERS):
-        yield f"it ended well and told of {told} only"
+    if report.raised is None and set(reported) != set(USERS):
+        yield f"it ended well and reported of {reported} only"
     for user in USERS:
-        yield from _lies(user, report)
-    if not storm.lasting or storm.step is Step.RSET:
-        yield from _collateral(storm, report)
+        yield from _wrong_results(user, report)
+    if not case.lasting or case.step is Step.RSET:
+        yield from _side_effects(case, report)
 
 
-def _lies(user: str, report: Report) -> Iterator[str]:
-    """Yield where the report on one user is not what the server has."""
+def _wrong_results(user: str, report: Report) -> Iterator[str]:
+    """Yield the differences between the reported results and the accepted mails."""
     mails = [mail for mail in report.accepted if mail.recipient == user]
     results = [result for result in report.log.all_results if result.mail.address == user]
     result = results[-1] if results else None
@@ -166,25 +166,25 @@ def _lies(user: str, report: Report) -> Iterator[str]:
     }
     least, most = allowed.get(status, (0, 0)) if status else (0, 0)
     if not least <= len(mails) <= most:
-        yield f"{user} has {len(mails)} mails, and was told as {status}"
+        yield f"{user} has {len(mails)} mails, and was reported as {status}"
     if result and (result.error is None) != (status is DeliveryStatus.DELIVERED):
         yield f"{user}: {status} with the error {result.error!r}"
 
 
-def _collateral(storm: Storm, report: Report) -> Iterator[str]:
-    """Yield who has no mail because of what happened once, to somebody else or to a connection."""
+def _side_effects(case: FaultCase, report: Report) -> Iterator[str]:
+    """Yield users without a mail although the fault occurred only once, and not with their mail."""
     got = {address for address, status, _ in report.log.results if status == "delivered"}
     if report.raised:
         nobody = not report.log.results and not report.accepted
-        if not (storm.by_connection and storm.position == "first" and nobody):
+        if not (case.by_connection and case.position == "first" and nobody):
             yield f"it ended with {report.raised}"
         return
-    refused = storm.step is Step.RSET or (storm.fault == "5xx" and not storm.by_connection)
+    refused = case.step is Step.RSET or (case.fault == "5xx" and not case.by_connection)
     lost = set(USERS) - got
-    if storm.step is Step.MAIL and refused:  # whose mail that was is the connections' affair
+    if case.step is Step.MAIL and refused:  # whose mail that was is the connections' affair
         if len(lost) > 1:
             yield f"without mail: {lost}"
-    elif lost != ({storm.victim} if refused else set()):
+    elif lost != ({case.recipient} if refused else set()):
         yield f"without mail: {lost}"
 
 

@@ -1,4 +1,4 @@
-"""The project's own source, parsed, for the tests that hold rules against it."""
+"""The project's parsed source, for tests of its style and layers."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
@@ -48,12 +48,12 @@ def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return from which line to which a function goes, without its decorators."""
+    """Return how many lines a function has, without its decorators."""
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
 def package() -> list[Module]:
-    """Return cavecron's modules, the package's own file left out: it is only the door."""
+    """Return cavecron's modules without the package's own file, which only exports names."""
     found = modules(ROOT / "cavecron")
     return [module for module in found if module.name]
 
@@ -70,5 +70,5 @@ def modules(top: Path) -> list[Module]:
 
 
 def findings(rule: Rule, modules: Iterable[Module]) -> list[str]:
-    """Return what a rule finds in these modules, each with its module's name."""
+    """Return the findings of a rule in these modules, each with its module's name."""
     return [f"{module.name}: {finding}" for module in modules for finding in rule(module)]

@@ -1,4 +1,4 @@
-"""Facts for pages: a year of jobs in which everything happens, a quiet one, and texts that mean harm."""
+"""Facts for pages: jobs with all outcomes in a year, a scheduler without problems, and hostile texts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ HOSTILE = (
 
 
 def quiet_facts() -> Facts:
-    """Return facts of a scheduler of which there is nothing to say."""
+    """Return facts of a scheduler without problems."""
     jobs = (
         job_facts("weekly_reports", "0 8 * * mon", trouble=0),
         job_facts("cleanup", "0 3 * * sun", trouble=0),
@@ -63,7 +63,7 @@ def quiet_facts() -> Facts:
 
 
 def rich_facts(number: int = 5) -> Facts:
-    """Return facts of so many jobs with a year in which everything happened."""
+    """Return facts of so many jobs with all outcomes in a year."""
     weekly = job_facts("weekly_reports", "0 8 * * mon", mails=40)
     makers = (
         replace(

@@ -1,4 +1,4 @@
-"""A ledger with a past, for tests of what is told of it: Mondays' reports and their mails."""
+"""A ledger with past runs of the weekly reports and their mails, for tests of `status`."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ def loaded(cellar: CellarFile, **variables: str) -> tuple[Settings, tuple[Job, .
 
 
 class PastReports:
-    """The reports' slots on a database; each method adds to its past, in order."""
+    """Adds past slots of the weekly reports to a ledger, in order of time."""
 
     def __init__(self, cellar: CellarFile, since: datetime) -> None:
         self.ledger = Ledger(database=cellar.database)
@@ -47,7 +47,7 @@ class PastReports:
         *,
         late: timedelta = timedelta(),
     ) -> None:
-        """Add a run of a slot that lasted five seconds, and what became of its mails, by recipient."""
+        """Add a run of a slot that lasted five seconds, and the states of its mails by recipient."""
         at = slot + late
         cursor = JobCursor(job=REPORTS, schedule=self._schedule)
         if not late:
@@ -58,7 +58,7 @@ class PastReports:
         finish(self.ledger, found.claim, result, at + timedelta(seconds=5))
 
     def looked(self, at: datetime) -> None:
-        """Have all jobs scanned at an instant: what is older than an hour is missed."""
+        """Scan all jobs at an instant; slots that are older than an hour become missed."""
         cursors = [
             JobCursor(job=name, schedule=schedule)
             for name, schedule in self.settings.schedules.items()

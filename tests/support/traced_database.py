@@ -1,4 +1,4 @@
-"""A database that tells what is asked of it: statements, and the columns that they read."""
+"""A database that records the statements that are executed, and the columns that they use."""
 
 import sqlite3
 from dataclasses import dataclass, field

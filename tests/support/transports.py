@@ -1,4 +1,4 @@
-"""Small transports for tests: they keep what they were given, and fail as they are told to."""
+"""Transports for tests that record mails, and fail as the test wants."""
 
 from collections.abc import Mapping, Sequence
 from threading import Event, Lock
@@ -9,7 +9,7 @@ from cavecron.mail.transport import Transport
 
 
 class Recorder:
-    """Makes transports and keeps what goes over them, in order.
+    """Creates transports, and records the mails that are sent over them, in order.
 
     `troubles` are raised in turn for an address, then it works; those of the address '' at `open`, where
     None lets one pass.
@@ -30,14 +30,14 @@ class Recorder:
         return _Line(self)
 
     def send(self, address: str) -> None:
-        """Keep the address, or fail as told for it."""
+        """Record the address, or raise its next error."""
         with self.lock:
             self.tried.append(address)
             self.fail(address)
             self.delivered.append(address)
 
     def fail(self, address: str) -> None:
-        """Raise the next trouble of an address, if there is one."""
+        """Raise the next error of an address, if there is one."""
         if self._troubles.get(address):
             trouble = self._troubles[address].pop(0)
             if trouble:
@@ -45,10 +45,10 @@ class Recorder:
 
 
 class SlowRecorder(Recorder):
-    """Takes five milliseconds for each mail, as a server does: so there are always mails that wait."""
+    """Takes five milliseconds for each mail, like a server, so that mails have to wait."""
 
     def send(self, address: str) -> None:
-        """Take its time."""
+        """Send after a delay."""
         sleep(0.005)
         super().send(address)
 
@@ -76,7 +76,7 @@ class _Line:
         self._open = False
 
     def open(self) -> None:
-        """Count, and fail as told for the address ''."""
+        """Count the call, and raise the next error of the address ''."""
         if not self._open:
             with self._recorder.lock:
                 self._recorder.opened += 1
@@ -84,7 +84,7 @@ class _Line:
             self._open = True
 
     def send(self, message: Message, address: str) -> None:
-        """Hand it to the recorder."""
+        """Record the mail."""
         del message
         self._recorder.send(address)
 

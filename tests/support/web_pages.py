@@ -1,4 +1,4 @@
-"""What every page for a browser has to be: valid, harmless, complete without sight, and self-contained."""
+"""Checks of every HTML page: it is valid, harmless, accessible, and self-contained."""
 
 from functools import cache
 from itertools import pairwise
@@ -22,7 +22,7 @@ _FETCHING = ("http:", "https:", "url(h", "url(/", "@import", "data:", "src=", "/
 
 
 def flaws(page: str) -> list[str]:
-    """Return what is wrong with a page, which has to be HTML without an error."""
+    """Return the flaws of a page; fail if it is not valid HTML."""
     document = read(page)
     elements = list(document.iter())
     return [
@@ -56,7 +56,7 @@ def rows(page: str) -> list[list[str]]:
 
 
 def _unnamed(elements: list[Element]) -> list[str]:
-    """Find pictures that say nothing to who cannot see them, and tables without caption or scopes."""
+    """Find graphics without a text for screen readers, and tables without caption or scopes."""
     found = []
     for element in elements:
         if element.tag == "svg" and element.get("aria-hidden") != "true":
@@ -71,7 +71,7 @@ def _unnamed(elements: list[Element]) -> list[str]:
 
 
 def _dangling(elements: list[Element]) -> list[str]:
-    """Find ids that come twice, and references to none."""
+    """Find duplicate ids, and references to ids that do not exist."""
     names = [name for element in elements if (name := element.get("id")) is not None]
     wanted = [name[1:] for element in elements if (name := element.get("href"))]
     wanted += [name for element in elements if (name := element.get("aria-labelledby"))]

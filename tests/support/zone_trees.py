@@ -1,4 +1,4 @@
-"""Made-up folders of zone files: their version, and zones whose offset tells which folder they are from."""
+"""Artificial folders of zone files; the offset of a zone shows which folder it is from."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def zone_file(offset: int) -> bytes:
 
 
 def zone_tree(folder: Path, version: str, *, offset: int, keys: tuple[str, ...] = ("Europe/Paris",)) -> Path:
-    """Make a folder as a system has it, whose zones all have one offset; it says its version as zic does."""
+    """Create a folder of zone files as a system has it, all with one offset, and with a version."""
     for key in (*keys, "Etc/UTC"):
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
         (folder / key).write_bytes(zone_file(offset))
@@ -25,7 +25,7 @@ def zone_tree(folder: Path, version: str, *, offset: int, keys: tuple[str, ...] 
 
 
 def zone_package(folder: Path, version: str, *, offset: int) -> Path:
-    """Make a package tzdata; return what to put on the path of modules."""
+    """Create a package tzdata; return the folder for the path of modules."""
     zone_tree(folder / "tzdata" / "zoneinfo", version, offset=offset)
     (folder / "tzdata" / "__init__.py").write_text(f"IANA_VERSION = {version!r}\n")
     return folder

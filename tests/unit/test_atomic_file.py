@@ -1,4 +1,4 @@
-"""Files written whole: with the mode that was asked for, or not at all, and never through a link."""
+"""Files are written atomically, with the right mode, and never through a symbolic link."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What cavecron stands on: few packages, with lower bounds, and a lock with hashes for the container."""
+"""cavecron's dependencies: few packages, with lower bounds, and a lock with hashes for the container."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The house, checked from the source: who imports whom, and what stays pure.
+"""The layers, checked from the source: which folder imports which, and which modules are pure.
 
 Each rule is a function from a parsed module to the findings in it, and is tried on a sample that breaks it
 before it is held against the package.

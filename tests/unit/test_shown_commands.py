@@ -1,4 +1,4 @@
-"""The comparison of a page with what its commands print, before anything rests on it."""
+"""Tests of the comparison of a page with the output of its commands."""
 
 import pytest
 

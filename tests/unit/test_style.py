@@ -1,4 +1,4 @@
-"""The house style, checked from the source: how long things are, what they take, what they catch.
+"""The style, checked from the source: lengths, parameters and broad excepts.
 
 Each rule is tried on samples that break it before it is held against the package.
 """

@@ -1,4 +1,4 @@
-"""Text that acts on a terminal, text as JSON, and what a misspelt word was probably meant to be."""
+"""Text that acts on a terminal, text as JSON, and suggestions for misspelt words."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The clock of the test's own process: what it sets, and what goes on regardless."""
+"""Setting the wall clock of the test's own process: what follows it, and what does not."""
 
 import asyncio
 import importlib

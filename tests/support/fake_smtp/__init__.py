@@ -1,1 +1,1 @@
-"""A mail server on loopback that does at each step what it is told to."""
+"""A mail server on loopback whose faults at each step a test chooses."""

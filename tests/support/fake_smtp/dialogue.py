@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A message that the server took responsibility for, `at` on the monotonic clock."""
+    """A message that the server accepted, `at` an instant of the monotonic clock."""
 
     message_id: str
     recipient: str
@@ -30,7 +30,7 @@ class Mail:
 
 
 class GoneError(Exception):
-    """The dialogue is over, by one side or the other."""
+    """One side has ended the session."""
 
 
 class Dialogue:
@@ -47,7 +47,7 @@ class Dialogue:
         self._logged_in = server.login is None
 
     def talk(self) -> None:
-        """Greet, and do as one is told."""
+        """Handle the session, from the greeting to its end."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         greeting = "220 hostile.example ESMTP"
         greeted = self._pass(Step.CONNECT, greeting)
@@ -62,12 +62,12 @@ class Dialogue:
             getattr(self, f"_{verb.lower()}", self._unknown)(rest)
 
     def cut(self) -> None:
-        """End it, from another thread."""
+        """Cut the connection, from another thread."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Close the socket."""
         with suppress(OSError):
             self._file.close()
             self._socket.close()
@@ -183,7 +183,7 @@ class Dialogue:
         return self._line().decode()
 
     def _reply(self, step: Step, proper: str, keep: Callable[[], None] = lambda: None) -> str:
-        """Say what is proper at a step, or do what a policy wants; return what was said."""
+        """Send the normal reply of a step, or apply the fault of a policy; return the reply."""
         fault = self._fault_at(step)
         if fault is None or fault.kept:
             keep()
@@ -193,7 +193,7 @@ class Dialogue:
         return self._do(fault, proper)
 
     def _pass(self, step: Step, proper: str) -> Fault | None:
-        """Pass a step at which an honest server says nothing; return what was done there."""
+        """Apply the fault of a policy at a step without a reply; return the fault."""
         fault = self._fault_at(step)
         if fault:
             self._do(fault, proper)
@@ -260,5 +260,5 @@ class Dialogue:
 
 
 def _lines() -> Iterator[bytes]:
-    """Yield continuation lines, ten megabytes of them."""
+    """Yield ten megabytes of continuation lines."""
     return (b"250-" + b"x" * 996 + b"\r\n" for _ in range(10_000))

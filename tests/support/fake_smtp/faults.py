@@ -1,4 +1,4 @@
-"""What a mail server can do on its worst day, at which step and to whom: see `fake_smtp.server`."""
+"""The faults of a mail server, and policies that say at which step and for whom they occur."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ FOR_EVER = 60.0
 
 
 class Step(StrEnum):
-    """Where in the dialogue the server is: END is after the final dot, BODY in the middle of the message."""
+    """A step of the session; END is after the final dot, BODY in the middle of the message."""
 
     CONNECT = "connect"
     GREETING = "greeting"
@@ -30,9 +30,9 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What the server does instead of its reply; `seconds` are those of a delay, or between two bytes.
+    """What the server does instead of its normal reply; `seconds` is a delay, or the time between two bytes.
 
-    Where it is `kept`, a fault at END comes after the server has taken the message.
+    If it is `kept`, the server accepts the message before a fault at END.
     """
 
     kind: Literal["delay", "reset", "close", "reply", "garbage", "endless", "dribble"]
@@ -42,7 +42,7 @@ class Fault:
 
 
 def delay(seconds: float = FOR_EVER, *, kept: bool = True) -> Fault:
-    """Say nothing for `seconds`, then reply as if nothing had been."""
+    """Reply normally after `seconds`."""
     return Fault(kind="delay", seconds=seconds, kept=kept)
 
 
@@ -52,7 +52,7 @@ def reset(*, kept: bool = False) -> Fault:
 
 
 def close(*, kept: bool = False) -> Fault:
-    """Close the connection without a word."""
+    """Close the connection without a reply."""
     return Fault(kind="close", kept=kept)
 
 
@@ -62,7 +62,7 @@ def reply(text: str) -> Fault:
 
 
 def garbage(*, kept: bool = False) -> Fault:
-    """Answer with octets that are no reply."""
+    """Answer with bytes that are not an SMTP reply."""
     return Fault(kind="garbage", kept=kept)
 
 
@@ -72,7 +72,7 @@ def endless(*, kept: bool = False) -> Fault:
 
 
 def dribble(seconds: float = 1.0) -> Fault:
-    """Give the right reply, but one byte each `seconds`."""
+    """Give the normal reply, but only one byte every `seconds`."""
     return Fault(kind="dribble", seconds=seconds, kept=True)
 
 
@@ -92,7 +92,7 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """Somebody has come to a step: by the N-th connection (from 1), with a mail for `recipient`.
+    """One execution of a step, over the N-th connection (from 1), with a mail for `recipient`.
 
     The recipient is known from RCPT on, and until the next MAIL; before, it is blank.
     """
@@ -107,9 +107,9 @@ Policy = Callable[[Visit], Fault | None]
 
 @dataclass(slots=True)
 class Trap:
-    """A policy with one fault at one step: for a recipient or a connection only, where these are given.
+    """A policy with one fault at one step, optionally for one recipient or one connection only.
 
-    It lets `first` - 1 such visits pass, springs for `times` of them (None: for ever), and is used up then.
+    The fault occurs from the `first` such visit on, `times` times (None: always).
     """
 
     step: Step
@@ -121,7 +121,7 @@ class Trap:
     visits: int = 0
 
     def __call__(self, visit: Visit) -> Fault | None:
-        """Return the fault where it springs."""
+        """Return the fault if it occurs at this visit."""
         if visit.step is not self.step:
             return None
         if self.recipient not in (None, visit.recipient) or self.connection not in (None, visit.connection):
@@ -133,14 +133,14 @@ class Trap:
 
 @dataclass(slots=True)
 class Greylist:
-    """A policy that refuses each recipient for `seconds` since it was first asked for."""
+    """A policy that refuses each recipient until `seconds` after the first try."""
 
     seconds: float
     text: str = "451 4.7.1 Greylisted, come back later"
     since: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, visit: Visit) -> Fault | None:
-        """Return the refusal while it is too early."""
+        """Return a refusal as long as it is too early."""
         if visit.step is not Step.RCPT:
             return None
         asked = self.since.setdefault(visit.recipient, monotonic())

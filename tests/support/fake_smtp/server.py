@@ -1,4 +1,4 @@
-"""A hostile mail server on loopback: at each step of the dialogue it does what it is told to do.
+"""A hostile mail server on loopback: policies choose its faults at each step.
 
     with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="b@example.org")) as server:
         ...  # send to 127.0.0.1, server.port
@@ -76,7 +76,7 @@ class HostileServer:
         self.stop()
 
     def stop(self) -> None:
-        """End everything: the port is closed, and every connection."""
+        """Close the port and all connections."""
         self.stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -86,7 +86,7 @@ class HostileServer:
             thread.join(5)
 
     def hang_up(self) -> None:
-        """Cut every connection that is there at this moment."""
+        """Cut all open connections."""
         with self.changed:
             dialogues = list(self._dialogues)
         for dialogue in dialogues:
@@ -102,7 +102,7 @@ class HostileServer:
         return Counter(mail.recipient for mail in self.accepted)
 
     def fault_at(self, visit: Visit) -> Fault | None:
-        """Return what the first policy with an opinion wants done; each of them is asked."""
+        """Return the fault of the first policy that has one; all policies are called."""
         with self.changed:
             self.visits[visit.step] += 1
             wanted = [policy(visit) for policy in self.policies]
@@ -112,7 +112,7 @@ class HostileServer:
         return next((fault for fault in wanted if fault), None)
 
     def keep(self, mail: Mail) -> None:
-        """Take responsibility for a message."""
+        """Accept a message."""
         with self.changed:
             self.accepted.append(mail)
             self.changed.notify_all()

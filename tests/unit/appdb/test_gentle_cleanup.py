@@ -1,4 +1,4 @@
-"""How gently a cleanup deletes: others get their turn, it can be stopped, and nothing is read in vain."""
+"""How a cleanup lets writers in, can be stopped, and reads no more than it has to."""
 
 import sqlite3
 from contextlib import closing

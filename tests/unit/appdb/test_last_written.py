@@ -1,4 +1,4 @@
-"""The newest instant that the application's last rows bear."""
+"""The newest date in the application's last rows."""
 
 from datetime import timedelta
 

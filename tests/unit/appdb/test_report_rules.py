@@ -1,4 +1,4 @@
-"""What a report says of odd but real rows: shown as stored, in one order, and never at another's cost."""
+"""Reports of odd but real rows: they are shown as stored, in a fixed order, and affect no other report."""
 
 import json
 from datetime import timedelta

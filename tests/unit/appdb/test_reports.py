@@ -1,4 +1,4 @@
-"""What a report says, from the application's rows; and how little is asked of the database for it."""
+"""The content of a report from the application's rows, and how few queries it takes."""
 
 import sqlite3
 from contextlib import closing

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 from cavecron.cli import main as cli
 from tests.support.app_database import CellarFile
-from tests.support.check_helpers import KEY, SUBJECTS, bad, findings, locked
+from tests.support.check_helpers import KEY, SUBJECTS, bad, encrypted, findings
 from tests.support.commands import cavecron, unprivileged
 from tests.support.fake_smtp.server import HostileServer
 
@@ -87,7 +87,7 @@ def test_a_terminal_without_such_letters_gets_others() -> None:
 def test_a_wrong_key_is_told(ready: CellarFile, keys: str, said: str) -> None:
     """And nothing is tried without logging in."""
     with HostileServer() as server:
-        ready.smtp(server.port, username="marie", password_encrypted=locked("sésame"))
+        ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
         found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
     assert said in bad(found)
     assert found["Envoi"].message == "pas vérifié : le mot de passe SMTP n'a pu être lu"
@@ -97,7 +97,7 @@ def test_a_wrong_key_is_told(ready: CellarFile, keys: str, said: str) -> None:
 def test_the_right_key_is_told(ready: CellarFile) -> None:
     """While keys are rotated, several are given."""
     with HostileServer(login=("marie", "sésame")) as server:
-        ready.smtp(server.port, username="marie", password_encrypted=locked("sésame"))
+        ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
         keys = f"{Fernet.generate_key().decode()},{KEY}"
         found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
     assert found["Clé"].message == "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"

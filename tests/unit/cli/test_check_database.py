@@ -1,4 +1,4 @@
-"""What `cavecron check` finds of the database: there, readable, writable, complete, and on which disk."""
+"""The checks of the database: whether it exists, can be read and written, is complete, and on which disk."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Commands that ask what time it is, each at an instant at which the answer is easily wrong."""
+"""Commands that depend on the present time, each at an instant at which a mistake is likely."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`cavecron history` and `cavecron health`: what a person and a container read of the ledger."""
+"""`cavecron history` and `cavecron health`: what they show of the ledger."""
 
 import json
 from datetime import datetime, timedelta

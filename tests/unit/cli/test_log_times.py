@@ -1,4 +1,4 @@
-"""The time before a line of the log: local, in the zone of the schedules, also where its clocks change."""
+"""The local times in the log, in the zone of the schedules, also around clock changes."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The instant that a mail bears, and its row in the application's list: the one at which it was sent."""
+"""The date of a mail and of its row in `email_log` is the instant at which it was sent."""
 
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes

@@ -1,4 +1,4 @@
-"""The command line: exit codes, and what a person reads who made a slip."""
+"""The command line: exit codes, and the messages for mistakes."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""`cavecron next` without `--from`: what comes from the present instant on, where that is easily wrong."""
+"""`cavecron next` without `--from`, at instants at which a mistake is likely."""
 
 from datetime import UTC, datetime, timedelta
 

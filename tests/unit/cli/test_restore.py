@@ -1,4 +1,4 @@
-"""`cavecron restore`: what would be lost is told, the old state comes back, and no mail goes out twice."""
+"""`cavecron restore`: it lists what would be lost, restores the old state, and no mail is sent twice."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""`cavecron run --due` and `--resume`: what another scheduler calls, and taking up what was left."""
+"""`cavecron run --due` and `--resume`: runs that another scheduler starts, and resuming interrupted runs."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`cavecron status` as a person runs it, on whatever lies where the database should."""
+"""`cavecron status` on all kinds of databases, and on files that are none."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Values as environment files, editors and orchestrators bring them, and not as somebody meant them."""
+"""Values with quotes, byte order marks and line ends that editors and environment files add by mistake."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The environment: what it means, and that everything wrong in it is told at once."""
+"""Reading settings from the environment, and reporting all its problems at once."""
 
 from collections.abc import Mapping
 from pathlib import Path

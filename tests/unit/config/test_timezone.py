@@ -1,4 +1,4 @@
-"""The zone of all schedules: ours, the system's, and what others write into TZ."""
+"""The zone of all schedules: SCHEDULER_TIMEZONE, TZ, and values of TZ for other programs."""
 
 from datetime import UTC as PYTHONS_UTC
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is no error of the configuration, and cannot work all the same: told when it is read."""
+"""Settings that are no error but cannot work: they cause a warning when they are read."""
 
 from pathlib import Path
 

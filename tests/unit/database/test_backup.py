@@ -1,4 +1,4 @@
-"""Copying a file that others write: one state of it, nobody waits, and what cannot be copied is told."""
+"""Copying a file that others write: the copy has one state, writers do not wait, errors are explained."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""What a person is told to do where cavecron may not write; in real containers: tests/container."""
+"""The advice if cavecron may not write; tests/container has the same in real containers."""
 
 import os
 from pathlib import Path

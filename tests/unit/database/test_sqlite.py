@@ -1,4 +1,4 @@
-"""The application's file: what a person reads when it cannot be used, and that it is left as it was."""
+"""The application's file: the messages if it cannot be used, and that it is not changed then."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What other engines are told: each definition is read by what its users would read it with."""
+"""Definitions for other engines, each read by the engine's own tools."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The job `backup`: off unless asked for, by hand in any case, and what check and status say of it."""
+"""The job `backup`: disabled by default, always possible by hand, and shown by `check` and `status`."""
 
 import json
 import sqlite3

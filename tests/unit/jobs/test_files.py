@@ -1,4 +1,4 @@
-"""Files that variables name: regular ones, of a size that fits, and never waited for."""
+"""Reading files that variables name: only regular ones of a limited size, and without blocking."""
 
 import os
 import socket

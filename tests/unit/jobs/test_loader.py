@@ -1,4 +1,4 @@
-"""Jobs of one's own: how one is declared, and that whatever is wrong with a file is told with its line."""
+"""Custom jobs: how they are declared, and that problems of their files are reported with the line."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The mails of one run, in the ledger and in the application's log: who is left, and what is written off."""
+"""The mails of one run in the ledger and in `email_log`: which remain, and which are given up."""
 
 import asyncio
 from contextlib import suppress

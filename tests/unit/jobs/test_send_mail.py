@@ -1,4 +1,4 @@
-"""Mails of a job of one's own: once a run, with a row in the application's log, whatever the server does."""
+"""Mails of custom jobs: sent once in each run, with a row in `email_log`, whatever the server does."""
 
 import asyncio
 import logging

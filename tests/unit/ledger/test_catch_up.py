@@ -1,4 +1,4 @@
-"""The ledger on a real file: looks, misses, and tables that somebody touched."""
+"""Scans on a real file: missed slots, claims, and tables that somebody changed."""
 
 from datetime import datetime, timedelta
 

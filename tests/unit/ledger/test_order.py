@@ -1,4 +1,4 @@
-"""What came later is told by the order of rows in the ledger: the clock was wrong now and then."""
+"""The order of runs is that of the rows in the ledger, because clocks can be wrong."""
 
 from datetime import datetime, timedelta
 

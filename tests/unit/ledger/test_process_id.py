@@ -1,4 +1,4 @@
-"""Who holds a run: a process that was killed is known to be gone, and nobody else ever is."""
+"""Whether the owner of a run is dead: only a process that was killed is known to be."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A database that is replaced, deleted or loses its ledger while a job runs is told as what it is."""
+"""A database that is replaced or deleted, or loses its ledger, while a job runs: the error says which."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""What a clock that was wrong for a while leaves in the ledger: nothing false, nothing forgotten."""
+"""The ledger after a time with a wrong clock: its entries are true, and no slot is forgotten."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Texts as headers: read by the standards and by `email`, they are what they were."""
+"""Texts in headers: parsed by the standards and by `email`, they are unchanged."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes

@@ -1,4 +1,4 @@
-"""What a stored value is taken for: the columns can hold anything."""
+"""Reading stored values: the columns can hold anything."""
 
 import pytest
 

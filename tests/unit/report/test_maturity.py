@@ -1,4 +1,4 @@
-"""How urgent a bottle is: each rule with its right value, and what bad values cost."""
+"""The urgency of a bottle: each rule, and values that cannot be read."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What the French of the mail is made of: how it counts, names and cuts."""
+"""The phrases of the French mail: numbers, names and shortened texts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Expressions: read as cronsim reads them, and refused with what is wrong and wanted."""
+"""Expressions: parsed as by cronsim, or refused with what is wrong and what is expected."""
 
 import re
 import time

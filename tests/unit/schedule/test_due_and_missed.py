@@ -1,4 +1,4 @@
-"""Slots that passed while nobody looked: which of them still counts, and which were missed."""
+"""Slots that passed since the last scan: which one is due, and which were missed."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Who is told of a run without asking: a dead-man service on a real socket, and the operator by mail."""
+"""Notifications of a run: pings to a dead-man service over a socket, and mails to the operator."""
 
 import email
 import email.policy

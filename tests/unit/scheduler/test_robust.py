@@ -1,4 +1,4 @@
-"""What the scheduler has to outlive: odd results of jobs, a clock that nobody set, and other schedulers."""
+"""What must not stop the scheduler: odd results of jobs, a clock that was never set, other schedulers."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""The machine whose time is made up: what it leaves out changes nothing."""
+"""The simulated machine: the wake-ups that it leaves out change nothing."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`cavecron simulate --html`: the same answer as in words, as lanes of hours and as a table."""
+"""`cavecron simulate --html`: the result as a timeline and as a table."""
 
 from collections.abc import Sequence
 from dataclasses import replace

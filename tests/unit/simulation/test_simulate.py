@@ -1,4 +1,4 @@
-"""`cavecron simulate`: the real scheduler on a clock that is made up."""
+"""`cavecron simulate`: the real scheduler on a simulated clock."""
 
 import json
 

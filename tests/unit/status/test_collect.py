@@ -1,4 +1,4 @@
-"""The facts: a year by day, the last slots, who got no mail, and what a person has to see to."""
+"""The facts: a year by day, the last slots, undelivered mails, and problems that need a person."""
 
 import time
 from datetime import UTC, date, datetime, timedelta

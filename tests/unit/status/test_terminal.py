@@ -1,4 +1,4 @@
-"""One screen: what a person sees of a rich past, of none, and of two hundred jobs."""
+"""The status on a terminal: with many outcomes, with none, and with two hundred jobs."""
 
 from dataclasses import replace
 from datetime import timedelta

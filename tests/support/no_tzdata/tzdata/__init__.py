@@ -1,3 +1,3 @@
-"""Stands before the package tzdata on the path of modules, and cannot be imported."""
+"""A module that hides the package tzdata, and cannot be imported."""
 
 raise ImportError("no package tzdata here")

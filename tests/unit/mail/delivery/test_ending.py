@@ -1,4 +1,4 @@
-"""How a delivery ends early: a stop, an error, no threads; and what is recorded of mails on their way."""
+"""A delivery that ends early by a stop, an error or a lack of threads, and what is recorded then."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Troubles of a mail server: which end a delivery, which only slow it down."""
+"""Errors of a mail server: which of them end a delivery, and which slow it down."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The pure core of a delivery, by random courses of events: nobody is forgotten, or sent three copies."""
+"""The queue of a delivery in random sequences of events: no mail is lost, or sent three times."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""One SMTP connection to the octet: deadlines of whole steps, logins, and what must not be believed."""
+"""One SMTP session byte by byte: deadlines of whole steps, logins, and malformed replies."""
 
 import ssl
 from collections.abc import Iterator

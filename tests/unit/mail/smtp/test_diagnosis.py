@@ -1,4 +1,4 @@
-"""What each failure of the dialogue is called, and that no secret is in it."""
+"""The sentence for each error of a session, without secrets."""
 
 import errno
 import socket

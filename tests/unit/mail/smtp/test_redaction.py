@@ -1,4 +1,4 @@
-"""A server that repeats secrets is quoted without them, at every step; words that tell most stay."""
+"""Replies that repeat our secrets are quoted without them, at every step; other words stay."""
 
 from base64 import b64encode
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One SMTP connection: whom each trouble on it concerns."""
+"""One SMTP connection: whether an error concerns one mail or all."""
 
 from time import monotonic
 

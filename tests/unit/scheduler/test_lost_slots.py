@@ -1,4 +1,4 @@
-"""Who asked to be told hears, once, of what nobody will run any more, and of a database that stays away."""
+"""Notifications of slots that are lost, and of a database that stays unavailable; each is sent once."""
 
 import asyncio
 from collections.abc import Iterator
