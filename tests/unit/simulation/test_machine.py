@@ -22,11 +22,11 @@ START = datetime(2026, 11, 22, 23, 12, 7, 250_000, tzinfo=UTC)
 LONGEST = timedelta(seconds=30)
 
 
-class Restless(SimulatedMachine):
-    """A machine that looks up every half minute, as a real one does."""
+class FrequentlyWaking(SimulatedMachine):
+    """A machine that wakes up every half minute, as a real one does."""
 
-    def nap(self, until: datetime) -> float:
-        """Return after how many seconds a wait for `until` ends."""
+    def sleep_seconds(self, until: datetime) -> float:
+        """Return the seconds of a sleep of half a minute at most, to wait for `until`."""
         return max(0.0, min(until - self.now(), LONGEST).total_seconds())
 
 
@@ -71,5 +71,5 @@ def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
 def test_leaving_out_what_changes_nothing_changes_nothing(seed: int) -> None:
     """The same rows, to the microsecond, as on a machine that looks up every half minute."""
     found = lived(SimulatedMachine(START), seed)
-    assert found == lived(Restless(START), seed)
+    assert found == lived(FrequentlyWaking(START), seed)
     assert len(found) > 5
