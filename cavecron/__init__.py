@@ -1,7 +1,7 @@
 """cavecron: the scheduler of Cave à Vin.
 
-What a job of one's own needs, and a program that embeds the scheduler, is imported from here; it is
-resolved on first use, so that a short command does not pay for what it never touches.
+It exports what custom jobs, and programs that embed the scheduler, need. The names are resolved on first use,
+so that a short command does not load modules that it does not need.
 """
 
 from importlib import import_module

@@ -1,9 +1,9 @@
 """Copying a SQLite file while others write to it, and checking a copy.
 
-SQLite's online backup API (https://www.sqlite.org/backup.html) holds a shared lock only for the time of a
-step. With a rollback journal nobody can commit meanwhile, so a step is short. Whatever another process
-commits between two steps makes SQLite begin anew: the file has to stay unchanged while one pass lasts.
-It knows no name and no folder of copies.
+SQLite's online backup API (https://www.sqlite.org/backup.html) holds a shared lock during each step. With a
+rollback journal nobody can commit meanwhile, so steps are short. If another process commits between two
+steps, SQLite begins again: the file has to stay unchanged during one pass. This module does not know how
+copies are named and where they are.
 """
 
 import os
@@ -21,27 +21,27 @@ from cavecron.errors import CavecronError, TemporaryError
 from cavecron.french import duration
 from cavecron.text import plain
 
-#: Seconds that a step may take: who waits for it tries again after 1, 2, 5, 10, 15 and 20 ms (SQLite's own
-#: busy handler), and gets in 33 ms after he asked at the latest.
+#: Seconds that a step may take. SQLite's busy handler tries again after 1, 2, 5, 10, 15 and 20 ms, so that a
+#: writer gets the lock 33 ms after its first try at the latest.
 STEP_SECONDS = 0.025
-#: What a step copies of a large file, and the least of any step, in bytes: so little that on a busy machine
-#: it is seldom interrupted while it holds the lock.
+#: Bytes that a step copies of a large file, and the fewest of any step: so few that on a busy machine the
+#: process is seldom interrupted while it holds the lock.
 _FIRST_STEP, _LEAST_STEP = 1 << 18, 1 << 15
-#: Bytes after which they are sent to the disk, between two steps: the application's own fsync would wait for
-#: all that is in the queue by then.
+#: After so many bytes the copy is flushed between two steps, because the application's fsync has to wait for
+#: all data in the disk's queue.
 _FLUSH_AFTER = 4 << 20
 #: Seconds between two tries to get the shared lock.
 _LOCK_PAUSE = 0.002
-#: Seconds of pause after a pass that began anew: doubled each time, up to the longest.
+#: Seconds of pause after a pass that had to begin again: doubled each time, up to the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 #: Codes of a step: https://www.sqlite.org/rescode.html.
 _BUSY, _LOCKED = 5, 6
-#: What goes wrong with the file that is written, rather than with the one that is read.
+#: Errors of the file that is written; all others concern the one that is read.
 _TARGET_CODES = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE")
 
 
 class ChangingError(TemporaryError):
-    """The file changed all the time: no pass came to its end. `restarts` is how often it began anew."""
+    """The file changed during each pass; `restarts` is how often the copy began again."""
 
     def __init__(self, message: str, restarts: int) -> None:
         self.restarts = restarts
@@ -49,11 +49,11 @@ class ChangingError(TemporaryError):
 
 
 class DamagedCopyError(CavecronError):
-    """What was copied is no sound database."""
+    """A copy is not a sound database."""
 
 
 class _NewPassError(Exception):
-    """The pass is over: the file has changed, or a step took too long."""
+    """The pass is abandoned, because the file has changed or a step took too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +68,8 @@ class CopyStats:
 class OnlineCopy:
     """The copy of `source` into `target`, an empty file that nobody else opens.
 
-    `check` is called between two steps and may raise. `patience` is for how many seconds a file is tried that
-    changes all the time.
+    `check` is called between two steps and may raise. `patience` is the seconds after which a file that
+    changes all the time is given up.
     """
 
     source: Database
@@ -89,15 +89,15 @@ class OnlineCopy:
     _descriptor: int = field(default=-1)
 
     def run(self) -> CopyStats:
-        """Copy everything, in one state of the source.
+        """Copy one consistent state of the source.
 
         Raises:
-            ChangingError: it changed all the time.
-            TemporaryError: it was locked for as long as a lock is waited for, the disk is full.
-            CavecronError: it cannot be read or written, or what `check` raised.
+            ChangingError: the source changed during each pass.
+            TemporaryError: the source stayed locked, or the disk is full.
+            CavecronError: a file cannot be read or written, or what `check` raised.
 
         """
-        # What is opened here is closed after SQLite has closed the file: that would end SQLite's locks.
+        # Closed only after SQLite has closed the file, because closing any descriptor ends SQLite's locks.
         self._descriptor = os.open(self.target, os.O_RDWR)
         try:
             with self._translate_errors(), self._opened_source() as source:
@@ -109,11 +109,11 @@ class OnlineCopy:
 
     @contextmanager
     def _opened_source(self) -> Iterator[sqlite3.Connection]:
-        # Nobody waits inside of SQLite: that would be neither a step's time nor a safe point.
+        # SQLite does not wait for locks itself, because that would be no safe point, and not a step's time.
         with closing(replace(self.source, busy_timeout=0.0).connect()) as connection:
             ((self._page_size,),) = self._when_free(connection, "PRAGMA page_size")
             ((mode,),) = self._when_free(connection, "PRAGMA journal_mode")
-            if mode == "wal":  # a reader keeps no writer waiting there: one state from beginning to end
+            if mode == "wal":  # a reader does not block writers: the whole copy is one read transaction
                 connection.execute("BEGIN")
                 self._when_free(connection, "SELECT count(*) FROM sqlite_master")
             yield connection
@@ -124,13 +124,13 @@ class OnlineCopy:
         with closing(
             sqlite3.connect(self.target, isolation_level=None, check_same_thread=False)
         ) as connection:
-            # A copy that was cut off is thrown away, and one that is whole is flushed here.
+            # An incomplete copy is deleted, and a complete one is flushed by `run`.
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             yield connection
 
     def _when_free(self, connection: sqlite3.Connection, query: str) -> list[tuple[Any]]:
-        """Return what a query finds, as soon as no writer stands in its way."""
+        """Return the rows of a query, as soon as no writer holds the lock."""
         while True:
             try:
                 rows = connection.execute(query).fetchall()
@@ -165,7 +165,7 @@ class OnlineCopy:
             pause = min(_LONGEST_PAUSE, 2 * pause)
 
     def _after_step(self, status: int, remaining: int, total: int) -> None:
-        """Look at what a step came to; SQLite takes the next one when this returns."""
+        """Check the result of a step; SQLite does the next one when this returns."""
         now = self.monotonic()
         if status in (_BUSY, _LOCKED):
             self._wait_for_lock()
@@ -193,9 +193,9 @@ class OnlineCopy:
         return max(1, _LEAST_STEP // self._page_size)
 
     def _resize(self, copied: int, seconds: float, total: int) -> None:
-        """Have a step take STEP_SECONDS at most, by the speed of the last one; copy a small file in one.
+        """Set the size of steps so that they take STEP_SECONDS at most; a small file is copied in one step.
 
-        A large one gains nothing by large steps, and on a busy machine they last far longer.
+        Large steps make the copy of a large file no faster, and on a busy machine they last far longer.
         """
         fitting = int(copied * STEP_SECONDS / max(seconds, 1e-6))
         first = max(1, _FIRST_STEP // self._page_size)
@@ -208,14 +208,14 @@ class OnlineCopy:
             self._unflushed = 0
 
     def _pause(self, seconds: float) -> None:
-        """Leave the file alone for a while, with an ear for whoever asks to stop."""
+        """Wait, with a call of `check` four times a second."""
         end = self.monotonic() + seconds
-        while (left := end - self.monotonic()) > 0:
+        while (remaining := end - self.monotonic()) > 0:
             self.check()
-            self.sleep(min(left, 0.25))
+            self.sleep(min(remaining, 0.25))
 
     def _wait_for_lock(self) -> None:
-        """Raise TemporaryError where the lock has been waited for as long as a lock is."""
+        """Raise TemporaryError if the file has been locked for longer than the busy timeout."""
         self.check()
         now = self.monotonic()
         if self._blocked_since is None:
@@ -233,7 +233,7 @@ class OnlineCopy:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Raise what SQLite and the system say as what a person can act on, of the file that it concerns."""
+        """Raise SQLite's errors as errors that a person can act on, about the file that they concern."""
         try:
             yield
         except sqlite3.Error as error:
@@ -243,12 +243,12 @@ class OnlineCopy:
 
 
 def require_sound(path: Path, check: Callable[[], None]) -> None:
-    """Raise an error unless a file that nobody writes is a sound database; nothing is made beside it.
+    """Raise an error unless a file that nobody writes is a sound database; no file is created beside it.
 
-    `check` is called now and then and may raise.
+    `check` is called repeatedly and may raise.
 
     Raises:
-        DamagedCopyError: it is none, or damaged.
+        DamagedCopyError: it is not a database, or damaged.
         CavecronError: what `check` raised, or the file cannot be read.
 
     """
@@ -276,7 +276,7 @@ def require_sound(path: Path, check: Callable[[], None]) -> None:
 
 
 def connect_frozen(path: Path) -> sqlite3.Connection:
-    """Return a connection that reads a file which nobody writes: without a lock, or a file beside it."""
+    """Return a connection to read a file that nobody writes, without locks and without files beside it."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA temp_store = MEMORY")

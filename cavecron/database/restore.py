@@ -1,7 +1,8 @@
-"""Writing one SQLite file into another that others have open, in one transaction.
+"""Replacing the content of a SQLite file that other processes have open, in one transaction.
 
-SQLite's backup in the other direction: whoever has the file open sees the new content, no file is replaced,
-and a process that is killed leaves a journal from which SQLite restores what was there. It knows no table.
+SQLite's backup API writes into the file. Processes that have it open see the new content, because it stays
+the same file, and a process that is killed leaves a journal from which SQLite restores the old content. It
+knows no table.
 """
 
 import errno
@@ -22,15 +23,15 @@ Condition = Literal["missing", "readable", "damaged"]
 #: Pages that one step writes.
 _STEP = 1_000
 _DAMAGED_CODES = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-#: What SQLite may have left beside a file that is gone; it would take it for the new file's.
+#: Files that SQLite may have left beside a database that is gone, and would use for the new one.
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 
 
 def condition(database: Database) -> Condition:
-    """Return whether a file can be opened as a database.
+    """Return whether the file is missing, can be read as a database, or is damaged.
 
     Raises:
-        CavecronError: it is there, and cannot be read for another reason.
+        CavecronError: it exists, and cannot be read for another reason.
 
     """
     if not os.path.lexists(database.path):
@@ -46,7 +47,7 @@ def condition(database: Database) -> Condition:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether SQLite says that a file is no database, or a damaged one."""
+    """Return whether the error says that a file is not a database, or a damaged one."""
     return getattr(error, "sqlite_errorname", "").startswith(_DAMAGED_CODES)
 
 
@@ -54,7 +55,7 @@ def copy_frozen(source: Path, target: Path) -> None:
     """Copy a database that nobody writes into a file that nobody else opens.
 
     Raises:
-        sqlite3.Error: the source is no database; the disk is full.
+        sqlite3.Error: the source is not a database, or the disk is full.
 
     """
     with closing(connect_frozen(source)) as reader, closing(sqlite3.connect(target)) as writer:
@@ -63,15 +64,15 @@ def copy_frozen(source: Path, target: Path) -> None:
 
 @contextmanager
 def exclusive(database: Database) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that keeps everybody else out, between its transactions too.
+    """Yield a connection that keeps an exclusive lock, also between its transactions.
 
     Raises:
-        TemporaryError: others would not let go of the file.
+        TemporaryError: the file stayed locked by others.
         sqlite3.DatabaseError: it is damaged.
 
     """
     with closing(database.connect()) as connection:
-        # A backup into the file begins outside of a transaction, where only this mode keeps the lock.
+        # The backup API begins outside of a transaction, where only this mode keeps the lock.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -86,30 +87,30 @@ def exclusive(database: Database) -> Iterator[sqlite3.Connection]:
 
 
 def write_into(connection: sqlite3.Connection, source: Path) -> None:
-    """Replace all that a database has by what `source` has; its journal mode stays.
+    """Replace the content of a database by that of `source`; its journal mode stays.
 
     `connection` is one of `exclusive`.
 
     Raises:
-        sqlite3.Error: it could not be written; what was there is still there.
+        sqlite3.Error: it could not be written, and is unchanged.
 
     """
     ((mode,),) = connection.execute("PRAGMA journal_mode")
     with closing(sqlite3.connect(source, isolation_level=None)) as reader:
-        if mode in ("delete", "wal"):  # the mode is a part of the file, and the application's choice
+        if mode in ("delete", "wal"):  # the mode is stored in the file, and the application's choice
             reader.execute(f"PRAGMA journal_mode = {mode}").fetchall()
-        # In steps, so that Ctrl-C is noticed: what was there stays then.
+        # In steps, so that Ctrl-C has an effect; the database is unchanged then.
         reader.backup(connection, pages=_STEP, progress=lambda *_step: None)
 
 
 def place(source: Path, target: Path) -> None:
-    """Put a copy of `source` where no file is: whole, or not at all.
+    """Put a copy of `source` atomically at `target`, where there is no file.
 
-    Whoever may write into the folder may write the file: its mode is that of the folder, and for root its
-    owner, too.
+    Its mode is that of the folder, so that whoever may write into the folder may write the file; root also
+    gives it the folder's owner.
 
     Raises:
-        CavecronError: it cannot be written there, or a file is there by now.
+        CavecronError: it cannot be written, or a file was created there meanwhile.
 
     """
     part = target.with_name(f".{target.name}-restore.part")

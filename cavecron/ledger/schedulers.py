@@ -1,6 +1,6 @@
-"""Which schedulers were started on this database, and which have ended: for whoever asks how things stand.
+"""A list of the schedulers that were started on this database, and of their ends, for `cavecron status`.
 
-Written at the start of one and at its end, never in between. No decision on a slot or a run is based on it.
+It is written at the start and at the end of a scheduler only. No decision on a slot or a run depends on it.
 """
 
 import sqlite3
@@ -14,15 +14,16 @@ from cavecron.ledger.process_id import owner_state
 from cavecron.ledger.rows import optional_instant
 from cavecron.ledger.store import Ledger
 
-#: Those that are remembered: with two instances in containers, the last starts of both.
+#: The most schedulers in the list: with two instances in containers, the last starts of both.
 _MOST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerRow:
-    """A scheduler that was started at `started`, on `host`; `stopped` where it ended by itself (aware).
+    """A scheduler that was started at `started` on `host`; `stopped` is when it stopped, None if it did not.
 
-    `seen` says whether its process is there or has ended, `unseen` where that cannot be known from here.
+    Instants are aware. `seen` is `unseen` if it runs in another container or on another host, so that its
+    process cannot be seen.
     """
 
     host: str
