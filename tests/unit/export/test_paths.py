@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 
 from tests.support.commands import cavecron
@@ -28,3 +29,15 @@ def test_each_path_is_written_from_the_root(tmp_path: Path) -> None:
         f'ReadWritePaths="{tmp_path}/data" "-{tmp_path}/courrier"',
     ):
         assert f"{line}\n" in result.out
+
+
+@pytest.mark.parametrize("name", ["clé\nExecStart=bash", "\rclé", "clé\x1b[2J", "\u2028clé"], ids=ascii)
+def test_a_secret_whose_path_a_unit_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    """The setting of systemd that loads one has neither quotes nor escapes; no half unit is printed."""
+    (tmp_path / name).write_text(Fernet.generate_key().decode())
+    variables = {"DATABASE_URL": "sqlite:///wine.db", "SMTP_ENCRYPTION_KEY_FILE": str(tmp_path / name)}
+    result = cavecron("export", "systemd", cwd=tmp_path, **variables)
+    assert (result.code, result.out) == (1, ""), result.err
+    assert "une unité ne peut charger un fichier dont le chemin a un retour à la ligne" in result.err
+    assert "ExecStart=bash\n" not in result.err
+    assert not set(result.err) & set("\x1b\u2028")
