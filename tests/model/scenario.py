@@ -224,6 +224,7 @@ def live(seed: int, trace: Callable[[str], None] | None = None) -> Life:
         world._settings = first
         machine.end_at(end)
         loop.run_forever()
+        world._loop = None  # what is left behind ends with the loop, and does not stop it once more
         broken = [*world.broken, *machine.errors]
         if trace and broken:
             for row in world.rows():
