@@ -13,7 +13,7 @@ from tests.support.clocks import wall_clock
 @pytest.mark.parametrize(
     ("number", "before"),
     [
-        pytest.param(1_000, timedelta(seconds=2), id="a thousand, a hundred at once"),
+        pytest.param(1_000, timedelta(seconds=2), id="a thousand, a hundred at once", marks=pytest.mark.slow),
         pytest.param(10_000, timedelta(seconds=20), id="ten thousand", marks=pytest.mark.slow),
     ],
 )

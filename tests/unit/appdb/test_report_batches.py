@@ -162,6 +162,7 @@ def test_memory_does_not_grow_with_the_wines_of_a_user(cellar: CellarFile) -> No
     assert _peak(cellar.database) < 2 * few + 300_000
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_notes_that_are_not_kept(cellar: CellarFile) -> None:
     """Two users with 120 notes of 100 kB each: 24 MB if all were read at once, a few for the ten kept."""
     for number in range(2):
