@@ -13,6 +13,7 @@ The standard library's `importlib.util.LazyLoader` is no alternative: it searche
 and puts the module into `sys.modules` before it is loaded.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
@@ -20,16 +21,20 @@ from types import ModuleType
 class _LazyModule(ModuleType):
     """A stand-in for the module of the same name; each attribute is copied when it is first used."""
 
+    def __init__(self, name: str, load: Callable[[str], ModuleType]) -> None:
+        super().__init__(name)
+        self._load = load
+
     def __getattr__(self, attribute: str) -> object:
         """Load the module if it is not loaded yet, and copy the attribute; called once for each."""
-        value = getattr(import_module(self.__name__), attribute)
+        value = getattr(self._load(self.__name__), attribute)
         setattr(self, attribute, value)
         return value
 
 
-def lazy_module(name: str) -> ModuleType:
-    """Return a stand-in for the module with this full name, which is loaded on first use.
+def lazy_module(name: str, *, load: Callable[[str], ModuleType] = import_module) -> ModuleType:
+    """Return a stand-in for the module with this full name, which `load` imports on first use.
 
     The first use raises ImportError if the module cannot be imported.
     """
-    return _LazyModule(name)
+    return _LazyModule(name, load)

@@ -5,17 +5,33 @@ times. Pure, and without zones: a local time is a number of minutes since 1970-0
 """
 
 import copy
+import struct
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cavecron.lazy import lazy_module
 from cavecron.schedule.cron import EVERY_MONTH, EVERY_WEEKDAY, CronFields
 
+
+def _import_without_process(name: str) -> ModuleType:
+    """Import a module that asks `platform` for the size of a pointer: it would start the program `file`."""
+    import platform  # noqa: PLC0415 - only croniter needs it
+
+    architecture = platform.architecture
+    platform.architecture = lambda: (f"{8 * struct.calcsize('P')}bit", "")  # type: ignore[assignment,misc]
+    try:
+        return import_module(name)
+    finally:
+        platform.architecture = architecture
+
+
 if TYPE_CHECKING:
     import croniter
 else:
-    croniter = lazy_module("croniter")  # only for what computes a slot
+    croniter = lazy_module("croniter", load=_import_without_process)  # only for what computes a slot
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone here
 _MINUTE, _MINUTES_A_DAY = timedelta(minutes=1), 24 * 60

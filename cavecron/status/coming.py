@@ -1,11 +1,20 @@
 """The coming slots of a job. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from cavecron.config.settings import JobSettings
 from cavecron.schedule import clock_note, slots_after
-from cavecron.status.facts import ComingSlot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComingSlot:
+    """A coming slot in UTC and in local time; `note` says in French what a clock change does to it."""
+
+    at: datetime
+    local: datetime
+    note: str = ""
 
 
 def coming_slots(job: JobSettings, after: datetime, most: int) -> tuple[ComingSlot, ...]:

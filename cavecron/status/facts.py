@@ -11,6 +11,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from cavecron.ledger.models import State
+from cavecron.status.coming import ComingSlot
 
 #: `unknown`: it was started in another container or on another host, where its process cannot be seen.
 SchedulerState = Literal["up", "down", "unknown", "never"]
@@ -97,15 +98,6 @@ class SlotFacts:
     state: State
     reason: str | None = None
     retry_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComingSlot:
-    """A coming slot in UTC and in local time; `note` says in French what a clock change does to it."""
-
-    at: datetime
-    local: datetime
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

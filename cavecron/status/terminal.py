@@ -7,7 +7,8 @@ from textwrap import wrap
 
 from cavecron.french import WEEKDAYS, moment
 from cavecron.ledger.models import State
-from cavecron.status.facts import ComingSlot, Facts, JobFacts, MailCounts, RunFacts, SlotFacts
+from cavecron.status.coming import ComingSlot
+from cavecron.status.facts import Facts, JobFacts, MailCounts, RunFacts, SlotFacts
 from cavecron.status.phrases import REPEATED, STATES, circumstances, disabled, distance, retry
 from cavecron.text import plain
 

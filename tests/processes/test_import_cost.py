@@ -1,9 +1,11 @@
 """Modules that short commands do not load: `health` runs every five minutes, for years."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.support.commands import environment
+from tests.support.commands import cavecron, environment
 
 _LISTED = (
     "import sys; from cavecron.cli.main import main; main({!r}, {{}}); print(*sys.modules, file=sys.stderr)"
@@ -22,3 +24,13 @@ def test_health_loads_no_network_no_cryptography_and_no_event_loop() -> None:
     loaded = set(done.stderr.split())
     assert "cavecron.cli.health" in loaded
     assert not loaded & {"asyncio", "socket", "ssl", "hashlib", "random", "email", "smtplib", "cryptography"}
+
+
+def test_the_computation_of_a_slot_starts_no_process(tmp_path: Path) -> None:
+    """When it is imported, croniter asks for the size of a pointer: Python would run the program `file`."""
+    program = tmp_path / "file"
+    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
+    program.chmod(0o755)
+    done = cavecron("next", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "weekly_reports" in done.out
+    assert not (tmp_path / "started").exists()

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from cavecron.ledger.models import State
 from cavecron.schedule import Schedule, clock_note, count_slots, describe, next_slot, parse, previous_slot
+from cavecron.status.coming import ComingSlot
 from cavecron.status.facts import (
     BackupFacts,
     Calendar,
     CalendarDay,
-    ComingSlot,
     Facts,
     JobFacts,
     MailCounts,
