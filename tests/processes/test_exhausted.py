@@ -149,11 +149,13 @@ def test_a_run_that_hangs_in_a_pool_ends_when_it_is_stopped(cellar: CellarFile) 
     assert states(cellar) == {"interrupted": 1}
 
 
-def listens(process: int) -> bool:
-    """Return whether a process has something of its own to do at SIGTERM, as the kernel tells it."""
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
-    caught = next(line for line in status if line.startswith("SigCgt")).split()[1]
-    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
+def has_opened(process: int, path: Path) -> bool:
+    """Return whether a process has a file open."""
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            if descriptor.readlink() == path:
+                return True
+    return False
 
 
 def test_a_run_that_waits_for_a_locked_database_ends_when_it_is_stopped(cellar: CellarFile) -> None:
@@ -163,9 +165,9 @@ def test_a_run_that_waits_for_a_locked_database_ends_when_it_is_stopped(cellar: 
     process = subprocess.Popen(
         arguments, env=environment(**variables(cellar)), stdout=subprocess.PIPE, text=True
     )
-    while not listens(process.pid):
+    while not has_opened(process.pid, cellar.path.resolve()):
         time.sleep(0.02)
-    time.sleep(0.5)  # and waits for the lock
+    time.sleep(0.2)  # and waits for the lock
     process.send_signal(signal.SIGTERM)
     code, said, seconds = ended(process, within=20)
     cellar.execute("ROLLBACK")
