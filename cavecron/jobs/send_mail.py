@@ -3,7 +3,9 @@
 It is recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger.
 """
 
+from collections.abc import Callable
 from functools import partial
+from time import sleep
 
 from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.errors import CavecronError
@@ -12,6 +14,9 @@ from cavecron.jobs.mail_backend import MailBackend, answer_grace, mail_backend
 from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
 from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import Mail, check_address, plain_message
+
+#: Seconds between two tries to record that a mail was accepted.
+_PAUSE = 1.0
 
 
 def send(run: Run, to: str, subject: str, text: str) -> None:
@@ -56,7 +61,23 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
         settle(error=error)
         run.check()
         raise
-    settle(error=None)
+    _settle_delivered(run, partial(settle, error=None))
+
+
+def _settle_delivered(run: Run, settle: Callable[[], None]) -> None:
+    """Record that the mail was accepted, and try again for as long as the run may last.
+
+    Without the record another attempt of the run would send the mail a second time.
+    """
+    while True:
+        try:
+            settle()
+        except CavecronError as error:
+            if not error.temporary or run.halt() is not None:
+                raise
+            sleep(_PAUSE)
+        else:
+            return
 
 
 def _settle(

@@ -50,7 +50,8 @@ def log_unsent(run: Run, people: Sequence[Recipient], error: CavecronError) -> N
         try:
             _write(run, unsent, lambda batch: run.deliveries.record(now=run.clock.now(), finished=batch))
         except CavecronError as trouble:
-            _LOG.warning("%s", _INCOMPLETE.format(trouble))
+            if not _will_continue(trouble):
+                _LOG.warning("%s", _INCOMPLETE.format(trouble))
 
 
 def log_given_up(run: Run) -> None:
@@ -79,15 +80,16 @@ def _write(
     unsent: Iterator[tuple[str, DeliveryUpdate]],
     record: Callable[[Mapping[str, DeliveryUpdate]], None],
 ) -> None:
-    """Record all updates in short transactions, until the run is stopped or taken over."""
+    """Record all updates in short transactions; raises StoppedError or LeaseLostError between two of them."""
     with run.deliveries.session():
         while batch := dict(islice(unsent, _BATCH)):
             record(batch)
+            if len(batch) < _BATCH:
+                return
             halted = run.halt()
             if halted is not None and _will_continue(halted):
-                return
-            if len(batch) == _BATCH:
-                sleep(_PAUSE)
+                raise halted
+            sleep(_PAUSE)
 
 
 def _will_continue(error: CavecronError) -> bool:

@@ -56,7 +56,7 @@ def _zone(key: str) -> ZoneInfo:
 class Options:
     """What can be asked of a run: by a person, or by a scheduler.
 
-    With `wait_for_database` a run whose end cannot be noted waits as long as its slot could run again.
+    With `wait_for_database` a run whose end cannot be recorded waits as long as the database is away.
     `recorded` is called once the ledger has the run's end.
     """
 

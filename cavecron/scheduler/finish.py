@@ -102,9 +102,11 @@ async def _record(
     """
     clock, last_trouble, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
+    writing: asyncio.Future[None] | None = None
     while True:
-        writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
-        remaining = max(_LONGEST_WRITE if patient else 0.0, limit - clock.monotonic())
+        if writing is None or writing.done():  # one that hangs is waited for, not joined by others
+            writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
+        remaining = _LONGEST_WRITE if patient else max(0.0, limit - clock.monotonic())
         await stop.wait_for(writing, seconds=remaining, grace=_LAST_WRITE)
         trouble = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
         if trouble is None:

@@ -33,8 +33,13 @@ async def _settle_all(claims: list[Claim], job: Job, context: RunContext, stop: 
     for claim in claims:
         try:
             await _settle(claim, job, context, stop)
+        except asyncio.CancelledError:
+            _LOG.warning("Job %s : une exécution coupée n'a pu être soldée, faute de temps", job.name)
+            raise
         except CavecronError as error:
             _LOG.warning("Job %s : %s", job.name, error)
+            if stop.stopping:
+                return
         except Exception:  # the other runs are not to suffer from it
             _LOG.exception("Job %s : erreur interne", job.name)
 

@@ -99,7 +99,7 @@ class Scheduler:
             await self._begin()
             await self._follow()
         except asyncio.CancelledError:
-            for task in self._running:
+            for task in (*self._running, *self._settling):
                 task.cancel()
             raise
         except LedgerError:
@@ -120,6 +120,8 @@ class Scheduler:
     async def _wait_for_runs(self) -> None:
         if self._running:
             await asyncio.wait(self._running)
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=_LAST_WRITE)
 
     async def _begin(self) -> None:
         """Register the jobs; wait for the database as long as it takes (promise 10)."""
@@ -229,7 +231,8 @@ class Scheduler:
                 self._plan.add(state, now + _PAUSE)
             return
         for state, result in zip(states, results, strict=True):
-            state.clock_unsure_since = None
+            if not result.busy:  # else the slots since are still to be decided on
+                state.clock_unsure_since = None
             self._apply(state, result, now)
 
     def _apply(self, state: JobState, result: ScanResult, now: datetime) -> None:

@@ -83,9 +83,9 @@ class _Sending:
         except Exception as error:  # raised again where the mail was to be sent
             self.error = error
         finally:
-            with suppress(CavecronError):
-                self._transport.close()
-            self.done.set()
+            self.done.set()  # the result counts, however long the server takes to say goodbye
+        with suppress(CavecronError):
+            self._transport.close()
 
     def _begins(self) -> bool:
         """Return whether the mail is to be sent, which counts as begun then."""

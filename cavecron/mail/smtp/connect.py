@@ -3,6 +3,8 @@
 It knows no protocol. Deadlines are on the monotonic clock.
 """
 
+import errno
+import os
 import socket
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
@@ -55,7 +57,10 @@ def _resolved(host: str, port: int, deadline: float) -> Sequence[Address]:
         except (OSError, UnicodeError) as error:  # UnicodeError: a label of more than 63 characters
             answers.put(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, host))
 
-    Thread(target=ask, name="cavecron-dns", daemon=True).start()
+    try:
+        Thread(target=ask, name="cavecron-dns", daemon=True).start()
+    except (RuntimeError, MemoryError) as error:  # "can't start new thread"
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
     try:
         answer = answers.get(timeout=remaining(deadline))
     except Empty:

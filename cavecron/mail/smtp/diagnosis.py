@@ -181,6 +181,8 @@ def _encryption(error: ssl.SSLError) -> str:
 
 def _network(error: BrokenError, config: SmtpConfig) -> str:
     where = _STEPS[error.step]
+    if isinstance(error.cause, BlockingIOError):
+        return "le système n'accorde plus de thread ; relever pids_limit ou ulimit -u, ou réessayer plus tard"
     if isinstance(error.cause, socket.gaierror):
         return f"ce nom ne se résout pas ; corriger le serveur {_WHERE}, ou vérifier le DNS de cette machine"
     if isinstance(error.cause, ConnectionRefusedError):

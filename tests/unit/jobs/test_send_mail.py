@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
+from dataclasses import replace
+from threading import Thread, Timer
 
 import pytest
 
@@ -14,7 +17,7 @@ from cavecron.scheduler.context import Options, RunContext, StopSignal, system_c
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
-from tests.support.fake_smtp.faults import Fault, Step, Trap, close, delay, reply
+from tests.support.fake_smtp.faults import Fault, Step, Trap, Visit, close, delay, reply
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.ledgers import HOUR
 
@@ -160,11 +163,11 @@ def test_a_run_whose_time_is_up_does_not_wait_for_a_server_that_says_nothing(cel
 
 
 def test_an_answer_within_the_grace_counts(cellar: CellarFile) -> None:
-    """The mail is delivered, and the next one is not begun any more."""
-    with HostileServer(Trap(Step.END, delay(1.5))) as server:
+    """The mail is delivered, though the server is slow at the end; the next one is not begun any more."""
+    with HostileServer(Trap(Step.END, delay(1.2)), Trap(Step.QUIT, delay())) as server:
         cellar.smtp(server.port, timeout=60)
         with pytest.raises(StoppedError):
-            run(context(cellar), stop_after=0.5)
+            run(context(cellar, CAVECRON_STOP_GRACE="3"), stop_after=0.5)
         assert server.copies() == {"marie@example.org": 1}
     assert cellar.rows(DELIVERIES) == [("sent", 0)]
 
@@ -181,3 +184,45 @@ def test_a_mail_without_an_answer_in_two_runs_is_never_sent_again(cellar: Cellar
         with pytest.raises(CavecronError, match="peut-être arrivé"):
             run(made, again=True)
     assert cellar.rows(DELIVERIES) == [("abandoned", 1)]
+
+
+def test_a_system_without_a_thread_for_the_name_costs_no_mail(
+    cellar: CellarFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has failed for now, and another attempt sends both."""
+    start = Thread.start
+
+    def refuse(thread: Thread) -> None:
+        if thread.name == "cavecron-dns":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with HostileServer() as server:
+        cellar.smtp(server.port)
+        made = context(cellar)
+        with monkeypatch.context() as patch:
+            patch.setattr(Thread, "start", refuse)
+            with pytest.raises(CavecronError, match="le système n'accorde plus de thread") as raised:
+                run(made)
+        assert raised.value.temporary
+        assert cellar.rows(DELIVERIES) == [("deferred", 0)]
+        run(made, again=True)
+        assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
+
+
+def test_a_mail_that_was_accepted_is_recorded_once_the_database_can_be_written(cellar: CellarFile) -> None:
+    """Or another attempt would send it a second time."""
+
+    def lock(visit: Visit) -> None:
+        if visit.step is Step.END and visit.recipient == "marie@example.org":
+            other = sqlite3.connect(cellar.path, isolation_level=None, check_same_thread=False)
+            other.execute("BEGIN EXCLUSIVE")
+            Timer(1.0, other.close).start()
+
+    with HostileServer(lock) as server:
+        cellar.smtp(server.port)
+        made = context(cellar)
+        database = replace(made.database, busy_timeout=0.2)
+        run(replace(made, database=database, ledger=replace(made.ledger, database=database)))
+        assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
+    assert cellar.rows(DELIVERIES) == [("sent", 0), ("sent", 0)]

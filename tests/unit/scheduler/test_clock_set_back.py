@@ -6,6 +6,9 @@ from functools import partial
 import pytest
 
 from cavecron.errors import TemporaryError
+from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.runs import claim_manual, finish, renew
+from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
 from tests.support.simulated import simulation
 
@@ -90,3 +93,28 @@ def test_a_run_is_not_taken_up_after_its_hour_because_the_clock_was_lost_meanwhi
         machine.at(NOW + HOUR + 20 * SECOND, partial(machine.set_clock, lost), interrupts=True)
     assert len(simulated.begun) == 1
     assert [entry.state for entry in simulated.history()] == ["failed"]
+
+
+def test_a_slot_during_a_run_of_another_process_is_not_forgotten() -> None:
+    """The clock was ahead until just before the slot, and the run lasted half an hour."""
+    with simulation(NOW - 10 * MINUTE, until=NOW + 3 * HOUR) as simulated:
+        machine, theirs = simulated.machine, Ledger(database=simulated.database, owner="them")
+        machine.set_clock(2 * HOUR)
+        simulated.start(MONDAYS)
+        claims: list[Claim] = []
+        machine.at(NOW - MINUTE, partial(machine.set_clock, -2 * HOUR), interrupts=True)
+        machine.at(
+            NOW - 59 * SECOND,
+            lambda: claims.append(claim_manual(theirs, "report", (), machine.now())),
+            interrupts=True,
+        )
+        for half_minute in range(60):
+            at = NOW + (half_minute - 1) * 30 * SECOND
+            machine.at(at, lambda: renew(theirs, claims[0].run, machine.now()), interrupts=True)
+        machine.at(
+            NOW + 30 * MINUTE,
+            lambda: finish(theirs, claims[0], RunResult(state="succeeded"), machine.now()),
+            interrupts=True,
+        )
+    slots = [(entry.slot, entry.state) for entry in simulated.history() if entry.trigger != "manual"]
+    assert slots == [(NOW, "succeeded")]

@@ -83,7 +83,7 @@ def life() -> Iterator[Life]:
         assert not machine.errors
 
 
-@pytest.mark.parametrize("away", [timedelta(seconds=1), 5 * MINUTE, 59 * MINUTE], ids=str)
+@pytest.mark.parametrize("away", [timedelta(seconds=1), 5 * MINUTE, 59 * MINUTE, 90 * MINUTE], ids=str)
 def test_a_run_that_came_to_its_end_is_not_taken_for_one_cut_off(away: timedelta) -> None:
     """Its end is noted as soon as the database is back, and it does not run again."""
     with life() as lived:
@@ -91,13 +91,6 @@ def test_a_run_that_came_to_its_end_is_not_taken_for_one_cut_off(away: timedelta
     assert lived.runs == [1]
     (entry,) = history(Ledger(database=lived.database))
     assert (entry.state, entry.summary, entry.attempt) == ("succeeded", "fait", 1)
-
-
-def test_it_is_not_waited_for_longer_than_the_slot_could_run_again() -> None:
-    """After an hour the run counts as cut off, and is left."""
-    with life() as lived:
-        lived.machine.at(NOW + 90 * MINUTE, lived.database.trouble.clear)
-    assert lived.runs == [1]
 
 
 def test_a_stop_is_not_held_up_by_it() -> None:

@@ -146,13 +146,13 @@ def test_an_alert_that_cannot_go_out_is_a_warning(cellar: CellarFile) -> None:
     assert "WARNING - L'alerte à CAVECRON_ALERT_TO n'est pas partie : aucune configuration SMTP" in result.out
 
 
-@pytest.mark.parametrize("step", [Step.EHLO, Step.END])
+@pytest.mark.parametrize("step", [pytest.param(Step.EHLO, marks=pytest.mark.slow), Step.END])
 def test_an_alert_waits_a_minute_at_most_for_a_server(
     cellar: CellarFile, caplog: pytest.LogCaptureFixture, step: Step
 ) -> None:
     """Not the ten minutes that an answer may take; one that may have arrived counts as sent."""
     variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_ALERT_TO": "chef@example.org"}
-    clock = FastClock(NOW, since=SystemClock().now(), speed=60.0)
+    clock = FastClock(NOW, since=SystemClock().now(), speed=20.0)
     with HostileServer(Trap(step, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=300)
         began = clock.monotonic()
