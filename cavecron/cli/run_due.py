@@ -17,7 +17,7 @@ from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
 from cavecron.scheduler.context import RunContext, StopSignal
-from cavecron.scheduler.finish import LAST_WORD, notify_losses
+from cavecron.scheduler.finish import NOTIFICATION_LIMIT, notify_losses
 from cavecron.scheduler.given_up import settle_given_up
 from cavecron.scheduler.run_log import log_scan
 from cavecron.text import to_json
@@ -55,7 +55,7 @@ class DueRuns:
         # Each job runs to its end, even if another one fails.
         ends = await asyncio.gather(*map(self._run_one, jobs), return_exceptions=True)
         for notifying in self._pending:
-            await self._stop.wait_for(notifying, seconds=LAST_WORD)
+            await self._stop.wait_for(notifying, seconds=NOTIFICATION_LIMIT)
         for end in ends:
             if isinstance(end, BaseException):
                 raise end

@@ -1,1 +1,1 @@
-"""The scheduler: slots claimed and run on time, until it is stopped."""
+"""The scheduler: it claims slots and executes their runs on time, until it is stopped."""

@@ -1,4 +1,4 @@
-"""A database that stays away: after an hour a person is told, once until it is back."""
+"""Notifying a person when the database has been unavailable for an hour, once for each absence."""
 
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 else:
     notifications = lazy_module("cavecron.scheduler.notifications")
 
-#: Seconds that a database can be away before a person is told.
+#: Seconds for which the database can be unavailable before a person is notified.
 _LONG_AWAY = 3600.0
 
 
 class DatabaseAbsence:
-    """Since when the database has been away, and whether a person has been told; for the loop's thread."""
+    """How long the database has been unavailable, and who was notified; used in the loop's thread only."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -25,7 +25,10 @@ class DatabaseAbsence:
         self._is_mailed = True
 
     def note_failure(self, reason: str) -> None:
-        """Note that the database cannot be used; tell of it when that has lasted for an hour."""
+        """Record that the database cannot be used; notify once this has lasted an hour.
+
+        `reason` is the French error message.
+        """
         seconds = self._context.clock.monotonic()
         if self._since is None:
             self._since = seconds
@@ -34,7 +37,7 @@ class DatabaseAbsence:
             self._notify(reason)
 
     def note_success(self) -> None:
-        """Note that the database is there; mail what could not be mailed while it was away."""
+        """Record that the database can be used again; send the mail that could not be sent before."""
         since, self._since = self._since, None
         reason, self._reason = self._reason, None
         if since is None or reason is None or self._is_mailed:

@@ -1,4 +1,4 @@
-"""What runs are executed with, and what stops them.
+"""The objects that every run uses, the options of a run, and the signal that stops one.
 
 It decides nothing about a run.
 """
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What runs are executed with."""
+    """The objects that every run uses."""
 
     settings: Settings
     database: Database
@@ -34,7 +34,7 @@ class RunContext:
 
 
 def system_context(settings: Settings) -> RunContext:
-    """Return what runs are executed with on a real machine."""
+    """Return the context for a real machine: its clock, its threads and the database of `settings`."""
     database = Database(settings.database)
     return RunContext(
         settings=settings,
@@ -54,10 +54,11 @@ def _zone(key: str) -> ZoneInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What can be asked of a run: by a person, or by a scheduler.
+    """Options of a run, which a person or a scheduler sets.
 
-    With `wait_for_database` a run whose end cannot be recorded waits as long as the database is away.
-    `recorded` is called once the ledger has the run's end.
+    With `wait_for_database`, a run whose end cannot be recorded waits as long as the database is away.
+    `progress` is called with the number of finished and of all steps, `recorded` with the result once it is
+    in the ledger.
     """
 
     dry_run: bool = False
@@ -68,9 +69,9 @@ class Options:
 
 
 class StopSignal:
-    """What makes a running job stop at its next safe point; asked for in the thread of the loop.
+    """Makes a running job stop at its next safe point; `stop` is called in the loop's thread.
 
-    `lease_lost` is why the run is not this process's any more, None while it is.
+    `lease_lost` is the error by which this process lost the run, None as long as it holds the run.
     """
 
     def __init__(self) -> None:
@@ -83,7 +84,7 @@ class StopSignal:
 
     @property
     def stopping(self) -> bool:
-        """Return whether the job was asked to stop; any thread may ask."""
+        """Return whether the job was asked to stop; may be called in any thread."""
         return self._asked.is_set()
 
     async def wait_for(
@@ -91,8 +92,7 @@ class StopSignal:
     ) -> bool:
         """Wait for a call, and return whether it is done.
 
-        It is waited for as many `seconds` as are given, and for `grace` seconds at most after the stop was
-        asked for.
+        The wait ends after `seconds` (None: no limit), and at most `grace` seconds after the request to stop.
         """
         if call.done():
             return True
@@ -110,6 +110,6 @@ class StopSignal:
         return call.done()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep so long, or until the stop is asked for."""
+        """Sleep for `seconds`, or until the job is asked to stop."""
         nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self.wait_for(nothing, seconds=seconds)

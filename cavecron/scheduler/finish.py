@@ -21,13 +21,13 @@ else:
 
 _LOG = logging.getLogger("cavecron.runner")
 
-#: Seconds that the ledger gets to record an end while the process is being stopped.
+#: Seconds to wait for the ledger to record an end while the process is being stopped.
 _LAST_WRITE = 1.0
-#: Seconds that it gets for a run by hand: longer than the wait for a lock.
+#: The same for a run by hand: longer than the wait for a lock.
 _LONGEST_WRITE = 60.0
-#: Seconds that a dead-man service and an alert get where somebody waits for it.
-LAST_WORD = 60.0
-#: Seconds between two tries to record an end: fewer than others have patience with a lease that has run out.
+#: Seconds to wait for a ping or an alert to be sent.
+NOTIFICATION_LIMIT = 60.0
+#: Seconds between two attempts to record an end: less than other processes wait after a lease has expired.
 _PAUSE = 10.0
 
 
@@ -53,26 +53,26 @@ async def finish_run(
     asked = settings.jobs[job.name].ping_url or settings.alert_to
     if asked and result.state != "interrupted" and not result.retry_at:
         if start_notice is not None:
-            await stop.wait_for(start_notice, seconds=LAST_WORD, grace=_LAST_WRITE)
+            await stop.wait_for(start_notice, seconds=NOTIFICATION_LIMIT, grace=_LAST_WRITE)
         notifying = notify(
             context,
             lambda: notifications.notify_finished(
                 claim, result, job=job, settings=settings, clock=context.clock
             ),
         )
-        if not await stop.wait_for(notifying, seconds=LAST_WORD, grace=_LAST_WRITE):
+        if not await stop.wait_for(notifying, seconds=NOTIFICATION_LIMIT, grace=_LAST_WRITE):
             _LOG.warning("Job %s : qui devait être prévenu ne l'est peut-être pas, faute de temps", job.name)
 
 
 def notify(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
-    """Begin to send a notification; an error is logged, and raised nowhere."""
+    """Start sending a notification in a thread; an error is logged and never raised."""
     notifying = context.threads.start("notify", call)
     notifying.add_done_callback(_log_failure)
     return notifying
 
 
 def notify_losses(job: Job, result: ScanResult, context: RunContext) -> "asyncio.Future[None] | None":
-    """Begin to notify of slots that are missed for good, and of runs that are given up, if there are any."""
+    """Start to notify of slots missed for good and of runs given up; return None if there are none."""
     settings = context.settings
     sentences = list(losses(result, settings.zone))
     if not sentences or not (settings.jobs[job.name].ping_url or settings.alert_to):
@@ -96,9 +96,9 @@ async def _record(
 ) -> bool:
     """Write the result into the ledger; return whether that was possible.
 
-    A run that came to its end must not be taken for one that was cut off: a scheduler waits until a database
-    that is away can be written again, since nothing else runs without it, and an hour for any other trouble;
-    but not while stopping. A run by hand waits only for a lock, and not for long.
+    A finished run must not look like one that was cut off. So a scheduler waits until an unavailable
+    database can be written again, since nothing else can run without it, and up to an hour after any other
+    error; but not while it stops. A run by hand waits for a lock only, and only for a minute.
     """
     clock, last_trouble, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)

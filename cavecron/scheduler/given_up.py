@@ -1,6 +1,6 @@
-"""What a job does for its runs that were cut off and that nobody takes up any more.
+"""Calling a job's `on_given_up` for runs that were cut off and will not be resumed.
 
-It is tried again while the database cannot be used, and logs what is in the way.
+The call is repeated while the database cannot be used; errors are logged.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from cavecron.scheduler.runner import run_of_job
 
 _LOG = logging.getLogger("cavecron.runner")
 
-#: Seconds between two tries, and that one gets once the process is to stop.
+#: Seconds between two attempts, and to wait for one after a request to stop.
 _PAUSE, _LAST_WRITE = 30.0, 1.0
 
 
 def settle_given_up(
     result: ScanResult, job: Job, context: RunContext, stop: StopSignal
 ) -> "asyncio.Task[None] | None":
-    """Have the job do what it does for runs that were cut off and given up; errors are only logged."""
+    """Start to call `on_given_up` for the runs that a scan gave up; return None if there is nothing to do."""
     claims = [run.claim for run in result.given_up if run.claim is not None]
     if not claims or job.on_given_up is None:
         return None
@@ -40,15 +40,15 @@ async def _settle_all(claims: list[Claim], job: Job, context: RunContext, stop: 
             _LOG.warning("Job %s : %s", job.name, error)
             if stop.stopping:
                 return
-        except Exception:  # the other runs are not to suffer from it
+        except Exception:  # the other runs are still settled
             _LOG.exception("Job %s : erreur interne", job.name)
 
 
 async def _settle(claim: Claim, job: Job, context: RunContext, stop: StopSignal) -> None:
-    """Try until it is done, or cannot be done, or the run is an hour older.
+    """Repeat the call until it succeeds, fails for good, or an hour has passed.
 
     Raises:
-        CavecronError: it cannot be done.
+        CavecronError: it did not succeed.
 
     """
     last_trouble, limit = "", context.clock.monotonic() + GRACE.total_seconds()

@@ -1,6 +1,6 @@
-"""Keeping the lease of a run while its job works.
+"""Renewing the lease of a run while its job works.
 
-It decides nothing about the run: the stop signal says that the lease is lost.
+It decides nothing about the run: it only sets `lease_lost` of the stop signal.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from cavecron.scheduler.context import RunContext, StopSignal
 
 _LOG = logging.getLogger("cavecron.runner")
 
-#: Renewals in the time of one lease.
+#: How often a lease is renewed within its duration.
 _RENEWALS = 4
 
 
 @asynccontextmanager
 async def kept_lease(claim: Claim, context: RunContext, stop: StopSignal) -> AsyncIterator[None]:
-    """Renew the lease of a claimed run inside the block; a lost lease is noted in `stop`."""
+    """Renew the lease of a claimed run during the block; if it is lost, set `stop.lease_lost`."""
     keeping = asyncio.create_task(_keep(claim, context, stop))
     try:
         yield
@@ -42,5 +42,5 @@ async def _keep(claim: Claim, context: RunContext, stop: StopSignal) -> None:
             stop.lease_lost = error
         except CavecronError as error:
             _LOG.warning("Job %s : bail non renouvelé, %s", claim.job, error)
-        except Exception:  # the job works on, and the next renewal may succeed
+        except Exception:  # the job continues, and the next renewal may succeed
             _LOG.exception("Job %s : bail non renouvelé, erreur interne", claim.job)

@@ -1,6 +1,6 @@
 """Notifications outside of the log: a dead-man service, and the operator by mail.
 
-What goes wrong here is a warning, nothing more. It decides nothing about the run.
+An error here is only a warning. It decides nothing about the run.
 """
 
 import logging
@@ -21,14 +21,14 @@ from cavecron.scheduler.ping import ping
 
 _LOG = logging.getLogger("cavecron.notify")
 
-#: Seconds that an alert gets in all; whoever waits for it waits a little longer.
+#: Time limit of an alert in seconds; callers wait a little longer.
 LONGEST_ALERT = 45.0
 
 _WAITING = "Le planificateur attend sa base depuis une heure, aucun job ne tourne"
 
 
 def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Settings, clock: Clock) -> None:
-    """Notify that a run is over: succeeded, or failed for good."""
+    """Notify that a run has succeeded, or failed for good."""
     failed = result.state == "failed"
     text = "\n".join(part for part in (result.summary, result.reason) if part)
     if url := settings.jobs[job.name].ping_url:
@@ -61,16 +61,17 @@ def notify_losses(sentences: Sequence[str], *, job: Job, settings: Settings, clo
 
 
 def ping_absence(reason: str, settings: Settings) -> None:
-    """Tell the dead-man services of all enabled jobs that the database has been away for an hour, and why."""
+    """Ping the services of all enabled jobs: the database has been unavailable for an hour, and why."""
     for job in settings.jobs.values():
         if job.enabled and job.ping_url:
             ping(job.ping_url, "failure", f"{_WAITING}.\n\n{reason}\n")
 
 
 def mail_absence(reason: str, settings: Settings, clock: Clock, *, lasted: float | None = None) -> bool:
-    """Mail the operator that the database is away, or was for the `lasted` seconds that it took to come back.
+    """Mail the operator that the database is unavailable, or was for `lasted` seconds.
 
-    Return whether that is done: the settings of mails are in the database, so that it may have to be back.
+    Return whether nothing is left to send: the mail settings are in the database, so that the mail may only
+    be possible when it is back.
     """
     if settings.alert_to is None:
         return True
@@ -92,9 +93,9 @@ def _advice(job: Job) -> str:
 
 
 def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> bool:
-    """Mail the operator, where mail itself works; return whether it may have arrived.
+    """Mail the operator; return whether the mail may have arrived.
 
-    `key` identifies this alert.
+    `key` identifies this alert in its Message-ID.
     """
     to = settings.alert_to or ""
     try:

@@ -1,6 +1,6 @@
-"""One ping of a dead-man service, within ten seconds from the look-up of its name to its answer.
+"""One ping of a dead-man service, in ten seconds at most, including the DNS lookup.
 
-Its URL is a secret: an error is told by its name. It carries no names and no addresses of people.
+The URL is a secret: of an error only the type is logged. The body has no names or addresses of people.
 """
 
 import logging
@@ -20,7 +20,7 @@ from cavecron.text import without_people
 
 _LOG = logging.getLogger("cavecron.notify")
 
-#: How a dead-man service hears of it: what follows its URL, as healthchecks.io and its kin have it.
+#: What is appended to the URL for each event, as healthchecks.io and compatible services define it.
 _PATHS = {"start": "/start", "success": "", "failure": "/fail"}
 _PATIENCE = 10.0
 _LONGEST_BODY = 10_000
@@ -29,9 +29,9 @@ _LONGEST_BODY = 10_000
 def ping(
     url: str, event: Literal["start", "success", "failure"], body: str = "", *, patience: float = _PATIENCE
 ) -> None:
-    """Tell the service at `url` of a run's start, success or failure, in `patience` seconds at most.
+    """Report a run's start, success or failure to the service at `url`, in `patience` seconds at most.
 
-    A failure to do so is a warning.
+    If that fails, a warning is logged.
     """
     answers: SimpleQueue[str] = SimpleQueue()
     call = _Call()
@@ -40,20 +40,20 @@ def ping(
         answers.put(call.make(_request(url, event, body)))
 
     try:
-        # The resolver knows no time limit, and a server may send its answer octet by octet.
+        # The resolver has no time limit, and a server may send its answer byte by byte.
         Thread(target=ask, name="cavecron-http", daemon=True).start()
         trouble = answers.get(timeout=patience)
     except Empty:
         call.cut()
         trouble = "TimeoutError"
-    except RuntimeError as error:  # no thread to be had
+    except RuntimeError as error:  # no thread is available
         trouble = type(error).__name__
     if trouble:
         _LOG.warning("Le service de surveillance (PING_URL) n'a pas reçu « %s » : %s", event, trouble)
 
 
 def _request(url: str, event: str, body: str) -> urllib.request.Request:
-    """Return the request; a name and a password in the URL go where HTTP has them (RFC 7617)."""
+    """Return the request; a name and password in the URL become an Authorization header (RFC 7617)."""
     parts = urlsplit(url)
     login, _at, place = parts.netloc.rpartition("@")
     path = f"{parts.path.rstrip('/')}{_PATHS[event]}"
@@ -69,14 +69,14 @@ def _request(url: str, event: str, body: str) -> urllib.request.Request:
 
 
 class _Call:
-    """One request with its redirections, whose connections another thread can cut."""
+    """One request with its redirects, whose connections another thread can shut down."""
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
         self._is_cut = False
 
     def make(self, request: urllib.request.Request) -> str:
-        """Return '' if it was answered, or what went wrong, without the URL."""
+        """Return '' after an answer, else the HTTP status or the type of the error, without the URL."""
         opener = urllib.request.build_opener(_Redirects, _Http(self.connect), _Https(self.connect))
         try:
             opener.open(request, timeout=_PATIENCE).close()
@@ -91,7 +91,7 @@ class _Call:
         return ""
 
     def connect(self, *address: Any, **options: Any) -> socket.socket:
-        """Return a connection, of which a second handle is kept: TLS takes the first one over."""
+        """Return a connection, and keep a duplicate of its socket, because TLS takes over the first one."""
         connection = socket.create_connection(*address, **options)
         self._sockets.append(connection.dup())
         if self._is_cut:
@@ -99,12 +99,12 @@ class _Call:
         return connection
 
     def cut(self) -> None:
-        """End every connection: who waits for an answer sees its end."""
+        """Shut down every connection, so that waiting for an answer ends."""
         self._is_cut = True
         for copy in self._sockets:
             try:
                 copy.shutdown(socket.SHUT_RDWR)
-            except OSError:  # over already
+            except OSError:  # already closed
                 continue
 
 
@@ -112,7 +112,7 @@ _SCHEMES = ("http", "https")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections to http and https; urllib would follow one to ftp as well."""
+    """Follows redirects to http and https only; urllib would follow one to ftp as well."""
 
     def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
         newurl = answer[-1]

@@ -1,4 +1,4 @@
-"""Which job is to be scanned when, and whether the clock was set back meanwhile.
+"""When each job is to be scanned next, and whether the clock was set back since the last reading.
 
 It reads no clock: instants and seconds are arguments.
 """
@@ -12,16 +12,16 @@ from itertools import count
 from cavecron.jobs.job import Job
 from cavecron.ledger.models import JobCursor
 
-#: A step back of the clock that is larger than a correction by NTP.
+#: Smaller steps back of the clock are corrections by NTP, and ignored.
 _STEP_BACK = timedelta(seconds=1)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class JobState:
-    """One job as the scheduler follows it; `due` is when to scan it next, None while it runs here.
+    """The scheduler's state of one job; `due` is when to scan it next (aware), None while it runs here.
 
-    `clock_unsure_since` is in seconds of a clock that nobody sets: when the wall clock was last looked at
-    before somebody set it back. None where the job was scanned since then.
+    `clock_unsure_since` is when the wall clock was last read before it was set back, in seconds of the
+    monotonic clock; None if the job was scanned since then.
     """
 
     job: Job
@@ -31,7 +31,7 @@ class JobState:
 
 
 class Plan:
-    """The jobs by the instant at which each is to be scanned."""
+    """A priority queue of the jobs, by the instant at which each is to be scanned."""
 
     def __init__(self, states: Iterable[JobState]) -> None:
         self.states = list(states)
@@ -40,18 +40,18 @@ class Plan:
 
     @property
     def first(self) -> datetime | None:
-        """Return when the first job is to be scanned (aware), None where none is."""
-        while self._heap and self._heap[0][2].due != self._heap[0][0]:  # it was given another instant
+        """Return when the first job is to be scanned (aware), None if none is."""
+        while self._heap and self._heap[0][2].due != self._heap[0][0]:  # another instant was set
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def add(self, state: JobState, at: datetime) -> None:
-        """Have a job scanned at an instant (aware), and not before."""
+        """Schedule the next scan of a job for the instant `at` (aware), in place of any other."""
         state.due = at
         heapq.heappush(self._heap, (at, next(self._numbers), state))
 
     def take_due(self, now: datetime, most: int) -> list[JobState]:
-        """Take the earliest jobs off the plan that are to be scanned by `now` (aware), `most` of them."""
+        """Remove and return the jobs to be scanned by `now` (aware), the earliest first, at most `most`."""
         due: list[JobState] = []
         while len(due) < most and (first := self.first) and first <= now:
             due.append(heapq.heappop(self._heap)[2])
@@ -59,7 +59,10 @@ class Plan:
         return due
 
     def scan_all(self, now: datetime, *, clock_unsure_since: float) -> None:
-        """Have every job scanned that does not run here: the clock was set back."""
+        """Schedule a scan at `now` for every job that does not run here, because the clock was set back.
+
+        `clock_unsure_since` is in seconds of the monotonic clock.
+        """
         for state in self.states:
             if state.clock_unsure_since is None:
                 state.clock_unsure_since = clock_unsure_since
@@ -67,30 +70,30 @@ class Plan:
                 self.add(state, now)
 
 
-def by_certainty(due: Sequence[JobState], now: datetime, looked: float) -> Iterator[Sequence[JobState]]:
-    """Yield jobs whose instants can be trusted, and those that were scanned by a clock that was ahead.
+def by_certainty(due: Sequence[JobState], now: datetime, last_reading: float) -> Iterator[Sequence[JobState]]:
+    """Yield the jobs whose last scan can be trusted, then those scanned while the clock was ahead of `now`.
 
-    `looked` is when the clock was read before, in seconds of the monotonic clock.
+    `last_reading` is when the clock was last read, in seconds of the monotonic clock.
     """
     for state in due:
         ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
         if ahead and state.clock_unsure_since is None:
-            state.clock_unsure_since = looked
+            state.clock_unsure_since = last_reading
     sure = [state for state in due if state.clock_unsure_since is None]
     yield from filter(None, (sure, [state for state in due if state.clock_unsure_since is not None]))
 
 
 class ClockWatch:
-    """Whether the wall clock was set back between two readings.
+    """Detects that the wall clock was set back between two readings.
 
-    A step smaller than the time that passed counts too: the monotonic clock says how much passed.
+    The monotonic clock tells how much time passed, so that a step smaller than that is detected too.
     """
 
     def __init__(self, now: datetime, monotonic: float) -> None:
         self._now, self.monotonic = now, monotonic
 
-    def look(self, now: datetime, monotonic: float) -> bool:
-        """Return whether the clock was set back since the last call."""
+    def was_set_back(self, now: datetime, monotonic: float) -> bool:
+        """Return whether the clock was set back since the last call; `monotonic` is in seconds."""
         expected = self._now + timedelta(seconds=monotonic - self.monotonic)
         self._now = now
         self.monotonic = monotonic

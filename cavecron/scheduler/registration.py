@@ -1,6 +1,6 @@
-"""Registering the jobs that a scheduler follows, and again in a file that has replaced the database.
+"""Registering a scheduler's jobs in the ledger, again whenever another file has replaced the database.
 
-Its calls block: the scheduler makes them in a thread.
+Its calls block: the scheduler makes them in threads.
 """
 
 import logging
@@ -17,7 +17,7 @@ _LOG = logging.getLogger("cavecron.daemon")
 
 
 class Registration:
-    """What one scheduler has noted in the ledger, and in which file."""
+    """The jobs of one scheduler, and the file in which they are registered."""
 
     def __init__(
         self,
@@ -29,13 +29,13 @@ class Registration:
     ) -> None:
         self._context, self._followed = context, followed
         self._ready, self._exclusive = ready, exclusive
-        self._known = False
+        self._is_registered = False
         self._started: datetime | None = None
         self._file: tuple[int, int] | None = None
-        self._looking = False
+        self._is_checking = False
 
     def register(self) -> None:
-        """Note what is followed, and how far it has been followed.
+        """Register the jobs, and store until when their slots are accounted for.
 
         Raises:
             CavecronError: the database is not ready, or cannot be written.
@@ -48,10 +48,10 @@ class Registration:
         register_jobs(ledger, self._context.settings.schedules, now, exclusive=self._exclusive)
         self._started = self._started or now
         record_start(ledger, self._started)
-        self._known, self._file = True, file
+        self._is_registered, self._file = True, file
 
     def record_stop(self) -> None:
-        """Note that this scheduler starts nothing any more, if it was ever noted.
+        """Record that this scheduler starts no further runs, if its start was recorded.
 
         Raises:
             CavecronError: the database cannot be written.
@@ -61,33 +61,33 @@ class Registration:
             record_stop(self._context.ledger, self._context.clock.now())
 
     def forget(self) -> None:
-        """Have everything noted anew at the next scan: the ledger knows nothing of it any more."""
-        self._known = False
+        """Register the jobs again at the next scan, because the ledger has lost them."""
+        self._is_registered = False
 
-    def look(self, replaced: Callable[[], None]) -> None:
-        """Call `replaced` if the file is another one; reads nothing of it but where it lies.
+    def check_file(self, replaced: Callable[[], None]) -> None:
+        """Call `replaced` if another file has replaced the database; the file itself is not read.
 
-        A look that hangs, at a share that is away, is the only one.
+        While a check hangs, because a network share is unavailable, no other one begins.
         """
-        if self._looking or not self._known:
+        if self._is_checking or not self._is_registered:
             return
-        self._looking = True
+        self._is_checking = True
         file = self._context.database.file_identity()
-        self._looking = False
+        self._is_checking = False
         if file not in (None, self._file):
             replaced()
 
     def scan(self, cursors: Sequence[JobCursor], now: datetime, unseen: timedelta) -> list[ScanResult]:
-        """Scan jobs at `now` (aware), and note all of them anew where the file is another one.
+        """Scan jobs at `now` (aware); if the file was replaced, register all jobs first.
 
-        `unseen` is for how long at most the clock has gone on since it was set back, before anybody saw that.
+        `unseen` is the longest time for which the clock may have been set back unnoticed.
 
         Raises:
             CavecronError: the database is not ready, or cannot be written.
 
         """
         ledger, file = self._context.ledger, self._context.database.file_identity()
-        if not self._known or (file is not None and file != self._file):
+        if not self._is_registered or (file is not None and file != self._file):
             self.register()
             _LOG.warning("La base a été remplacée, ou son registre effacé : les jobs y sont notés à nouveau")
         return scan(ledger, cursors, now, unseen=unseen)

@@ -1,6 +1,6 @@
-"""How an attempt at a run ended, and whether and when it is tried again.
+"""The result of an attempt at a run, and when the run is tried again.
 
-Pure: outcomes and errors in, results out; the instant is an argument.
+Pure: it turns outcomes and errors into results; the instant is an argument.
 """
 
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from cavecron.jobs.context import Outcome
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.schedule import GRACE
 
-#: When a run that failed for a while is tried again, after its first, second and third failure.
+#: How long after its first, second and third temporary failure a run is tried again.
 _RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 _MOST_FAILURES, _LONGEST = 20, 5_000
 
 
 def result_of_outcome(outcome: Outcome, claim: Claim, now: datetime) -> RunResult:
-    """Return the result of an attempt that came to its end at `now` (aware)."""
+    """Return the result of an attempt that the job completed at `now` (aware), perhaps with failures."""
     summary = _storable(outcome.summary)
     if not outcome.failures:
         return RunResult(state="succeeded", summary=summary)
@@ -31,14 +31,14 @@ def result_of_outcome(outcome: Outcome, claim: Claim, now: datetime) -> RunResul
 
 
 def result_of_error(error: CavecronError, claim: Claim, now: datetime) -> RunResult:
-    """Return the result of an attempt that `error` cut short at `now` (aware)."""
+    """Return the result of an attempt that `error` ended at `now` (aware)."""
     if isinstance(error, StoppedError):
-        goes_on = claim.trigger != "manual" and now - claim.slot < GRACE
+        can_resume = claim.trigger != "manual" and now - claim.slot < GRACE
         return RunResult(
             state="interrupted",
             summary=_storable(error.summary),
             reason=_storable(str(error)),
-            retry_at=now if goes_on else None,
+            retry_at=now if can_resume else None,
         )
     retry_at = _retry_at(claim, now) if error.temporary else None
     return RunResult(
@@ -47,14 +47,17 @@ def result_of_error(error: CavecronError, claim: Claim, now: datetime) -> RunRes
 
 
 def _storable(text: str | None) -> str | None:
-    """Return the text as it can be stored: encodable, and of limited length."""
+    """Return the text without lone surrogates, cut to the length that is stored."""
     if text is None:
         return None
     return text[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def _retry_at(claim: Claim, now: datetime) -> datetime | None:
-    """Return when to try again: not after the last try, an hour after the slot, or for a run by hand."""
+    """Return when to try again (aware).
+
+    None after the third retry, an hour after the slot or later, and for a run by hand.
+    """
     if claim.trigger == "manual" or claim.failures >= len(_RETRIES):
         return None
     at = now + _RETRIES[claim.failures]

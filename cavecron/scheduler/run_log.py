@@ -1,6 +1,6 @@
-"""What the log says of slots and runs: sentences that people grep for.
+"""The log sentences on slots and runs, for which people search in logs.
 
-They are logged under the names of the runner and the scheduler.
+Their loggers are those of the runner and the scheduler.
 """
 
 import logging
@@ -19,7 +19,7 @@ _DAEMON = logging.getLogger("cavecron.daemon")
 
 
 def log_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
-    """Say that a run begins at `now` (aware), and why now."""
+    """Log that a run begins at `now` (aware), and why, if it is late or resumed."""
     _RUNNER.info("Démarrage du job: %s", job.title)
     if claim.attempt == 1 and claim.trigger != "replay":
         return
@@ -33,7 +33,7 @@ def log_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
 
 
 def log_end(job: Job, result: RunResult, zone: ZoneInfo) -> None:
-    """Say how a run ended, and whether it is tried again."""
+    """Log how a run ended, and when it is tried again."""
     if result.state == "succeeded":
         _RUNNER.info("Job %s exécuté avec succès", job.name)
         return
@@ -47,13 +47,13 @@ def log_end(job: Job, result: RunResult, zone: ZoneInfo) -> None:
 
 
 def log_scan(job: str, result: ScanResult, zone: ZoneInfo) -> None:
-    """Warn of what a scan noted as missed, or gave up."""
+    """Log a warning for slots that a scan recorded as missed, and for each run that it gave up."""
     for sentence in losses(result, zone):
         _DAEMON.warning("Job %s : %s", job, sentence)
 
 
 def losses(result: ScanResult, zone: ZoneInfo) -> Iterable[str]:
-    """Return in French what a scan noted as missed, and what it gave up."""
+    """Return a French sentence for slots that a scan recorded as missed, and for each run it gave up."""
     sentences = []
     if result.missed:
         sentences.append(_missed(result.missed, zone))
@@ -77,7 +77,7 @@ def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:
 
 
 def log_next_slots(jobs: Sequence[Job], settings: Settings, now: datetime) -> None:
-    """Say of each job when it comes next after `now` (aware)."""
+    """Log each job's schedule and its next slot after `now` (aware)."""
     for job in expected_jobs(jobs, settings):
         configured = settings.jobs[job.name]
         if not configured.enabled:

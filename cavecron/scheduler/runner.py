@@ -1,7 +1,7 @@
 """One run, from its claim to its outcome: the scheduler and `cavecron run` share this path.
 
-The job works in a thread of its own; meanwhile its lease is renewed and its time is watched. It decides
-nothing that a job decides. The fixed sentences of the log are in `run_log` and `jobs.weekly_reports`.
+The job works in a thread of its own; meanwhile its lease is renewed, and its time limit applies. What a job
+does is not known here. The fixed sentences of the log are in `run_log` and `jobs.weekly_reports`.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ _LOG = logging.getLogger("cavecron.runner")
 
 
 def _send(run: Run, to: str, subject: str, text: str) -> None:
-    send_mail.send(run, to, subject, text)  # loaded only for a job that sends one
+    send_mail.send(run, to, subject, text)  # the module is loaded only for a job that sends a mail
 
 
 class HungError(CavecronError):
-    """The job's time is up and it does not stop by itself; `work` is the thread that was left behind."""
+    """The job exceeded its time limit and does not stop; `work` is done when its thread ends."""
 
     def __init__(self, message: str, work: "asyncio.Future[Outcome]") -> None:
         self.work = work
@@ -50,7 +50,7 @@ async def execute_run(
     """Execute a claimed run and record how it ended.
 
     Raises:
-        CavecronError: the job failed, was stopped or hung; the log has said why.
+        CavecronError: the job failed, was stopped or hung; the reason is already logged.
 
     """
     attempt = _Attempt(claim=claim, job=job, context=context, stop=stop, options=options)
@@ -59,12 +59,12 @@ async def execute_run(
     try:
         outcome = await attempt.work()
         result, error = result_of_outcome(outcome, claim, context.clock.now()), None
-    except LeaseLostError as lost:  # the process that took the run over reports its end
+    except LeaseLostError as lost:  # the process that took over the run records its end
         _LOG.warning("Job %s : %s", job.name, lost)
         raise
     except CavecronError as failure:
         error = failure
-    except Exception as failure:  # the scheduler has to outlive it
+    except Exception as failure:  # the scheduler must survive it
         _LOG.exception("Job %s : erreur interne", job.name)
         error = JobCrashedError(f"{type(failure).__name__} : {failure}")
     if error is not None:
@@ -78,7 +78,7 @@ async def execute_run(
 
 
 def dry_run(job: Job, context: RunContext, options: Options) -> Outcome:
-    """Execute a job that only says what it would do; nothing is claimed or recorded."""
+    """Execute a job in dry-run mode, in which it only reports what it would do; nothing is recorded."""
     claim = Claim(job=job.name, slot=context.clock.now(), trigger="manual")
     return call(run_of_job(claim, job, context, stop=StopSignal(), options=options))
 
@@ -86,7 +86,7 @@ def dry_run(job: Job, context: RunContext, options: Options) -> Outcome:
 def run_of_job(
     claim: Claim, job: Job, context: RunContext, *, stop: StopSignal, options: Options | None = None
 ) -> Run:
-    """Return what the function of a job is given; its time begins now."""
+    """Return the argument of a job's function; its time limit starts now."""
     options = options or Options()
     return _Attempt(claim=claim, job=job, context=context, stop=stop, options=options).run_of_job()
 
@@ -102,7 +102,7 @@ class _Attempt:
     options: Options
 
     def run_of_job(self) -> Run:
-        """Return what the job's function is given."""
+        """Return the argument of the job's function."""
         context, limit = self.context, self.context.settings.jobs[self.job.name].time_limit
         deadline = context.clock.monotonic() + limit
         return Run(
@@ -121,7 +121,7 @@ class _Attempt:
         )
 
     def _reason_to_stop(self, deadline: float) -> CavecronError | None:
-        """Return why the job has to stop; called in its thread."""
+        """Return why the job has to stop, None if it does not; called in its thread."""
         if self.stop.lease_lost:
             return self.stop.lease_lost
         if self.stop.stopping:
@@ -133,7 +133,7 @@ class _Attempt:
         return None
 
     async def work(self) -> Outcome:
-        """Return the job's outcome, or raise what ended it."""
+        """Return the job's outcome; raise a CavecronError if it failed, was stopped or hung."""
         run, grace = self.run_of_job(), self.context.settings.stop_grace
         work = self.context.threads.start(self.job.name, lambda: call(run))
         async with kept_lease(self.claim, self.context, self.stop):
@@ -142,7 +142,7 @@ class _Attempt:
                 return work.result()
         if self.stop.stopping:
             raise StoppedError("le job ignore l'arrêt (il n'appelle pas run.check()) : abandonné")
-        # By hand the process ends, and the thread with it.
+        # After a run by hand the process ends, and the thread with it.
         advice = " ; redémarrer cavecron : d'ici là il n'exécute plus ce job"
         raise HungError(
             "le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné"
@@ -151,6 +151,6 @@ class _Attempt:
         )
 
     def notify_start(self) -> "asyncio.Future[None] | None":
-        """Tell the job's dead-man service, if it has one, that a run began."""
+        """Ping the job's dead-man service, if it has one, because a run began."""
         url = self.context.settings.jobs[self.job.name].ping_url
         return notify(self.context, lambda: ping.ping(url, "start")) if url else None

@@ -1,7 +1,7 @@
-"""The scheduler: it sleeps until a slot, has it claimed and run, and stops when it is told to.
+"""The scheduler: it sleeps until a slot, has it claimed and executed, and stops on request.
 
 It decides nothing: `ledger.catch_up` decides which slots have passed and what runs, `runner` executes a run.
-While idle it touches no file, and wakes up only to read the clock.
+While idle it reads and writes no file, and wakes up only to read the clock.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from cavecron.scheduler.status_files import StatusFiles
 
 _LOG = logging.getLogger("cavecron.daemon")
 
-#: How long it waits after an error of the database until the next try.
+#: The wait after an error of the database until the next attempt.
 _PAUSE = timedelta(seconds=30)
-#: Jobs that one transaction scans: it stays short however many share a minute.
+#: The most jobs that one transaction scans, so that it stays short even if many are due at once.
 _AT_ONCE = 100
-#: Seconds that the database and the status files get at the stop, and where a job took its whole grace.
+#: Seconds to wait for the last writes at a stop, and at least if a job took its whole grace.
 _LAST_WRITE, _LEAST_WRITE = 2.0, 0.5
 
 
 class Scheduler:
     """Runs jobs at their slots, in a program of yours or as the process `cavecron`.
 
-    `environ` says where the database is and when the jobs run, as the environment does (`DATABASE_URL`,
-    `SCHEDULER_…`); it is read once. `ready` raises a CavecronError as long as the database is not ready.
-    `exclusive` says that no other scheduler follows other jobs in the same database: what this one does not
-    know is gone. `stop` is for the thread of the loop.
+    `environ` has the variables of the environment (`DATABASE_URL`, `SCHEDULER_…`); it is read once. `ready`
+    raises a CavecronError as long as the database is not ready. `exclusive` says that no other scheduler has
+    other jobs in the same database, so that jobs unknown here no longer exist. `stop` is to be called in the
+    loop's thread.
 
     Raises:
-        ConfigurationError: with every problem of `environ`.
+        ConfigurationError: `environ` is wrong; the message lists every problem.
 
     """
 
@@ -79,7 +79,7 @@ class Scheduler:
         self._absence = DatabaseAbsence(self._context)
 
     def stop(self) -> None:
-        """Start nothing new, and have running jobs stop at their next safe point; `run` then returns."""
+        """Start no further runs, and stop running jobs at their next safe point; then `run` returns."""
         self._stop.stop()
         self._wakeup.set()
         if self._running:
@@ -89,10 +89,10 @@ class Scheduler:
             signal.stop()
 
     async def run(self) -> None:
-        """Follow all slots until `stop` is called.
+        """Run the jobs at their slots until `stop` is called.
 
         Raises:
-            LedgerError: the ledger is of a later version, or somebody changed it.
+            LedgerError: the ledger is of a later version, or its tables were modified.
 
         """
         try:
@@ -109,7 +109,7 @@ class Scheduler:
         await self._end()
 
     async def _end(self) -> None:
-        """Wait for the runs that stop, and say that this scheduler is gone."""
+        """Wait for the running jobs to stop, and record that this scheduler has stopped."""
         clock, grace = self._context.clock, self._context.settings.stop_grace
         latest = clock.monotonic() + grace
         recording = self._context.threads.start("stop", self._registration.record_stop)
@@ -124,7 +124,7 @@ class Scheduler:
             await asyncio.wait(self._settling, timeout=_LAST_WRITE)
 
     async def _begin(self) -> None:
-        """Register the jobs; wait for the database as long as it takes (promise 10)."""
+        """Register the jobs, and wait for the database as long as necessary (promise 10)."""
         settings, clock = self._context.settings, self._context.clock
         while not self._stop.stopping:
             if await self._call_database("register", self._registration.register):
@@ -140,29 +140,29 @@ class Scheduler:
         clock = self._context.clock
         watch = ClockWatch(clock.now(), clock.monotonic())
         while not self._stop.stopping:
-            await clock.wait(self._wakeup, self._next_look())
+            await clock.wait(self._wakeup, self._next_wakeup)
             self._wakeup.clear()
             now, unsure_since = clock.now(), watch.monotonic
-            if watch.look(now, clock.monotonic()):
+            if watch.was_set_back(now, clock.monotonic()):
                 self._plan.scan_all(now, clock_unsure_since=unsure_since)
             due = self._plan.take_due(now, min(self._places, _AT_ONCE))
             for states in by_certainty(due, now, unsure_since):
                 await self._scan(states)
             if not due:
-                self._look_at_file()
+                self._check_file()
 
-    def _look_at_file(self) -> None:
-        """Have a database that was replaced noticed, though no slot comes for a week."""
+    def _check_file(self) -> None:
+        """Detect that the database was replaced, even if no slot comes for a week."""
         loop = asyncio.get_running_loop()
 
         def replaced() -> None:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._scan_one)
 
-        self._context.threads.detach(lambda: self._registration.look(replaced))
+        self._context.threads.detach(lambda: self._registration.check_file(replaced))
 
     def _scan_one(self) -> None:
-        """Have a job scanned now: with one of them all are registered in a file that is another one."""
+        """Scan one job now: if the file was replaced, this registers all jobs in it."""
         for state in self._plan.states:
             if state.due:
                 self._plan.add(state, self._context.clock.now())
@@ -174,19 +174,20 @@ class Scheduler:
 
     @property
     def _places(self) -> int:
-        """Return how many further jobs may run."""
+        """Return how many further jobs may run at the same time."""
         return self._context.settings.max_running - len(self._running)
 
-    def _next_look(self) -> datetime | None:
-        """Return when a job is to be scanned; while no further one may run, only the clock is looked at."""
+    @property
+    def _next_wakeup(self) -> datetime | None:
+        """Return when to wake up (aware): for the next scan, or to read the clock if no job may start."""
         if self._places <= 0:
             return self._context.clock.now() + _PAUSE
         return self._plan.first
 
     async def _call_database(self, name: str, call: Callable[[], None]) -> bool:
-        """Return whether the call succeeded; log each different error once.
+        """Make a blocking call in a thread; return whether it succeeded, and log each new error once.
 
-        A call that waits for a lock does not hold up a stop: it is left behind.
+        A call that waits for a lock does not delay a stop: its thread is abandoned.
         """
         calling = self._context.threads.start(name, call)
         if not await self._stop.wait_for(calling):
@@ -212,7 +213,7 @@ class Scheduler:
         return False
 
     async def _scan(self, states: Sequence[JobState]) -> None:
-        """Scan some jobs in one transaction, and start what was claimed."""
+        """Scan some jobs in one transaction, and start the runs that were claimed."""
         clock = self._context.clock
         now, monotonic = clock.now(), clock.monotonic()
         since = min(
@@ -236,7 +237,7 @@ class Scheduler:
             self._apply(state, result, now)
 
     def _apply(self, state: JobState, result: ScanResult, now: datetime) -> None:
-        """Act on what a scan came to."""
+        """Handle the result of a scan: log, notify, start the run, and plan the next scan."""
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
         notify_losses(state.job, result, self._context)
@@ -256,7 +257,7 @@ class Scheduler:
                 self._plan.add(state, min(candidates))
 
     def _start(self, state: JobState, claim: Claim) -> None:
-        """Have a claimed run executed; the job is scanned again as soon as it ends."""
+        """Start to execute a claimed run; the job is planned again when it ends."""
         stop = StopSignal()
         if self._stop.stopping:
             stop.stop()
@@ -269,21 +270,21 @@ class Scheduler:
         options = Options(wait_for_database=True, recorded=ends.append)
         try:
             await execute_run(claim, state.job, self._context, stop=stop, options=options)
-        except HungError as error:  # two runs of a job never overlap, not even if one ignores its stop
+        except HungError as error:  # two runs of a job never overlap, even if one ignores its stop
             await stop.wait_for(error.work)
         except RunMissingError:
             self._registration.forget()
         except CavecronError:
             pass  # logged and in the ledger
-        except Exception:  # the job is followed on, whatever it was
+        except Exception:  # an unknown error must not end the scheduling of the job
             _LOG.exception("Job %s : erreur interne", claim.job)
         self._plan_after_run(state, succeeded=any(end.state == "succeeded" for end in ends))
 
     def _plan_after_run(self, state: JobState, *, succeeded: bool) -> None:
-        """Have a job scanned when its next slot comes; at once if it has passed or the run is not over."""
-        now, looked = self._context.clock.now(), state.cursor.accounted_until
-        if succeeded and looked and looked <= now and state.clock_unsure_since is None:
-            coming = next_slot(state.cursor.schedule, looked)
+        """Plan the scan for the next slot; at once if that has passed or the run did not succeed."""
+        now, accounted_until = self._context.clock.now(), state.cursor.accounted_until
+        if succeeded and accounted_until and accounted_until <= now and state.clock_unsure_since is None:
+            coming = next_slot(state.cursor.schedule, accounted_until)
             if coming is None:
                 return
             if coming > now:

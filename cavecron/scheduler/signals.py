@@ -1,6 +1,6 @@
-"""SIGTERM and SIGINT: the first asks to stop, a second one ends the process at once.
+"""SIGTERM and SIGINT: the first one requests a stop, the second one ends the process at once.
 
-So does SIGHUP, when a terminal is closed; a process that was started by nohup goes on.
+SIGHUP, sent when a terminal is closed, requests a stop as well, unless the process was started with nohup.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 def on_stop(ask: Callable[[], None]) -> None:
-    """Have `ask` called in the running loop at the first signal."""
+    """Call `ask` in the running loop at the first signal."""
     loop = asyncio.get_running_loop()
     asked: list[int] = []
 

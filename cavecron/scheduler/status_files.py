@@ -1,7 +1,7 @@
-"""Having the files of `CAVECRON_STATUS_DIR` written when something happened.
+"""Updating the files in `CAVECRON_STATUS_DIR` after each event.
 
-In a thread, one at a time, and once for all that happened meanwhile. What goes wrong is a warning, once, and
-disturbs no run.
+They are written in a thread, by one write at a time; events during a write cause one further write. An error
+is logged as a warning, once, and affects no run.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _LOG = logging.getLogger("cavecron.daemon")
 
 
 class StatusFiles:
-    """The files of one scheduler; to be used in the thread of the loop."""
+    """The status files of one scheduler; used in the loop's thread only."""
 
     def __init__(self, context: RunContext, jobs: Sequence[Job]) -> None:
         self._context, self._jobs = context, jobs
@@ -33,7 +33,7 @@ class StatusFiles:
         self._last_error = ""
 
     def update(self) -> None:
-        """Have them written; where that goes on already, once more afterwards."""
+        """Start to write the files; if a write is in progress, write them again afterwards."""
         if self._folder is None:
             return
         self._outdated = True
@@ -41,7 +41,7 @@ class StatusFiles:
             self._start()
 
     async def finish(self, last_event: "asyncio.Future[None]", seconds: float) -> None:
-        """Have them written a last time, once `last_event` is over; wait so long for both."""
+        """Write the files a last time, after `last_event` is done; wait at most `seconds` for both."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         await asyncio.wait({last_event}, timeout=seconds)
@@ -63,8 +63,8 @@ class StatusFiles:
         self._writing = None
         error = None if writing.cancelled() else writing.exception()
         if error is not None and str(error) != self._last_error:
-            known = isinstance(error, CavecronError)
-            _LOG.warning("CAVECRON_STATUS_DIR : %s", error, exc_info=None if known else error)
+            is_expected = isinstance(error, CavecronError)
+            _LOG.warning("CAVECRON_STATUS_DIR : %s", error, exc_info=None if is_expected else error)
         self._last_error = "" if error is None else str(error)
         if self._outdated:
             self._start()

@@ -1,6 +1,6 @@
 """Blocking calls from an asyncio program, each in a daemon thread of its own.
 
-The loop's default pool is not used: it is joined at exit, so that a call that hangs would hold the process.
+The loop's default pool is not used: it is joined at exit, so that a call that hangs would prevent the exit.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ _T = TypeVar("_T")
 
 
 class NoThreadError(TemporaryError):
-    """The system grants no further thread."""
+    """The system cannot start another thread."""
 
 
 class Threads(Protocol):
-    """Where blocking calls are made; a simulation makes them in place."""
+    """Makes blocking calls; a simulation makes them directly, without threads."""
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Begin a call; the future gets what it returns or raises."""
+        """Start a call; the future gets its result or its exception."""
         ...
 
     def detach(self, call: Callable[[], None]) -> None:
-        """Begin a call that nobody waits for and that raises nothing; without a thread it is left out."""
+        """Start a call that raises nothing and that nobody awaits; if no thread is available, skip it."""
         ...
 
 
@@ -35,9 +35,9 @@ class DaemonThreads:
     """A new thread for each call; it is never joined."""
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Begin `call` in a thread called `name`; the future gets what it returns or raises.
+        """Start `call` in a thread called `name`; the future gets its result or its exception.
 
-        Where there is no thread to be had, it gets a NoThreadError.
+        If no thread can be started, it gets a NoThreadError.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
@@ -46,7 +46,7 @@ class DaemonThreads:
         def work() -> None:
             try:
                 result = call()
-            except BaseException as error:  # handed over, and raised where the future is awaited
+            except BaseException as error:  # raised again where the future is awaited
                 passed_on = error if isinstance(error, Exception) else RuntimeError(repr(error))
                 _call_in_loop(loop, _fail, future, passed_on)
             else:
@@ -65,22 +65,22 @@ class DaemonThreads:
         return future
 
     def detach(self, call: Callable[[], None]) -> None:
-        """Begin a call that nobody waits for and that raises nothing; without a thread it is left out.
+        """Start a call that raises nothing and that nobody awaits; if no thread is available, skip it.
 
-        It wakes no other thread, neither at its begin nor at its end.
+        It wakes up no other thread, neither at its beginning nor at its end.
         """
         with suppress(RuntimeError, MemoryError):  # "can't start new thread"
             start_new_thread(call, ())
 
 
 def retrieve(future: "asyncio.Future[_T]") -> None:
-    """Retrieve a future's error, so that the loop does not report a call that nobody waits for."""
+    """Retrieve a future's error, so that the loop does not report it for a call that nobody awaits."""
     if not future.cancelled():
         future.exception()
 
 
 def _call_in_loop(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *arguments: object) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits for this call any more
+    with suppress(RuntimeError):  # the loop is closed, and nobody awaits this call
         loop.call_soon_threadsafe(settle, *arguments)
 
 
