@@ -1,1 +1,1 @@
-"""cavecron's own tables in the application's file: what became of each slot, run and mail."""
+"""cavecron's own tables in the application's file: the state of each slot, run and mail."""

@@ -1,8 +1,8 @@
 """The ledger of a database that is restored from a backup.
 
-The backup's ledger does not know the slots since it was made, and would let them run again. It is replaced by
-the present ledger; if that cannot be read, all slots since are recorded in the backup's ledger as over. So
-nothing is mailed a second time because of a restore.
+The backup's ledger lacks the slots after the backup, so that they would run again. It is replaced by the
+present ledger; if that cannot be read, all later slots are recorded in the backup's ledger as over. So a
+restore causes no second mail.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError
 from cavecron.ledger import tables
 from cavecron.ledger.models import RESTORED
-from cavecron.ledger.process_id import shown
+from cavecron.ledger.process_id import describe_owner
 from cavecron.ledger.rows import optional_instant, select_runs
 from cavecron.ledger.runs import lease_is_valid
 from cavecron.ledger.store import Ledger, lossy_text
@@ -33,7 +33,8 @@ def require_no_run(connection: sqlite3.Connection, ledger: Ledger, now: datetime
     for run in select_runs(connection, ledger, f"{UNFINISHED} AND state = 'running' ORDER BY id"):
         if lease_is_valid(run, ledger, now):
             raise AlreadyRunningError(
-                f"{run.job} est en cours ({shown(run.owner)}) : attendre sa fin, ou l'arrêter, puis restaurer"
+                f"{run.job} est en cours ({describe_owner(run.owner)}) : attendre sa fin, ou l'arrêter, puis"
+                " restaurer"
             )
 
 
@@ -43,7 +44,7 @@ def carry_over(present: sqlite3.Connection, copy: sqlite3.Connection) -> bool:
     It is not done if there is no present ledger, or if it was created after the copy was made.
 
     Raises:
-        LedgerError: the present ledger is of a later version, or somebody has changed it.
+        LedgerError: the present ledger is of a later version, or its tables were modified.
         sqlite3.DatabaseError: it is damaged.
 
     """
@@ -71,7 +72,7 @@ def settle(
     copy, and is recorded as succeeded.
 
     Raises:
-        LedgerError: its ledger is of a later version, or somebody has changed it.
+        LedgerError: its ledger is of a later version, or its tables were modified.
 
     """
     tables.ensure_tables(copy)
@@ -118,7 +119,7 @@ def _account(copy: sqlite3.Connection, job: str, schedule: Schedule, now: dateti
 
 
 def _descends_from(present: sqlite3.Connection, copy: sqlite3.Connection) -> bool:
-    """Return whether the present ledger continues the copy's: it has the copy's last run."""
+    """Return whether the present ledger continues the one of the copy: it contains that one's last run."""
     if not copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run'").fetchone():
         return True
     query = "SELECT id, job, slot FROM cavecron_run WHERE {} LIMIT 1"

@@ -1,7 +1,7 @@
-"""Scanning for slots that have passed, and claiming what is to run now.
+"""Scanning for slots that have passed, and claiming the run that is due.
 
-All of one scan happens in one `BEGIN IMMEDIATE` transaction, so that of two processes that scan the same slot
-exactly one claims it. `schedule` computes which slots have passed.
+Each scan is one `BEGIN IMMEDIATE` transaction, so that of two processes that scan the same slot exactly one
+claims it. `schedule` computes which slots have passed.
 """
 
 import sqlite3
@@ -39,22 +39,22 @@ from cavecron.ledger.runs import (
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, previous_slot, slots_between
 
-#: A slot that was waited for is on time up to so late; later it is a replay.
+#: A slot for which a process waited is on time up to this lateness; after that it is a replay.
 _ON_TIME = timedelta(seconds=60)
-#: How long a process waits after a lease has run out: the owner may have slept with the machine.
+#: How long a process waits after a lease has expired: the owner may have been suspended with the machine.
 _PATIENCE = timedelta(seconds=15)
 _INSTANT = timedelta(microseconds=1)
-#: A clock that shows an earlier instant is wrong.
+#: A clock that shows an earlier instant is certainly wrong.
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def register_jobs(
     ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime, *, exclusive: bool = True
 ) -> None:
-    """Register the jobs that this process follows; None is a disabled job.
+    """Register the schedules of this process by job; None is a disabled job.
 
-    A job seen for the first time, one that was disabled, and one whose schedule changed have missed
-    nothing: their slots count from `now` on (promise 4). `exclusive` says that there are no other jobs.
+    A new job, one that was disabled, and one whose schedule changed have missed nothing: their slots count
+    from `now` (aware) on (promise 4). `exclusive` says that there are no other jobs.
 
     Raises:
         CavecronError: the ledger cannot be written.
@@ -77,10 +77,10 @@ def register_jobs(
 
 
 def scan_once(ledger: Ledger, jobs: Mapping[str, Schedule | None], now: datetime) -> Mapping[str, ScanResult]:
-    """Scan as a process does that scans once and ends; None is a disabled job.
+    """Register and scan jobs at `now` (aware), for a process that then ends; None is a disabled job.
 
     Raises:
-        CavecronError: the ledger cannot be written; nothing is claimed then.
+        CavecronError: the ledger cannot be written; then nothing is claimed.
 
     """
     register_jobs(ledger, jobs, now, exclusive=False)
@@ -97,14 +97,14 @@ def scan(
     eager: bool = False,
     unseen: timedelta = timedelta(),
 ) -> list[ScanResult]:
-    """Record what has passed of each job, and claim at most one run of each.
+    """Record the slots of each job that have passed by `now` (aware), and claim at most one run of each.
 
-    `eager` is for a process that scans once and ends: the latest slot counts although nobody was waiting
-    for it, and a failed run is tried again without waiting. `unseen` is for how long at most the clock has
-    gone on since it was set back, before anybody saw that: slots of that time come again.
+    `eager` is for a process that scans once and ends: the latest slot counts even if it is already accounted
+    for, and a failed run is tried again at once. `unseen` is the longest time for which the clock may have
+    been set back unnoticed: the slots of that time come again.
 
     Raises:
-        CavecronError: the ledger cannot be written; nothing is claimed or recorded then.
+        CavecronError: the ledger cannot be written; then nothing is claimed or recorded.
 
     """
     _require_sane_clock(now)
@@ -141,7 +141,7 @@ class _JobScan:
         return replace(result, given_up=given_up + result.given_up)
 
     def _since(self) -> datetime:
-        """Return until when slots are accounted for; store it if the ledger does not know, or is ahead."""
+        """Return until when slots are accounted for; store it if the ledger lacks it or is ahead."""
         job, schedule = self.cursor.job, self.cursor.schedule
         row = self.connection.execute(
             "SELECT schedule, looked_until FROM cavecron_job WHERE name = ?", (job,)
@@ -149,7 +149,7 @@ class _JobScan:
         stored = optional_instant(row[1]) if row and row[0] == schedule.fingerprint else None
         since = max((until for until in (stored, self.cursor.accounted_until) if until), default=self.now)
         latest = self.now - self.unseen
-        if since > latest:  # the clock went backwards
+        if since > latest:  # the clock was set back
             retract_missed(self.connection, self.ledger, job, latest, schedule=schedule)
             since = latest
         if stored is None or stored > latest:
@@ -161,7 +161,7 @@ class _JobScan:
         return since
 
     def _lease_state(self, run: RunRow) -> LeaseState:
-        """Return what the lease says of a run that nobody has ended."""
+        """Return the state of the lease of a run that has not ended."""
         lease = run.lease_until
         owner = self.ledger.state_of(run.owner)
         if lease is None or owner == "dead":
@@ -174,24 +174,24 @@ class _JobScan:
         return LeaseState.EXPIRED if is_sane or owner != "alive" else LeaseState.AHEAD
 
     def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
-        """Return what is to run, given that no run of the job goes on."""
-        passed = due_and_missed(self.cursor.schedule, since, self.now)
-        missed = self._record(passed.missed, replaced=passed.due is not None)
-        if passed.due or passed.missed:
+        """Return the run to execute now, if no run of the job is in progress."""
+        slots = due_and_missed(self.cursor.schedule, since, self.now)
+        missed = self._record(slots.missed, replaced=slots.due is not None)
+        if slots.due or slots.missed:
             _store_cursor(self.connection, self.cursor.job, self.cursor.schedule.fingerprint, self.now)
-        if passed.due is None or slots_that_ran(self.connection, self.cursor.job, passed.due, passed.due):
+        if slots.due is None or slots_that_ran(self.connection, self.cursor.job, slots.due, slots.due):
             return self._resume(latest, missed)
         given_up = self._give_up(latest)
         retract_missed(
-            *(self.connection, self.ledger, self.cursor.job, passed.due - _INSTANT),
+            *(self.connection, self.ledger, self.cursor.job, slots.due - _INSTANT),
             schedule=self.cursor.schedule,
         )
-        claim = Claim(job=self.cursor.job, slot=passed.due, trigger=self._trigger(passed.due))
+        claim = Claim(job=self.cursor.job, slot=slots.due, trigger=self._trigger(slots.due))
         claim = claim_slot(self.connection, self.ledger, claim, self.now)
         return ScanResult(claim=claim, missed=missed, given_up=given_up)
 
     def _resume(self, latest: RunRow | None, missed: MissedSlots | None) -> ScanResult:
-        """Resume the latest run where it was cut off or failed for a while, and its hour is not over."""
+        """Resume the latest run if it was cut off or failed temporarily, less than an hour after its slot."""
         if latest is None or latest.is_settled:
             return ScanResult(missed=missed)
         if self.now - latest.slot >= GRACE:
@@ -202,7 +202,7 @@ class _JobScan:
         return ScanResult(missed=missed, claim=resume(self.connection, self.ledger, latest, self.now))
 
     def _give_up(self, *runs: RunRow | None) -> tuple[GivenUpRun, ...]:
-        """Give runs up, and return those of which that is news."""
+        """Give up runs, and return those that people have to be notified of."""
         given_up = (give_up(self.connection, run, self.now) for run in runs if run)
         return tuple(run for run in given_up if run)
 
@@ -210,8 +210,8 @@ class _JobScan:
         has_waited = self.cursor.has_waited_for(slot) or bool(self.unseen)
         return "slot" if has_waited and self.now - slot < _ON_TIME else "replay"
 
-    def _record(self, passed_by: SlotRange | None, *, replaced: bool) -> MissedSlots | None:
-        parts = list(self._unaccounted(passed_by)) if passed_by else []
+    def _record(self, slots: SlotRange | None, *, replaced: bool) -> MissedSlots | None:
+        parts = list(self._unaccounted(slots)) if slots else []
         if not parts:
             return None
         missed = SlotRange(first=parts[0].first, last=parts[-1].last, count=sum(part.count for part in parts))
@@ -235,20 +235,20 @@ class _JobScan:
         )
         return MissedSlots(slots=missed, reason=reason)
 
-    def _unaccounted(self, passed_by: SlotRange) -> Iterator[SlotRange]:
-        """Yield the parts of a gap that did not run: a clock that was set back comes by slots twice."""
-        after = passed_by.first - _INSTANT
-        ran = slots_that_ran(self.connection, self.cursor.job, passed_by.first, passed_by.last)
-        for end in (*ran, passed_by.last + _INSTANT):
+    def _unaccounted(self, slots: SlotRange) -> Iterator[SlotRange]:
+        """Yield the parts of a range that did not run; a clock that was set back passes some slots twice."""
+        after = slots.first - _INSTANT
+        ran = slots_that_ran(self.connection, self.cursor.job, slots.first, slots.last)
+        for end in (*ran, slots.last + _INSTANT):
             if part := slots_between(self.cursor.schedule, after, end - _INSTANT):
                 yield part
             after = end
 
 
 def _require_sane_clock(now: datetime) -> None:
-    """Raise TemporaryError unless the clock can be right.
+    """Raise TemporaryError if the clock is certainly wrong.
 
-    Without a battery it begins in 1970, or in the year of its making, until somebody sets it.
+    Without a battery it starts in 1970, or in the year of manufacture, until it is set.
     """
     if now < _EARLIEST:
         raise TemporaryError(f"l'horloge n'est pas à l'heure ({now:%Y-%m-%d}) : la régler, ou attendre NTP")

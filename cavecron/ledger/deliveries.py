@@ -1,7 +1,7 @@
-"""What became of the mail to each recipient of a run, so that none gets it twice and none is forgotten.
+"""The delivery state of each recipient of a run, so that no mail is sent twice or forgotten.
 
-It knows neither mail nor the application's tables: what has to be written there in the same transaction is
-handed in.
+It knows neither mail nor the application's tables: a caller passes the function that writes there in the same
+transaction.
 """
 
 import sqlite3
@@ -18,8 +18,8 @@ from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import IN_FLIGHT
 from cavecron.schedule import GRACE
 
-#: `sending`: handed over, and what became of it is not known (yet). `deferred`: not delivered, may be later.
-#: `abandoned`: handed over twice, and it is still not known; it is never sent again.
+#: `sending`: sent, without a known result (yet). `deferred`: not delivered, but may be later.
+#: `abandoned`: sent twice without a known result; it is never sent again.
 DeliveryState = Literal["sending", "sent", "failed", "deferred", "abandoned"]
 #: Writes or rewrites the mail's row in the application's log; takes and returns the id of that row.
 LogWriter = Callable[[sqlite3.Connection, int | None], int]
@@ -27,7 +27,7 @@ LogWriter = Callable[[sqlite3.Connection, int | None], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviousDelivery:
-    """What earlier attempts left of one recipient; `error` is None where the mail was delivered."""
+    """The state of one recipient after earlier attempts; `error` is None if the mail was delivered."""
 
     state: DeliveryState
     error: str | None
@@ -35,7 +35,7 @@ class PreviousDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryUpdate:
-    """What became of one recipient's mail; `log` writes it into the application's log too."""
+    """The new state of one recipient's mail; `log` writes it into the application's log as well."""
 
     state: DeliveryState
     error: str | None = None
@@ -44,19 +44,19 @@ class DeliveryUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliveries:
-    """The deliveries of one run that this process holds."""
+    """The deliveries of one run, which this process executes."""
 
     ledger: Ledger
     run: int
 
     def session(self) -> AbstractContextManager[None]:
-        """Return what keeps the connection open while it is entered: for a job that mails to many."""
+        """Return a context manager that keeps the connection open, for a job with many mails."""
         return self.ledger.session()
 
     def previous(self) -> Mapping[str, PreviousDelivery]:
-        """Return what earlier attempts of the run left, by recipient.
+        """Return the state after earlier attempts of the run, by recipient.
 
-        Whoever is `sending` there was being written to when the run was cut off.
+        A mail that is `sending` there was being sent when the run was cut off.
         """
         previous = {}
         with self.ledger.reading() as connection:
@@ -77,14 +77,14 @@ class Deliveries:
         started: Iterable[str] = (),
         finished: Mapping[str, DeliveryUpdate] | None = None,
     ) -> None:
-        """Note at `now` (aware), in one transaction, who is about to be written to and what became of others.
+        """Record at `now` (aware), in one transaction, which mails are started and which are finished.
 
-        What several threads note at once shares a transaction. Who is started while still `sending` is
-        written to again: that is counted as a repetition.
+        Threads that record at the same time share a transaction. To start a mail that is still `sending`
+        counts as a repetition.
 
         Raises:
-            LeaseLostError: another process has taken the run over; nothing is written.
-            RunMissingError: the ledger does not know the run any more; nothing is written.
+            LeaseLostError: another process has taken over the run; nothing is written.
+            RunMissingError: the run is not in the ledger any more; nothing is written.
 
         """
         at, starting, updates = utc_text(now), tuple(started), dict(finished or {})
@@ -104,10 +104,10 @@ class Deliveries:
         self.ledger.write(write)
 
     def amend(self, *, now: datetime, attempt: int, finished: Mapping[str, DeliveryUpdate]) -> None:
-        """Note at `now` (aware) what became of mails of a run that was given up after this attempt.
+        """Record at `now` (aware) the end of mails of a run that was given up after this attempt.
 
         Raises:
-            LeaseLostError: somebody has resumed it since; nothing is written.
+            LeaseLostError: the run was resumed meanwhile; nothing is written.
 
         """
 
@@ -119,10 +119,10 @@ class Deliveries:
         self.ledger.write(write)
 
     def in_flight_of_dead_runs(self, *, before: datetime) -> list[tuple[int, str]]:
-        """Return run and recipient of mails whose fate will stay unknown.
+        """Return run and recipient of mails whose result will never be known.
 
-        Their runs were cut off and came before this one of the same job in the ledger, and nobody takes them
-        up again by himself: they stand for an instant `before` (aware), or were asked for by a person whose
+        Their runs are earlier runs of the same job in the ledger, were cut off, and are not resumed
+        automatically: their slots lie before `before` (aware), or they are runs by hand at a time when the
         clock was ahead.
         """
         ahead = before + 2 * GRACE
@@ -139,7 +139,7 @@ class Deliveries:
             return [(run, str(recipient)) for run, recipient in rows]
 
     def close_abandoned(self, run: int, recipient: str, update: DeliveryUpdate, *, now: datetime) -> None:
-        """Record at `now` (aware) the end of a mail that `in_flight_of_dead_runs` returned."""
+        """Record at `now` (aware) the final state of a mail that `in_flight_of_dead_runs` returned."""
 
         def write(connection: sqlite3.Connection) -> None:
             require_lease(connection, self.ledger, self.run)

@@ -1,4 +1,4 @@
-"""What became of past slots, and whether any is overdue: read, never written."""
+"""Past slots and runs, and slots that are overdue; it only reads."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _NEVER = (
     "aucun planificateur n'a encore tourné sur cette base ; le lancer : cavecron (dans Docker : docker"
     " compose up -d)"
 )
-#: A slot is overdue when nobody has accounted for it after this time.
+#: A slot is overdue when it is not accounted for after this time.
 _PATIENCE = timedelta(minutes=2)
 
 _ENTRIES = """
@@ -30,10 +30,10 @@ _ENTRIES = """
 def history(
     ledger: Ledger, *, job: str | None = None, most: int = 20, now: datetime | None = None
 ) -> list[HistoryEntry]:
-    """Return the latest entries of one job or of all, newest first: the order in which they were written.
+    """Return the latest entries of one job or of all, in reverse order of their insertion.
 
-    With `now` (aware), a run whose process is dead by then is returned as interrupted, although that is not
-    recorded yet.
+    With `now` (aware), a run whose process is dead at that time is returned as interrupted, although that is
+    not recorded yet.
     """
     with ledger.reading() as connection:
         if connection is None:
@@ -50,7 +50,7 @@ def select_entries(
     most: int,
     now: datetime | None,
 ) -> list[HistoryEntry]:
-    """Return the latest entries that meet an SQL condition on `:job`, or all; otherwise as `history` does."""
+    """Return what `history` does, but only entries that meet the SQL condition `where` on `:job`."""
     query = _ENTRIES.format(where=f"WHERE {where}" if where else "")
     rows = connection.execute(query, {"job": job, "most": most}).fetchall()
     entries = []
@@ -61,7 +61,7 @@ def select_entries(
 
 
 def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[str]:
-    """Return for each job with a slot that nobody has accounted for, in French, which one and since when.
+    """Return a French sentence for each job that is overdue or not followed at `now` (aware).
 
     Raises:
         CavecronError: the database cannot be read.
@@ -88,9 +88,9 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
 def _unaccounted_slot(
     schedule: Schedule, latest: datetime | None, accounted_until: datetime, until: datetime
 ) -> datetime | None:
-    """Return the last slot up to `until` if nobody has accounted for it; `latest` is the last one that ran.
+    """Return the last slot up to `until` if it is not accounted for; `latest` is the last slot that ran.
 
-    Nearly always none can have passed, and nothing has to be computed to know it.
+    Usually no slot can have passed since then, which is known without computing one.
     """
     if accounted_until >= until or (latest is not None and none_follows(schedule, latest, until)):
         return None
@@ -100,10 +100,10 @@ def _unaccounted_slot(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """What the ledger says at this moment: each job's schedule and until when its slots are accounted for.
+    """The present state of the ledger: each job's schedule, and until when its slots are accounted for.
 
-    `busy` jobs are running; `dead` ones have a run that was cut off and that somebody should have taken up.
-    `latest` is each job's last slot by now that ran.
+    `busy` jobs are running; `dead` ones have a run that was cut off and should have been resumed. `latest` is
+    each job's last slot that ran.
     """
 
     cursors: Mapping[object, tuple[object, datetime | None]]

@@ -1,4 +1,4 @@
-"""Retracting missed slots, after the clock was set back, or the schedule changed."""
+"""Retracting missed slots after the clock was set back or the schedule changed."""
 
 import sqlite3
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from cavecron.schedule import Schedule, parse, slots_between
 
 
 def schedule_of(fingerprint: str, zone_of: Callable[[str], ZoneInfo]) -> Schedule | None:
-    """Return the schedule that has this fingerprint, None if it cannot be read.
+    """Return the schedule with this fingerprint, None if it cannot be parsed.
 
     `zone_of` returns a zone by its IANA name.
     """
@@ -32,7 +32,7 @@ def retract_missed(
     *,
     schedule: Schedule | None,
 ) -> None:
-    """Delete or shorten the rows of slots missed after `until` (aware), because these slots are to come."""
+    """Delete or shorten the rows of slots missed after `until` (aware), because these slots come again."""
     values = {"job": job, "until": utc_text(until)}
     connection.execute(
         f"DELETE FROM cavecron_run WHERE job = :job AND {MISSED} AND last_slot > :until"  # noqa: S608
@@ -47,7 +47,7 @@ def retract_missed(
     for row, stored, count in rows:
         with skip_unreadable(ledger, "cavecron_run", row):
             first, slots = instant(stored), number(count)
-            # If the row's schedule is not known, only its first slot is known to be one.
+            # If the row's schedule is unknown, its first slot is the only one whose instant is certain.
             rest = slots_between(schedule, first - datetime.resolution, until) if schedule else None
             connection.execute(
                 "UPDATE cavecron_run SET last_slot = ?, slots = ? WHERE id = ?",

@@ -1,4 +1,4 @@
-"""What the ledger takes and returns: cursors, claims, results and past runs.
+"""Values that the ledger takes and returns: cursors, claims, results and past runs.
 
 Pure: no SQL, no clock.
 """
@@ -18,33 +18,33 @@ TOO_LATE = "trop tard"
 REPLACED = "un créneau plus récent a pris la place"
 BUSY = "l'exécution précédente durait encore"
 KILLED = "coupé net : son processus a été tué"
-#: Why a slot is closed whose end a restored ledger does not know: nobody takes it up, no mail goes twice.
+#: For slots whose end is not in a restored ledger: they are closed, so that no mail is sent twice.
 RESTORED = "base restaurée : ce qu'il en est advenu n'est pas connu, rien n'est rejoué"
 
 
 class CursorState(Enum):
-    """How a job stood at the last scan of one process."""
+    """The state of a job at the last scan of one process."""
 
     #: This process has not scanned it yet.
     FIRST_SCAN = auto()
-    #: Nobody ran it: this process waits for its next slot.
+    #: It was not running: this process waits for its next slot.
     WAITING = auto()
-    #: It was running, here or elsewhere.
+    #: It was running, in this process or another one.
     BUSY = auto()
-    #: A run had not ended, and its lease had run out: its owner may just have slept, with the whole machine.
+    #: A run had not ended but its lease had expired: perhaps the machine of its owner was suspended.
     LEASE_EXPIRED = auto()
 
 
 class LeaseState(Enum):
-    """What the lease of a run says that has not ended."""
+    """The state of the lease of a run that has not ended."""
 
-    #: It goes on.
+    #: It has not expired.
     VALID = auto()
-    #: It has run out; what became of its owner cannot be seen.
+    #: It has expired; whether its owner is alive is not known.
     EXPIRED = auto()
-    #: It has run out, and is the very one that had run out at the last scan.
+    #: It has expired, and is the lease that had already expired at the last scan.
     STILL_EXPIRED = auto()
-    #: It ends later than any lease can, by a clock that was wrong, and its owner is known to be there.
+    #: It ends later than any lease can, because a clock was wrong; its owner is known to be alive.
     AHEAD = auto()
     #: Its owner is known to be dead.
     OWNER_DEAD = auto()
@@ -55,16 +55,16 @@ _ALWAYS = {
     LeaseState.AHEAD: CursorState.LEASE_EXPIRED,
     LeaseState.OWNER_DEAD: CursorState.WAITING,
 }
-#: By the state of a cursor and the lease of a run that has not ended: the cursor's next state. WAITING means
-#: that nobody executes the run any more. A process that just started does not wait after a lease has run
-#: out: it may be a restarted container, and its own former run.
+#: The next state of a cursor, by its state and that of the lease of a run that has not ended. WAITING means
+#: that no process executes the run any more. A process that has just started does not wait after a lease has
+#: expired: it may be the restarted container that owned the run.
 TRANSITIONS: Mapping[CursorState, Mapping[LeaseState, CursorState]] = {
     CursorState.FIRST_SCAN: {**_ALWAYS, LeaseState.EXPIRED: CursorState.WAITING},
     CursorState.WAITING: {**_ALWAYS, LeaseState.EXPIRED: CursorState.LEASE_EXPIRED},
     CursorState.BUSY: {**_ALWAYS, LeaseState.EXPIRED: CursorState.LEASE_EXPIRED},
     CursorState.LEASE_EXPIRED: {
         **_ALWAYS,
-        LeaseState.EXPIRED: CursorState.LEASE_EXPIRED,  # it was renewed meanwhile
+        LeaseState.EXPIRED: CursorState.LEASE_EXPIRED,  # the lease was renewed meanwhile
         LeaseState.STILL_EXPIRED: CursorState.WAITING,
     },
 }
@@ -72,10 +72,10 @@ TRANSITIONS: Mapping[CursorState, Mapping[LeaseState, CursorState]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCursor:
-    """How far one process has followed a job.
+    """Until when one process has accounted for the slots of a job: `accounted_until`.
 
-    `accounted_until` is until when it has accounted for slots; `expired_lease` the lease that had run out at
-    the last scan, in the state of that name. Instants are aware.
+    In the state LEASE_EXPIRED, `expired_lease` is the end of the lease that had expired at the last scan.
+    Instants are aware.
     """
 
     job: str
@@ -106,12 +106,11 @@ class JobCursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A run that is this process's to execute; `run` is its row, 0 where it has none (yet).
+    """The right of this process to execute a run; `run` is the id of its row, 0 if it has none (yet).
 
-    `slot` is the planned instant, or for a run by hand the one when it was first asked for (aware).
-    `attempt` counts from 1, `failures` how many of the earlier ones failed. `users` are those that a run by
-    hand is for, all where there are none. With
-    `retry_permanent_failures` mails refused for good are tried again.
+    `slot` is the planned instant, or for a run by hand the instant of the first request (aware). `attempt`
+    counts from 1; `failures` is how many earlier attempts failed. A run by hand can be limited to `users`;
+    none means all. With `retry_permanent_failures`, mails that were refused for good are tried again.
     """
 
     job: str
@@ -126,7 +125,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissedSlots:
-    """Slots in a row that did not run, and the French reason."""
+    """Consecutive slots that did not run, and the reason in French."""
 
     slots: SlotRange
     reason: str
@@ -134,11 +133,11 @@ class MissedSlots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenUpRun:
-    """A run that nobody will take up by itself any more.
+    """A run that will not be resumed automatically any more.
 
-    It was `killed`, or had failed or been stopped, and was to be taken up within the hour. `slot` is the
-    planned instant, or for one `by_hand` when it was asked for (aware). `claim` is that of its last attempt
-    where it was cut off: nobody has said yet what became of its mails.
+    It was `killed`, or it failed or was stopped and was not resumed within the hour. `slot` is the planned
+    instant, or for a run `by_hand` the instant of the request (aware). `claim` is the claim of the last
+    attempt, if that was cut off, so that its mails are still to be recorded as failed.
     """
 
     slot: datetime
@@ -149,10 +148,10 @@ class GivenUpRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanResult:
-    """What a scan came to: a claim, slots missed, and when to scan again although no slot comes (aware).
+    """The result of a scan: the job's new `state`, the claimed run, missed slots and runs that were given up.
 
-    `state` is how the job stands now. `expired_lease` is the lease that has run out, in the state of that
-    name. `given_up` are runs that were given up.
+    `next_scan` (aware) is when to scan again before the next slot. In the state LEASE_EXPIRED,
+    `expired_lease` is the end of the expired lease (aware).
     """
 
     state: CursorState = CursorState.WAITING
@@ -164,13 +163,13 @@ class ScanResult:
 
     @property
     def busy(self) -> bool:
-        """Return whether a run of the job has not ended, which is not this process's to take."""
+        """Return whether a run of the job has not ended and cannot be taken over now."""
         return self.state is not CursorState.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How an attempt ended; `retry_at` (aware) where it failed or was stopped and is to be taken up again."""
+    """The result of an attempt; `retry_at` (aware) if it failed or was stopped and is to be resumed."""
 
     state: State
     summary: str | None = None
@@ -182,8 +181,8 @@ class RunResult:
 class HistoryEntry:
     """A row of the history: a run, or `slots` missed slots from `slot` to `last_slot` (aware instants).
 
-    A greater `id` came later in the ledger. `repeats` counts mails that were sent again because their fate
-    was unknown; a `partial` run is one for some users only.
+    A greater `id` was inserted later. `repeats` counts mails that were sent again because their result was
+    unknown; a `partial` run is one for some users only.
     """
 
     id: int
@@ -204,7 +203,7 @@ class HistoryEntry:
 
     @property
     def left_undone(self) -> bool:
-        """Return whether somebody has to resume it: it was cut off, or failed for good."""
+        """Return whether a person has to resume it, because it was cut off or failed for good."""
         if self.reason == RESTORED:
             return False
         return self.state == "interrupted" or (self.state == "failed" and self.retry_at is None)

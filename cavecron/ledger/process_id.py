@@ -1,7 +1,7 @@
-"""Who holds a run: names of processes, and whether the process of a name is still there.
+"""Unique names of processes, which own runs, and whether the process with a name is still alive.
 
-A name holds the host, the process and, on Linux, the boot and start time, so that a dead process can be
-recognised. On another host, in another container or on another system only the lease counts.
+A name contains the host, the process id and, on Linux, the boot and the start time, so that a dead process
+can be recognised. On another host, in another container or on another system only the lease counts.
 """
 
 import os
@@ -9,36 +9,36 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-#: What is known of the process that owns a run.
+#: Whether a process is alive; `unseen` if it cannot be seen from here.
 OwnerState = Literal["alive", "dead", "unseen"]
 
 
 def process_token() -> str:
-    """Return a name for this process that no other one ever has.
+    """Return a name for this process that no other process ever has.
 
-    Without the modules socket and secrets: they load OpenSSL, which is a tenth of what `health` costs.
+    It does not use the modules socket and secrets, which load OpenSSL: a tenth of the time of `health`.
     """
     host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     unique = os.urandom(8).hex()
     return f"{host.replace(':', '-')}:{os.getpid()}:{_machine()}:{_start_time(os.getpid()) or ''}:{unique}"
 
 
-def shown(owner: str) -> str:
-    """Return the owner in French words."""
+def describe_owner(owner: str) -> str:
+    """Return the process and host of an owner in French words."""
     host, _, rest = owner.partition(":")
     return f"processus {rest.partition(':')[0]} sur {host}"
 
 
 def is_dead(owner: str) -> bool:
-    """Return whether the process is known to have ended: it was one of this machine, and is not there.
+    """Return whether the process is known to have ended: it ran on this machine, and does not exist.
 
-    Not being able to see it is not knowing: /proc can hide the processes of other users.
+    A process that cannot be seen may still exist: /proc can hide the processes of other users.
     """
     process, start = _here(owner)
     if not start:
         return False
     try:
-        os.kill(process, 0)  # kill(2): signal 0 only checks, and finds processes that /proc hides
+        os.kill(process, 0)  # kill(2): signal 0 only checks, also for processes that /proc hides
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
@@ -48,20 +48,20 @@ def is_dead(owner: str) -> bool:
 
 
 def is_alive(owner: str) -> bool:
-    """Return whether the process is known to be there; neither this nor `is_dead` where it cannot be seen."""
+    """Return whether the process is known to be alive; if it cannot be seen, `is_dead` is False too."""
     process, start = _here(owner)
     return bool(start) and _start_time(process) == start
 
 
 def owner_state(owner: str) -> OwnerState:
-    """Return what is known of the process; `unseen` where it cannot be seen from here."""
+    """Return whether the process is alive; `unseen` if it cannot be seen from here."""
     if is_alive(owner):
         return "alive"
     return "dead" if is_dead(owner) else "unseen"
 
 
 def _here(owner: str) -> tuple[int, str]:
-    """Return number and start of a process that this one could see; (0, '') where it could not, or is odd."""
+    """Return id and start time of a process on this machine; (0, '') for any other name."""
     _host, *parts = owner.split(":")
     if len(parts) != 4 or not parts[1] or parts[1] != _machine():
         return 0, ""
@@ -71,9 +71,9 @@ def _here(owner: str) -> tuple[int, str]:
 
 @cache
 def _machine() -> str:
-    """Return what the processes share that can see each other: a boot, and a namespace of process numbers.
+    """Return an id that processes share if they can see each other: the boot and the PID namespace.
 
-    Blank where the system does not say.
+    Empty on a system without them.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -83,10 +83,10 @@ def _machine() -> str:
 
 
 def _start_time(process: int) -> str | None:
-    """Return when a process started, in the kernel's measure: '' for a zombie, None where it is hidden."""
+    """Return the start time of a process in clock ticks; '' for a zombie, None if it cannot be seen."""
     try:
         status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-        state, *fields = status.rpartition(")")[2].split()  # proc(5): what follows the name in brackets
-        return "" if state in "ZX" else fields[18]  # a zombie does nothing any more; field 22 is the start
+        state, *fields = status.rpartition(")")[2].split()  # proc(5): the fields after the name in brackets
+        return "" if state in "ZX" else fields[18]  # a zombie has ended; field 22 is the start time
     except (OSError, IndexError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""What is counted and listed of one job: its slots, runs and mails, and a year by day.
+"""Summaries of one job: its last slots, runs and mails, totals, and a year by day.
 
 Pure: no SQL, no clock.
 """
@@ -12,7 +12,7 @@ from cavecron.ledger.models import HistoryEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A mail that was not delivered (yet): to whom, its state, and why."""
+    """A mail that was not delivered (yet): its recipient, its state, and the error."""
 
     recipient: str
     state: str
@@ -21,7 +21,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailTotals:
-    """How many mails of a run are in each state, and how often one was sent again in doubt."""
+    """The number of mails of a run by state, and how many were sent again because the result was unknown."""
 
     states: Mapping[str, int]
     repeats: int
@@ -29,11 +29,11 @@ class MailTotals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """The last slots and runs of a job, newest first, and what its slots came to in all, by state.
+    """The last slots and runs of a job, newest first, and the `totals` of all its slots by state.
 
     `complete_after` is the id of the last complete run that succeeded, which ended at `last_success` (aware).
-    `mails` are those of the runs by their ids. `undelivered` are those of the last run, `more` how many are
-    left out there.
+    `mails` are the totals of these runs by run id. `undelivered` are mails of the last run, `more` is how
+    many were omitted.
     """
 
     slots: Sequence[HistoryEntry]
@@ -48,7 +48,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRow:
-    """A slot that did not succeed, or several missed in a row from `slot` to `last_slot` (aware)."""
+    """A slot that did not succeed, or consecutive missed slots from `slot` to `last_slot` (aware)."""
 
     state: str
     slot: datetime
@@ -59,9 +59,9 @@ class SlotRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YearRecord:
-    """What ran in each of some spans: how many slots, and the first (aware); and the rows of what went wrong.
+    """For each span, how many slots ran and the first of them (aware); and slots that did not succeed.
 
-    `since` is the instant from which on the rows are complete, None where all of them are.
+    `rows` are complete from the instant `since` on; None if they are complete for the whole year.
     """
 
     ran: Sequence[tuple[int, datetime | None]]

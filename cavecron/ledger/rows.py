@@ -1,6 +1,6 @@
-"""Rows as they are stored, read strictly: people edit tables, and no edit may end the scheduler.
+"""Reading stored rows strictly, because people edit tables and no edit may end the scheduler.
 
-A row that cannot be read is skipped, and named once in the log.
+A row that cannot be read is skipped, and logged once.
 """
 
 import sqlite3
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 else:
     json = lazy_module("json")  # only runs by hand, for some users
 
-#: Years that an instant may lie in: not so near the ends of the calendar that a zone or an hour leads out.
+#: Years of a valid instant: converting it to a zone, or adding an hour, never leaves the calendar.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
-#: More than any count needs, and little enough to be counted on.
+#: The largest valid count.
 _LARGEST = 2**53
 _RUN_COLUMNS = "id, job, slot, trigger, state, attempt, failures, lease_until, retry_at, users, owner"
 
 
 class UnreadableError(ValueError):
-    """A column does not hold what it should."""
+    """A column has a value of the wrong type or range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """A run as the ledger has it, whether it still runs or not."""
+    """A run as stored in the ledger, running or ended; instants are aware, in UTC."""
 
     id: int
     job: str
@@ -49,12 +49,12 @@ class RunRow:
 
     @property
     def is_settled(self) -> bool:
-        """Return whether nothing of it is left to be done by itself."""
+        """Return whether it will not be resumed automatically."""
         return self.state == "succeeded" or (self.state == "failed" and self.retry_at is None)
 
 
 def select_runs(connection: sqlite3.Connection, ledger: Ledger, where: str, *values: object) -> list[RunRow]:
-    """Return the runs that meet an SQL condition."""
+    """Return the runs that meet an SQL condition with these parameters."""
     rows = connection.execute(
         f"SELECT {_RUN_COLUMNS} FROM cavecron_run WHERE {where}",  # noqa: S608 - constants
         values,
@@ -68,7 +68,7 @@ def select_runs(connection: sqlite3.Connection, ledger: Ledger, where: str, *val
 
 @contextmanager
 def skip_unreadable(ledger: Ledger, table: str, row: object) -> Iterator[None]:
-    """Leave the block where it raises UnreadableError, and name the row in the log."""
+    """End the block if it raises UnreadableError, and log the row."""
     try:
         yield
     except UnreadableError:
@@ -76,7 +76,7 @@ def skip_unreadable(ledger: Ledger, table: str, row: object) -> Iterator[None]:
 
 
 def instant(stored: object) -> datetime:
-    """Return a stored instant (aware, UTC); raise UnreadableError where it is none."""
+    """Return a stored instant (aware, UTC); raise UnreadableError if it is not one."""
     read = optional_instant(stored)
     if read is None:
         raise UnreadableError(stored)
@@ -84,20 +84,20 @@ def instant(stored: object) -> datetime:
 
 
 def optional_instant(stored: object) -> datetime | None:
-    """Return a stored instant (aware, UTC), None where there is none or it cannot be read."""
+    """Return a stored instant (aware, UTC), None if there is none or it cannot be read."""
     read = read_utc(stored)
     return read if read and _FIRST_YEAR <= read.year <= _LAST_YEAR else None
 
 
 def number(stored: object) -> int:
-    """Return a stored count; raise UnreadableError where it is none."""
+    """Return a stored count; raise UnreadableError if it is not one."""
     if not isinstance(stored, int) or not 0 <= stored <= _LARGEST:
         raise UnreadableError(stored)
     return stored
 
 
 def text(stored: object) -> str:
-    """Return stored text; raise UnreadableError where it is none."""
+    """Return stored text; raise UnreadableError if it is not text."""
     if not isinstance(stored, str):
         raise UnreadableError(stored)
     return stored

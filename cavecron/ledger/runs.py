@@ -1,7 +1,7 @@
-"""Runs: claiming one, keeping its lease, ending it.
+"""Runs: claiming one, renewing its lease, recording its end.
 
-Each function reads and writes within the transaction of its caller. The order of rows says which came later,
-never stored instants: clocks are wrong now and then. It knows no schedule.
+Functions with a `connection` work within the caller's transaction. Which of two rows is later is decided by
+their ids, never by stored instants, because clocks can be wrong. It knows no schedule.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
 from cavecron.lazy import lazy_module
 from cavecron.ledger.models import KILLED, RESTORED, Claim, GivenUpRun, RunResult
-from cavecron.ledger.process_id import shown
+from cavecron.ledger.process_id import describe_owner
 from cavecron.ledger.rows import RunRow, optional_instant, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
@@ -27,17 +27,17 @@ else:
 
 
 class RunMissingError(CavecronError):
-    """The ledger does not know a run that this process executes: the file was replaced, or emptied."""
+    """A run that this process executes is not in the ledger: the file was replaced or emptied."""
 
 
 def running_rows(connection: sqlite3.Connection, ledger: Ledger, job: str) -> list[RunRow]:
-    """Return the runs of `job` that nobody has ended: one at most, unless somebody edited the table."""
+    """Return the running runs of `job`: at most one, unless the table was edited."""
     where = f"job = ? AND {UNFINISHED} AND state = 'running' ORDER BY id"
     return select_runs(connection, ledger, where, job)
 
 
 def latest_slot_run(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> RunRow | None:
-    """Return the run of the latest slot of `job` that ran; slots to come may have run by a wrong clock."""
+    """Return the run of the latest slot of `job` until `now` (aware); the clock may once have been ahead."""
     where = f"job = ? AND {SLOT_RUN} AND slot <= ? ORDER BY slot DESC LIMIT 1"
     return next(iter(select_runs(connection, ledger, where, job, utc_text(now))), None)
 
@@ -45,7 +45,7 @@ def latest_slot_run(connection: sqlite3.Connection, ledger: Ledger, job: str, no
 def slots_that_ran(
     connection: sqlite3.Connection, job: str, first: datetime, last: datetime
 ) -> list[datetime]:
-    """Return the slots from `first` to `last` that have a run, in order."""
+    """Return the slots from `first` to `last` (aware, both included) that have a run, in order."""
     rows = connection.execute(
         f"SELECT slot FROM cavecron_run WHERE job = ? AND slot BETWEEN ? AND ? AND {SLOT_RUN}"  # noqa: S608
         " ORDER BY slot",
@@ -55,38 +55,40 @@ def slots_that_ran(
 
 
 def claim_slot(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
-    """Claim a slot that has no run; the unique index refuses one that has."""
+    """Claim a slot at `now` (aware); the unique index refuses a slot that already has a run."""
     return _insert(connection, ledger, claim, now)
 
 
 def claim_manual(ledger: Ledger, job: str, users: Sequence[str], now: datetime) -> Claim:
-    """Claim a run of `job` that a person asks for, whatever its schedule.
+    """Claim a run of `job` by hand at `now` (aware), independent of its schedule.
 
-    One that was cut off or failed is resumed instead, within an hour of its slot: who starts it again after
-    an accident wants it finished, and no mail sent twice. With `users` it is new.
+    If the last run was cut off or failed, less than an hour after its slot, it is resumed instead, so that it
+    is completed and no mail is sent twice. With `users`, the run is always a new one.
 
     Raises:
-        AlreadyRunningError: another process runs it.
+        AlreadyRunningError: another process runs the job.
 
     """
     with ledger.writing() as connection:
         _end_dead_runs(connection, ledger, job, now)
         unfinished = None if users else _latest_unfinished(connection, ledger, job, complete_only=True)
-        # An hour either way: the clock may have been ahead when the run began.
+        # In both directions, because the clock may have been ahead when the run began.
         if unfinished is not None and abs(now - unfinished.slot) < GRACE:
             return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
         if unfinished is not None:
-            give_up(connection, unfinished, now)  # this one takes its place, and somebody is there who knows
+            give_up(
+                connection, unfinished, now
+            )  # the new run replaces it, and the person who starts it knows
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
         return _insert(connection, ledger, claim, now)
 
 
 def claim_resume(ledger: Ledger, job: str, now: datetime) -> Claim:
-    """Claim the latest run of `job` once more, that was cut off or left something undone.
+    """Claim the latest run of `job` again, if it was cut off or failed, at `now` (aware).
 
     Raises:
-        AlreadyRunningError: another process runs it.
-        UsageError: there is none, or it succeeded.
+        AlreadyRunningError: another process runs the job.
+        UsageError: there is no such run, or the latest complete one succeeded.
 
     """
     with ledger.writing() as connection:
@@ -100,16 +102,16 @@ def claim_resume(ledger: Ledger, job: str, now: datetime) -> Claim:
 def _latest_unfinished(
     connection: sqlite3.Connection, ledger: Ledger, job: str, *, complete_only: bool = False
 ) -> RunRow | None:
-    """Return the latest run that did not succeed, None where a complete one came after it.
+    """Return the latest run that did not succeed, None if a complete run succeeded after it.
 
-    A run for some users only that succeeded makes no other one complete; with `complete_only` none of those
-    is returned.
+    A successful run for some users only does not count as complete. With `complete_only`, runs for some users
+    are not returned.
     """
     only = " AND users IS NULL" if complete_only else ""
     where = f"job = ? AND {UNFINISHED} AND state = ? AND reason IS NOT ?{only} ORDER BY id DESC LIMIT 1"
     states = ("running", "interrupted", "failed")
-    found = [run for state in states for run in select_runs(connection, ledger, where, job, state, RESTORED)]
-    latest = max(found, key=lambda run: run.id, default=None)
+    runs = [run for state in states for run in select_runs(connection, ledger, where, job, state, RESTORED)]
+    latest = max(runs, key=lambda run: run.id, default=None)
     if latest is None:
         return None
     later = connection.execute(
@@ -128,7 +130,7 @@ def resume(
     *,
     retry_permanent_failures: bool = False,
 ) -> Claim:
-    """Claim a run that was cut off or failed."""
+    """Claim a run that was cut off or failed, at `now` (aware), as its next attempt."""
     connection.execute(
         "UPDATE cavecron_run SET state = 'running', owner = ?, lease_until = ?, retry_at = NULL,"
         " finished = NULL, attempt = ?, reason = NULL WHERE id = ?",
@@ -150,10 +152,10 @@ def _claim_of(run: RunRow) -> Claim:
 
 
 def give_up(connection: sqlite3.Connection, run: RunRow, now: datetime) -> GivenUpRun | None:
-    """Leave a run as it is for good; return it where that is news to whoever has to know.
+    """Record that a run will not be resumed automatically; return it if people have to be notified.
 
-    That is once: for a run of a killed process, and for one that was to be taken up within its hour, which is
-    over.
+    That is the case once for the run of a killed process, and once for a run that was not resumed within the
+    hour after its slot.
     """
     by_hand = run.trigger == "manual"
     if run.state == "running":
@@ -172,11 +174,11 @@ def give_up(connection: sqlite3.Connection, run: RunRow, now: datetime) -> Given
 
 
 def renew(ledger: Ledger, run: int, now: datetime) -> None:
-    """Renew the lease of a run.
+    """Renew the lease of a run at `now` (aware).
 
     Raises:
-        LeaseLostError: another process has taken it over.
-        RunMissingError: the ledger does not know the run any more.
+        LeaseLostError: another process has taken over the run.
+        RunMissingError: the run is not in the ledger any more.
 
     """
     lease = utc_text(now + ledger.lease)
@@ -189,10 +191,10 @@ def renew(ledger: Ledger, run: int, now: datetime) -> None:
 
 
 def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:
-    """Return whether somebody executes a run: its lease goes on, and its owner is not known to be dead.
+    """Return whether a run is being executed: its lease has not expired, and its owner is not known dead.
 
-    A lease further ahead than any reaches was taken by a clock that was wrong: it says nothing, unless its
-    owner is known to be there, who will renew it.
+    A lease that ends later than any lease can was taken with a wrong clock: it is valid only if its owner is
+    known to be alive, because that process will renew it.
     """
     lease, owner = run.lease_until, ledger.state_of(run.owner)
     if lease is None or lease <= now or owner == "dead":
@@ -201,11 +203,11 @@ def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:
 
 
 def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
-    """Raise a CavecronError unless this process holds the run.
+    """Raise a CavecronError unless this process owns the run.
 
     Raises:
-        LeaseLostError: another one has taken it over.
-        RunMissingError: the ledger does not know the run any more.
+        LeaseLostError: another process has taken over the run.
+        RunMissingError: the run is not in the ledger any more.
 
     """
     held = connection.execute("SELECT state, owner FROM cavecron_run WHERE id = ?", (run,)).fetchone()
@@ -219,19 +221,19 @@ def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> N
 
 
 def require_given_up(connection: sqlite3.Connection, run: int, attempt: int) -> None:
-    """Raise LeaseLostError unless a run still is as `give_up` left it after this attempt."""
+    """Raise LeaseLostError if a run that was given up after this attempt has been resumed."""
     held = connection.execute("SELECT state, attempt FROM cavecron_run WHERE id = ?", (run,)).fetchone()
     if held != ("interrupted", attempt):
         raise LeaseLostError("cette exécution a été reprise : sa liste de mails est l'affaire de la reprise")
 
 
 def finish(ledger: Ledger, claim: Claim, result: RunResult, now: datetime) -> None:
-    """Record how an attempt ended, and give the lease back.
+    """Record the result of an attempt at `now` (aware), and release the lease.
 
-    A ledger that does not know the run, of a file that somebody put there meanwhile, learns of it.
+    If the file was replaced, so that the run is not in its ledger, the run is inserted.
 
     Raises:
-        LeaseLostError: another process has taken the run over, and will record its end.
+        LeaseLostError: another process has taken over the run, and will record its end.
 
     """
     retry_at = utc_text(result.retry_at) if result.retry_at else None
@@ -253,13 +255,13 @@ def finish(ledger: Ledger, claim: Claim, result: RunResult, now: datetime) -> No
 
 
 def _end_dead_runs(connection: sqlite3.Connection, ledger: Ledger, job: str, now: datetime) -> None:
-    """Raise AlreadyRunningError if somebody executes `job`; what dead processes left is interrupted."""
+    """Mark runs of dead processes as interrupted; raise AlreadyRunningError if `job` is running."""
     for run in running_rows(connection, ledger, job):
         if lease_is_valid(run, ledger, now):
             remaining = min(run.lease_until - now, 2 * ledger.lease) if run.lease_until else ledger.lease
             raise AlreadyRunningError(
-                f"{job} est déjà en cours ({shown(run.owner)}) : attendre sa fin ; s'il a été tué, réessayer"
-                f" dans {remaining.seconds + 1} s"
+                f"{job} est déjà en cours ({describe_owner(run.owner)}) : attendre sa fin ; s'il a été tué,"
+                f" réessayer dans {remaining.seconds + 1} s"
             )
         give_up(connection, run, now)
 
@@ -274,7 +276,7 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
             _packed(claim.users),
         ),
     )
-    # Rows of a deleted run that had this number may still be there.
+    # Rows of a deleted run with the same id may still exist.
     connection.execute("DELETE FROM cavecron_delivery WHERE run = ?", (cursor.lastrowid,))
     return Claim(
         run=cursor.lastrowid or 0, job=claim.job, slot=claim.slot, trigger=claim.trigger, users=claim.users
@@ -282,7 +284,7 @@ def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: d
 
 
 def _insert_unknown(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> int:
-    """Insert a run that another file had; return its id here."""
+    """Insert a run that was claimed in another file; return its id in this one."""
     try:
         run = _insert(connection, ledger, claim, now).run
     except sqlite3.IntegrityError as error:

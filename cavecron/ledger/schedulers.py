@@ -33,7 +33,7 @@ class SchedulerRow:
 
 
 def record_start(ledger: Ledger, now: datetime) -> None:
-    """Note that a scheduler of this process began, or began anew in this file, at `now` (aware).
+    """Record that a scheduler of this process started at `now` (aware), or started to use this file.
 
     Raises:
         CavecronError: the ledger cannot be written.
@@ -56,7 +56,7 @@ def record_start(ledger: Ledger, now: datetime) -> None:
 
 
 def record_stop(ledger: Ledger, now: datetime) -> None:
-    """Note that this process starts nothing any more from `now` (aware) on.
+    """Record that the scheduler of this process stopped at `now` (aware).
 
     Raises:
         CavecronError: the ledger cannot be written.

@@ -16,12 +16,12 @@ from cavecron.ledger.rows import instant, number, optional_instant, skip_unreada
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import MANUAL_RUN, MISSED, SLOT_RUN, UNFINISHED
 
-#: Days that are counted, and rows that are read, in one transaction, for whose end writers wait.
+#: Days that are counted, and rows that are read, in one transaction: writers wait for its end.
 _SPANS, _BATCH = 30, 2_000
 #: The most rows of each state that are read of a year.
 _MOST_ROWS = 20_000
 #: How many rows are searched for the last success.
-_LOOKED_BACK = 20_000
+_MOST_SEARCHED = 20_000
 _ENDED_BADLY = ("failed", "interrupted", "running")
 #: Queries for slots that did not succeed; each has an index in its order. `before` is the second column of
 #: the last row of the previous batch.
@@ -72,9 +72,9 @@ def job_record(
 
 
 def year_record(ledger: Ledger, job: str, bounds: Sequence[datetime]) -> YearRecord:
-    """Return what became of the slots of a job from the first to the last of the `bounds` (aware, ascending).
+    """Return the results of a job's slots between the first and the last of `bounds` (aware, ascending).
 
-    The spans lie between two of them; each begins at its bound.
+    A span reaches from one bound up to, but not including, the next one.
 
     Raises:
         CavecronError: the database cannot be read.
@@ -87,15 +87,15 @@ def year_record(ledger: Ledger, job: str, bounds: Sequence[datetime]) -> YearRec
     for first in range(0, len(marks) - 1, _SPANS):
         ran += _ran(ledger, job, marks[first : first + _SPANS + 1])
     for query in _BAD_ROWS:
-        found = list(_bad_rows(ledger, query, {"job": job, "begin": marks[0], "end": marks[-1]}))
-        rows += found
-        if len(found) >= _MOST_ROWS:
-            incomplete.append(found[-1].last_slot)
+        selected = list(_bad_rows(ledger, query, {"job": job, "begin": marks[0], "end": marks[-1]}))
+        rows += selected
+        if len(selected) >= _MOST_ROWS:
+            incomplete.append(selected[-1].last_slot)
     return YearRecord(ran=ran, rows=rows, since=max(incomplete, default=None))
 
 
 def _ran(ledger: Ledger, job: str, marks: Sequence[str]) -> list[tuple[int, datetime | None]]:
-    """Count what ran between two marks each, in one transaction."""
+    """Count the slots that ran between each two successive marks, in one transaction."""
     with ledger.reading() as connection:
         if connection is None:
             return [(0, None)] * (len(marks) - 1)
@@ -111,7 +111,7 @@ def _ran(ledger: Ledger, job: str, marks: Sequence[str]) -> list[tuple[int, date
 
 
 def _bad_rows(ledger: Ledger, query: str, values: Mapping[str, str]) -> Iterator[SlotRow]:
-    """Yield the rows that a query of `_BAD_ROWS` finds, the latest first, a batch in each transaction."""
+    """Yield the rows of a query of `_BAD_ROWS`, the latest first, one batch in each transaction."""
     before: object = None
     for _ in range(0, _MOST_ROWS, _BATCH):
         with ledger.reading() as connection:
@@ -133,7 +133,7 @@ def _bad_rows(ledger: Ledger, query: str, values: Mapping[str, str]) -> Iterator
 
 
 def _totals(connection: sqlite3.Connection, job: str) -> Mapping[str, int]:
-    """Count slots by state; those that succeeded are all rows less the others: an index has their number."""
+    """Count slots by state; the number of successes is computed from those of all rows and of the others."""
     one = {"job": job}
     ((rows,),) = connection.execute("SELECT count(*) FROM cavecron_run WHERE job = :job", one)
     unfinished = dict(
@@ -161,7 +161,7 @@ def _last_success(connection: sqlite3.Connection, job: str) -> tuple[int, dateti
     row = connection.execute(
         "SELECT id, finished FROM (SELECT id, finished, state, users FROM cavecron_run WHERE job = ?"
         " ORDER BY id DESC LIMIT ?) WHERE state = 'succeeded' AND users IS NULL LIMIT 1",
-        (job, _LOOKED_BACK),
+        (job, _MOST_SEARCHED),
     ).fetchone()
     return (row[0], optional_instant(row[1])) if row else (0, None)
 

@@ -1,11 +1,11 @@
 """Reading and writing the ledger: one transaction at a time, alone or together with other threads.
 
 The ledger lies in the application's own file, so that there is one file to back up, and one transaction for a
-mail's row in `email_log` and its delivery. Nothing is written while nothing happens. It knows no row.
+mail's row in `email_log` and its delivery. It does not know the contents of rows.
 
-A connection that waits for SQLite's lock polls for up to half a minute, which is too short when a thousand
-runs end at once. So the threads of one process queue here, and the one that writes also writes for the others
-that wait, in the same transaction (group commit).
+A connection polls for SQLite's lock for up to half a minute, which is too short when a thousand runs end at
+once. So the threads of one process wait in a queue here, and the thread that writes also makes the writes of
+those that wait, in the same transaction (group commit).
 """
 
 import sqlite3
@@ -27,17 +27,17 @@ from cavecron.ledger.process_id import OwnerState, owner_state, process_token
 if TYPE_CHECKING:
     import logging
 else:
-    logging = lazy_module("logging")  # only for rows that somebody has edited
+    logging = lazy_module("logging")  # only for rows that were edited
 
 _T = TypeVar("_T")
 
 
 class LedgerSession:
-    """The connection of one process that writes; the thread that holds the write lock has it.
+    """The writing connection of one process, used by the thread that holds the write lock.
 
-    Opening the file and checking all tables takes longer than a transaction. While somebody holds the
-    session that is done anew only where the file is another one (a backup was restored), where the tables
-    have changed, and after an error.
+    Opening the file and checking all tables takes longer than a transaction. While a session is held, that
+    is repeated only if the file was replaced (a backup was restored), if the tables have changed, and after
+    an error.
     """
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class LedgerSession:
         self._schema: int | None = None
 
     def hold(self) -> None:
-        """Leave the connection open from now on."""
+        """Keep the connection open between transactions, until `release` is called as often."""
         self._holders += 1
 
     def release(self) -> None:
-        """Close it, once the last one who held it does without."""
+        """Close the connection if this was the last holder."""
         self._holders -= 1
         if not self._holders:
             self.close()
@@ -71,14 +71,14 @@ class LedgerSession:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; the next transaction opens another one."""
+        """Close the connection; the next transaction opens a new one."""
         connection, self._connection = self._connection, None
         self._file = self._schema = None
         if connection is not None:
             connection.close()
 
     def _ready(self, database: Database) -> sqlite3.Connection:
-        if not self._holders:  # for one transaction: nothing to compare with, nor to keep
+        if not self._holders:  # for one transaction only
             self._connection = database.connect()
             self._connection.text_factory = lossy_text
             tables.ensure_tables(self._connection)
@@ -100,7 +100,7 @@ class LedgerSession:
 
 
 class _PendingWrite(Generic[_T]):
-    """What one thread wants to have written, and what became of it."""
+    """The write of one thread, and its result."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], _T]) -> None:
         self._work = work
@@ -110,7 +110,7 @@ class _PendingWrite(Generic[_T]):
     def apply(self, connection: sqlite3.Connection) -> None:
         try:
             self._results.append(self._work(connection))
-        except CavecronError as error:  # refused before anything was written: the others are not concerned
+        except CavecronError as error:  # raised before anything was written: the others are not affected
             self.error = error
 
     @property
@@ -124,7 +124,7 @@ class _PendingWrite(Generic[_T]):
 
 
 class GroupCommit:
-    """The threads of one process write one after the other, and several of them in one transaction."""
+    """Serialises the writes of a process's threads, and makes several of them in one transaction."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -132,7 +132,7 @@ class GroupCommit:
 
     @contextmanager
     def write_lock(self) -> Iterator[None]:
-        """Be the one thread that writes."""
+        """Hold the lock that lets one thread write."""
         with self._lock:
             yield
 
@@ -141,10 +141,10 @@ class GroupCommit:
         work: Callable[[sqlite3.Connection], _T],
         begin: Callable[[], AbstractContextManager[sqlite3.Connection]],
     ) -> _T:
-        """Return what `work` returns, done in a transaction that may be shared and is over by then.
+        """Return the result of `work`, once the transaction, which may be shared, is committed.
 
-        `work` raises a CavecronError only before it writes. Any other error undoes the whole transaction that
-        `begin` began, and everybody who shared it gets it.
+        `work` may raise a CavecronError only before it writes. Any other error rolls back the transaction of
+        `begin`, and is raised in all threads that shared it.
         """
         write = _PendingWrite(work)
         self._pending.append(write)
@@ -167,11 +167,11 @@ class GroupCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The ledger in `database`, as one process writes it.
+    """The ledger in `database`, as used by one process.
 
-    `owner` names the process in its leases; a lease lasts `lease` and is renewed well before its end.
-    `zone_of` returns a time zone by its IANA name, by the rules that the schedules follow. `state_of` says
-    what is known of the process with a name.
+    `owner` identifies the process in its leases; `lease` is their duration. `zone_of` returns a time zone by
+    its IANA name, with the rules that the schedules follow. `state_of` returns the state of the process with
+    a name.
     """
 
     database: Database
@@ -181,7 +181,7 @@ class Ledger:
     state_of: Callable[[str], OwnerState] = owner_state
     _commits: GroupCommit = field(default_factory=GroupCommit, init=False, repr=False, compare=False)
     _session: LedgerSession = field(default_factory=LedgerSession, init=False, repr=False, compare=False)
-    #: Rows that could not be read, by table and id: each is named once.
+    #: Rows that could not be read, by table and id: each is logged once.
     _unreadable: set[tuple[str, object]] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @contextmanager
@@ -189,7 +189,7 @@ class Ledger:
         """Yield a connection in one short transaction that may write.
 
         Raises:
-            LedgerError: the tables are of a later version, or somebody has changed them.
+            LedgerError: the tables are of a later version, or were modified.
             CavecronError: the database cannot be written.
 
         """
@@ -197,20 +197,20 @@ class Ledger:
             yield connection
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Return what `work` returns, done in a transaction that other threads of this process may share.
+        """Return the result of `work`, committed in a transaction that other threads may share.
 
-        `work` raises a CavecronError only before it writes.
+        `work` may raise a CavecronError only before it writes.
 
         Raises:
-            LedgerError: the tables are of a later version, or somebody has changed them.
-            CavecronError: the database cannot be written, or what `work` raised.
+            LedgerError: the tables are of a later version, or were modified.
+            CavecronError: the database cannot be written, or `work` raised it.
 
         """
         return self._commits.submit(work, self._transaction)
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Keep the connection open between transactions: for a job that is about to write often."""
+        """Keep the connection open between transactions during the block, for a job that writes often."""
         with self._commits.write_lock():
             self._session.hold()
         try:
@@ -221,13 +221,13 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
-        """Yield a connection that sees one state of the ledger, None where there is no ledger yet."""
+        """Yield a connection with a consistent view of the ledger, None if there is no ledger yet."""
         with self.database.reading() as connection:
             connection.text_factory = lossy_text
             yield connection if tables.exist(connection) else None
 
     def report_unreadable(self, table: str, row: object) -> None:
-        """Name a row that cannot be read, once: it is skipped."""
+        """Log once that a row cannot be read and is skipped."""
         if (table, row) in self._unreadable:
             return
         self._unreadable.add((table, row))
@@ -242,5 +242,5 @@ class Ledger:
 
 
 def lossy_text(stored: bytes) -> str:
-    """Return stored text; one that somebody wrote and that is no UTF-8 ends no scheduler."""
+    """Return stored text; invalid UTF-8, which an edit can leave, is replaced and raises no error."""
     return stored.decode("utf-8", "replace")

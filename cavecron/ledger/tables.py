@@ -1,6 +1,6 @@
-"""The ledger's tables: made on first use, of a known version and shape, or refused.
+"""The ledger's tables: created on first use, and refused if their version or columns are unknown.
 
-It knows neither what the rows mean nor who writes them.
+It knows neither the meaning of the rows nor who writes them.
 """
 
 import sqlite3
@@ -13,28 +13,27 @@ from cavecron.errors import CavecronError
 VERSION = 1
 
 _COLUMNS: Mapping[str, str] = {
-    # One row a job: its schedule (expression and zone; '' while disabled), and until when its slots are
-    # accounted for.
+    # One row for each job: its schedule (expression and zone; '' while disabled), and until when its slots
+    # are accounted for.
     "cavecron_job": "name TEXT PRIMARY KEY, schedule TEXT NOT NULL, looked_until DATETIME NOT NULL",
-    # One row a run, and one for each row of missed slots: `slots` of them, from `slot` to `last_slot`.
-    # A run by hand has as `slot` the instant when it was asked for. A greater id came later.
+    # One row for each run, and one for each group of consecutive missed slots: `slots` of them, from `slot`
+    # to `last_slot`. The `slot` of a run by hand is the instant of the request. A greater id came later.
     "cavecron_run": (
         "id INTEGER PRIMARY KEY, job TEXT NOT NULL, slot DATETIME NOT NULL, last_slot DATETIME NOT NULL,"
         " slots INTEGER NOT NULL, trigger TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,"
         " failures INTEGER NOT NULL, owner TEXT, lease_until DATETIME, retry_at DATETIME, started DATETIME,"
         " finished DATETIME, summary TEXT, reason TEXT, users TEXT"
     ),
-    # One row a run and recipient; `repeats` counts how often its fate was unknown when it was sent again,
-    # `mail` is its row in the application's log.
+    # One row for each run and recipient; `repeats` counts how often the mail was sent again because its
+    # result was unknown, `mail` is the id of its row in the application's log.
     "cavecron_delivery": (
         "run INTEGER NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, repeats INTEGER NOT NULL,"
         " error TEXT, mail INTEGER, at DATETIME NOT NULL, PRIMARY KEY (run, recipient)"
     ),
-    # One row a scheduler that was started lately, by the name of its process; `stopped` where it said
-    # goodbye.
+    # One row for each of the last schedulers, by the name of its process; `stopped` if it ended normally.
     "cavecron_scheduler": "owner TEXT PRIMARY KEY, started DATETIME NOT NULL, stopped DATETIME",
 }
-#: What a ledger of an earlier release lacks that can be read all the same.
+#: Tables that are missing in the ledger of an earlier release, which can still be read.
 _NEWER = frozenset({"cavecron_scheduler"})
 
 #: Conditions of partial indices: SQLite uses one only for a query that repeats its condition literally.
@@ -44,18 +43,18 @@ MISSED = "state = 'missed'"
 UNFINISHED = "state IN ('running', 'interrupted', 'failed')"
 IN_FLIGHT = "state = 'sending'"
 
-#: Small on purpose: of a job of every minute there are half a million rows a year.
+#: Small indices, because a job that runs every minute adds half a million rows a year.
 _INDICES: Mapping[str, str] = {
-    # The guard: no slot runs twice.
+    # It guarantees that no slot runs twice.
     "cavecron_run_slot": f"UNIQUE INDEX {{}} ON cavecron_run (job, slot) WHERE {SLOT_RUN}",
-    # By job, and in it by id: an index ends with the row's id.
+    # By job, then by id: every index ends with the row's id.
     "cavecron_run_by_job": "INDEX {} ON cavecron_run (job)",
     "cavecron_run_unfinished": f"INDEX {{}} ON cavecron_run (job, state) WHERE {UNFINISHED}",
     "cavecron_run_missed": f"INDEX {{}} ON cavecron_run (job, last_slot) WHERE {MISSED}",
     "cavecron_run_manual": f"INDEX {{}} ON cavecron_run (job, slot) WHERE {MANUAL_RUN}",
     "cavecron_delivery_in_flight": f"INDEX {{}} ON cavecron_delivery (run) WHERE {IN_FLIGHT}",
 }
-#: What earlier releases had instead.
+#: Indices of earlier releases, which these replace.
 _FORMER_INDICES = ("cavecron_run_job", "cavecron_run_running")
 
 #: The names of each table's columns.
@@ -66,22 +65,22 @@ _SHAPES: Mapping[str, tuple[str, ...]] = {
 
 
 class LedgerError(CavecronError):
-    """The ledger cannot be used before a person has changed something."""
+    """The ledger cannot be used until a person has corrected something."""
 
     exit_code = 2
 
 
 def ensure_tables(connection: sqlite3.Connection) -> None:
-    """Make what is missing of the tables and their indices, in one transaction.
+    """Create missing tables and indices, in one transaction.
 
     Raises:
-        LedgerError: the tables are of a later version, or somebody has changed them.
+        LedgerError: the tables are of a later version, or were modified.
 
     """
     if are_complete(connection):
         return
     with transaction(connection):
-        if are_complete(connection):  # another process was faster
+        if are_complete(connection):  # another process has created them meanwhile
             return
         connection.execute("CREATE TABLE IF NOT EXISTS cavecron_ledger (version INTEGER NOT NULL)")
         connection.execute("DELETE FROM cavecron_ledger")
@@ -95,27 +94,27 @@ def ensure_tables(connection: sqlite3.Connection) -> None:
 
 
 def exist(connection: sqlite3.Connection) -> bool:
-    """Return whether the tables can be read: with or without the indices that make it fast.
+    """Return whether the tables exist and can be read; the indices may be missing.
 
     Raises:
-        LedgerError: they are of a later version, or somebody has changed them.
+        LedgerError: they are of a later version, or were modified.
 
     """
     return _present(connection) >= {"cavecron_ledger", *_SHAPES} - _NEWER
 
 
 def are_complete(connection: sqlite3.Connection) -> bool:
-    """Return whether all tables and indices are there.
+    """Return whether all tables and indices exist.
 
     Raises:
-        LedgerError: they are of a later version, or somebody has changed them.
+        LedgerError: they are of a later version, or were modified.
 
     """
     return _present(connection) >= {"cavecron_ledger", *_SHAPES, *_INDICES}
 
 
 def check_version(connection: sqlite3.Connection) -> None:
-    """Raise LedgerError where a later version of cavecron has written the tables."""
+    """Raise LedgerError if a later version of cavecron has written the tables."""
     (version,) = connection.execute("SELECT max(version) FROM cavecron_ledger").fetchone()
     if isinstance(version, int) and version > VERSION:
         raise LedgerError(
@@ -125,7 +124,7 @@ def check_version(connection: sqlite3.Connection) -> None:
 
 
 def _present(connection: sqlite3.Connection) -> set[str]:
-    """Return the names of cavecron's tables and indices that are there, after a check of their version."""
+    """Return the names of cavecron's tables and indices that exist, after a check of version and columns."""
     present = {
         name
         for (name,) in connection.execute(

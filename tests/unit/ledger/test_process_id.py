@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cavecron.ledger.process_id import is_alive, is_dead, process_token, shown
+from cavecron.ledger.process_id import describe_owner, is_alive, is_dead, process_token
 from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
@@ -60,7 +60,7 @@ def test_who_cannot_be_seen_is_not_known_to_be_gone(parts: Mapping[str, str]) ->
 def test_what_somebody_wrote_into_the_table_is_nobody(name: str) -> None:
     """It is shown as it is, and its lease is waited for."""
     assert not is_dead(name)
-    assert shown(name)
+    assert describe_owner(name)
 
 
 def test_a_run_of_a_killed_process_is_taken_up_at_once(cellar: CellarFile) -> None:
