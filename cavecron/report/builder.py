@@ -1,7 +1,7 @@
 """Building one user's report from the rows of the application.
 
-Pure: it knows no SQL. The application's columns can hold anything, so each value is checked here;
-one that cannot be read costs its row, never the report.
+Pure: it knows no SQL. The application's columns can contain any value, so each one is checked here; an
+unreadable value affects its row at most, never the report.
 """
 
 import heapq
@@ -28,12 +28,12 @@ from cavecron.report.model import (
     WineToDrink,
 )
 
-#: A report keeps this many wines to drink.
+#: The most wines to drink in a report.
 _WINES_KEPT = 10
 
 
 class WineRow(NamedTuple):
-    """A row of `wine` with the names that it refers to, as stored."""
+    """A row of `wine`, with the names of its cellar and subcategory, as stored."""
 
     id: int
     name: object
@@ -59,7 +59,7 @@ class ExitRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """From `start` to `end` (aware), and the calendar `year` in which bottles are judged.
+    """From `start` to `end` (aware), and the calendar `year` for which the maturity of wines is assessed.
 
     `horizon` is a date as text that sorts before every stored instant of the period.
     """
@@ -70,8 +70,8 @@ class Period:
     horizon: str
 
     def contains(self, stored: object) -> datetime | None:
-        """Return the stored instant where it can be read and falls in the period."""
-        if not isinstance(stored, str) or stored < self.horizon:  # most rows are old: no need to parse them
+        """Return the stored instant if it can be read and is in the period, else None."""
+        if not isinstance(stored, str) or stored < self.horizon:  # most rows are old, and need not be parsed
             return None
         instant = read_utc(stored)
         return instant if instant is not None and self.start <= instant <= self.end else None
@@ -79,7 +79,7 @@ class Period:
 
 @dataclass(slots=True, kw_only=True)
 class ReportBuilder:
-    """One recipient's report while the rows come in; it keeps of them only what the report says."""
+    """Builds one recipient's report from rows, of which it keeps only what the report contains."""
 
     user: Recipient
     period: Period
@@ -93,21 +93,21 @@ class ReportBuilder:
     _best: list[tuple[int, int, WineRow, Quantity, Maturity]] = field(default_factory=list)
 
     def add_cellar(self, name: object, bottles: object, capacity: object) -> None:
-        """Take one of the user's cellars."""
+        """Add one of the user's cellars."""
         self._cellars.append(_cellar(text(name).strip(), quantity(bottles), quantity(capacity)))
 
     def add_wine(self, row: WineRow, insights: Sequence[str]) -> None:
-        """Take one of the user's wines; `insights` come by weight, then age, both descending."""
+        """Add one of the user's wines; `insights` are ordered by weight, then date, both descending."""
         count = quantity(row.quantity)
         self._bottles += count
         if at := self.period.contains(row.created_at):
             self._entries.append((row.id, _entry(row, count, at)))
         if count > 0:
             self._references += 1
-            self._judge(row, count, insights)
+            self._rank(row, count, insights)
 
     def add_exit(self, row: ExitRow) -> None:
-        """Take bottles that the user drank or gave away."""
+        """Add bottles that the user drank or gave away."""
         if (at := self.period.contains(row.consumed_at)) is None:
             return
         movement = Movement(
@@ -122,7 +122,7 @@ class ReportBuilder:
         self._exits.append((row.id, movement))
 
     def report(self) -> WeeklyReport:
-        """Return the report of all that was taken."""
+        """Return the report of all rows that were added."""
         ranked = sorted(self._best, reverse=True)
         return WeeklyReport(
             user=self.user,
@@ -141,8 +141,8 @@ class ReportBuilder:
             unassessed=self._unassessed,
         )
 
-    def _judge(self, row: WineRow, count: Quantity, insights: Sequence[str]) -> None:
-        """Keep the wine if it is among the most urgent: by score, then by the lower id."""
+    def _rank(self, row: WineRow, count: Quantity, insights: Sequence[str]) -> None:
+        """Count the wine, and keep it if it is among the most urgent: by score, then by lower id."""
         maturity = assess(row.extra_attributes, insights, self.period.year)
         urgency = maturity.urgency
         if urgency is None:
@@ -157,14 +157,14 @@ class ReportBuilder:
 
 
 def _newest_first(movements: Sequence[tuple[int, Movement]]) -> tuple[Movement, ...]:
-    """Return the movements by their instants; of equal ones the lower id comes first."""
+    """Return the movements, newest first; at the same instant, the lower id comes first."""
     by_id = (movement for _id, movement in sorted(movements, key=itemgetter(0)))
-    return tuple(sorted(by_id, key=attrgetter("at"), reverse=True))  # sorting is stable, reversed too
+    return tuple(sorted(by_id, key=attrgetter("at"), reverse=True))  # sorting is stable, also in reverse
 
 
 def _cellar(name: str, bottles: Quantity, capacity: Quantity) -> Cellar:
     rate = round(bottles / capacity * 100, 1) if capacity > 0 else 0.0
-    # A capacity near zero is a mistake, and JSON cannot write an infinite rate.
+    # A capacity near zero is an error, and JSON has no infinity.
     return Cellar(name=name, bottles=bottles, capacity=capacity, fill_rate=rate if isfinite(rate) else 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Values of the application's columns, checked: SQLite and JSON can hold anything anywhere.
+"""Reading values of the application's columns, in which SQLite and JSON can store any type.
 
 Pure: it knows no rule of a report, only how a stored value is read.
 """
@@ -9,16 +9,16 @@ from math import isfinite
 
 from cavecron.report.model import Quantity, Vintage
 
-#: Numbers beyond this are slips: they count as no bottle at all, and no sum of them overflows.
+#: Larger numbers are typing errors: they count as 0, so that no sum overflows.
 MOST_BOTTLES = 10**12
-#: What json.loads does, without the half of its time that it spends on blanks and options.
+#: Does what json.loads does, in half the time, because it handles no blanks and options.
 _decode = json.JSONDecoder().raw_decode
 _JSON_BLANKS = " \t\n\r"
 
 
 def quantity(stored: object) -> Quantity:
-    """Return a stored number, whole where it is; whatever is no number of things counts as 0."""
-    if type(stored) is int and 0 <= stored <= MOST_BOTTLES:  # nearly all of them
+    """Return a stored number, as int if it is whole; 0 for anything that is not a valid count."""
+    if type(stored) is int and 0 <= stored <= MOST_BOTTLES:  # the usual case
         return stored
     if not isinstance(stored, int | float) or not isfinite(stored) or abs(stored) > MOST_BOTTLES:
         return 0
@@ -26,8 +26,8 @@ def quantity(stored: object) -> Quantity:
 
 
 def text(stored: object) -> str:
-    """Return what is stored as text; what SQLite hands out as text can be encoded."""
-    if type(stored) is str:  # nearly all of it
+    """Return a stored value as text; text from SQLite can always be encoded."""
+    if type(stored) is str:  # the usual case
         return stored
     if isinstance(stored, bytes):
         return stored.decode("utf-8", "replace")
@@ -35,12 +35,12 @@ def text(stored: object) -> str:
 
 
 def optional_text(stored: object) -> str | None:
-    """Return what is stored as text without the blanks around it, None where nothing else is there."""
+    """Return a stored value as text without surrounding blanks, None if nothing is left."""
     return text(stored).strip() or None
 
 
 def attributes(stored: object) -> Mapping[str, object]:
-    """Return the members of a stored JSON object, none where it is anything else."""
+    """Return the members of a stored JSON object, an empty mapping for any other value."""
     if not isinstance(stored, str):
         return {}
     trimmed = stored.strip(_JSON_BLANKS)
@@ -52,8 +52,8 @@ def attributes(stored: object) -> Mapping[str, object]:
 
 
 def vintage(stored: object) -> Vintage | None:
-    """Return a year where Python's int() reads one, else the words; None where nothing is known, as by 0."""
-    if type(stored) is int:  # nearly all of them
+    """Return the year that Python's int() reads, else the stored words; None for 0, blanks, other types."""
+    if type(stored) is int:  # the usual case
         return stored or None
     value = text(stored) if isinstance(stored, bytes) else stored
     if not isinstance(value, str | int | float):
@@ -66,12 +66,12 @@ def vintage(stored: object) -> Vintage | None:
 
 def year(stored: object) -> int | None:
     """Return a year, None for what Python's int() refuses and for 0: both mean "not known"."""
-    read = vintage(stored)
-    return read if isinstance(read, int) else None
+    value = vintage(stored)
+    return value if isinstance(value, int) else None
 
 
 def region(stored: object) -> str | None:
-    """Return a region as it is shown: words, or a number such as that of a French department."""
+    """Return a region as text: a name, or a number such as that of a department; None for other types."""
     if isinstance(stored, bool) or not isinstance(stored, str | int | float):
         return None
     if isinstance(stored, float):
@@ -82,5 +82,5 @@ def region(stored: object) -> str | None:
 
 
 def _encodable(words: str) -> str:
-    """Return the words without lone surrogates: JSON can hold them, and no mail can."""
+    """Return the text without lone surrogates, which JSON can contain but a mail cannot."""
     return words.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
 """The HTML part of the weekly mail, in the old-fashioned HTML that mail programs need.
 
-Tables, inline styles, no image, nothing fetched. Pure: it renders the page that `wording` made, and knows
-nothing of reports or headers. Whatever a user typed passes through `_safe`.
+It uses tables and inline styles, and loads no image or other resource. Pure: it renders the page that
+`wording` makes, and knows nothing of reports or headers. All text of users passes through `_safe`.
 """
 
 import re
@@ -24,10 +24,10 @@ from cavecron.report.page import (
 
 _WINE, _GOLD = "#7b1e3a", "#c9a24b"
 _PAPER, _PAGE, _WARM, _INK, _SOFT, _REST = "#f4eeec", "#ffffff", "#faf4f1", "#33242a", "#6a555c", "#e9dfe1"
-#: Of each tone: what bars, strips and badges are filled with, and what a card is tinted with.
+#: The colour of bars, strips and badges of each tone, and the background of its cards.
 _FILLS: dict[Tone, str] = {"urgent": "#b3261e", "optimal": "#3d6b4a", "soon": "#8a5f14", "calm": _WINE}
 _TINTS: dict[Tone, str] = {"urgent": "#fdeeec", "optimal": "#eff6f0", "soon": "#fbf5e8", "calm": _WARM}
-# Outlook resets the font of a table inside a table, so that each sets it again.
+# Outlook resets the font in a nested table, so each table sets it again.
 _LETTERS = f"color:{_INK};font:15px/21px Arial,sans-serif"
 _TABLE = '<table role="presentation" cellpadding="0" cellspacing="0"'
 _WIDE = f'{_TABLE} width="100%"'
@@ -58,18 +58,18 @@ def _dark_rule(name: str, background: str, text: str) -> str:
     return f".{name}{{{declared}}}"
 
 
-# Only dark mode, round corners and space around badges: a mail reads well where this is dropped.
+# Only dark mode, round corners and padding of badges: a mail is readable in programs that ignore it.
 _STYLE = (
     ".round{border-radius:8px}.left{border-radius:8px 0 0 8px}.pill{border-radius:12px;padding:3px 5px}\n"
     "@media (prefers-color-scheme:dark){"
     + "\n".join(_dark_rule(name, *colours) for name, colours in _DARK.items())
     + "}"
 )
-#: Words longer than any of a language get places where they may break; no mail program's CSS does it for all.
+#: Longer words than any language has get break opportunities, because CSS for that does not work everywhere.
 _LONG_WORD = 24
-_ENDLESS = re.compile(rf"[^\s-]{{{_LONG_WORD},}}")
+_OVERLONG_WORD = re.compile(rf"[^\s-]{{{_LONG_WORD},}}")
 _PIECE = re.compile(r"\S{8}(?=\S)")
-#: Long texts get line ends, so that no line of the source exceeds what servers take.
+#: Longer texts get line ends, so that no line of the source exceeds the limit of mail servers.
 _LONG_TEXT = 250
 _LINE = re.compile(r"(.{80}\S*) ")
 
@@ -166,7 +166,7 @@ def _card(card: Card) -> str:
 
 
 def _framed(tone: Tone, *, rows: int) -> str:
-    """Open a tinted table of so many rows, with a strip at its left."""
+    """Return the start of a tinted table with a coloured strip on the left, over `rows` rows."""
     return (
         f'{_WIDE} class="tint-{tone} ink round" style="background-color:{_TINTS[tone]};{_LETTERS}"><tr>\n'
         f'<td class="{tone} left" width="6" rowspan="{rows}" style="background-color:{_FILLS[tone]}">'
@@ -175,7 +175,7 @@ def _framed(tone: Tone, *, rows: int) -> str:
 
 
 def _meter(meter: Meter) -> str:
-    """Render something that is drawn as a bar; the words beside the bar say the same."""
+    """Render a bar with its title; the words beside it say the same."""
     badge, title, lines = meter.badge, _title(meter.title), _soft(meter.lines)
     if badge is None:
         return _across("14px 0 0", title + lines)
@@ -219,14 +219,14 @@ def _badges(block: Badges) -> str:
 
 
 def _badge(badge: Badge) -> str:
-    """Render a badge; its blanks keep it in one piece, and pad it where the style sheet is dropped."""
+    """Render a badge; non-breaking spaces keep it on one line, and pad it without the style sheet."""
     style = f"background-color:{_FILLS[badge.tone]};color:#ffffff;font-size:13px;font-weight:bold"
     words = _safe(f"{badge.sign} {badge.word}").replace(" ", "&nbsp;")
     return f'<span class="{badge.tone} pill" style="{style}">&nbsp;{words}&nbsp;</span>'
 
 
 def _bar(rate: float, tone: Tone) -> str:
-    """Draw a bar from 0 to 100; what lies outside is drawn as its end: the number stands beside it."""
+    """Render a bar for `rate`, limited to 0 to 100; the exact number is beside it."""
     full = round(min(100, max(0, rate)))
     cells = ""
     if full:
@@ -270,4 +270,4 @@ def _safe(text: str) -> str:
         return escape(text)
     if len(text) > _LONG_TEXT:
         text = _LINE.sub("\\1\n", text)
-    return escape(_ENDLESS.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), text))
+    return escape(_OVERLONG_WORD.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), text))

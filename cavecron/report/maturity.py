@@ -1,6 +1,6 @@
-"""How urgently a wine ought to be drunk: its peak decides, else its keeping notes, else its age.
+"""How urgently a wine should be drunk, by its peak, else by its keeping notes, else by its age.
 
-Pure: text and numbers in, a score from 0 to 100 out; bad values count as missing. The rules are those of
+Pure: it computes a score from 0 to 100 from text and numbers; bad values count as missing. The rules are in
 appdb/README.md, Wines to drink.
 """
 
@@ -11,27 +11,27 @@ from typing import NamedTuple
 from cavecron.report import columns
 from cavecron.report.model import Basis, Vintage
 
-#: What an insight on keeping has in it; no other insight counts.
+#: Words of which an insight on keeping contains at least one; other insights do not count.
 KEEPING = ("garde", "garder", "conserver", "vieillissement", "apogée", "apogee", "boire", "consommer")
-#: Those without which none of the others can be there: what has "garder" in it has "garde" in it.
+#: Those of them that have to be searched: a text with "garder" also contains "garde".
 _KEEPING_PARTS = tuple(
     word for word in KEEPING if not any(other != word and other in word for other in KEEPING)
 )
 _SOON = ("maintenant", "immédiatement", "rapidement", "bientôt")
 _AT_BEST = ("apogée", "optimal", "parfait")
-#: "3 à 5 ans", "3-5 ans", "1 – 2 an", "3 à 5 années": the unit is whatever begins with "an". Nothing is tried
-#: twice (possessive, and no start within a number): 100 kB of digits or blanks cost no more than words.
+#: "3 à 5 ans", "3-5 ans", "1 – 2 an", "3 à 5 années": the unit is any word that begins with "an". The pattern
+#: never backtracks (possessive, no start within a number), so that 100 kB of digits or blanks take no time.
 _WINDOW = re.compile(r"(?<!\d)(\d++)\s*+(?:à|[-\u2011\u2013])\s*+(\d++)\s*+an")
-#: A number of more digits stands for a time that no wine lives to see.
+#: A number with more digits is beyond the age of any wine.
 _MOST_DIGITS = 9
-#: (years of age, score) for a wine of which nothing but the vintage is known.
+#: (age in years, score) for a wine of which only the vintage is known.
 _BY_AGE = ((15, 70), (10, 50), (5, 30))
 
 
 class Maturity(NamedTuple):
-    """What is known of a wine's age, and how urgent that makes it; `basis` is what gave the score, if any.
+    """A wine's vintage and peak, and how urgently it should be drunk; `basis` is the source of the score.
 
-    A tuple, because one is made for every wine: a frozen dataclass takes three times as long.
+    It is a tuple because one is made for every wine, and a frozen dataclass takes three times as long.
     """
 
     vintage: Vintage | None
@@ -42,7 +42,7 @@ class Maturity(NamedTuple):
 
     @property
     def urgency(self) -> str | None:
-        """Return urgent, optimal or bientôt, None where the wine can wait."""
+        """Return urgent, optimal or bientôt, None if the wine can wait."""
         if self.score >= 80:
             return "urgent"
         if self.score >= 50:
@@ -51,14 +51,14 @@ class Maturity(NamedTuple):
 
     @property
     def is_assessed(self) -> bool:
-        """Return whether anything is known to judge by: a vintage that is a year, a peak, a keeping note."""
+        """Return whether the wine has a vintage that is a year, a peak, or a keeping note."""
         return self.peak is not None or self.note is not None or isinstance(self.vintage, int)
 
 
 def assess(extra_attributes: object, insights: Sequence[str], year: int) -> Maturity:
     """Return the maturity of a wine in the calendar year `year`.
 
-    `extra_attributes` is the stored JSON text; `insights` come by weight, then age, both descending.
+    `extra_attributes` is the stored JSON text; `insights` are ordered by weight, then date, both descending.
     """
     attributes = columns.attributes(extra_attributes)
     vintage, peak = columns.vintage(attributes.get("year")), columns.year(attributes.get("apogee"))
@@ -104,7 +104,7 @@ def _from_note(text: str, age: int | None, score: int) -> int:
 
 
 def _has(text: str, words: Sequence[str]) -> bool:
-    for word in words:  # noqa: SIM110 - half the time that any() takes, for each insight of each wine
+    for word in words:  # noqa: SIM110 - twice as fast as any(), for each insight of each wine
         if word in text:
             return True
     return False

@@ -1,6 +1,6 @@
 """One user's report as a mail: headers, a text part and an HTML part.
 
-Pure: it knows nothing of servers, files or the time; the instant is handed in.
+Pure: it knows nothing of servers and files; the present instant is an argument.
 """
 
 from base64 import encodebytes
@@ -20,9 +20,9 @@ from cavecron.text import plain
 
 SUBJECT = "🍷 Votre rapport hebdomadaire - Cave à Vin"
 _LONGEST_LINE = 900
-#: Gmail cuts off what is longer than 102 kB.
+#: Gmail clips mails longer than 102 kB.
 _LONGEST_MAIL = 100_000
-#: Characters of a user's name in a header: its line stays short enough even if each takes twelve octets.
+#: Characters of a user's name in a header: its line is short enough even with twelve bytes for each.
 _LONGEST_NAME = 50
 
 
@@ -31,11 +31,13 @@ def compose(
 ) -> Mail:
     """Return the mail of one report; `generated` is an aware datetime, shown in `zone`.
 
-    Raises CavecronError for an address, or a sender's name, that does not belong in a header.
+    Raises:
+        CavecronError: an address or the sender's name is not valid in a header.
+
     """
     recipient = check_address(report.user.email)
-    laid_out = _laid_out(report, zone, generated)
-    # In no part, whatever a user typed: base64 has no '_', and the page breaks words that are so long.
+    layout = _layout(report, zone, generated)
+    # No part can contain it, whatever a user typed: base64 has no '_', and the page breaks such long words.
     boundary = f"=_{sha256(message_id.encode()).hexdigest()[:32]}"
     content = (
         head(SUBJECT, sender, generated.astimezone(zone)).encode()
@@ -43,9 +45,9 @@ def compose(
         + f"List-Unsubscribe: {unsubscribe(sender.address, _request(report))}\n".encode()
         + f'Content-Type: multipart/alternative; boundary="{boundary}"\n\n'.encode()
         + f'--{boundary}\nContent-Type: text/plain; charset="utf-8"\n'.encode()
-        + laid_out.text
+        + layout.text
         + f'\n--{boundary}\nContent-Type: text/html; charset="utf-8"\n'.encode()
-        + laid_out.html
+        + layout.html
         + f"\n--{boundary}--\n".encode()
     )
     return Mail(
@@ -57,24 +59,24 @@ def compose(
 
 
 def fitting_page(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> Page:
-    """Return the page of the mail that `compose` makes: as full as mail programs show whole."""
-    return _laid_out(report, zone, generated).page
+    """Return the page of the mail that `compose` makes, so short that mail programs do not clip it."""
+    return _layout(report, zone, generated).page
 
 
-class _LaidOut(NamedTuple):
-    """A page with both parts of its mail, each encoded, with the end of its headers."""
+class _Layout(NamedTuple):
+    """A page with both parts of its mail, encoded, each after its Content-Transfer-Encoding."""
 
     page: Page
     text: bytes
     html: bytes
 
 
-def _laid_out(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> _LaidOut:
-    """Lay out a report under the first limits that keep it from being cut off by a mail program."""
+def _layout(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> _Layout:
+    """Lay out a report with the first limits under which no mail program clips it."""
     for limits in (FULL, LONG, SHORT, SHORTEST):
         page = wording.page(report, zone, generated, limits)
         html = html_part(page).encode("ascii", "xmlcharrefreplace")
-        parts = _LaidOut(
+        parts = _Layout(
             page=page,
             text=_encoded(text_part(page).encode(), "base64"),
             html=_encoded(html, _lightest_encoding(html)),
@@ -85,22 +87,22 @@ def _laid_out(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> _Lai
 
 
 def _request(report: WeeklyReport) -> str:
-    """Return the subject of a mail that asks for no more reports; the id is there for names that were cut."""
+    """Return the subject of a mail that asks to stop the reports; the id is for names that were cut."""
     user = report.user
     return f"Plus de rapport pour {plain(user.username, _LONGEST_NAME)} (utilisateur {user.id})"
 
 
 def _encoded(part: bytes, encoding: str) -> bytes:
-    """Return the end of a part's headers, and the part."""
-    if encoding == "base64":  # which hides the line ends: they have to be right before
+    """Return the Content-Transfer-Encoding of a part, and the encoded part."""
+    if encoding == "base64":  # the line ends are encoded as well, so they are replaced before
         part = encodebytes(part.replace(b"\n", b"\r\n"))
     return f"Content-Transfer-Encoding: {encoding}\n\n".encode() + part
 
 
 def _lightest_encoding(page: bytes) -> str:
-    """Return what keeps lines under 998 octets (RFC 5322, 2.1.1): base64, a third more, only where needed.
+    """Return an encoding with lines under 998 bytes (RFC 5322, 2.1.1); base64, a third longer, if necessary.
 
-    Quoted-printable would cost less, but Python takes its time over it.
+    Quoted-printable would be shorter, but Python is slow at it.
     """
     longest = max(map(len, page.split(b"\n")))
     return "7bit" if longest <= _LONGEST_LINE else "base64"

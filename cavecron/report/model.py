@@ -1,23 +1,23 @@
-"""What a weekly report says of one user: plain values, and their JSON form.
+"""The contents of one user's weekly report as plain values, and their JSON form.
 
-Pure: it knows neither SQL nor mail; `builder` fills it in, `wording` words it.
+Pure: it knows neither SQL nor mail; `builder` makes it, `wording` turns it into French.
 """
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
-#: Of bottles or places: whole as the application writes it, but its column can hold a fraction.
+#: A number of bottles or places; the application writes integers, but the column can contain a fraction.
 Quantity = int | float
-#: A year where one can be read, else the words that are stored: "NV" and "vers 2010" say something too.
+#: A year if it can be read, else the stored words, because "NV" and "vers 2010" are useful too.
 Vintage = int | str
-#: On what the choice of a wine to drink is based: its peak, a keeping note, or its age alone.
+#: The reason for which a wine was chosen: its peak, a keeping note, or its age alone.
 Basis = Literal["peak", "note", "age"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """A user who gets a report: no parent account, and an address as the application stored it."""
+    """A user who gets a report: an account without parent, with the address as stored."""
 
     id: int
     username: str
@@ -26,7 +26,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cellar:
-    """How full one cellar is; `fill_rate` in percent, one decimal."""
+    """One cellar; `fill_rate` is in percent, with one decimal."""
 
     name: str
     bottles: Quantity
@@ -36,7 +36,7 @@ class Cellar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Bottles and references of the owner, and each of the owner's cellars."""
+    """The owner's number of bottles and of references, and the owner's cellars."""
 
     bottles: Quantity
     references: int
@@ -58,30 +58,30 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """The ins and outs of the period, newest first, with their totals in bottles."""
+    """Bottles that came in and went out in the period, newest first."""
 
     entries: tuple[Movement, ...]
     exits: tuple[Movement, ...]
 
     @property
     def bottles_in(self) -> Quantity:
-        """Return the bottles that came in."""
+        """Return the number of bottles that came in."""
         return sum(movement.quantity for movement in self.entries)
 
     @property
     def bottles_out(self) -> Quantity:
-        """Return the bottles that went out."""
+        """Return the number of bottles that went out."""
         return sum(movement.quantity for movement in self.exits)
 
     @property
     def net(self) -> Quantity:
-        """Return the change: positive when more came in than went out."""
+        """Return the net change in bottles: positive if more came in than went out."""
         return self.bottles_in - self.bottles_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WineToDrink:
-    """A bottle whose peak is reached or passed: score 30 to 100; urgency urgent, optimal or bientôt."""
+    """A wine that should be drunk: `score` is 30 to 100, `urgency` urgent, optimal or bientôt."""
 
     id: int
     name: str
@@ -98,7 +98,7 @@ class WineToDrink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrgencyCounts:
-    """How many of the owner's wines ought to be drunk, by urgency."""
+    """How many of the owner's wines should be drunk, by urgency."""
 
     urgent: int = 0
     optimal: int = 0
@@ -112,10 +112,10 @@ class UrgencyCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklyReport:
-    """Everything that one mail says; `start` and `end` are aware instants in UTC.
+    """The contents of one mail; `start` and `end` are aware instants in UTC.
 
-    `wines` holds the ten most urgent of the wines that `urgencies` counts. Of `unassessed` wines in the
-    cellar neither vintage, peak nor keeping note is known, so that they cannot be scored.
+    `wines` are the ten most urgent of the wines that `urgencies` counts. `unassessed` counts wines without a
+    vintage, a peak and a keeping note, which get no score.
     """
 
     user: Recipient
@@ -140,7 +140,7 @@ def as_json(report: WeeklyReport) -> dict[str, object]:
             "bottles_out": activity.bottles_out,
             "net": activity.net,
             "entries": [_movement(entry) for entry in activity.entries],
-            "exits": [_movement(gone) | {"comment": gone.comment} for gone in activity.exits],
+            "exits": [_movement(exit_) | {"comment": exit_.comment} for exit_ in activity.exits],
         },
         "wines_to_drink": [asdict(wine) for wine in report.wines],
         "urgencies": asdict(report.urgencies),

@@ -1,19 +1,19 @@
-"""What a weekly mail says, laid out in sections and worded in French, before it is HTML or text.
+"""The contents of a weekly mail as sections of French text, independent of HTML and plain text.
 
-Plain values: `wording` makes them of a report, `html` and `text` only render them. So both parts say the same
-by construction, and in the same order. Whatever a user typed is one printable line here, but not yet escaped.
+`wording` makes a page from a report; `html` and `text` only render it, so that both parts have the same
+contents in the same order. Text of users is one printable line here, but not yet escaped.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-#: How something is to be seen before it is read; the sign and the words beside it say the same.
+#: The colour of an element; a sign and words beside it say the same.
 Tone = Literal["urgent", "optimal", "soon", "calm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """A word with a sign before it: '▲ Urgent', never known by its colour alone."""
+    """A word with a sign before it, such as '▲ Urgent', so that colour is not the only mark."""
 
     tone: Tone
     sign: str
@@ -22,7 +22,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A line on its own; a `hint` says what the reader can do, and stands apart."""
+    """A separate line; a `hint` says what the reader can do, and is set off."""
 
     text: str
     hint: bool = False
@@ -37,7 +37,7 @@ class Badges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A wine to drink: its name, how urgent it is, what is known of it, and its keeping note."""
+    """A wine to drink: its name, its urgency, lines of details, and its keeping note."""
 
     title: str
     badge: Badge
@@ -47,7 +47,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """How full a cellar is: `rate` in percent is drawn as a bar; its badge says it, None without capacity."""
+    """How full a cellar is: a bar for `rate` in percent, and the rate as a badge, None without a capacity."""
 
     title: str
     rate: float
@@ -57,7 +57,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Bottles that came or went: '2 ×', which ones, what is known of them, and the tasting comment."""
+    """Bottles that came in or went out: '2 ×', their name, lines of details, and the tasting comment."""
 
     amount: str
     title: str
@@ -77,7 +77,7 @@ Block = Sentence | Badges | Card | Meter | Row | Heading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A title and what stands under it."""
+    """A title and the blocks below it."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -85,9 +85,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A whole mail, from its name on top to its last line.
+    """A whole mail, from the application's name at the top to the footer.
 
-    `figures` are numbers and what they count: ('84', 'bouteilles').
+    `figures` are pairs of a number and a noun: ('84', 'bouteilles').
     """
 
     name: str

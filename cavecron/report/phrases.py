@@ -1,4 +1,4 @@
-"""What the French of a mail is made of: numbers, nouns, names, quotations, and how long they may be.
+"""Parts of French sentences in a mail: numbers, nouns, names and quotations, and their longest lengths.
 
 Pure.
 """
@@ -10,15 +10,15 @@ from cavecron.report.model import Quantity, Vintage
 from cavecron.text import plain
 
 _FRENCH_DIGITS = str.maketrans({",": "\u202f", ".": ",", "-": "−"})
-#: A larger percentage only means that the capacity is wrong.
+#: A larger percentage means that the capacity is wrong.
 _HIGHEST_RATE = 9999
-#: More digits, and longer words, than these say nothing of a year.
+#: The most digits of a year, and characters of words in its place.
 _LONGEST_YEAR, _LONGEST_VINTAGE = 8, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much a mail tells: how many cellars, movements each way, and characters of a text."""
+    """The most cellars and movements in each direction, and the most characters of each text, in a mail."""
 
     cellars: int
     movements: int
@@ -27,7 +27,7 @@ class Limits:
     comment: int = 2000
 
 
-#: What nearly all mails are within, and what those are cut to that would be too long with it.
+#: The limits of nearly all mails, and stricter ones for mails that would be too long.
 FULL = Limits(cellars=100, movements=100)
 LONG = Limits(cellars=100, movements=40)
 SHORT = Limits(cellars=40, movements=20, comment=250)
@@ -35,20 +35,20 @@ SHORTEST = Limits(cellars=10, movements=5, name=40, note=200, comment=120)
 
 
 def counted(number: Quantity, noun: str) -> str:
-    """Return '1 bouteille', '0 bouteille' or '2 bouteilles', as French counts."""
+    """Return '1 bouteille', '0 bouteille' or '2 bouteilles': in French, the plural begins at two."""
     return f"{grouped(number)} {plural(number, noun)}"
 
 
 def plural(number: Quantity, noun: str) -> str:
-    """Return the noun, or each word of it, as it follows `number`: French counts in plural from two."""
+    """Return the noun after `number`; in the plural, from two on, each word gets an s."""
     return noun if abs(number) < 2 else " ".join(f"{word}s" for word in noun.split())
 
 
 def grouped(number: Quantity) -> str:
-    """Return the number as French writes it: '1 234,5' with a thin space, '−2' with a minus sign."""
-    if type(number) is int and 0 <= number < 1000:  # nearly all of them
+    """Return the number in French notation: '1 234,5' with a thin space, '−2' with a minus sign."""
+    if type(number) is int and 0 <= number < 1000:  # the usual case
         return str(number)
-    shown = round(number, 2) + 0  # + 0: no "−0" of something that was rounded away
+    shown = round(number, 2) + 0  # + 0 turns a rounded "−0" into "0"
     return f"{shown:,}".removesuffix(".0").translate(_FRENCH_DIGITS)
 
 
@@ -65,37 +65,37 @@ def others(hidden: int, noun: str) -> str:
 
 
 def vintage(stored: Vintage) -> str:
-    """Return the year, or the words that are stored in its place."""
+    """Return the year, or the words stored in its place."""
     if isinstance(stored, int):
         return plain(str(stored), _LONGEST_YEAR)  # what the application stores can have a thousand digits
     return plain(stored, _LONGEST_VINTAGE)
 
 
 def named(name: str, limits: Limits) -> str:
-    """Return the name as a line of text, 'Sans nom' where there is none."""
+    """Return the name on one line, 'Sans nom' if it is empty."""
     return plain(name, limits.name) or "Sans nom"
 
 
 def titled(name: str, stored: Vintage | None, limits: Limits) -> str:
-    """Return 'Château Margaux 2015', and not the year twice where the name has it already."""
+    """Return 'Château Margaux 2015'; the year is not repeated if the name contains it."""
     title = named(name, limits)
     year = "" if stored is None else vintage(stored)
     return title if not year or f" {year} " in f" {title} " else f"{title} {year}"
 
 
 def cleaned(text: str | None, limit: int) -> str:
-    """Return the text on one line of at most `limit` characters, '' where there is none."""
+    """Return the text on one line of at most `limit` characters, '' if there is none."""
     return plain(text, limit) if text else ""
 
 
 def quoted(text: str | None, limit: int) -> str:
-    """Return '« Avec les voisins »', cut after a word beyond `limit` characters; '' of no text."""
+    """Return '« Avec les voisins »', cut after a word beyond `limit` characters; '' for an empty text."""
     return f"«\u00a0{words}\u00a0»" if (words := cleaned(text, limit)) else ""
 
 
 def joined(parts: Sequence[str]) -> str:
-    """Return the pieces that say something, with dots between them."""
-    # A line may end with the dot, and does not begin with it.
+    """Return the parts that are not empty, with dots between them."""
+    # The no-break space before the dot keeps it from starting a line.
     return "\u00a0· ".join(piece for piece in parts if piece)
 
 

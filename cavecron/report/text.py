@@ -1,14 +1,14 @@
 """The text part of the weekly mail, for mail programs without HTML.
 
-Pure: it renders the page that `wording` made, and knows nothing of reports or headers. Nothing in it depends
-on a font of fixed width: many programs show text in another one.
+Pure: it renders the page that `wording` makes, and knows nothing of reports or headers. The layout does not
+depend on a monospaced font, because many programs show text in another one.
 """
 
 from collections.abc import Iterator, Sequence
 
 from cavecron.report.page import Badge, Badges, Block, Card, Heading, Meter, Page, Row, Section, Sentence
 
-#: Columns of the longest line: what a quoting answer in a terminal of 80 leaves.
+#: The longest line: a reply that quotes it still fits into 80 columns.
 WIDTH = 72
 _BAR = 20
 _DOT = "\u00a0· "
@@ -39,7 +39,7 @@ def _section(section: Section) -> Iterator[str]:
     widest = max((len(block.amount) for block in section.blocks if isinstance(block, Row)), default=0)
     before: Block | None = None
     for block in section.blocks:
-        if not (isinstance(block, Row) and isinstance(before, Row)):  # rows make one list
+        if not (isinstance(block, Row) and isinstance(before, Row)):  # rows form one list
             yield ""
         yield from _block(block, widest)
         before = block
@@ -76,15 +76,15 @@ def _below(margin: str, *texts: str) -> Iterator[str]:
 
 
 def _bar(rate: float) -> str:
-    """Draw a bar from 0 to 100; what lies outside is drawn as its end: the number stands beside it."""
+    """Return a bar for `rate`, limited to 0 to 100; the exact number is beside it."""
     full = round(min(100, max(0, rate)) * _BAR / 100)
     return "█" * full + "░" * (_BAR - full)
 
 
 def _folded(text: str, first: str = "", further: str = "") -> Sequence[str]:
-    """Return the lines of `text`, broken at blanks; a word too long for a line is broken where it must be.
+    """Return the lines of `text`, wrapped at blanks; a word longer than a line is split.
 
-    What the standard library's textwrap does, in a fifth of its time.
+    It does what the standard library's textwrap does, five times as fast.
     """
     if len(first) + len(text) <= WIDTH:
         return [first + text] if text else []

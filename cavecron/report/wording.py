@@ -1,4 +1,4 @@
-"""The French of a weekly mail: a report becomes a page of sections, which `html` and `text` only render.
+"""The French text of a weekly mail: it turns a report into a page, which `html` and `text` render.
 
 Pure: it knows neither HTML nor mail headers.
 """
@@ -47,13 +47,13 @@ UNSUBSCRIBE = (
     "Pour ne plus recevoir ce rapport, répondez à ce message ou choisissez «\u00a0Se désabonner\u00a0»\u00a0:"
     " l’administrateur de votre Cave à Vin vous en retirera."
 )
-#: The words for one wine, and for several, of each urgency.
+#: The sentence for one wine, and for several, of each urgency.
 _LEADS = (
     ("est à boire sans attendre", "sont à boire sans attendre"),
     ("est à point", "sont à point"),
     ("sera bientôt à point", "seront bientôt à point"),
 )
-#: By urgency, as `maturity` has it; the signs are in nearly every font, from the most to the least pressing.
+#: By urgency as in `maturity`, the most urgent first; nearly every font has these signs.
 _BADGES = {
     "urgent": Badge(tone="urgent", sign="▲", word="Urgent"),
     "optimal": Badge(tone="optimal", sign="●", word="Optimal"),
@@ -65,12 +65,12 @@ _COUNTED = {
     "soon": ("bientôt", "bientôt"),
 }
 _OVERFULL = "▲"
-#: A peak further away than so many years, or a higher age, is a mistake.
+#: A peak further away than this many years, or a higher age, is an error.
 _MOST_YEARS = 9999
 
 
 def page(report: WeeklyReport, zone: ZoneInfo, generated: datetime, limits: Limits = FULL) -> Page:
-    """Return the whole mail in words; `generated` is an aware datetime, shown in `zone`, as all days are."""
+    """Return the whole mail; `generated` is an aware datetime; it and all days are shown in `zone`."""
     return Page(
         name=NAME,
         period=period(report, zone),
@@ -88,7 +88,7 @@ def page(report: WeeklyReport, zone: ZoneInfo, generated: datetime, limits: Limi
 
 
 def period(report: WeeklyReport, zone: ZoneInfo) -> str:
-    """Return 'Du lundi 16 au lundi 23 novembre 2026', the days in `zone` of which the report tells."""
+    """Return 'Du lundi 16 au lundi 23 novembre 2026', the days of the report's period in `zone`."""
     start, end = report.start.astimezone(zone), report.end.astimezone(zone)
     first = french.date(start)
     if start.year == end.year:
@@ -98,7 +98,7 @@ def period(report: WeeklyReport, zone: ZoneInfo) -> str:
 
 
 def lead(report: WeeklyReport) -> str:
-    """Return the sentence that matters most: how many wines of each urgency, the most pressing first."""
+    """Return the main sentence: how many wines of each urgency, the most urgent first."""
     counts = report.urgencies
     parts: list[str] = []
     for count, forms in zip((counts.urgent, counts.optimal, counts.soon), _LEADS, strict=True):
@@ -111,7 +111,7 @@ def lead(report: WeeklyReport) -> str:
 
 
 def summary(report: WeeklyReport) -> str:
-    """Return the last line: what there is, what moved, what to drink."""
+    """Return the last sentence: how many bottles there are, came in and went out, and wines to drink."""
     statistics, activity = report.statistics, report.activity
     there = counted(statistics.bottles, "bouteille")
     if statistics.cellars:
@@ -161,7 +161,7 @@ def _counts(urgencies: UrgencyCounts) -> Iterator[Badge]:
 
 
 def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
-    """Word a wine to drink, with the reason why it was chosen, in the calendar year `year`."""
+    """Return a wine to drink in French, with the reason for its choice in the calendar year `year`."""
     peak = f"apogée\u00a0{vintage(wine.peak)}" if wine.peak is not None else ""
     parts = (
         counted(wine.quantity, "bouteille"),
@@ -178,7 +178,7 @@ def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
 
 
 def _basis(wine: WineToDrink, year: int) -> str:
-    """Return on what the choice is based: 'l’apogée (il y a 3 ans)'."""
+    """Return the reason for the choice, such as 'l’apogée (il y a 3 ans)'."""
     if wine.basis == "note":
         return "la note de garde"
     if wine.basis == "age":
@@ -198,7 +198,7 @@ def _years(number: int) -> str:
 
 
 def _unassessed(wines: int) -> str:
-    """Return what the reader can do for bottles of which nothing is known."""
+    """Return what the reader can do about wines without score."""
     remain, their, count = (
         ("reste", "son", "il comptera") if wines < 2 else ("restent", "leur", "ils compteront")
     )
@@ -222,7 +222,7 @@ def _cellars(cellars: Sequence[Cellar], limits: Limits) -> Iterator[Block]:
 
 
 def cellar_meter(cellar: Cellar, limits: Limits = FULL) -> Meter:
-    """Word how full one cellar is, and by how much too full; a capacity that makes no sense has no rate."""
+    """Return in French how full or overfull a cellar is; without a positive capacity there is no rate."""
     bottles, title = counted(cellar.bottles, "bouteille"), named(cellar.name, limits)
     if cellar.capacity <= 0:
         lines: tuple[str, ...] = (f"{bottles}, capacité inconnue",)
@@ -265,7 +265,7 @@ def balance(activity: Activity) -> str:
 
 
 def movement_row(movement: Movement, zone: ZoneInfo, limits: Limits = FULL) -> Row:
-    """Word bottles that came or went, with the day in `zone`."""
+    """Return in French bottles that came in or went out, with the day in `zone`."""
     parts = (
         french.date(movement.at.astimezone(zone)),
         cleaned(movement.region, limits.name),
