@@ -1,4 +1,4 @@
-"""Schedules: a cron expression and a zone, the slots they name, and French words for them. Pure."""
+"""Schedules: a cron expression in a time zone, its slots, and its description in French. Pure."""
 
 from cavecron.schedule.cron import ScheduleError
 from cavecron.schedule.describe import clock_note, describe

@@ -1,8 +1,8 @@
-"""What a cron expression says: five fields, read strictly into plain lists of numbers.
+"""Parsing a cron expression strictly: its five fields become plain lists of numbers.
 
-Pure: it knows neither clocks nor zones. The grammar is Debian's crontab(5) as cronsim reads it. What is
-ambiguous, or what croniter would read as something else (7.0.0 takes `3-3` for every value and lets `5-1`
-wrap), is refused here, so that it never gets there.
+Pure: it knows neither clocks nor zones. The grammar is Debian's crontab(5) as cronsim reads it. Ambiguous
+expressions are refused, and those that croniter would read differently (7.0.0 takes `3-3` for every value and
+lets `5-1` wrap), so that croniter never gets them.
 """
 
 import re
@@ -23,30 +23,30 @@ _ALIASES: Mapping[str, str] = {
 _VALUE = r"([0-9]+|[a-z]{3})"
 _TERM = re.compile(rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/([0-9]+))?", re.IGNORECASE)
 _NTH = re.compile(rf"{_VALUE}#([0-9]+)", re.IGNORECASE)
-#: What Quartz and its kin have besides: working days, days before the last one, no matter which day.
+#: Terms of Quartz and similar schedulers: working days, days before the last one, no specific day.
 _QUARTZ = re.compile(r"lw|[0-9]*w|w[0-9]+|l-[0-9]+|[0-9]+-l|\?")
 _LAST = re.compile(r"([0-9]+)l", re.IGNORECASE)
-#: All five fields written out as lists have fewer than 400 characters.
+#: Five fields with complete lists have fewer than 400 characters.
 _MAX_LENGTH = 1000
-#: A longer list is no help in a message.
+#: A message shows no longer list.
 _MOST_LISTED = 7
-#: Days of the months that have fewer than 31.
+#: The last days of the months that have fewer than 31.
 LAST_DAYS: Mapping[int, int] = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY = range(1, 32), range(1, 13), range(7)
 
 
 class ScheduleError(ValueError):
-    """The expression is not valid; the text is a French fragment that says what is wrong and wanted."""
+    """The expression is not valid; the French text says what is wrong and what is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronFields:
-    """The numbers that an expression names, in order; weekdays from 0 for Sunday to 6.
+    """The numbers in each field of an expression, in order; weekdays from 0 for Sunday to 6.
 
-    `last_day`: the last day of the month is named, besides `days`. `nth_weekdays` are pairs such as (1, 2),
-    the second Monday; (5, 0) is the last Friday; where there are any, `weekdays` is empty.
-    `day_and_weekday`: a day has to match day-of-month and day-of-week (one of them begins with a star),
-    otherwise one of them is enough. `fixed_time`: neither minute nor hour begins with a star.
+    `last_day`: the last day of the month matches, as well as `days`. `nth_weekdays` are pairs such as (1, 2),
+    the second Monday; (5, 0) is the last Friday; if there are any, `weekdays` is empty. `day_and_weekday`: a
+    day has to match both day-of-month and day-of-week (one of them begins with a star), otherwise one of them
+    is enough. `fixed_time`: neither minute nor hour begins with a star.
     """
 
     minutes: tuple[int, ...]
@@ -61,7 +61,7 @@ class CronFields:
 
     @property
     def possible_days(self) -> tuple[int, ...]:
-        """Return those of `days` that one of the months has: no 31st in June."""
+        """Return those of `days` that exist in at least one of the months: no 31 June."""
         longest = max(LAST_DAYS.get(month, 31) for month in self.months)
         return tuple(day for day in self.days if day <= longest)
 
@@ -82,14 +82,14 @@ class CronFields:
 
     @property
     def every_day(self) -> bool:
-        """Return whether no day at all is excluded."""
+        """Return whether no day of the year is excluded."""
         fields = (self.every_day_of_month, self.every_weekday)
         return self.every_month and (all(fields) if self.day_and_weekday else any(fields))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Field:
-    """One of the five: its numbers, its names from `low` on, and how French speaks of it."""
+    """The rules of one field: its range, names for the numbers from `low` on, and its French description."""
 
     low: int
     high: int
@@ -97,7 +97,7 @@ class _Field:
     wanted: str
 
     def number(self, text: str, term: str) -> int:
-        """Return the number that `text`, a part of `term`, stands for."""
+        """Return the number for `text`, a number or a name within `term`."""
         if text.lower() in self.names:
             return self.names.index(text.lower()) + self.low
         if not text.isdecimal() or not self.low <= int(text) <= self.high:
@@ -121,7 +121,7 @@ def parse_fields(expression: str) -> CronFields:
     """Return the fields of an expression of five fields, or of an alias such as @weekly.
 
     Raises:
-        ScheduleError: it is not valid, it is ambiguous, or croniter cannot express it.
+        ScheduleError: it is not valid or ambiguous, or croniter does not support it.
 
     """
     _require_plain(expression)
@@ -147,7 +147,7 @@ def parse_fields(expression: str) -> CronFields:
         fixed_time=not minute.startswith("*") and not hour.startswith("*"),
     )
     if nth_weekdays and not fields.day_and_weekday and not fields.every_day_of_month:
-        # croniter wants both then, crontab(5) one of them.
+        # In this case croniter requires both to match, crontab(5) one of them.
         raise ScheduleError(
             f"{_quoted(weekday)} demande * comme jour du mois, pas {_quoted(day)} : deux jobs font les deux"
         )
@@ -155,7 +155,7 @@ def parse_fields(expression: str) -> CronFields:
 
 
 def _require_plain(expression: str) -> None:
-    """Raise ScheduleError unless the text is of a length and of letters that an expression can have."""
+    """Raise ScheduleError if the text is too long for an expression, or has characters outside ASCII."""
     if len(expression) > _MAX_LENGTH:
         raise ScheduleError(f"une expression cron est attendue, pas {_quoted(expression)}")
     foreign = next((letter for letter in expression if not letter.isascii()), "")
@@ -176,7 +176,7 @@ def _unaliased(text: str) -> str:
 
 
 def _days(text: str) -> tuple[tuple[int, ...], bool]:
-    """Return the days of the month, and whether its last one is named."""
+    """Return the days of the month, and whether the last day (L) is one of them."""
     terms = text.lower().split(",")
     if unknown := next((term for term in terms if _QUARTZ.fullmatch(term)), ""):
         raise ScheduleError(
@@ -188,7 +188,7 @@ def _days(text: str) -> tuple[tuple[int, ...], bool]:
 
 
 def _weekdays(text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """Return the days of the week, and those of a certain week of the month."""
+    """Return the days of the week, and the pairs for terms such as mon#1 and 5L."""
     weekdays: list[Iterable[int]] = []
     nth_weekdays = set()
     for term in text.split(","):
@@ -217,7 +217,7 @@ def _ordered(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
 
 
 def _term(field: _Field, term: str) -> range:
-    """Return the numbers of `*`, `5`, `5-9`, each perhaps with `/2`; `5/2` goes on to the field's end."""
+    """Return the numbers of `*`, `5` or `5-9`, with or without `/2`; `5/2` extends to the field's end."""
     match = _TERM.fullmatch(term)
     if match is None:
         raise field.refusal(term)
@@ -242,7 +242,7 @@ def _end(field: _Field, low: int, last: str, term: str) -> int:
 
 
 def _as_list(field: _Field, low: int, high: int) -> str:
-    """Return how a range that goes past the end of its field is written instead."""
+    """Return the hint how to write a range that passes the end of its field, '' if it would be long."""
     if field is _WEEKDAY and high == 0:
         return " (dimanche qui finit une plage s'écrit 7)"
     numbers = [*range(low, field.high + (field is not _WEEKDAY)), *range(field.low, high + 1)]
@@ -251,11 +251,11 @@ def _as_list(field: _Field, low: int, high: int) -> str:
 
 
 def _step(text: str, numbers: range, term: str) -> int:
-    """Return a step that leads from one of the numbers to another.
+    """Return the step; raise ScheduleError for one that selects only the first of the numbers.
 
-    A longer one names the first number only, although it seems to name more: `*/90` is not every 90 minutes.
+    Such a step is misleading: `*/90` does not mean every 90 minutes.
     """
-    # More digits than a field has numbers: int() of thousands of them takes its time, or refuses.
+    # int() is slow for thousands of digits, or refuses them.
     step = int(text) if len(text) <= 9 else 10**9
     if step == 0:
         raise ScheduleError(f"un pas d'au moins 1 est attendu, pas {_quoted(term)}")

@@ -1,4 +1,4 @@
-"""A schedule in French words, and why a clock change moves or doubles one of its slots. Pure."""
+"""The description of a schedule in French, and how a clock change affects one of its slots. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ from cavecron.schedule.slots import Schedule
 from cavecron.schedule.zones import EPOCH, offset_period
 
 _NTH = ("dernier", "premier", "deuxième", "troisième", "quatrième", "cinquième")
-#: Instead of a longer list the expression itself is shown.
+#: The longest list in a description; with a longer one, the expression itself is shown.
 _MOST = 4
 
 
 def describe(schedule: Schedule) -> str:
-    """Return French words for the schedule, or its expression where words would be long or mislead."""
+    """Return the schedule in French, or its expression if a description would be long or misleading."""
     days, time = _days(schedule.fields), _time(schedule.fields)
     if days is None or time is None:
         return schedule.expression
@@ -25,7 +25,7 @@ def describe(schedule: Schedule) -> str:
 
 
 def clock_note(schedule: Schedule, slot: datetime) -> str:
-    """Return in French what a clock change does to this slot, '' where it does nothing."""
+    """Return in French how a clock change affects this slot (aware), '' if none does."""
     at = (slot - EPOCH) // timedelta(seconds=1)
     around = offset_period(schedule.zone, at)
     wall = at + around.offset
@@ -47,7 +47,7 @@ def _summer_time(schedule: Schedule, at: int) -> timedelta:
 
 
 def _local(minute: int, seen_from: int) -> str:
-    """Return a local time; with its date where that is another one."""
+    """Return a local time, with its date if that differs from the date of `seen_from`; both in minutes."""
     moment = EPOCH + timedelta(minutes=minute)
     return f"{moment:%H:%M}" if minute // 1440 == seen_from // 1440 else f"{moment:le %d/%m à %H:%M}"
 
@@ -105,12 +105,12 @@ def _days_of_month(fields: CronFields) -> str | None:
 
 
 def _of(name: str) -> str:
-    """Return 'de mars', or 'd'avril' as French elides it."""
+    """Return 'de mars', or 'd'avril' before a vowel."""
     return f"d'{name}" if name[0] in "ao" else f"de {name}"
 
 
 def _length(fields: CronFields, month: int) -> int:
-    """Return the last day of this month that words may name: 29 February is plain, 29 of each month not."""
+    """Return the last day of this month that a description may use: 29 only if February is named."""
     return 28 if month == 2 and fields.every_month else LAST_DAYS.get(month, 31)
 
 
@@ -119,7 +119,7 @@ def _months(fields: CronFields) -> str:
 
 
 def _step(numbers: Sequence[int], size: int) -> int | None:
-    """Return n if these are every nth of `size` numbers, without a shorter or longer pause anywhere."""
+    """Return n if these are every nth of `size` numbers, all at equal distances, else None."""
     step = size // len(numbers)
     return step if tuple(numbers) == tuple(range(0, size, step)) and size % step == 0 else None
 

@@ -1,9 +1,9 @@
-"""The slots of a schedule: the next, the last, how many, and which of those just passed count.
+"""The slots of a schedule: the next, the previous, how many, and which of those that passed are due.
 
-Pure: it takes instants and returns instants, aware, in UTC. Local time is as Debian's cron(8) has it,
-read as cronsim reads it. A fixed time that a clock change skips has its slot at the first instant
-after the gap; one that comes twice has it the first time round. A schedule whose minute or hour begins
-with a star follows elapsed time: no slot for skipped local times, one in each round of repeated ones.
+Pure: it takes and returns aware instants, in UTC. Clock changes are handled as by Debian's cron(8) and
+cronsim. A fixed time that a clock change skips has its slot at the first instant after the gap; a fixed time
+that occurs twice has it the first time. A schedule whose minute or hour begins with a star follows elapsed
+time: it has no slot for skipped local times, and a slot in both occurrences of repeated ones.
 """
 
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from cavecron.schedule import calendar
 from cavecron.schedule.cron import CronFields, ScheduleError, parse_fields
 from cavecron.schedule.zones import EPOCH, WINDOW, OffsetPeriod, offset_period
 
-#: A slot that is less than this late is made up for.
+#: A slot can still run if it is less than this late.
 GRACE = timedelta(seconds=3600)
 
-#: By how much a clock change brings two slots nearer to each other at most; only Samoa's of 2011 did more.
+#: The most by which a clock change brings two slots nearer to each other; only Samoa's of 2011 did more.
 _CLOCK_CHANGE = timedelta(hours=4)
 
-#: The calendar without some days at its ends, so that no local time falls out of it.
+#: The calendar without some days at both ends, so that every local time is within it.
 _FIRST = (datetime(1, 1, 6, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
 _LAST = (datetime(9999, 12, 26, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A cron expression in a time zone; `expression` has single blanks."""
+    """A cron expression in a time zone; in `expression`, fields are separated by single blanks."""
 
     expression: str
     zone: ZoneInfo
@@ -37,13 +37,13 @@ class Schedule:
 
     @property
     def fingerprint(self) -> str:
-        """Return what changes when the schedule does."""
+        """Return the text that identifies the schedule: expression and zone."""
         return f"{self.expression} {self.zone.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRange:
-    """Slots missed in a row."""
+    """Consecutive slots from `first` to `last` (aware), `count` of them."""
 
     first: datetime
     last: datetime
@@ -52,17 +52,17 @@ class SlotRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueAndMissed:
-    """What is to be done about slots that have passed: run one, note the others as missed."""
+    """Slots that have passed: the one to run now (aware), and those to be recorded as missed."""
 
     due: datetime | None
     missed: SlotRange | None
 
 
 def parse(expression: str, zone: ZoneInfo) -> Schedule:
-    """Return the schedule of five fields, or an alias such as @weekly, in local time of `zone`.
+    """Return the schedule for five fields, or an alias such as @weekly, in local time of `zone`.
 
     Raises:
-        ScheduleError: it is no such expression, or names no day that ever comes.
+        ScheduleError: the expression is not valid, or no day ever matches it.
 
     """
     fields = parse_fields(expression)
@@ -72,19 +72,19 @@ def parse(expression: str, zone: ZoneInfo) -> Schedule:
 
 
 def next_slot(schedule: Schedule, after: datetime) -> datetime | None:
-    """Return the first slot strictly after an instant; None where the calendar ends."""
+    """Return the first slot strictly after an instant (aware); None at the end of the calendar."""
     return _first_slot(schedule, max(_seconds(after) + 1, _FIRST))
 
 
 def slots_after(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Yield all slots strictly after an instant, in order of time."""
+    """Yield all slots strictly after an instant (aware), in order."""
     slot = next_slot(schedule, after)
     while slot is not None:
         yield slot
         slot = next_slot(schedule, slot)
 
 
-@lru_cache(maxsize=256)  # a scan, the plan after its run and the scan after that ask the same
+@lru_cache(maxsize=256)  # successive scans and plans ask for the same slot
 def _first_slot(schedule: Schedule, at: int) -> datetime | None:
     """Return the first slot at or after an instant, in seconds since 1970."""
     while at <= _LAST:
@@ -95,14 +95,14 @@ def _first_slot(schedule: Schedule, at: int) -> datetime | None:
         slot = max(minute * 60 - period.offset, period.begin)
         if slot < period.end:
             return _instant(slot)
-        # Days without a slot or a clock change are skipped.
+        # Skip days without a slot and without a clock change.
         unchanged = period.end == at + WINDOW
         at = max(period.end, slot - WINDOW) if unchanged else period.end
     return None
 
 
 def previous_slot(schedule: Schedule, until: datetime) -> datetime | None:
-    """Return the latest slot at or before an instant; None where the calendar begins."""
+    """Return the latest slot at or before an instant (aware); None at the beginning of the calendar."""
     at = min(_seconds(until), _LAST)
     while at >= _FIRST:
         period = offset_period(schedule.zone, at)
@@ -119,10 +119,10 @@ def previous_slot(schedule: Schedule, until: datetime) -> datetime | None:
 
 
 def none_follows(schedule: Schedule, slot: datetime, until: datetime) -> bool:
-    """Return whether surely no slot lies after `slot`, up to and at `until`; False where that is not plain.
+    """Return whether certainly no slot lies after `slot` up to `until` (aware, included); False if unsure.
 
-    It compares numbers only: who asks every few minutes whether all is well, and nearly always gets a yes,
-    does without croniter.
+    It only compares numbers, so that a frequent check, whose answer is nearly always True, need not load
+    croniter.
     """
     local, fields = slot.astimezone(schedule.zone), schedule.fields
     if (fields.hours, fields.minutes) != ((local.hour,), (local.minute,)):
@@ -134,7 +134,7 @@ def none_follows(schedule: Schedule, slot: datetime, until: datetime) -> bool:
 
 
 def count_slots(schedule: Schedule, after: datetime, until: datetime) -> int:
-    """Return how many slots lie after one instant, up to and at the other."""
+    """Return how many slots lie after one instant up to the other (aware, included)."""
     at, end = max(_seconds(after) + 1, _FIRST), min(_seconds(until), _LAST) + 1
     slots = 0
     while at < end:
@@ -142,7 +142,7 @@ def count_slots(schedule: Schedule, after: datetime, until: datetime) -> int:
         stop = _minute(min(end, period.end) + period.offset)
         slots += calendar.count(schedule.fields, _from(schedule, period, at), stop)
         if schedule.fields.fixed_time and at == period.begin:
-            # All skipped times share one slot, also with the time that the clocks jump to.
+            # All skipped times, and the time to which the clocks jump, share one slot.
             jump = _minute(period.wall_clock_before), _minute(period.begin + period.offset + 1)
             slots -= max(0, calendar.count(schedule.fields, *jump) - 1)
         at = period.end
@@ -150,14 +150,14 @@ def count_slots(schedule: Schedule, after: datetime, until: datetime) -> int:
 
 
 def due_and_missed(schedule: Schedule, since: datetime, now: datetime) -> DueAndMissed:
-    """Return what became of the slots after `since`, up to and at `now`.
+    """Return which of the slots after `since` up to `now` (aware, included) is due, and which were missed.
 
-    The latest of them counts: it is due if it is less than an hour late. All others were missed.
+    Only the latest of them can be due, if it is less than an hour late. All others were missed.
     """
     first = next_slot(schedule, since)
     if first is None or first > now:
         return DueAndMissed(due=None, missed=None)
-    second = next_slot(schedule, first)  # nearly always to come: what is asked next, and remembered
+    second = next_slot(schedule, first)  # usually in the future, and then cached for the next call
     latest = first if second is None or second > now else previous_slot(schedule, now) or first
     if now - latest >= GRACE:
         return DueAndMissed(due=None, missed=slots_between(schedule, since, latest))
@@ -166,7 +166,7 @@ def due_and_missed(schedule: Schedule, since: datetime, now: datetime) -> DueAnd
 
 
 def slots_between(schedule: Schedule, after: datetime, until: datetime) -> SlotRange | None:
-    """Return the slots after one instant, up to and at the other; None where there are none."""
+    """Return the slots after one instant up to the other (aware, included); None if there are none."""
     first, last = next_slot(schedule, after), previous_slot(schedule, until)
     if first is None or last is None or last < first:
         return None
@@ -174,7 +174,7 @@ def slots_between(schedule: Schedule, after: datetime, until: datetime) -> SlotR
 
 
 def _from(schedule: Schedule, period: OffsetPeriod, at: int) -> int:
-    """Return the local minute from which on slots at or after the instant `at` are found."""
+    """Return the first local minute that can have a slot at or after the instant `at`."""
     if not schedule.fields.fixed_time:
         return _minute(at + period.offset)
     if at == period.begin:
@@ -183,7 +183,7 @@ def _from(schedule: Schedule, period: OffsetPeriod, at: int) -> int:
 
 
 def _wall_begin(schedule: Schedule, period: OffsetPeriod) -> int:
-    """Return the local second from which on this period has slots."""
+    """Return the first local second that can have a slot in this period."""
     return period.wall_clock_before if schedule.fields.fixed_time else period.begin + period.offset
 
 

@@ -1,4 +1,4 @@
-"""Where a zone changes its clocks, near a given instant.
+"""The clock changes of a zone near a given instant.
 
 Pure: instants are seconds since 1970-01-01 00:00 UTC; offsets are seconds east of UTC.
 """
@@ -12,17 +12,17 @@ from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: How far a clock change is searched for. Two offsets differ by less than two days, so what lies further away
-#: cannot make a local time come again; and no zone has changed its clocks twice within this time.
+#: How far to search for a clock change. Two offsets differ by less than two days, so that a change further
+#: away cannot repeat a local time; and no zone has changed its clocks twice within this time.
 WINDOW = 2 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffsetPeriod:
-    """Instants from `begin` up to, but not at, `end`, all with one offset.
+    """The instants from `begin` up to, but not including, `end`, which have the same offset.
 
-    Either border is a clock change, or the end of the search. `wall_clock_before` is the local time, in
-    seconds, that the clocks would have shown at `begin` without a change.
+    Each bound is a clock change or the end of the search. `wall_clock_before` is the local time in seconds
+    that clocks would have shown at `begin` without the change.
     """
 
     begin: int
@@ -32,7 +32,7 @@ class OffsetPeriod:
 
 
 def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> OffsetPeriod:
-    """Return the period around `instant`; it extends to `reach` if no change comes before."""
+    """Return the period around `instant`; it extends to `reach` if no change is before that."""
     offsets = _offsets(zone, instant // WINDOW)
     index = bisect_right(offsets, instant, key=itemgetter(0)) - 1
     start, offset = offsets[index]
@@ -45,9 +45,9 @@ def offset_period(zone: ZoneInfo, instant: int, reach: int | None = None) -> Off
     return OffsetPeriod(begin=begin, end=end, offset=offset, wall_clock_before=begin + offset_before)
 
 
-@lru_cache(maxsize=256)  # a schedule asks for instants near each other
+@lru_cache(maxsize=256)  # successive instants are near each other
 def _offsets(zone: ZoneInfo, window: int) -> tuple[tuple[int, int], ...]:
-    """Return the offsets within reach of a window's instants, each with the instant at which it begins."""
+    """Return the offsets near a window's instants, each with the instant at which it begins."""
     edges = [(window + step) * WINDOW - 1 for step in (-1, 0, 1, 2)]
     starts = [edges[0]]
     for edge, after in pairwise(edges):
@@ -58,7 +58,7 @@ def _offsets(zone: ZoneInfo, window: int) -> tuple[tuple[int, int], ...]:
 
 
 def _change(zone: ZoneInfo, inside: int, outside: int) -> int:
-    """Return the first instant after the clock change between the two; `outside` where none is."""
+    """Return the first instant after the clock change between the two; `outside` if there is none."""
     offset = _offset(zone, inside)
     if _offset(zone, outside) == offset:
         return outside
