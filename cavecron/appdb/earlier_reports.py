@@ -7,7 +7,7 @@ from cavecron.database.timestamps import read_utc
 
 #: Consecutive mails of one run are less than this apart.
 _GAP = timedelta(minutes=10)
-#: Rows that are read at most.
+#: The most rows that are read.
 _MOST_ROWS = 2_000
 _REPORTS = (
     "SELECT created_at FROM email_log WHERE template_name = 'weekly_report' AND status = 'sent'"
@@ -16,9 +16,9 @@ _REPORTS = (
 
 
 def last_mailing(database: Database) -> datetime | None:
-    """Return when the newest run of reports in `email_log` began (aware, UTC); None if there is none.
+    """Return when the last mailing of reports in `email_log` began (aware, UTC); None if there is none.
 
-    It begins with the first of the newest mails that follow each other without a long gap.
+    A mailing is a series of mails without a long gap between two of them.
 
     Raises:
         CavecronError: the database cannot be read.

@@ -1,6 +1,6 @@
-"""The application's list of mails: one row for each mail, written within a transaction of the caller's.
+"""The application's list of mails: one row for each mail, written within the caller's transaction.
 
-The columns are in appdb/README.md, Tables. It knows neither what a mail says nor how it is sent.
+The columns are in appdb/README.md, Tables. It knows neither the contents of a mail nor how it is sent.
 """
 
 import sqlite3

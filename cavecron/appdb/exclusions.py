@@ -1,6 +1,6 @@
-"""The users who want no report, as SCHEDULER_WEEKLY_REPORT_EXCLUDE names them.
+"""The users whom SCHEDULER_WEEKLY_REPORT_EXCLUDE excludes from reports.
 
-Pure: it takes the application's users as rows, and decides nothing about who has an address.
+Pure: it takes the application's users as rows, and does not check their addresses.
 """
 
 import unicodedata
@@ -12,14 +12,14 @@ from cavecron.report.columns import text
 from cavecron.text import nearest, plain
 
 _VARIABLE = "SCHEDULER_WEEKLY_REPORT_EXCLUDE"
-_MOST_TOLD = 5
+_MOST_SENTENCES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusions:
     """The ids of the excluded `users`, and French sentences about names in the list.
 
-    A `warning` is about a name that no user has, a `notice` about one that was not needed.
+    A warning is about a name that no user has, a notice about a user who gets no report anyway.
     """
 
     users: frozenset[int] = frozenset()
@@ -28,7 +28,10 @@ class Exclusions:
 
 
 def read_exclusions(names: Sequence[str], users: Sequence[tuple[object, ...]]) -> Exclusions:
-    """Return whom `names` (user names, else ids) exclude of `users`, rows of id, name, address and parent."""
+    """Return the exclusions for `names` (user names, else ids).
+
+    `users` are rows of id, name, address and parent.
+    """
     if not names:
         return Exclusions()
     by_id = {str(user[0]): user for user in users}
@@ -49,28 +52,28 @@ def read_exclusions(names: Sequence[str], users: Sequence[tuple[object, ...]]) -
         warnings=tuple(_unknown(unknown, {text(user[1]): user[0] for user in reversed(users)})),
         notices=tuple(
             f"{_VARIABLE} : {plain(name, 80)!r} est un sous-compte, sans rapport de toute façon"
-            for name in needless[:_MOST_TOLD]
+            for name in needless[:_MOST_SENTENCES]
         ),
     )
 
 
 def _comparable(name: str) -> str:
-    """Return a name as it is compared: an accent can be a letter of its own or part of one."""
+    """Return a name in the form for comparison, in which an accent is always part of its letter."""
     return unicodedata.normalize("NFC", name.strip())
 
 
 def _unknown(names: Sequence[str], ids: Mapping[str, object]) -> Iterator[str]:
-    """Yield a sentence for each name that is none of those that have `ids`."""
-    for name in names[:_MOST_TOLD]:
+    """Yield a French sentence for each unknown name, with a similar one; `ids` are the user ids by name."""
+    for name in names[:_MOST_SENTENCES]:
         meant = nearest(name, ids)
         hint = f" (vouliez-vous dire {_how_to_write(meant, ids)} ?)" if meant else ""
         yield f"{_VARIABLE} : utilisateur inconnu {plain(name, 80)!r}{hint}"
-    if len(names) > _MOST_TOLD:
-        yield f"{_VARIABLE} : et {len(names) - _MOST_TOLD} autres utilisateurs inconnus"
+    if len(names) > _MOST_SENTENCES:
+        yield f"{_VARIABLE} : et {len(names) - _MOST_SENTENCES} autres utilisateurs inconnus"
 
 
 def _how_to_write(name: str, ids: Mapping[str, object]) -> str:
-    """Return a user's name as the variable takes it, and the id where it cannot be written there."""
+    """Return a user's name for the variable, and the id if the variable cannot contain the name."""
     shown = plain(name, 80)
     if _comparable(shown) == _comparable(name) and "," not in name and not name.startswith(QUOTES):
         return repr(shown)

@@ -1,6 +1,6 @@
-"""Who gets a weekly report: the application's users, less those who want none.
+"""The recipients of weekly reports: the application's users without those who are excluded.
 
-The rule is in appdb/README.md, Who gets a weekly report. It knows nothing of what a report says.
+The rule is in appdb/README.md, Who gets a weekly report. It knows nothing of the contents of a report.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ _USERS = 'SELECT id, username, email, parent_id FROM "user" ORDER BY id'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientList:
-    """Who gets a report, in order of id; how many would if they had an address, or were not excluded.
+    """The recipients in order of id, and how many users were left out, without an address or excluded.
 
-    `asked_for` are users who get one though they are on the list `exclusions`: they were asked for by name.
+    `asked_for` are users in `exclusions` who get a report all the same, because they were requested by name.
     """
 
     recipients: tuple[Recipient, ...]
@@ -33,12 +33,12 @@ class RecipientList:
 def recipients(
     database: Database, names: Sequence[str] = (), *, exclude: Sequence[str] = ()
 ) -> RecipientList:
-    """Return who gets a report: all users without a parent, or those of `names` (user names or ids).
+    """Return all users without a parent, or only those in `names` (user names or ids), who get a report.
 
-    Whom `exclude` names gets none, unless `names` asks for it.
+    Users in `exclude` get none, unless they are in `names`.
 
     Raises:
-        UsageError: a name is unknown, or its user gets no report.
+        UsageError: a name is unknown, or that user cannot get a report.
         CavecronError: the database cannot be read.
 
     """
@@ -48,16 +48,16 @@ def recipients(
     exclusions = read_exclusions(exclude, users)
     if names:
         users = [_named(name, users) for name in dict.fromkeys(names)]
-    everybody = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
-    listed = [name for key, name, _email in everybody if key in exclusions.users]
-    owners = [owner for owner in everybody if names or owner[0] not in exclusions.users]
+    owners = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
+    listed = [name for key, name, _email in owners if key in exclusions.users]
+    selected = [owner for owner in owners if names or owner[0] not in exclusions.users]
     addressed = [
-        Recipient(id=key, username=name, email=email) for key, name, email in owners if email.strip()
+        Recipient(id=key, username=name, email=email) for key, name, email in selected if email.strip()
     ]
     unique = {recipient.id: recipient for recipient in addressed}
     return RecipientList(
         recipients=tuple(unique.values()),
-        without_address=len(owners) - len(addressed),
+        without_address=len(selected) - len(addressed),
         excluded=0 if names else len(listed),
         asked_for=tuple(dict.fromkeys(listed)) if names else (),
         exclusions=exclusions,
@@ -65,7 +65,7 @@ def recipients(
 
 
 def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]:
-    """Return the row of the user with this name, or else with this id."""
+    """Return the row of the user with this name, else of the one with this id."""
     matches = [user for user in users if text(user[1]) == name] or [
         user for user in users if str(user[0]) == name
     ]

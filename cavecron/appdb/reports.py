@@ -1,8 +1,8 @@
-"""What a weekly report says: the application's rows, read in short transactions.
+"""Reading the rows for weekly reports from the application's tables, in short transactions.
 
-The rules are in appdb/README.md, from Statistics on. It knows neither mail nor the ledger. Memory grows with
-the reports and not with what is stored: rows are used as they come, many small users in one transaction, one
-large user in several. `label_image_data` and `image_url`, a photograph each, are never selected.
+The rules are in appdb/README.md, from Statistics on. It knows neither mail nor the ledger. Rows are processed
+one by one, so that memory grows with the reports, not with the tables; a transaction reads many small users
+or a part of a large one. `label_image_data` and `image_url` can contain photographs: they are never selected.
 """
 
 import sqlite3
@@ -25,14 +25,14 @@ _BEFORE_ALL = -(2**63)
 
 
 def _sum(column: str) -> str:
-    """Return SQL that sums what `columns.quantity` counts; a sum of anything else could overflow."""
+    """Return SQL for the sum of the values that `columns.quantity` accepts; others could overflow it."""
     return (
         f"sum(CASE WHEN typeof({column}) IN ('integer', 'real')"
         f" AND {column} BETWEEN -{MOST_BOTTLES} AND {MOST_BOTTLES} THEN {column} ELSE 0 END)"
     )
 
 
-# wine.cellar_id has no index: all cellars in one scan, never one scan for each; by slices of ids, which may
+# wine.cellar_id has no index: one scan counts for all cellars, in slices of a number of rows, because ids may
 # lie far apart.
 _BOTTLES = f"""
     SELECT cellar_id, {_sum("quantity")}, max(id), count(*)
@@ -45,15 +45,14 @@ _CELLARS = f"""
         max(floors * bottles_per_floor, 0))
     FROM cellar WHERE user_id = :user ORDER BY id"""  # noqa: S608 - a constant
 
-# The order is that of the index on user_id, so that nothing is sorted and reading can stop anywhere.
+# This is the order of the index on user_id, so that nothing is sorted and reading can stop at any row.
 _WINES = """
     SELECT wine.id, wine.name, extra_attributes, quantity, created_at, cellar.name, alcohol_subcategory.name
     FROM wine LEFT JOIN cellar ON cellar.id = wine.cellar_id
               LEFT JOIN alcohol_subcategory ON alcohol_subcategory.id = wine.subcategory_id
     WHERE wine.user_id = :user AND wine.id > :after ORDER BY wine.id"""
 
-# LIKE knows the cases of ASCII only, so any letter may stand for another one; it passes over blobs, and it
-# ends at a NUL.
+# LIKE ignores case only in ASCII, so the pattern has `_` for other letters; it skips blobs, and stops at NUL.
 _PATTERNS = dict.fromkeys("".join(letter if letter.isascii() else "_" for letter in word) for word in KEEPING)
 _KEEPING = " OR ".join(f"content LIKE '%{pattern}%'" for pattern in _PATTERNS)
 _INSIGHTS = f"""
@@ -72,10 +71,10 @@ _NO_INSIGHT: tuple[object, object] = (None, None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """How much one read transaction takes: writers wait for its end, and memory holds its reports.
+    """The size of one read transaction: writers wait for its end, and its reports are in memory.
 
-    After `rows` or `characters` no other user is begun; after `overrun` times as many it ends in the middle
-    of a user.
+    After `rows` or `characters` it begins no other user; after `overrun` times as many it ends within the
+    rows of a user.
     """
 
     rows: int = 1000
@@ -94,9 +93,9 @@ def build_reports(
     zone: ZoneInfo,
     limits: BatchLimits = _LIMITS,
 ) -> Iterator[WeeklyReport]:
-    """Yield the report of each recipient, of the week before `at` (aware), in order of id.
+    """Yield the report of each recipient for the week before `at` (aware), in order of id.
 
-    Nothing of the database is open while a report is in the caller's hands.
+    The database is not open while the caller uses a report.
 
     Raises:
         CavecronError: the database cannot be read.
@@ -122,7 +121,7 @@ def build_reports(
 
 
 def _bottles(database: Database, limits: BatchLimits) -> dict[object, Quantity]:
-    """Return the bottles in each cellar, read in short slices."""
+    """Return the number of bottles by cellar id, read in slices."""
     bottles: dict[object, Quantity] = {}
     after, width = _BEFORE_ALL, 10 * limits.rows
     with database.session() as connection:
@@ -136,9 +135,9 @@ def _bottles(database: Database, limits: BatchLimits) -> dict[object, Quantity]:
 
 
 class _Reader:
-    """The reports of several users, as far as they are read: all before the first user that waits.
+    """Reads the reports of several users, one transaction at a time; `_waiting` are those still to be read.
 
-    Of that one the wines up to `_after` are read, once there is a builder.
+    Of the first of them, the wines up to the id `_after` are already in the builder, if there is one.
     """
 
     def __init__(
@@ -156,7 +155,7 @@ class _Reader:
         return bool(self._waiting)
 
     def read_batch(self, connection: sqlite3.Connection, limits: BatchLimits) -> deque[WeeklyReport]:
-        """Return the reports that are complete when enough is read in one transaction."""
+        """Read until the limits of a transaction are reached; return the reports that are complete."""
         batch: deque[WeeklyReport] = deque()
         size = _BatchSize(limits)
         while self._waiting and not size.is_full:
@@ -165,8 +164,8 @@ class _Reader:
             except sqlite3.OperationalError as error:
                 if "decode" not in str(error) or connection.text_factory is text:
                     raise
-                # A text that is not UTF-8 costs its unreadable letters only. Reading each text through
-                # Python is slow: only where SQLite's way failed, and from there on.
+                # Invalid UTF-8 loses only its unreadable letters. Decoding each text in Python is slow, so
+                # this begins only after SQLite's own decoding has failed.
                 connection.text_factory = text
                 continue
             if builder is None:
@@ -177,14 +176,14 @@ class _Reader:
         return batch
 
     def _read_user(self, connection: sqlite3.Connection, size: "_BatchSize") -> ReportBuilder | None:
-        """Return the builder that has all rows of the first user, None where the batch ends before."""
+        """Return the builder with all rows of the first user, None if the batch ends before."""
         user = self._waiting[0]
         if self._builder is None:
-            self._builder = self._begun(connection, user, size)
-        wanted = {"user": user.id, "after": self._after}
-        insights = iter(connection.execute(_INSIGHTS, wanted))
+            self._builder = self._new_builder(connection, user, size)
+        values = {"user": user.id, "after": self._after}
+        insights = iter(connection.execute(_INSIGHTS, values))
         wine_id, content = next(insights, _NO_INSIGHT)
-        for stored in connection.execute(_WINES, wanted):
+        for stored in connection.execute(_WINES, values):
             row = WineRow._make(stored)
             contents = []
             while wine_id == row.id:
@@ -196,11 +195,13 @@ class _Reader:
                 return None
         return self._builder
 
-    def _begun(self, connection: sqlite3.Connection, user: Recipient, size: "_BatchSize") -> ReportBuilder:
-        """Return a builder that has everything of the user but the wines."""
-        wanted = {"user": user.id, "horizon": self._period.horizon}
-        cellars = connection.execute(_CELLARS, wanted).fetchall()
-        exits = [ExitRow._make(row) for row in connection.execute(_EXITS, wanted)]
+    def _new_builder(
+        self, connection: sqlite3.Connection, user: Recipient, size: "_BatchSize"
+    ) -> ReportBuilder:
+        """Return a builder with all rows of the user except the wines."""
+        values = {"user": user.id, "horizon": self._period.horizon}
+        cellars = connection.execute(_CELLARS, values).fetchall()
+        exits = [ExitRow._make(row) for row in connection.execute(_EXITS, values)]
         builder = ReportBuilder(user=user, period=self._period)
         for cellar_id, name, capacity in cellars:
             builder.add_cellar(name, self._bottles.get(cellar_id), capacity)
@@ -211,7 +212,7 @@ class _Reader:
 
 
 class _BatchSize:
-    """How much a transaction has read so far."""
+    """Counts the rows and characters that a transaction has read."""
 
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
@@ -221,16 +222,16 @@ class _BatchSize:
 
     @property
     def is_full(self) -> bool:
-        """Return whether no other user is to be begun."""
+        """Return whether the transaction should begin no other user."""
         return self._rows >= self._limits.rows or self._characters >= self._limits.characters
 
     def add_rows(self, rows: int, characters: int) -> None:
-        """Count what was read of a user besides wines."""
+        """Count rows of a user other than wines."""
         self._rows += rows
         self._characters += characters
 
     def add_wine(self, row: WineRow, insights: Sequence[str]) -> bool:
-        """Count a wine, and return whether the transaction has to end though there are more."""
+        """Count a wine; return whether the transaction has to end, even within a user."""
         self._rows += 1 + len(insights)
         self._characters += _length(row.extra_attributes)
         for insight in insights:

@@ -1,7 +1,7 @@
-"""The mail server that the application's admin pages name, its password decrypted.
+"""The mail server from the application's admin pages, with its decrypted password.
 
-The rules are in appdb/README.md, SMTP. It opens no connection to that server, and never puts a key or a
-password into a message.
+The rules are in appdb/README.md, SMTP. It opens no connection to that server, and no error message contains a
+key or a password.
 """
 
 import sqlite3
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 else:
     fernet = lazy_module("cryptography.fernet")  # slow to load, and only for a password
 
-#: For each step, where the stored time limit is not a positive number of seconds.
+#: Seconds for each step, if the stored time limit is not a positive number.
 _DEFAULT_TIMEOUT = 30.0
 _WHERE = "Cave à Vin, Administration, Configuration SMTP"
 
-# Of the active ones the default, else the first by id.
+# The active default, else the first active one by id.
 _ACTIVE = """
     SELECT id, name, host, port, username, password_encrypted, use_tls, use_ssl,
            sender_email, sender_name, timeout
@@ -32,15 +32,15 @@ _ACTIVE = """
 
 
 class MailKeyError(CavecronError):
-    """The key is missing, malformed, or not the one that the password was encrypted with."""
+    """The key is missing or malformed, or the password was encrypted with another one."""
 
 
 def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
-    """Return the configuration that mails go out by; `keys` are Fernet keys, each is tried.
+    """Return the configuration for sending mails; each of `keys`, which are Fernet keys, is tried.
 
     Raises:
         MailKeyError: its password cannot be decrypted.
-        CavecronError: no configuration is active, or what it says makes no sense.
+        CavecronError: no configuration is active, or it has an invalid value.
 
     """
     with database.reading() as connection:
@@ -55,28 +55,28 @@ def active(database: Database, keys: Sequence[str]) -> SmtpConfig:
     return SmtpConfig(
         id=row["id"],
         name=str(row["name"]),
-        host=_words(row, "host", "le nom du serveur"),
+        host=_required_text(row, "host", "le nom du serveur"),
         port=_port(row),
         username=str(row["username"] or "") or None,
         password=_password(row, keys),
         security=_security(row),
-        sender_email=_words(row, "sender_email", "l'adresse de l'expéditeur"),
+        sender_email=_required_text(row, "sender_email", "l'adresse de l'expéditeur"),
         sender_name=str(row["sender_name"] or ""),
         timeout=_timeout(row["timeout"]),
     )
 
 
 def active_id(database: Database) -> int | None:
-    """Return the id of the configuration that `active` reads, usable or not; None where none is active."""
+    """Return the id of the configuration that `active` reads, valid or not; None if none is active."""
     with database.reading() as connection:
         row = connection.execute(_ACTIVE).fetchone()
     return row[0] if row else None
 
 
 def record_test(connection: sqlite3.Connection, config: int, *, at: datetime, error: str | None) -> None:
-    """Keep how a test message went at `at` (aware), as the application's own test does; None is success.
+    """Store the result of a test message at `at` (aware), as the application's own test does.
 
-    An older release has none of these columns: what is not there is not written.
+    `error` is None for success. Columns that an older release of the application lacks are not written.
     """
     test = {
         "last_test_at": utc_text(at),
@@ -90,7 +90,7 @@ def record_test(connection: sqlite3.Connection, config: int, *, at: datetime, er
         connection.execute(statement, {**test, "id": config})
 
 
-def _words(row: Mapping[str, object], column: str, label: str) -> str:
+def _required_text(row: Mapping[str, object], column: str, label: str) -> str:
     stored = row[column]
     if not isinstance(stored, str) or not stored.strip():
         raise CavecronError(
@@ -116,14 +116,14 @@ def _port(row: Mapping[str, object]) -> int:
 
 
 def _timeout(seconds: object) -> float:
-    # SQLite keeps whatever was stored; a limit of zero would make every socket non-blocking.
+    # The column can contain any type; a limit of zero would make every socket non-blocking.
     if isinstance(seconds, int | float) and seconds > 0:
         return float(seconds)
     return _DEFAULT_TIMEOUT
 
 
 def _password(row: Mapping[str, object], keys: Sequence[str]) -> str | None:
-    """Return the stored password in clear, None where none is stored."""
+    """Return the decrypted password, None if none is stored."""
     token, name = row["password_encrypted"], row["name"]
     if not token:
         return None

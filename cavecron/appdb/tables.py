@@ -1,6 +1,6 @@
 """The tables and columns of Cave à Vin that the jobs use, and whether a file has them.
 
-It reads no row. The facts are those of appdb/README.md, Tables.
+It reads no row. The tables are described in appdb/README.md, Tables.
 """
 
 import sqlite3
@@ -52,12 +52,12 @@ MAILING = (*CELLAR, "smtp_config", "email_log")
 
 
 def missing(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return what a file lacks of all tables and columns: a table's name, or `table.column`."""
+    """Return the tables and columns that a file lacks: a table's name, or `table.column`."""
     return missing_columns(connection, NEEDED)
 
 
 def require(database: Database, tables: Iterable[str] = NEEDED) -> None:
-    """Raise an error unless `tables` are there with every column that is needed.
+    """Raise an error if one of `tables` or a needed column is missing.
 
     Raises:
         NotReadyError: a table is missing.
