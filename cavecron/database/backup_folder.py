@@ -1,7 +1,7 @@
-"""The folder in which the backups of one database lie.
+"""The folder with the backups of one database.
 
-A backup is written under another name and renamed once it is good, so that whatever has a backup's name is
-one. Nothing else in the folder is ever touched. It knows neither jobs nor the ledger.
+A backup is written under a temporary name and renamed after a check, so that a file with the name of a backup
+is always sound. Other files in the folder are not touched. It knows neither jobs nor the ledger.
 """
 
 import errno
@@ -22,25 +22,25 @@ from cavecron.database.permissions import permission_advice
 from cavecron.database.sqlite import AWAY, Database
 from cavecron.errors import CavecronError, TemporaryError, reason
 
-#: Room that is left beside a backup, in bytes.
+#: Bytes of free space that must remain after a backup.
 _MARGIN = 1 << 20
-#: Seconds after which what somebody was writing is abandoned, where the file system knows no locks.
+#: Seconds after which an unfinished file is abandoned, on a file system without locks.
 _ABANDONED_AFTER = 6 * 3600.0
 
 
 class NoRoomError(TemporaryError):
-    """There is no room for a backup."""
+    """There is not enough space for a backup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupFolder:
-    """A folder at `path`, and how backups in it are named; it may not be there yet."""
+    """The folder at `path`, which may not exist yet, with backups named by `names`."""
 
     path: Path
     names: BackupNames
 
     def backups(self) -> Sequence[BackupName]:
-        """Return the backups that are there, newest first.
+        """Return the existing backups, newest first.
 
         Raises:
             CavecronError: the folder cannot be read.
@@ -49,15 +49,20 @@ class BackupFolder:
         return self.names.sorted(self._files())
 
     def newest(self, now: datetime) -> BackupName | None:
-        """Return the newest backup at `now` (aware), None where there is none; raises as `backups` does."""
+        """Return the newest backup at `now` (aware), None if there is none.
+
+        Raises:
+            CavecronError: the folder cannot be read.
+
+        """
         return newest(self.backups(), now)
 
     def prepare(self, size: int) -> None:
-        """Make the folder if need be, remove what killed backups left, and require room for `size` bytes.
+        """Create the folder if necessary, remove files of killed backups, and require `size` bytes of space.
 
         Raises:
-            NoRoomError: they do not.
-            CavecronError: the folder cannot be made or used.
+            NoRoomError: there is not enough space.
+            CavecronError: the folder cannot be created or used.
 
         """
         with self._translate_errors():
@@ -69,7 +74,7 @@ class BackupFolder:
         self.require_room(size)
 
     def require_usable(self, size: int) -> None:
-        """Raise a CavecronError unless a backup of `size` bytes could be written; nothing is written."""
+        """Raise a CavecronError if a backup of `size` bytes could not be written; nothing is written."""
         with self._translate_errors():
             place = self.path if self.path.exists() else self.path.parent
             if not place.is_dir():
@@ -81,7 +86,7 @@ class BackupFolder:
         self.require_room(size)
 
     def require_room(self, size: int) -> None:
-        """Raise NoRoomError unless `size` bytes fit into the folder."""
+        """Raise NoRoomError if the folder has less space than `size` bytes and the margin."""
         free = _free_bytes(self.path if self.path.exists() else self.path.parent)
         if free is not None and free < size + _MARGIN:
             raise NoRoomError(
@@ -91,13 +96,13 @@ class BackupFolder:
             )
 
     def add(self, database: Database, instant: datetime, check: Callable[[], None]) -> BackupName:
-        """Make the backup of an instant (aware); one of the very same instant is replaced.
+        """Make the backup for an instant (aware); a backup of the same instant is replaced.
 
-        `check` is called at safe points and may raise; then nothing stays.
+        `check` is called at safe points and may raise an error; then no file remains.
 
         Raises:
-            TemporaryError: the database changes all the time or is locked, the disk is full or away.
-            CavecronError: the database is damaged, the folder cannot be written, or what `check` raised.
+            TemporaryError: the database changes all the time or is locked, the disk is full or unavailable.
+            CavecronError: the database is damaged, the folder cannot be written, or `check` raised it.
 
         """
         name = self.names.name(instant)
@@ -110,10 +115,10 @@ class BackupFolder:
 
     @contextmanager
     def temporary(self, name: str) -> Iterator[Path]:
-        """Yield an empty file of this name, of mode 0600, that is gone at the end.
+        """Yield an empty file with this name and mode 0600, which is deleted at the end.
 
         Raises:
-            CavecronError: it cannot be made, or another process writes it.
+            CavecronError: it cannot be created, or another process writes it.
 
         """
         part = self.path / name
@@ -132,18 +137,18 @@ class BackupFolder:
                 os.close(descriptor)
 
     def remove_expired(self, keep: int) -> tuple[Sequence[BackupName], Sequence[str]]:
-        """Remove backups beyond the `keep` newest and those of months; return them, and French complaints."""
-        removed, complaints = [], []
+        """Remove backups that `expired` returns; return them, and a French error for each that remains."""
+        removed, errors = [], []
         for backup in expired(self.backups(), keep):
             try:
                 (self.path / backup.name).unlink()
                 removed.append(backup)
             except OSError as error:
-                complaints.append(f"{self.path / backup.name} n'a pu être supprimée ({reason(error)})")
-        return removed, complaints
+                errors.append(f"{self.path / backup.name} n'a pu être supprimée ({reason(error)})")
+        return removed, errors
 
     def _files(self) -> list[str]:
-        """Return the names of the regular files in the folder, none where it is not there."""
+        """Return the names of the regular files in the folder, none if it does not exist."""
         with self._translate_errors():
             try:
                 with os.scandir(self.path) as entries:
@@ -177,7 +182,7 @@ def megabytes(size: int) -> str:
 
 
 def _free_bytes(folder: Path) -> int | None:
-    """Return what the file system of a folder has left for us, None where it does not tell."""
+    """Return the free space of a folder's file system for this user, None if it is unknown."""
     try:
         status = os.statvfs(folder)
     except OSError:
@@ -197,7 +202,7 @@ def _require_sound_copy(database: Database, copy: Path, check: Callable[[], None
 
 
 def _lock(descriptor: int) -> bool:
-    """Return whether no other process has the file; True where the file system knows no locks."""
+    """Lock the file; return False if another process has locked it, True also without support for locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -208,7 +213,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Return whether nobody writes a file of ours any more."""
+    """Return whether no process writes this unfinished file any more."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:

@@ -1,8 +1,8 @@
 """The names of backups, and which of them are kept. Pure.
 
-`wine-2026-11-30T023000.sqlite` is the database `wine.db` as it was at 02:30 local time. Names sort by time,
-and no two seconds share one: the hour that autumn repeats is written `02B` the second time round. A name is
-the only thing that says whose a file is: whatever is named otherwise is left alone.
+`wine-2026-11-30T023000.sqlite` is the database `wine.db` at 02:30 local time. Names sort by time, and are
+unique for each second: the second occurrence of the hour that is repeated in autumn is written `02B`. Only
+the name of a file tells whether it is a backup; files with other names are not touched.
 """
 
 import re
@@ -15,17 +15,17 @@ _NAME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)(?P<second_round>B?)(?P<rest>\d{4})\.sqlite", re.ASCII
 )
 _SUFFIX, _UNFINISHED = ".sqlite", ".part"
-#: What stands in place of an instant in the name of a copy that is about to be restored.
+#: In place of an instant, in the name of a copy that is being restored.
 _RESTORING = "restore"
-#: Months that have a backup, and of which the newest one is kept: that of the newest backup, and six before.
+#: The number of months, with a backup each, whose newest one is kept: the latest month and six before.
 _MONTHS = 7
-#: By how much a backup may be ahead of the clock: more, and one of the two clocks was wrong.
+#: The most by which a backup may be ahead of the clock; if it is more, the clock is or was wrong.
 _AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class BackupName:
-    """A backup's name, and the local instant (aware) that it stands for."""
+    """A backup's name, and its instant (aware, in local time)."""
 
     name: str
     at: datetime
@@ -33,41 +33,41 @@ class BackupName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupNames:
-    """The names of the backups of one database: `stem` is its file's name without the ending."""
+    """The names of the backups of one database; `stem` is its file's name without the extension."""
 
     stem: str
     zone: ZoneInfo
 
     def name(self, instant: datetime) -> str:
-        """Return the name of the backup of an instant (aware)."""
+        """Return the name of the backup for an instant (aware)."""
         local = instant.astimezone(self.zone)
         second_round = "B" if _is_repeated(local) else ""
         return f"{self.stem}-{local:%Y-%m-%dT%H}{second_round}{local:%M%S}{_SUFFIX}"
 
     @property
     def restoring(self) -> str:
-        """Return the name of the copy that is about to be restored; it never becomes a backup."""
+        """Return the name of the copy that is being restored; it never becomes a backup."""
         return f".{self.stem}-{_RESTORING}{_UNFINISHED}"
 
     def unfinished(self, name: str) -> str:
-        """Return the name under which that backup is written until it is good."""
+        """Return the temporary name of a backup while it is written and checked."""
         return f".{name}{_UNFINISHED}"
 
     def parse(self, name: str) -> BackupName | None:
-        """Return the backup that has this name, None where it is none of this database."""
+        """Return the backup with this name, None if it is no backup of this database."""
         prefix = f"{self.stem}-"
-        found = _NAME.fullmatch(name.removeprefix(prefix)) if name.startswith(prefix) else None
-        if found is None:
+        match = _NAME.fullmatch(name.removeprefix(prefix)) if name.startswith(prefix) else None
+        if match is None:
             return None
         try:
-            local = datetime.fromisoformat(f"{found['day']}T{found['hour']}{found['rest']}")
+            local = datetime.fromisoformat(f"{match['day']}T{match['hour']}{match['rest']}")
         except ValueError:
             return None
-        at = local.replace(tzinfo=self.zone, fold=int(bool(found["second_round"])))
+        at = local.replace(tzinfo=self.zone, fold=int(bool(match["second_round"])))
         return BackupName(name=name, at=at)
 
     def is_unfinished(self, name: str) -> bool:
-        """Return whether a name is one of a copy of this database that is being written, or was cut off."""
+        """Return whether the name is one for a copy of this database that is unfinished."""
         if name == self.restoring:
             return True
         inner = name.removeprefix(".").removesuffix(_UNFINISHED)
@@ -75,15 +75,15 @@ class BackupNames:
 
     def sorted(self, names: Iterable[str]) -> Sequence[BackupName]:
         """Return the backups of this database among `names`, newest first."""
-        found = (self.parse(name) for name in names)
-        return sorted((backup for backup in found if backup), key=lambda backup: backup.name, reverse=True)
+        backups = (self.parse(name) for name in names)
+        return sorted((backup for backup in backups if backup), key=lambda backup: backup.name, reverse=True)
 
 
 def expired(backups: Sequence[BackupName], keep: int) -> Sequence[BackupName]:
-    """Return which of `backups`, newest first, are not kept.
+    """Return those of `backups` (newest first) that are to be removed.
 
-    Kept are the `keep` newest, and the newest of each of the six months before that of the newest one.
-    Only months that have a backup count: one that was made by a wrong clock ends nobody's half year.
+    The `keep` newest are kept, and the newest of each of the last seven months that have a backup. Months
+    without one do not count, so that a backup with a wrong date does not shorten the time.
     """
     of_month: dict[tuple[int, int], BackupName] = {}
     for backup in backups:
@@ -93,14 +93,14 @@ def expired(backups: Sequence[BackupName], keep: int) -> Sequence[BackupName]:
 
 
 def newest(backups: Iterable[BackupName], now: datetime) -> BackupName | None:
-    """Return the newest backup at `now` (aware), None where there is none.
+    """Return the newest backup at `now` (aware), None if there is none.
 
-    One that is ahead of the clock counts only where there is no other: it says nothing of the last nights.
+    A backup more than a day ahead of `now` is returned only if there is no other, because its date is wrong.
     """
-    known = sorted(backups, key=lambda backup: backup.at.astimezone(UTC), reverse=True)
-    return next((backup for backup in known if backup.at <= now + _AHEAD), known[0] if known else None)
+    ordered = sorted(backups, key=lambda backup: backup.at.astimezone(UTC), reverse=True)
+    return next((backup for backup in ordered if backup.at <= now + _AHEAD), ordered[0] if ordered else None)
 
 
 def _is_repeated(local: datetime) -> bool:
-    """Return whether a local time comes for the second time: the clocks went back in between."""
+    """Return whether a local time is the second occurrence of an hour that the clocks repeat."""
     return local.utcoffset() != local.replace(fold=0).utcoffset()

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 
 
 def quoted(name: str) -> str:
-    """Return the name of a table or a column as SQL takes it, whatever is in it."""
+    """Return the name of a table or a column quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def missing_columns(connection: sqlite3.Connection, needed: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Return what the file lacks of `needed`, columns by table: a table's name, or `table.column`."""
+    """Return which of `needed` (columns by table) are missing: a table's name, or `table.column`."""
     if _are_there(connection, needed):
         return ()
     missing: list[str] = []
@@ -22,7 +22,7 @@ def missing_columns(connection: sqlite3.Connection, needed: Mapping[str, Iterabl
 
 
 def _are_there(connection: sqlite3.Connection, needed: Mapping[str, Iterable[str]]) -> bool:
-    """Return whether one statement can name them all: that takes a sixth of the time of asking each table."""
+    """Return whether all columns exist; one statement for all is six times as fast as one for each table."""
     columns = ", ".join(f"{quoted(table)}.{quoted(column)}" for table in needed for column in needed[table])
     tables = ", ".join(map(quoted, needed))
     try:

@@ -1,6 +1,6 @@
-"""What a database has that an older copy of it lacks: rows counted by table, a few at a time.
+"""Differences between a database and an older copy of it: the number of changed rows in each table.
 
-Each statement reads so little that nobody waits for it. Rows are compared by their primary key.
+Each statement reads few rows, so that writers do not have to wait. Rows are compared by their primary key.
 """
 
 import re
@@ -13,19 +13,19 @@ from pathlib import Path
 from cavecron.database.columns import quoted
 from cavecron.database.sqlite import Database
 
-#: Rows that one statement looks at. Where rows say when they were changed, their large values may have to be
-#: read through.
+#: Rows that one statement reads; fewer in tables with the column `_STAMP`, for which SQLite may have to read
+#: large values.
 _ROWS, _STAMPED_ROWS = 2_000, 100
-#: The column that says when a row was changed.
+#: The column with the time of the last change of a row.
 _STAMP = "updated_at"
 _FIRST = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDifference:
-    """How a table differs from its copy: rows `added` since, `changed` since, and `removed` since.
+    """The number of rows of a table that were `added`, `changed` and `removed` since the copy was made.
 
-    `changed` counts only where rows say when they were changed.
+    `changed` is 0 for a table without a column for the time of a change.
     """
 
     table: str
@@ -35,10 +35,10 @@ class TableDifference:
 
 
 def differences(database: Database, copy: Path, *, ignored: str) -> Iterator[TableDifference]:
-    """Yield the tables that differ; those whose names begin with `ignored` are left out.
+    """Yield the differences of tables, except for names that begin with `ignored`.
 
     Raises:
-        CavecronError: one of the two cannot be read.
+        CavecronError: the database or the copy cannot be read.
 
     """
     with database.session() as connection:
@@ -47,31 +47,31 @@ def differences(database: Database, copy: Path, *, ignored: str) -> Iterator[Tab
         present, former = (_tables(connection, schema, ignored) for schema in ("main", "copy"))
         for table in (*(name for name in former if name not in present), *present):
             if table in present and table in former:
-                found = _difference(connection, table)
+                difference = _difference(connection, table)
             else:
-                found = _whole(connection, table, is_new=table in present)
-            if found.added or found.changed or found.removed:
-                yield found
+                difference = _whole_table(connection, table, is_new=table in present)
+            if difference.added or difference.changed or difference.removed:
+                yield difference
 
 
 def _difference(connection: sqlite3.Connection, table: str) -> TableDifference:
     present = _count(connection, "main", table)
     added = changed = 0
-    for more_added, more_changed in _compared(connection, table):
+    for more_added, more_changed in _compare_rows(connection, table):
         added += more_added
         changed += more_changed
     removed = max(0, _count(connection, "copy", table) - (present - added))
     return TableDifference(table=table, added=added, changed=changed, removed=removed)
 
 
-def _whole(connection: sqlite3.Connection, table: str, *, is_new: bool) -> TableDifference:
-    """Return the difference of a table that only one of the two has."""
+def _whole_table(connection: sqlite3.Connection, table: str, *, is_new: bool) -> TableDifference:
+    """Return the difference of a table that exists only in one of the two files."""
     rows = _count(connection, "main" if is_new else "copy", table)
     return TableDifference(table=table, added=rows if is_new else 0, changed=0, removed=0 if is_new else rows)
 
 
-def _compared(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, int]]:
-    """Yield how many rows of a few are not in the copy, and how many are and were changed since."""
+def _compare_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, int]]:
+    """Yield for each batch of rows how many are not in the copy, and how many differ from it."""
     columns = _columns(connection, "main", table)
     key = [name for name, position in columns if position] or ["rowid"]
     same = " AND ".join(f"old.{quoted(name)} IS new.{quoted(name)}" for name in key)
@@ -79,21 +79,21 @@ def _compared(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int,
     change = f"old.{_STAMP} IS NOT new.{_STAMP}" if stamped else "0"
     name = quoted(table)
     query = (
-        f"SELECT max(place), coalesce(sum(found IS NULL), 0), coalesce(sum(found), 0), count(*) FROM (SELECT"  # noqa: S608
-        f" new.rowid AS place, (SELECT {change} FROM copy.{name} AS old WHERE {same}) AS found"
+        "SELECT max(place), coalesce(sum(differs IS NULL), 0), coalesce(sum(differs), 0), count(*)"  # noqa: S608
+        f" FROM (SELECT new.rowid AS place, (SELECT {change} FROM copy.{name} AS old WHERE {same}) AS differs"
         f" FROM main.{name} AS new WHERE new.rowid > ? ORDER BY new.rowid LIMIT ?)"
     )
     rows, place = _STAMPED_ROWS if stamped else _ROWS, _FIRST
     while True:
-        last, added, changed, looked = connection.execute(query, (place, rows)).fetchone()
+        last, added, changed, count = connection.execute(query, (place, rows)).fetchone()
         yield added, changed
-        if looked < rows:
+        if count < rows:
             return
         place = last
 
 
 def _tables(connection: sqlite3.Connection, schema: str, ignored: str) -> list[str]:
-    """Return the tables whose rows have numbers."""
+    """Return the tables with a rowid, without virtual ones."""
     query = f"SELECT name, sql FROM {schema}.sqlite_master WHERE type = 'table' ORDER BY name"  # noqa: S608
     rows = connection.execute(query)
     return [
@@ -106,7 +106,7 @@ def _tables(connection: sqlite3.Connection, schema: str, ignored: str) -> list[s
 
 
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tuple[str, int]]:
-    """Return the columns of a table, and the place of each in the primary key, from 1; 0 for none."""
+    """Return the columns of a table, each with its position in the primary key from 1, or 0."""
     with closing(connection.execute(f"PRAGMA {schema}.table_info({quoted(table)})")) as rows:
         return [(row[1], row[5]) for row in rows]
 

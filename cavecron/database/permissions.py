@@ -1,7 +1,6 @@
-"""Why this process may not write where the database lies, and what to do about it.
+"""Advice for a process that may not write to the database or its folder.
 
-In containers this is the most frequent first error.
-It opens nothing and knows no table.
+In containers this is the most frequent first error. It opens no file and knows no table.
 """
 
 import os
@@ -12,7 +11,7 @@ _READ_ONLY = getattr(os, "ST_RDONLY", 0)
 
 
 def permission_advice(path: Path) -> str:
-    """Return what to do so that this process can write the file at `path` and beside it, in French."""
+    """Return French advice so that this process can write the file at `path` and in its folder."""
     folder = path.absolute().parent
     if not hasattr(os, "geteuid"):
         return "droits du fichier et de son dossier ?"
@@ -41,7 +40,7 @@ def _closed_to_all(folder: Path) -> bool:
 
 
 def _owner(path: Path) -> tuple[int, int] | None:
-    """Return the numbers of the user and the group that a file belongs to, None where it hides."""
+    """Return the ids of the user and the group that own a file, None if they are unknown."""
     try:
         status = path.stat()
     except OSError:

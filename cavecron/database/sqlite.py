@@ -1,4 +1,4 @@
-"""Cave à Vin's SQLite file: opening it, short transactions, and what its errors mean to a person.
+"""Cave à Vin's SQLite file: opening it, short transactions, and errors in French.
 
 It never creates the file and never changes its journal mode; it knows no table.
 """
@@ -16,7 +16,7 @@ from cavecron.database.permissions import permission_advice
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError, reason
 
 _START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
-#: SQLite's codes (https://www.sqlite.org/rescode.html), and what a person reads after the file's name.
+#: The message after the file's name, by SQLite's error codes (https://www.sqlite.org/rescode.html).
 _NOT_OPENED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 _WORDINGS = {
     ("SQLITE_NOTADB",): "n'est pas une base SQLite : vérifier DATABASE_URL",
@@ -24,7 +24,7 @@ _WORDINGS = {
     ("SQLITE_CORRUPT",): "est abîmée : arrêter l'application et restaurer une sauvegarde",
 }
 _FULL = "n'a pu être écrite, le disque est plein : faire de la place, puis relancer"
-#: Errors that pass by themselves once a network share can be reached again.
+#: Errors that end when a network share can be reached again.
 AWAY = frozenset(
     {
         *(errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
@@ -39,13 +39,13 @@ _SHARE_ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The application's file; `busy_timeout` in seconds is how long a lock is waited for."""
+    """The application's file; `busy_timeout` is how long to wait for a lock, in seconds."""
 
     path: Path
     busy_timeout: float = 30.0
 
     def connect(self) -> sqlite3.Connection:
-        """Return a connection without open transaction; the caller closes it.
+        """Return a connection without an open transaction; the caller closes it.
 
         Raises:
             NotReadyError: there is no such file.
@@ -60,13 +60,15 @@ class Database:
                 uri=True,
                 timeout=self.busy_timeout,
                 isolation_level=None,
-                check_same_thread=False,  # one thread at a time has it, not always the same
+                check_same_thread=False,  # several threads may use it, one at a time
             )
-            connection.execute("PRAGMA temp_store = MEMORY")  # a distroless container has no folder for it
+            connection.execute(
+                "PRAGMA temp_store = MEMORY"
+            )  # a distroless container has no folder for temporary files
         return connection
 
     def file_identity(self) -> tuple[int, int] | None:
-        """Return device and inode of the file, None where it cannot be seen: a restored backup is another."""
+        """Return device and inode, which change if the file is replaced; None if it cannot be found."""
         try:
             status = self.path.stat()
         except OSError:
@@ -74,7 +76,7 @@ class Database:
         return status.st_dev, status.st_ino
 
     def _require_file(self) -> None:
-        """Raise a CavecronError unless there is a file; SQLite has one message for all that can be wrong."""
+        """Raise a CavecronError if the file cannot be opened; SQLite has one message for all causes."""
         try:
             mode = self.path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -100,7 +102,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection that sees one state of the file; keep it short, writers wait for it."""
+        """Yield a connection with a consistent view of the file; writers wait until the block ends."""
         with self.translate_errors(), closing(self.connect()) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
@@ -113,20 +115,20 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection in a transaction that may write: committed at the end, undone by an error."""
+        """Yield a connection in a write transaction: committed at the end, rolled back after an error."""
         with self.session() as connection, transaction(connection):
             yield connection
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
-        """Raise what SQLite says as what a person can act on."""
+        """Raise a CavecronError with a French message in place of an error of SQLite."""
         try:
             yield
         except sqlite3.Error as error:
             raise self.as_cavecron_error(error) from error
 
     def as_cavecron_error(self, error: sqlite3.Error) -> CavecronError:
-        """Return what SQLite said of this file as an error that a person can act on."""
+        """Return a CavecronError with a French message and advice for an error of SQLite."""
         text = str(error)
         code = getattr(error, "sqlite_errorname", "")
         if is_locked(error):
@@ -136,22 +138,22 @@ class Database:
             return NotReadyError(f"table {table} absente de {self.path} : {_START_ONCE}")
         if "no such column" in text:
             return CavecronError(f"colonne {text.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
-        passing = self._passing_trouble(code)
-        if passing is not None:
-            return passing
+        temporary = self._temporary_error(code)
+        if temporary is not None:
+            return temporary
         for codes, wording in _WORDINGS.items():
             if code.startswith(codes):
                 return CavecronError(f"{self.path} {wording.format(advice=permission_advice(self.path))}")
         return CavecronError(f"{self.path} : erreur SQLite ({text})")
 
     def locked_error(self) -> TemporaryError:
-        """Return what is said where a lock was waited for in vain."""
+        """Return the error for a lock that was not released in time."""
         return TemporaryError(
             f"base verrouillée par un autre programme depuis {self.busy_timeout:g} s : {self.path}"
         )
 
-    def _passing_trouble(self, code: str) -> TemporaryError | None:
-        """Return a full disk or a share that is away as an error, None where it is something else."""
+    def _temporary_error(self, code: str) -> TemporaryError | None:
+        """Return an error for a full disk or an unavailable share, None for any other cause."""
         if code.startswith("SQLITE_IOERR"):
             return TemporaryError(f"{self.path} ne peut être lue ou écrite : {_SHARE_ADVICE}")
         full = code.startswith("SQLITE_FULL")
@@ -169,12 +171,12 @@ class Database:
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """Return whether SQLite says that another connection has the file."""
+    """Return whether the error is that another connection has locked the file."""
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _is_full(folder: Path) -> bool:
-    """Return whether a file system has no room for SQLite's journal; False where it does not tell."""
+    """Return whether a file system has no space for SQLite's journal; False if that is unknown."""
     if not hasattr(os, "statvfs"):
         return False
     status = os.statvfs(folder)
@@ -184,7 +186,7 @@ def _is_full(folder: Path) -> bool:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Hold the right to write from start to end: committed, or undone by an error."""
+    """Run the block in a `BEGIN IMMEDIATE` transaction: committed at the end, rolled back after an error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -9,7 +9,7 @@ def utc_text(instant: datetime) -> str:
 
 
 def read_utc(stored: object) -> datetime | None:
-    """Return what the application stored as an aware instant in UTC, None where it cannot be read."""
+    """Return an instant that the application stored (aware, in UTC), None if it cannot be read."""
     if not isinstance(stored, str):
         return None
     try:
