@@ -1,14 +1,14 @@
-"""Errors that a user can cause or meet; each knows the exit code it ends a command with.
+"""Errors that a user can cause or see, each with the exit code of a command that it ends.
 
-A message is one French sentence, or a list of them: what is wrong, where, and what to do. It never
-holds a secret.
+A message is a French sentence, or a list of them: what is wrong, where, and what to do. It never contains a
+secret.
 """
 
 import errno
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-#: What the system says of a file, in French.
+#: The system's errors for files, in French.
 _REASONS: Mapping[int | None, str] = {
     errno.ENOENT: "il n'existe pas",
     errno.EACCES: "accès refusé",
@@ -32,20 +32,20 @@ _REASONS: Mapping[int | None, str] = {
 
 
 def reason(error: OSError) -> str:
-    """Return in a few French words why a file could not be used."""
+    """Return in a few French words why the system could not use a file."""
     return _REASONS.get(error.errno, error.strerror or "erreur du système")
 
 
 class CavecronError(Exception):
-    """The root of all of them: the job failed.
+    """The base class of all of them; as the error of a job: it failed.
 
-    `summary` says in French what was done all the same, where a job knows.
+    `summary` says in French what the job has done before, None if that is unknown.
     """
 
     summary: str | None = None
 
     exit_code: ClassVar[int] = 1
-    #: Whether the same thing may succeed when it is tried again later.
+    #: Whether the same operation may succeed later.
     temporary: ClassVar[bool] = False
 
 
@@ -68,23 +68,23 @@ class ConfigurationError(CavecronError):
 
 
 class AlreadyRunningError(CavecronError):
-    """Another process is running this job at this moment."""
+    """Another process is running this job at the moment."""
 
     exit_code = 3
 
 
 class TemporaryError(CavecronError):
-    """What failed can pass: the network, a busy server, a locked database."""
+    """A failure that can end by itself: the network, a busy server, a locked database."""
 
     temporary = True
 
 
 class NotReadyError(TemporaryError):
-    """The application has not made its database, or its tables, yet."""
+    """The application has not created its database or its tables yet."""
 
 
 class StoppedError(CavecronError):
-    """A run was asked to stop, and did so at a safe point."""
+    """A run stopped at a safe point because it was requested to."""
 
 
 class TimeLimitError(CavecronError):
@@ -92,4 +92,4 @@ class TimeLimitError(CavecronError):
 
 
 class LeaseLostError(CavecronError):
-    """Another process has taken over a run that this one held."""
+    """Another process has taken over a run of this one."""

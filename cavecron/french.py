@@ -1,4 +1,4 @@
-"""Dates and durations in French words.
+"""Dates and durations in French.
 
 Pure.
 """
@@ -28,7 +28,7 @@ def moment(local: datetime) -> str:
 
 
 def duration(span: timedelta) -> str:
-    """Return '3 s', '12 min', '2 h 05 min' or '3 j 4 h': the two largest units that matter."""
+    """Return '3 s', '12 min', '2 h 05 min' or '3 j 4 h': at most the two largest units."""
     seconds = int(span.total_seconds())
     if seconds < 60:
         return f"{seconds} s"
