@@ -1,6 +1,6 @@
 """The objects that every run uses, the options of a run, and the signal that stops one.
 
-It decides nothing about a run.
+It decides never about a run.
 """
 
 import asyncio
@@ -75,17 +75,17 @@ class StopSignal:
     """
 
     def __init__(self) -> None:
-        self._asked = asyncio.Event()
+        self._stop_request = asyncio.Event()
         self.lease_lost: CavecronError | None = None
 
     def stop(self) -> None:
         """Ask the job to stop."""
-        self._asked.set()
+        self._stop_request.set()
 
     @property
     def stopping(self) -> bool:
         """Return whether the job was asked to stop; may be called in any thread."""
-        return self._asked.is_set()
+        return self._stop_request.is_set()
 
     async def wait_for(
         self, call: "asyncio.Future[_T]", *, seconds: float | None = None, grace: float = 0.0
@@ -98,12 +98,12 @@ class StopSignal:
             return True
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
-        asked = asyncio.ensure_future(self._asked.wait())
-        either: set[asyncio.Future[Any]] = {call, asked}
+        stop_request = asyncio.ensure_future(self._stop_request.wait())
+        futures: set[asyncio.Future[Any]] = {call, stop_request}
         try:
-            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            asked.cancel()
+            stop_request.cancel()
         if not call.done() and self.stopping:
             remaining = grace if end is None else min(grace, max(0.0, end - loop.time()))
             await asyncio.wait({call}, timeout=remaining)
@@ -111,5 +111,5 @@ class StopSignal:
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`, or until the job is asked to stop."""
-        nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self.wait_for(nothing, seconds=seconds)
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self.wait_for(never, seconds=seconds)

@@ -50,8 +50,8 @@ async def finish_run(
         return
     options.recorded(result)
     settings = context.settings
-    asked = settings.jobs[job.name].ping_url or settings.alert_to
-    if asked and result.state != "interrupted" and not result.retry_at:
+    has_receiver = settings.jobs[job.name].ping_url or settings.alert_to
+    if has_receiver and result.state != "interrupted" and not result.retry_at:
         if start_notice is not None:
             await stop.wait_for(start_notice, seconds=NOTIFICATION_LIMIT, grace=_LAST_WRITE)
         notifying = notify(
@@ -100,24 +100,24 @@ async def _record(
     database can be written again, since nothing else can run without it, and up to an hour after any other
     error; but not while it stops. A run by hand waits for a lock only, and only for a minute.
     """
-    clock, last_trouble, patient = context.clock, "", options.wait_for_database
+    clock, last_error, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
     writing: asyncio.Future[None] | None = None
     while True:
-        if writing is None or writing.done():  # one that hangs is waited for, not joined by others
+        if writing is None or writing.done():  # a write that hangs is awaited, not repeated
             writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
         remaining = _LONGEST_WRITE if patient else max(0.0, limit - clock.monotonic())
         await stop.wait_for(writing, seconds=remaining, grace=_LAST_WRITE)
-        trouble = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
-        if trouble is None:
+        error = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
+        if error is None:
             return True
-        is_temporary = isinstance(trouble, CavecronError) and trouble.temporary
-        over = stop.stopping or (clock.monotonic() >= limit and not (patient and is_temporary))
-        passing = isinstance(trouble, CavecronError) and (patient or trouble.temporary)
-        if over or not passing or isinstance(trouble, LeaseLostError):
-            _LOG.error("Job %s : sa fin n'a pu être notée, %s", claim.job, trouble)
+        is_temporary = isinstance(error, CavecronError) and error.temporary
+        is_over = stop.stopping or (clock.monotonic() >= limit and not (patient and is_temporary))
+        can_retry = isinstance(error, CavecronError) and (patient or error.temporary)
+        if is_over or not can_retry or isinstance(error, LeaseLostError):
+            _LOG.error("Job %s : sa fin n'a pu être notée, %s", claim.job, error)
             return False
-        if str(trouble) != last_trouble:
-            _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", claim.job, trouble)
-        last_trouble = str(trouble)
+        if str(error) != last_error:
+            _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", claim.job, error)
+        last_error = str(error)
         await stop.sleep(_PAUSE)

@@ -51,7 +51,7 @@ async def _settle(claim: Claim, job: Job, context: RunContext, stop: StopSignal)
         CavecronError: it did not succeed.
 
     """
-    last_trouble, limit = "", context.clock.monotonic() + GRACE.total_seconds()
+    last_error, limit = "", context.clock.monotonic() + GRACE.total_seconds()
     while True:
         run, settle = run_of_job(claim, job, context, stop=stop), job.on_given_up
         assert settle is not None
@@ -61,10 +61,10 @@ async def _settle(claim: Claim, job: Job, context: RunContext, stop: StopSignal)
         error = settling.exception()
         if error is None:
             return
-        is_passing = isinstance(error, CavecronError) and error.temporary
-        if not is_passing or stop.stopping or context.clock.monotonic() >= limit:
+        is_temporary = isinstance(error, CavecronError) and error.temporary
+        if not is_temporary or stop.stopping or context.clock.monotonic() >= limit:
             raise error
-        if str(error) != last_trouble:
+        if str(error) != last_error:
             _LOG.warning("Job %s : %s ; nouvel essai toutes les %g s", job.name, error, _PAUSE)
-        last_trouble = str(error)
+        last_error = str(error)
         await stop.sleep(_PAUSE)

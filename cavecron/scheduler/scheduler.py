@@ -232,7 +232,7 @@ class Scheduler:
                 self._plan.add(state, now + _PAUSE)
             return
         for state, result in zip(states, results, strict=True):
-            if not result.busy:  # else the slots since are still to be decided on
+            if not result.busy:  # otherwise the next scan decides about the slots since then
                 state.clock_unsure_since = None
             self._apply(state, result, now)
 

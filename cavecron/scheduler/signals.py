@@ -12,12 +12,12 @@ from collections.abc import Callable
 def on_stop(ask: Callable[[], None]) -> None:
     """Call `ask` in the running loop at the first signal."""
     loop = asyncio.get_running_loop()
-    asked: list[int] = []
+    signals: list[int] = []
 
     def receive(number: int) -> None:
-        if asked:
+        if signals:
             os._exit(128 + number)  # process 1 of a container ignores signals that have no handler
-        asked.append(number)
+        signals.append(number)
         ask()
 
     for number in (signal.SIGTERM, signal.SIGINT):
