@@ -248,9 +248,9 @@ def _chunks(after: int, rows: Sequence[tuple[int, bool, bool | None]]) -> Iterat
 
 def _is_indexed(connection: sqlite3.Connection, old: _OldRows) -> bool:
     """Return whether the table has an index that begins with the date."""
-    found = connection.execute(
+    parts = connection.execute(
         "SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS part"
         " WHERE part.seqno = 0 AND part.name = ? AND NOT list.partial",
         (old.table, old.column),
     )
-    return found.fetchone() is not None
+    return parts.fetchone() is not None

@@ -1,1 +1,1 @@
-"""The weekly report: what it says of one user, and how a mail says it. Pure."""
+"""The weekly report of one user: its contents, and its mail. Pure."""

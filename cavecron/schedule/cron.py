@@ -94,7 +94,7 @@ class _Field:
     low: int
     high: int
     names: tuple[str, ...] = ()
-    wanted: str
+    expectation: str
 
     def number(self, text: str, term: str) -> int:
         """Return the number for `text`, a number or a name within `term`."""
@@ -105,15 +105,18 @@ class _Field:
         return int(text)
 
     def refusal(self, term: str) -> ScheduleError:
-        return ScheduleError(f"{self.wanted}, pas {_quoted(term)}")
+        return ScheduleError(f"{self.expectation}, pas {_quoted(term)}")
 
 
-_MINUTE = _Field(low=0, high=59, wanted="une minute de 0 à 59 est attendue")
-_HOUR = _Field(low=0, high=23, wanted="une heure de 0 à 23 est attendue")
-_DAY = _Field(low=1, high=31, wanted="un jour du mois de 1 à 31 (ou L) est attendu")
-_MONTH = _Field(low=1, high=12, names=_MONTHS, wanted="un mois de 1 à 12 (ou jan à dec) est attendu")
+_MINUTE = _Field(low=0, high=59, expectation="une minute de 0 à 59 est attendue")
+_HOUR = _Field(low=0, high=23, expectation="une heure de 0 à 23 est attendue")
+_DAY = _Field(low=1, high=31, expectation="un jour du mois de 1 à 31 (ou L) est attendu")
+_MONTH = _Field(low=1, high=12, names=_MONTHS, expectation="un mois de 1 à 12 (ou jan à dec) est attendu")
 _WEEKDAY = _Field(
-    low=0, high=7, names=_DAYS, wanted="un jour de semaine de 0 à 7 (ou sun à sat, mon#1, 5L) est attendu"
+    low=0,
+    high=7,
+    names=_DAYS,
+    expectation="un jour de semaine de 0 à 7 (ou sun à sat, mon#1, 5L) est attendu",
 )
 
 

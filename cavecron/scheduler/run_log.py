@@ -63,9 +63,9 @@ def losses(result: ScanResult, zone: ZoneInfo) -> Iterable[str]:
 
 def _given_up(run: GivenUpRun, zone: ZoneInfo) -> str:
     e = "e" if run.by_hand else ""
-    what = "exécution à la main" if run.by_hand else "créneau"
-    how = f"coupé{e} net" if run.killed else f"inachevé{e}"
-    return f"{what} {how}, non repris{e} : {moment(run.slot.astimezone(zone))}"
+    kind = "exécution à la main" if run.by_hand else "créneau"
+    end = f"coupé{e} net" if run.killed else f"inachevé{e}"
+    return f"{kind} {end}, non repris{e} : {moment(run.slot.astimezone(zone))}"
 
 
 def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:
