@@ -161,6 +161,7 @@ class BatchDeleter:
     _chunks: deque[_Chunk] = field(default_factory=deque)
     _cursor: int = -(2**63)
     _ended: bool = False
+    _read_none: bool = True
     _indexed: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -207,7 +208,8 @@ class BatchDeleter:
 
     def _scan(self) -> None:
         """Read the next rows with one statement, and add their old rows to the chunks."""
-        if self._indexed and not self._any_ahead():
+        # After old rows more of them are likely; asking then would read the index up to them at each statement.
+        if self._indexed and self._read_none and not self._any_ahead():
             self._ended = True
             return
         rows = self.connection.execute(
@@ -216,7 +218,9 @@ class BatchDeleter:
             f" FROM {self.old.table} WHERE id > :cursor ORDER BY id LIMIT :rows",
             {"cursor": self._cursor, "limit": self.old.limit, "rows": SCAN_ROWS},
         ).fetchall()
-        self._chunks += _chunks(self._cursor, rows)
+        chunks = list(_chunks(self._cursor, rows))
+        self._chunks += chunks
+        self._read_none = not chunks
         # Rows that are added meanwhile are new and come last, so that reading comes to an end.
         self._ended = len(rows) < SCAN_ROWS
         if rows:

@@ -1,6 +1,6 @@
 """The objects that every run uses, the options of a run, and the signal that stops one.
 
-It decides never about a run.
+It decides nothing about a run.
 """
 
 import asyncio

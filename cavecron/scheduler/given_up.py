@@ -5,6 +5,7 @@ The call is repeated while the database cannot be used; errors are logged.
 
 import asyncio
 import logging
+from functools import partial
 
 from cavecron.errors import CavecronError, StoppedError
 from cavecron.jobs.job import Job
@@ -53,9 +54,9 @@ async def _settle(claim: Claim, job: Job, context: RunContext, stop: StopSignal)
     """
     last_error, limit = "", context.clock.monotonic() + GRACE.total_seconds()
     while True:
-        run, settle = run_of_job(claim, job, context, stop=stop), job.on_given_up
-        assert settle is not None
-        settling = context.threads.start("given-up", lambda settle=settle, run=run: settle(run))  # type: ignore[misc]
+        assert job.on_given_up is not None
+        settle = partial(job.on_given_up, run_of_job(claim, job, context, stop=stop))
+        settling = context.threads.start("given-up", settle)
         if not await stop.wait_for(settling, grace=_LAST_WRITE):
             raise StoppedError("arrêt demandé")
         error = settling.exception()

@@ -29,7 +29,7 @@ class CountingDatabase(Database):
 
 
 @pytest.mark.parametrize(
-    ("step", "batches"), [(0.0, range(1, 11)), (0.06, range(30, 61))], ids=["quick", "slow"]
+    ("step", "batches"), [(0.0, range(1, 7)), (0.06, range(30, 61))], ids=["quick", "slow"]
 )
 def test_transactions_are_sized_by_time(cellar: CellarFile, step: float, batches: range) -> None:
     """A machine on which everything takes long gets many small ones."""
@@ -135,7 +135,7 @@ def test_no_row_is_looked_at_over_and_over(cellar: CellarFile, table: str) -> No
         work.append(_work(cellar))
         assert len(left(cellar, table)) == blocks * 300
         cellar.execute(f"DELETE FROM {table}")
-    assert work[1] < work[0] * 2.5
+    assert work[1] < work[0] * 2.3
 
 
 def test_the_young_part_of_an_indexed_table_is_not_read(cellar: CellarFile) -> None:

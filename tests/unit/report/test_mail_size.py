@@ -29,8 +29,8 @@ GIGANTIC: dict[str, Callable[[], WeeklyReport]] = {
     "names": lambda: a_report(name="x" * 5000, moves=500),
     "names of bottles": lambda: a_report(name="\U0001f377" * 5000, moves=500),
     "comments": lambda: commented(a_report(moves=500), "Très bon. " * 1000),
-    "comments of bottles": lambda: commented(a_report(moves=20), "\U0001f377" * 5_000),
-    "comments of tags": lambda: commented(a_report(moves=20), "<&>" * 20_000),
+    "comments of bottles": lambda: commented(a_report(moves=20), "\U0001f377" * 100_000),
+    "comments of tags": lambda: commented(a_report(moves=20), "<&>" * 100_000),
     "cellars": lambda: with_cellars(a_report(), many_cellars(300)),
     "cellars with names of bottles": lambda: with_cellars(
         a_report(), tuple(replace(cellar, name="\U0001f377" * 500) for cellar in many_cellars(10_000))
