@@ -208,7 +208,7 @@ class BatchDeleter:
 
     def _scan(self) -> None:
         """Read the next rows with one statement, and add their old rows to the chunks."""
-        # After old rows more of them are likely; asking then would read the index up to them at each statement.
+        # After old rows more of them are likely; asking then would read the index up to them each time.
         if self._indexed and self._read_none and not self._any_ahead():
             self._ended = True
             return
