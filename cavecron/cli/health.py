@@ -9,7 +9,7 @@ from cavecron.clock import SystemClock
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.loader import load
-from cavecron.ledger.history import overdue
+from cavecron.ledger.overdue import overdue
 from cavecron.ledger.store import Ledger
 
 #: Seconds to wait for a lock, because a health check has a time limit of its own.

@@ -14,7 +14,8 @@ from cavecron.french import WEEKDAYS
 from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import describe, next_slot
+from cavecron.schedule import next_slot
+from cavecron.schedule.describe import describe
 
 #: How late at most the application's scheduler sent the first mail of a slot.
 _LATENESS = timedelta(minutes=10)

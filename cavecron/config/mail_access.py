@@ -14,9 +14,7 @@ from cavecron.mail.smtp.config import (
 )
 
 
-def mail_access_problems(
-    keys: Sequence[str], ca_file: Path | None, read_file: Callable[[str], str]
-) -> Iterator[str]:
+def problems(keys: Sequence[str], ca_file: Path | None, read_file: Callable[[str], str]) -> Iterator[str]:
     """Yield a sentence for each malformed Fernet key, and one if `ca_file` cannot be used.
 
     They are warnings, because the mail server may need neither. `read_file` is that of EnvReader.

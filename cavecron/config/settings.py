@@ -8,17 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from cavecron.config import parsing
 from cavecron.config.database_url import database_path, display_url
-from cavecron.config.mail_access import mail_access_problems
 from cavecron.config.parsing import EnvReader, InvalidValueError, Variable, hidden
 from cavecron.config.timezone import SCHEDULER_TIMEZONE, UTC, ZoneOf, read_zone
 from cavecron.config.variables import declared, misspelt, setting
 from cavecron.errors import ConfigurationError
+from cavecron.lazy import lazy_module
 from cavecron.schedule import Schedule, ScheduleError, parse
+
+if TYPE_CHECKING:
+    from cavecron.config import mail_access
+else:
+    mail_access = lazy_module("cavecron.config.mail_access")  # only if a key or a file of certificates is set
 
 LogFormat = Literal["text", "json"]
 
@@ -254,7 +259,9 @@ def load(
     )
     if problems or reader.problems:
         raise ConfigurationError([*problems, *reader.problems])
-    unusable = mail_access_problems(settings.smtp_keys, settings.smtp_ca_file, read_file)
+    if not settings.smtp_keys and settings.smtp_ca_file is None:
+        return settings
+    unusable = mail_access.problems(settings.smtp_keys, settings.smtp_ca_file, read_file)
     return replace(settings, warnings=(*settings.warnings, *unusable))
 
 

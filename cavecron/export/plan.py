@@ -14,7 +14,8 @@ from cavecron.config.parsing import Variable, hidden
 from cavecron.config.settings import Settings
 from cavecron.export.fields import expression
 from cavecron.french import date
-from cavecron.schedule import GRACE, Schedule, clock_note, describe, next_slot
+from cavecron.schedule import GRACE, Schedule, next_slot
+from cavecron.schedule.describe import clock_note, describe
 from cavecron.text import plain
 
 #: A call has to start within this time after its slot; later it would find the slot too old.

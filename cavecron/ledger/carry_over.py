@@ -14,9 +14,10 @@ from cavecron.database.sqlite import transaction
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError
 from cavecron.ledger import tables
+from cavecron.ledger.column_values import optional_instant
 from cavecron.ledger.models import RESTORED
 from cavecron.ledger.process_id import describe_owner
-from cavecron.ledger.rows import optional_instant, select_runs
+from cavecron.ledger.rows import select_runs
 from cavecron.ledger.runs import lease_is_valid
 from cavecron.ledger.store import Ledger, lossy_text
 from cavecron.ledger.tables import UNFINISHED

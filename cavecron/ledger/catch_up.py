@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import TemporaryError
 from cavecron.french import duration
+from cavecron.ledger.column_values import instant, optional_instant, skip_unreadable, text
 from cavecron.ledger.missed_slots import retract_missed, schedule_of
 from cavecron.ledger.models import (
     BUSY,
@@ -27,7 +28,7 @@ from cavecron.ledger.models import (
     ScanResult,
     Trigger,
 )
-from cavecron.ledger.rows import RunRow, instant, optional_instant, skip_unreadable, text
+from cavecron.ledger.rows import RunRow
 from cavecron.ledger.runs import (
     claim_slot,
     give_up,

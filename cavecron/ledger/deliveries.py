@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from cavecron.database.timestamps import utc_text
-from cavecron.ledger.rows import UnreadableError, skip_unreadable, text
+from cavecron.ledger.column_values import UnreadableError, skip_unreadable, text
 from cavecron.ledger.runs import require_given_up, require_lease
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import IN_FLIGHT

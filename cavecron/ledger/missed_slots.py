@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cavecron.database.timestamps import utc_text
-from cavecron.ledger.rows import instant, number, skip_unreadable
+from cavecron.ledger.column_values import instant, number, skip_unreadable
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import MISSED
 from cavecron.schedule import Schedule, parse, slots_between

@@ -1,17 +1,19 @@
-"""Reading stored rows strictly, because people edit tables and no edit may end the scheduler.
-
-A row that cannot be read is skipped, and logged once.
-"""
+"""Reading the runs of the ledger; a row that somebody edited is skipped if it cannot be read."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, get_args
 
-from cavecron.database.timestamps import read_utc
 from cavecron.lazy import lazy_module
+from cavecron.ledger.column_values import (
+    UnreadableError,
+    instant,
+    number,
+    optional_instant,
+    skip_unreadable,
+    text,
+)
 from cavecron.ledger.models import State, Trigger
 from cavecron.ledger.store import Ledger
 
@@ -20,15 +22,7 @@ if TYPE_CHECKING:
 else:
     json = lazy_module("json")  # only runs by hand, for some users
 
-#: Years of a valid instant: converting it to a zone, or adding an hour, never leaves the calendar.
-_FIRST_YEAR, _LAST_YEAR = 1970, 9998
-#: The largest valid count.
-_LARGEST = 2**53
 _RUN_COLUMNS = "id, job, slot, trigger, state, attempt, failures, lease_until, retry_at, users, owner"
-
-
-class UnreadableError(ValueError):
-    """A column has a value of the wrong type or range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,43 +58,6 @@ def select_runs(connection: sqlite3.Connection, ledger: Ledger, where: str, *val
         with skip_unreadable(ledger, "cavecron_run", row[0]):
             runs.append(_run(row))
     return runs
-
-
-@contextmanager
-def skip_unreadable(ledger: Ledger, table: str, row: object) -> Iterator[None]:
-    """End the block if it raises UnreadableError, and log the row."""
-    try:
-        yield
-    except UnreadableError:
-        ledger.report_unreadable(table, row)
-
-
-def instant(stored: object) -> datetime:
-    """Return a stored instant (aware, UTC); raise UnreadableError if it is not one."""
-    read = optional_instant(stored)
-    if read is None:
-        raise UnreadableError(stored)
-    return read
-
-
-def optional_instant(stored: object) -> datetime | None:
-    """Return a stored instant (aware, UTC), None if there is none or it cannot be read."""
-    read = read_utc(stored)
-    return read if read and _FIRST_YEAR <= read.year <= _LAST_YEAR else None
-
-
-def number(stored: object) -> int:
-    """Return a stored count; raise UnreadableError if it is not one."""
-    if not isinstance(stored, int) or not 0 <= stored <= _LARGEST:
-        raise UnreadableError(stored)
-    return stored
-
-
-def text(stored: object) -> str:
-    """Return stored text; raise UnreadableError if it is not text."""
-    if not isinstance(stored, str):
-        raise UnreadableError(stored)
-    return stored
 
 
 def _run(row: tuple[object, ...]) -> RunRow:

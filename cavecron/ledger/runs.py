@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
 from cavecron.lazy import lazy_module
+from cavecron.ledger.column_values import optional_instant
 from cavecron.ledger.models import KILLED, RESTORED, Claim, GivenUpRun, RunResult
 from cavecron.ledger.process_id import describe_owner
-from cavecron.ledger.rows import RunRow, optional_instant, select_runs
+from cavecron.ledger.rows import RunRow, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
 from cavecron.schedule import GRACE

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Literal
 
 from cavecron.database.timestamps import utc_text
+from cavecron.ledger.column_values import optional_instant
 from cavecron.ledger.process_id import owner_state
-from cavecron.ledger.rows import optional_instant
 from cavecron.ledger.store import Ledger
 
 #: The most schedulers in the list: with two instances in containers, the last starts of both.

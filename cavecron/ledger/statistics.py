@@ -10,9 +10,9 @@ from datetime import datetime
 from itertools import pairwise
 
 from cavecron.database.timestamps import utc_text
+from cavecron.ledger.column_values import instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.history import select_entries
 from cavecron.ledger.records import Delivery, JobRecord, MailTotals, SlotRow, YearRecord
-from cavecron.ledger.rows import instant, number, optional_instant, skip_unreadable, text
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import MANUAL_RUN, MISSED, SLOT_RUN, UNFINISHED
 

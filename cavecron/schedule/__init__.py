@@ -1,7 +1,6 @@
-"""Schedules: a cron expression in a time zone, its slots, and its description in French. Pure."""
+"""Schedules: a cron expression in a time zone, and its slots. Pure."""
 
 from cavecron.schedule.cron import ScheduleError
-from cavecron.schedule.describe import clock_note, describe
 from cavecron.schedule.slots import (
     GRACE,
     DueAndMissed,
@@ -23,9 +22,7 @@ __all__ = [
     "Schedule",
     "ScheduleError",
     "SlotRange",
-    "clock_note",
     "count_slots",
-    "describe",
     "due_and_missed",
     "next_slot",
     "none_follows",

@@ -12,7 +12,8 @@ from cavecron.config.settings import Settings
 from cavecron.french import duration, moment
 from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.models import Claim, GivenUpRun, MissedSlots, RunResult, ScanResult
-from cavecron.schedule import describe, next_slot
+from cavecron.schedule import next_slot
+from cavecron.schedule.describe import describe
 
 _RUNNER = logging.getLogger("cavecron.runner")
 _DAEMON = logging.getLogger("cavecron.daemon")

@@ -22,7 +22,8 @@ from cavecron.jobs.job import Function, Job
 from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, HistoryEntry
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import Schedule, clock_note, count_slots, slots_after
+from cavecron.schedule import Schedule, count_slots, slots_after
+from cavecron.schedule.describe import clock_note
 from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import (

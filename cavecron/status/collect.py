@@ -18,13 +18,14 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.backup import is_backup_overdue, newest_backup
 from cavecron.jobs.builtin import BACKUP
 from cavecron.jobs.job import Job, expected_jobs
-from cavecron.ledger.history import overdue
 from cavecron.ledger.models import State
+from cavecron.ledger.overdue import overdue
 from cavecron.ledger.records import Delivery, JobRecord
 from cavecron.ledger.schedulers import SchedulerRow, schedulers
 from cavecron.ledger.statistics import job_record, year_record
 from cavecron.ledger.store import Ledger
-from cavecron.schedule import Schedule, describe
+from cavecron.schedule import Schedule
+from cavecron.schedule.describe import describe
 from cavecron.status.calendar import calendar_of, day_bounds
 from cavecron.status.coming import coming_slots
 from cavecron.status.facts import (

@@ -5,7 +5,8 @@ from datetime import datetime
 from itertools import islice
 
 from cavecron.config.settings import JobSettings
-from cavecron.schedule import clock_note, slots_after
+from cavecron.schedule import slots_after
+from cavecron.schedule.describe import clock_note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

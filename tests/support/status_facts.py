@@ -8,7 +8,8 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from cavecron.ledger.models import State
-from cavecron.schedule import Schedule, clock_note, count_slots, describe, next_slot, parse, previous_slot
+from cavecron.schedule import Schedule, count_slots, next_slot, parse, previous_slot
+from cavecron.schedule.describe import clock_note, describe
 from cavecron.status.coming import ComingSlot
 from cavecron.status.facts import (
     BackupFacts,

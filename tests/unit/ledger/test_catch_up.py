@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from cavecron.ledger.catch_up import register_jobs
-from cavecron.ledger.history import history, overdue
+from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, REPLACED, CursorState, ScanResult
+from cavecron.ledger.overdue import overdue
 from cavecron.ledger.runs import claim_manual, finish
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import LedgerError

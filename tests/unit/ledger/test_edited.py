@@ -7,7 +7,8 @@ import pytest
 
 from cavecron.ledger.catch_up import register_jobs, scan_once
 from cavecron.ledger.deliveries import Deliveries
-from cavecron.ledger.history import history, overdue
+from cavecron.ledger.history import history
+from cavecron.ledger.overdue import overdue
 from cavecron.ledger.retention import count_old, prune
 from cavecron.ledger.runs import claim_manual, claim_resume, finish
 from cavecron.ledger.store import Ledger

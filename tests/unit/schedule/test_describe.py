@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cavecron.schedule import clock_note, describe, next_slot, parse
+from cavecron.schedule import next_slot, parse
+from cavecron.schedule.describe import clock_note, describe
 from tests.support.expressions import PATIENT, expressions
 from tests.support.oracle import DENSE, SPARSE
 

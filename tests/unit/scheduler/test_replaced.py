@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cavecron.errors import NotReadyError
-from cavecron.ledger.history import overdue
+from cavecron.ledger.overdue import overdue
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import Schedule, parse
 from cavecron.simulation.machine import memory_database
