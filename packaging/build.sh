@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs in the build stage: it builds the program, and puts it with its licence and bill of materials into the folder $1.
+# Runs in the build stage: builds the program and puts it, its licence and its bill of materials into the folder $1.
 set -eu
 into=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 PYTHONPATH=$(/opt/runtime/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-# Without column numbers, which tracebacks show only with the sources at hand, modules are smaller and load faster.
+# Without column numbers modules are smaller and load faster; tracebacks show them only if the sources are there.
 export PYTHONPATH PYTHONHASHSEED=0 PYTHONNODEBUGRANGES=1
 /opt/tools/bin/python -m PyInstaller --noconfirm --log-level WARN --distpath "$work/dist" --workpath "$work/build" packaging/cavecron.spec
 mkdir -p "$into" /opt/data
