@@ -33,11 +33,11 @@ def deliver(
 ) -> None:
     """Send the mails over connections that `connect` creates; after some errors a mail is tried once more.
 
-    The contract: `log` records the start of a mail before it is sent. Each start has one result, which is
-    recorded before that worker starts another mail, so that a killed process leaves at most one mail for each
-    connection without a result. `check` is called before each start and a few times a second. An error that
-    it or `mails` raises ends the delivery: no mail is started any more, and those that are being sent get
-    `policy.grace` seconds before they are recorded as UNKNOWN.
+    The contract: `log` records the start of a mail before it is sent, and its one result before that worker
+    starts another mail; so a killed process leaves at most one mail per connection without a result. `check`
+    is called before each start and a few times a second. An error that it or `mails` raises ends the
+    delivery: no mail is started any more, and those that are being sent get `policy.grace` seconds before
+    they are recorded as UNKNOWN.
 
     Raises:
         CavecronError: what `check`, `mails` or `log` raised, or an error that concerns all mails;
