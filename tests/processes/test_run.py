@@ -258,7 +258,7 @@ def test_retention_is_configured(household: CellarFile) -> None:
 
 def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server: HostileServer) -> None:
     """Exit code 3 while another process runs the job; that one finishes undisturbed."""
-    server.latency = 0.3
+    server.latency = 3.0  # until the second one has ended, so that a slow start does not come too late
     with subprocess.Popen(
         [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
         env=environment(DATABASE_URL=f"sqlite:///{household.path}"),
@@ -267,6 +267,7 @@ def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server:
     ) as first:
         server.wait_until(lambda server: server.connections == 1)
         second = run(household, "weekly_reports", "--json")
+        server.latency = 0.0
         first.communicate(timeout=30)
     assert second.code == 3
     assert "weekly_reports est déjà en cours" in json.loads(second.out)["error"]
