@@ -1,4 +1,4 @@
-"""`cavecron check`: whether the jobs would work, one line for each thing that has to be right."""
+"""`cavecron check`: it tells whether the jobs would work, with one line for each check."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def ready(cellar: CellarFile) -> CellarFile:
 
 
 def test_all_is_well(ready: CellarFile) -> None:
-    """As a process: a line each with its mark, exit code 0, and the database is as it was."""
+    """Each check has a line with a check mark, the exit code is 0, and nothing is written or sent."""
     ready.user("paul", None)
     before = ready.path.read_bytes()
     outbox = ready.path.parent / "outbox"
@@ -36,19 +36,19 @@ def test_all_is_well(ready: CellarFile) -> None:
 
 
 def test_the_mail_server_is_named(ready: CellarFile) -> None:
-    """Where mails go by SMTP."""
-    found = findings(ready, CAVECRON_MAIL="")
-    assert found["Configuration"].message == "fuseau Europe/Paris, mails vers le serveur SMTP de Cave à Vin"
+    """The configuration's line says that mails go to the application's SMTP server."""
+    results = findings(ready, CAVECRON_MAIL="")
+    assert results["Configuration"].message == "fuseau Europe/Paris, mails vers le serveur SMTP de Cave à Vin"
 
 
 def test_a_job_that_is_disabled_is_named(ready: CellarFile) -> None:
-    """All may be well, and no mail will ever come."""
-    said = findings(ready, SCHEDULER_WEEKLY_REPORT_ENABLED="off", SCHEDULER_CLEANUP_ENABLED="0")
-    assert said["Configuration"].message.endswith(", désactivés : weekly_reports, cleanup")
+    """Disabled jobs are listed, because they may be the reason why no mail comes."""
+    results = findings(ready, SCHEDULER_WEEKLY_REPORT_ENABLED="off", SCHEDULER_CLEANUP_ENABLED="0")
+    assert results["Configuration"].message.endswith(", désactivés : weekly_reports, cleanup")
 
 
 def test_a_wrong_configuration_is_told_whole() -> None:
-    """Each problem on a line; exit code 2, and nothing else is looked at."""
+    """Each problem has its own line, the exit code is 2, and no other check is made."""
     result = cavecron("check", DATABASE_URL="mysql://x", SCHEDULER_TIMEZONE="Paris", CAVECRON_MAIL="pigeon")
     assert result.code == 2
     lines = result.out.splitlines()
@@ -57,16 +57,16 @@ def test_a_wrong_configuration_is_told_whole() -> None:
 
 
 def test_a_misspelt_variable_is_told(ready: CellarFile) -> None:
-    """It is ignored, which is not what whoever wrote it wants."""
-    said = bad(findings(ready, SCHEDULER_CLEANUP_HUOR="4"))
+    """An unknown variable is reported with the nearest right name, because it has no effect."""
+    message = bad(findings(ready, SCHEDULER_CLEANUP_HUOR="4"))
     assert (
-        said
+        message
         == "Variable inconnue, ignorée : SCHEDULER_CLEANUP_HUOR (vouliez-vous dire SCHEDULER_CLEANUP_HOUR ?)"
     )
 
 
-def test_a_terminal_without_such_letters_gets_others() -> None:
-    """A NAS of another age: good and bad still look different."""
+def test_a_terminal_without_check_marks_gets_ascii_ones() -> None:
+    """Where the terminal's encoding lacks ✓ and ✗, ASCII marks still tell good from bad."""
     result = cavecron(
         "check", encoding="latin-1", DATABASE_URL="sqlite:////absent.db", PYTHONIOENCODING="latin-1"
     )
@@ -76,7 +76,7 @@ def test_a_terminal_without_such_letters_gets_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ("", "SMTP_ENCRYPTION_KEY n'est pas définie ; lui donner la même valeur que dans Cave à Vin"),
         ("abc", "SMTP_ENCRYPTION_KEY : ce n'est pas une clé Fernet"),
@@ -84,28 +84,28 @@ def test_a_terminal_without_such_letters_gets_others() -> None:
     ],
     ids=["none", "malformed", "another"],
 )
-def test_a_wrong_key_is_told(ready: CellarFile, keys: str, said: str) -> None:
-    """And nothing is tried without logging in."""
+def test_a_wrong_key_is_told(ready: CellarFile, keys: str, message: str) -> None:
+    """The problem of the key is named, and no connection without a login is attempted."""
     with HostileServer() as server:
         ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
-        found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
-    assert said in bad(found)
-    assert found["Envoi"].message == "pas vérifié : le mot de passe SMTP n'a pu être lu"
+        results = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
+    assert message in bad(results)
+    assert results["Envoi"].message == "pas vérifié : le mot de passe SMTP n'a pu être lu"
     assert server.connections == 0
 
 
 def test_the_right_key_is_told(ready: CellarFile) -> None:
-    """While keys are rotated, several are given."""
+    """It is enough that one of several comma-separated keys opens the password."""
     with HostileServer(login=("marie", "sésame")) as server:
         ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
         keys = f"{Fernet.generate_key().decode()},{KEY}"
-        found = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
-    assert found["Clé"].message == "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
-    assert found["Envoi"].ok
+        results = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
+    assert results["Clé"].message == "SMTP_ENCRYPTION_KEY ouvre le mot de passe enregistré"
+    assert results["Envoi"].ok
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         (
             {"is_active": 0},
@@ -122,17 +122,17 @@ def test_the_right_key_is_told(ready: CellarFile) -> None:
     ids=["inactive", "port", "host", "sender", "sender's name"],
 )
 def test_a_configuration_that_cannot_be_used_is_told(
-    ready: CellarFile, columns: Mapping[str, object], said: str
+    ready: CellarFile, columns: Mapping[str, object], message: str
 ) -> None:
-    """With the place to correct it."""
+    """The message names the wrong setting, or the page on which to enter one."""
     with HostileServer() as server:
         ready.smtp(**{"port": server.port, **columns})
-        assert said in bad(findings(ready, CAVECRON_MAIL="smtp"))
+        assert message in bad(findings(ready, CAVECRON_MAIL="smtp"))
 
 
 @pytest.mark.parametrize("place", ["", "tmp", "new"])
 def test_an_outbox_that_cannot_be_written_is_told(ready: CellarFile, place: str) -> None:
-    """The folder, or the ones in it."""
+    """The Maildir itself, or a folder in it, is read-only."""
     outbox = ready.path.parent / "outbox"
     for folder in ("tmp", "new", "cur") if place else ():
         (outbox / folder).mkdir(parents=True)
@@ -145,34 +145,34 @@ def test_an_outbox_that_cannot_be_written_is_told(ready: CellarFile, place: str)
         CAVECRON_MAIL=f"maildir:{outbox}",
     )
     assert result.code == 1
-    why = "impossible d'y écrire (accès refusé) ; choisir un dossier où cavecron a le droit d'écrire"
-    assert f"✗ Envoi : CAVECRON_MAIL=maildir:{outbox} : {why}\n" in result.out
+    reason = "impossible d'y écrire (accès refusé) ; choisir un dossier où cavecron a le droit d'écrire"
+    assert f"✗ Envoi : CAVECRON_MAIL=maildir:{outbox} : {reason}\n" in result.out
 
 
 def test_the_test_message_goes_to_the_outbox_too(ready: CellarFile) -> None:
-    """`--send-to` takes the way that reports take."""
+    """With a Maildir, `--send-to` writes its message there, as reports are."""
     outbox = ready.path.parent / "outbox"
     environ = {"DATABASE_URL": f"sqlite:///{ready.path}", "CAVECRON_MAIL": f"maildir:{outbox}"}
     assert cli.main(["check", "--send-to", "moi@example.org"], environ) == 0
-    (letter,) = (outbox / "new").iterdir()
-    assert "To: moi@example.org" in letter.read_text().splitlines()
+    (mail,) = (outbox / "new").iterdir()
+    assert "To: moi@example.org" in mail.read_text().splitlines()
 
 
 @pytest.mark.parametrize("path", ["absente.db", "vide.db"], ids=["no database", "no tables"])
 def test_a_test_message_that_is_not_sent_is_told(
     ready: CellarFile, capsys: pytest.CaptureFixture[str], path: str
 ) -> None:
-    """Whoever waits for it reads that it will not come."""
+    """If an earlier check fails, a line says that the test message was not sent."""
     ready.path.with_name("vide.db").touch()
     environ = {"DATABASE_URL": f"sqlite:///{ready.path.with_name(path)}"}
     assert cli.main(["check", "--send-to", "moi@example.org"], environ) == 1
     assert "\n– Essai : pas envoyé\n" in capsys.readouterr().out
 
 
-def test_an_address_that_is_none_is_refused_for_the_outbox_too(
+def test_an_invalid_address_is_refused_for_the_outbox_too(
     ready: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No server is there to refuse it."""
+    """An invalid address of `--send-to` is refused, although no server is there to do it."""
     outbox = ready.path.parent / "outbox"
     environ = {"DATABASE_URL": f"sqlite:///{ready.path}", "CAVECRON_MAIL": f"maildir:{outbox}"}
     assert cli.main(["check", "--send-to", "moi, toi@example.org"], environ) == 1
@@ -180,31 +180,31 @@ def test_an_address_that_is_none_is_refused_for_the_outbox_too(
     assert not list((outbox / "new").iterdir())
 
 
-def test_addresses_that_are_none_are_told_with_whose_they_are(ready: CellarFile) -> None:
-    """The first five, and how many more; a user name cannot disguise the line."""
+def test_invalid_addresses_are_told_with_their_users(ready: CellarFile) -> None:
+    """The first five are listed, then a count; control characters of a user name are removed."""
     for number in range(7):
         ready.user(f"user{number}\x1b[2J", f"a{number}@b, c@d")
-    said = bad(findings(ready))
-    assert said.startswith(
+    message = bad(findings(ready))
+    assert message.startswith(
         "user0 [2J (Adresse 'a0@b, c@d' : une seule adresse de la forme nom@domaine est attendue"
     )
-    assert said.count("Adresse") == 5
-    assert said.endswith(" ; et 2 autres")
-    assert "\x1b" not in said
+    assert message.count("Adresse") == 5
+    assert message.endswith(" ; et 2 autres")
+    assert "\x1b" not in message
 
 
 @pytest.mark.parametrize(
-    ("users", "said"),
+    ("users", "message"),
     [
         ((), "personne à qui écrire (aucun compte) ; saisir une adresse e-mail dans Cave à Vin"),
         (("paul",), "personne à qui écrire (1 sans adresse) ; saisir une adresse e-mail dans Cave à Vin"),
     ],
 )
-def test_nobody_to_write_to_is_told(cellar: CellarFile, users: tuple[str, ...], said: str) -> None:
-    """A run would succeed and nobody would get anything."""
+def test_nobody_to_write_to_is_told(cellar: CellarFile, users: tuple[str, ...], message: str) -> None:
+    """It is a failed check, because a run would succeed although nobody gets a report."""
     for name in users:
         cellar.user(name, None)
-    assert bad(findings(cellar)) == said
+    assert bad(findings(cellar)) == message
 
 
 @pytest.mark.parametrize(
@@ -229,10 +229,10 @@ def test_nobody_to_write_to_is_told(cellar: CellarFile, users: tuple[str, ...], 
     ids=["one", "two", "everybody", "a sub-account", "a misspelt one"],
 )
 def test_whoever_is_excluded_is_counted(ready: CellarFile, exclude: str, message: str, *, ok: bool) -> None:
-    """A name that is nobody's is told: somebody would get what he does not want."""
+    """Excluded users are counted; an unknown name is a failed check, because that user would get a report."""
     for name in ("luc", "zoé"):
         ready.user(name)
     ready.user("robert", None)
     ready.user("lucas", parent=1)
-    found = findings(ready, SCHEDULER_WEEKLY_REPORT_EXCLUDE=exclude)["Destinataires"]
-    assert (found.ok, found.message) == (ok, message)
+    check = findings(ready, SCHEDULER_WEEKLY_REPORT_EXCLUDE=exclude)["Destinataires"]
+    assert (check.ok, check.message) == (ok, message)

@@ -1,4 +1,4 @@
-"""The checks of the database: whether it exists, can be read and written, is complete, and on which disk."""
+"""The checks of the database: that it exists, can be read and written, and is complete, and on which disk."""
 
 import os
 import sqlite3
@@ -23,15 +23,17 @@ def ready(cellar: CellarFile) -> CellarFile:
 
 
 def test_without_a_database_the_rest_is_not_looked_at(cellar: CellarFile) -> None:
-    """And says so, instead of failing seven times."""
+    """All later checks say that they were not made, instead of failing one by one."""
     cellar.path.unlink()
-    found = findings(cellar)
-    assert bad(found) == f"base introuvable : {cellar.path} ; le volume est-il monté ? (DATABASE_URL)"
-    assert {found[subject].message for subject in SUBJECTS[3:-1]} == {"pas vérifié : la base n'a pu être lue"}
+    results = findings(cellar)
+    assert bad(results) == f"base introuvable : {cellar.path} ; le volume est-il monté ? (DATABASE_URL)"
+    assert {results[subject].message for subject in SUBJECTS[3:-1]} == {
+        "pas vérifié : la base n'a pu être lue"
+    }
 
 
 def test_an_empty_database_is_told_in_one_line(cellar: CellarFile) -> None:
-    """Not by the name of each table that it lacks."""
+    """One message says that all tables are absent, instead of naming each of them."""
     cellar.path.write_bytes(b"")
     assert bad(findings(cellar)) == (
         f"{cellar.path} n'a aucune table de Cave à Vin : démarrer une fois l'application, qui met son schéma"
@@ -40,44 +42,44 @@ def test_an_empty_database_is_told_in_one_line(cellar: CellarFile) -> None:
 
 
 def test_everything_that_a_database_lacks_is_named(ready: CellarFile) -> None:
-    """Tables, and columns with their table."""
+    """Missing tables are named, and missing columns with their table."""
     ready.execute("DROP TABLE wine_insight")
     ready.execute("ALTER TABLE wine_consumption DROP COLUMN comment")
-    found = findings(ready)
-    assert bad(found) == (
+    results = findings(ready)
+    assert bad(results) == (
         f"wine_insight, wine_consumption.comment : absent de {ready.path} ; démarrer une fois l'application,"
         " qui met son schéma à jour"
     )
-    assert {found[subject].message for subject in SUBJECTS[6:-1]} == {
+    assert {results[subject].message for subject in SUBJECTS[6:-1]} == {
         "pas vérifié : les tables ne sont pas là"
     }
 
 
 @pytest.mark.parametrize("place", ["file", "folder"])
 def test_a_database_that_cannot_be_written_is_told(ready: CellarFile, place: str) -> None:
-    """A file that is read-only, or a folder in which SQLite has no room for its journal."""
+    """The file is read-only, or SQLite cannot create its journal in the folder."""
     path = ready.path if place == "file" else ready.path.parent
     (ready.path.parent / "outbox").mkdir()
     path.chmod(0o444 if place == "file" else 0o555)
     result = cavecron("check", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{ready.path}")
     path.chmod(0o755)
     assert result.code == 1
-    wrong = [line for line in result.out.splitlines() if line.startswith("✗")]
-    rights = permission_advice(ready.path)
-    assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in rights
-    assert wrong[0] == f"✗ Écriture : {ready.path} ne peut être ouverte en écriture : {rights}"
+    failures = [line for line in result.out.splitlines() if line.startswith("✗")]
+    advice = permission_advice(ready.path)
+    assert f"pour l'utilisateur n° {os.geteuid()} ? Faire « chmod -R u+rwX »" in advice
+    assert failures[0] == f"✗ Écriture : {ready.path} ne peut être ouverte en écriture : {advice}"
 
 
 def test_a_database_that_somebody_else_writes_is_told(ready: CellarFile) -> None:
-    """Readable, but locked for longer than a run would wait."""
+    """The database is readable, but locked for longer than a run would wait."""
     ready.execute("BEGIN IMMEDIATE")
     settings = settings_of(ready)
-    found = {}
-    for finding in run_checks(settings, clock=SystemClock(), mounts="", send_to=None, patience=0.05):
-        found[finding.subject] = finding
+    results = {}
+    for result in run_checks(settings, clock=SystemClock(), mounts="", send_to=None, patience=0.05):
+        results[result.subject] = result
     ready.execute("ROLLBACK")
-    assert bad(found) == f"base verrouillée par un autre programme depuis 0.05 s : {ready.path}"
-    assert found["Base"].ok
+    assert bad(results) == f"base verrouillée par un autre programme depuis 0.05 s : {ready.path}"
+    assert results["Base"].ok
 
 
 MOUNTS = """\
@@ -89,7 +91,7 @@ broken line
 
 
 @pytest.mark.parametrize(
-    ("kind", "journal", "ok", "said"),
+    ("kind", "journal", "ok", "message"),
     [
         ("ext4", "delete", True, "local (ext4)"),
         ("overlay", "wal", True, "local (overlay)"),
@@ -105,37 +107,37 @@ broken line
     ],
 )
 def test_a_network_share_is_recognised(
-    ready: CellarFile, *, kind: str, journal: str, ok: bool, said: str
+    ready: CellarFile, *, kind: str, journal: str, ok: bool, message: str
 ) -> None:
-    """From what Linux says of mounted file systems; with WAL it is dangerous."""
+    """The kind of file system is read from Linux's list of mounts; a share with WAL fails the check."""
     ready.close()
     with closing(sqlite3.connect(ready.path)) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
     mounts = MOUNTS.format(kind=kind, folder=ready.path.parent.resolve())
-    found = findings(ready, mounts=mounts)["Disque"]
-    assert found.ok is ok
-    assert found.message.startswith(said)
+    check = findings(ready, mounts=mounts)["Disque"]
+    assert check.ok is ok
+    assert check.message.startswith(message)
 
 
 def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
-    """Linux writes it as an octal escape."""
+    """Linux writes the space as an octal escape, which has to be decoded."""
     folder = tmp_path / "ma cave"
     folder.mkdir()
-    spaced = CellarFile(folder / "wine.db")
-    spaced.user("marie")
+    cellar = CellarFile(folder / "wine.db")
+    cellar.user("marie")
     escaped = str(folder.resolve()).replace(" ", "\\040")
-    found = findings(spaced, mounts=MOUNTS.format(kind="nfs4", folder=escaped))
-    assert found["Disque"].message.startswith("partage réseau (nfs4)")
-    spaced.close()
+    results = findings(cellar, mounts=MOUNTS.format(kind="nfs4", folder=escaped))
+    assert results["Disque"].message.startswith("partage réseau (nfs4)")
+    cellar.close()
 
 
 def test_an_unknown_file_system_is_no_trouble(ready: CellarFile) -> None:
-    """On a system that is no Linux."""
+    """An empty list of mounts, as on other systems than Linux, fails no check."""
     assert findings(ready)["Disque"].message == "système de fichiers inconnu"
 
 
 def test_a_damaged_table_is_found(ready: CellarFile) -> None:
-    """Every report is built as a run would: a page that cannot be read is told before Monday."""
+    """All reports are built as in a run, so that an unreadable page is reported before Monday."""
     user = 1
     cave = ready.cellar(user)
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""Commands that depend on the present time, each at an instant at which a mistake is likely."""
+"""Commands that depend on the present time, each at an instant at which an error is likely."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.support.in_process import command
 from tests.support.ledgers import MINUTE
 
 INSTANT = timedelta.resolution
-#: When the clocks change in Paris, and when the year ends there.
+#: The instants at which the clocks change, and the year ends, in Paris.
 SPRING = datetime(2027, 3, 28, 1, tzinfo=UTC)
 AUTUMN = datetime(2027, 10, 31, 1, tzinfo=UTC)
 NEW_YEAR = datetime(2027, 12, 31, 23, tzinfo=UTC)
@@ -24,18 +24,18 @@ REPORTS = "weekly_reports"
 
 
 def database(cellar: CellarFile) -> str:
-    """Return the address of the cellar's database."""
+    """Return the DATABASE_URL of the cellar's database."""
     return f"sqlite:///{cellar.path}"
 
 
 @pytest.fixture
-def peak(cellar: CellarFile) -> CellarFile:
-    """Return a database in which marie has a wine whose peak is 2028, and one that came in Christmas week."""
+def marie(cellar: CellarFile) -> CellarFile:
+    """Return a database in which marie has a wine with the peak 2028, and two wines of Christmas week."""
     user = cellar.user("marie")
     home = cellar.cellar(user)
     cellar.wine(user, home, attributes={"apogee": 2028})
-    for came in (NEW_YEAR - timedelta(days=7), NEW_YEAR - timedelta(days=7) - INSTANT):
-        cellar.wine(user, home, created_at=utc_text(came))
+    for created in (NEW_YEAR - timedelta(days=7), NEW_YEAR - timedelta(days=7) - INSTANT):
+        cellar.wine(user, home, created_at=utc_text(created))
     return cellar
 
 
@@ -50,17 +50,19 @@ def peak(cellar: CellarFile) -> CellarFile:
     ],
 )
 def test_a_preview_is_of_the_year_that_it_is_in_the_zone(
-    peak: CellarFile, at: datetime, zone: str, score: int
+    marie: CellarFile, at: datetime, zone: str, score: int
 ) -> None:
-    """A peak of this year scores 70, one of the next year 50."""
-    said = command("preview", "marie", "--json", at=at, DATABASE_URL=database(peak), SCHEDULER_TIMEZONE=zone)
-    assert [wine["score"] for wine in json.loads(said.out)["wines_to_drink"]] == [score]
+    """The zone decides which year it is: a peak this year scores 70, one in the next year 50."""
+    result = command(
+        "preview", "marie", "--json", at=at, DATABASE_URL=database(marie), SCHEDULER_TIMEZONE=zone
+    )
+    assert [wine["score"] for wine in json.loads(result.out)["wines_to_drink"]] == [score]
 
 
-def test_a_preview_is_of_the_168_hours_up_to_now(peak: CellarFile) -> None:
-    """To the microsecond; its days and its hour are told in the zone."""
+def test_a_preview_is_of_the_168_hours_up_to_now(marie: CellarFile) -> None:
+    """The period is exact to the microsecond; its days and the hour are shown in the zone."""
     as_json, as_text = (
-        command("preview", "marie", form, at=NEW_YEAR, DATABASE_URL=database(peak)).out
+        command("preview", "marie", form, at=NEW_YEAR, DATABASE_URL=database(marie)).out
         for form in ("--json", "--text")
     )
     report = json.loads(as_json)
@@ -71,22 +73,22 @@ def test_a_preview_is_of_the_168_hours_up_to_now(peak: CellarFile) -> None:
 
 
 def test_a_week_with_a_clock_change_has_168_hours(cellar: CellarFile) -> None:
-    """A preview on Monday at 8 after the change in autumn begins on Monday at 9."""
+    """The period of Monday 8:00 after the change in autumn begins on the Monday before at 9:00."""
     user = cellar.user("marie")
     home, monday = cellar.cellar(user), AUTUMN + timedelta(days=1, hours=6)
-    for came in (monday - timedelta(hours=168), monday - timedelta(hours=168) - INSTANT):
-        cellar.wine(user, home, created_at=utc_text(came))
-    said = command("preview", "marie", "--json", at=monday, DATABASE_URL=database(cellar))
-    assert json.loads(said.out)["period"]["start"] == "2027-10-25T07:00:00+00:00"
-    assert json.loads(said.out)["activity"]["bottles_in"] == 1
+    for created in (monday - timedelta(hours=168), monday - timedelta(hours=168) - INSTANT):
+        cellar.wine(user, home, created_at=utc_text(created))
+    result = command("preview", "marie", "--json", at=monday, DATABASE_URL=database(cellar))
+    assert json.loads(result.out)["period"]["start"] == "2027-10-25T07:00:00+00:00"
+    assert json.loads(result.out)["activity"]["bottles_in"] == 1
 
 
-def followed(cellar: CellarFile, since: datetime, **variables: str) -> Ledger:
-    """Return a ledger that has followed the jobs as they are configured since then, and looked no more."""
-    made = Ledger(database=cellar.database)
+def ledger_since(cellar: CellarFile, since: datetime, **variables: str) -> Ledger:
+    """Return a ledger in which the configured jobs were registered at `since`, and never scanned."""
+    ledger = Ledger(database=cellar.database)
     jobs = load(variables, str, BUILT_IN).jobs
-    register_jobs(made, {name: job.schedule for name, job in jobs.items()}, since)
-    return made
+    register_jobs(ledger, {name: job.schedule for name, job in jobs.items()}, since)
+    return ledger
 
 
 @pytest.mark.parametrize(
@@ -102,17 +104,17 @@ def followed(cellar: CellarFile, since: datetime, **variables: str) -> Ledger:
 def test_a_slot_that_nobody_took_is_overdue_after_two_minutes(
     cellar: CellarFile, after: timedelta, code: int
 ) -> None:
-    """Until somebody has accounted for it, however long that takes."""
-    followed(cellar, NOW - 60 * MINUTE)
+    """`health` fails from then on until the slot is accounted for, however late that is."""
+    ledger_since(cellar, NOW - 60 * MINUTE)
     result = command("health", at=NOW + after, DATABASE_URL=database(cellar))
     assert result.code == code
-    said = "cavecron : weekly_reports : le créneau du 2026-11-23 08:00 n'a pas été pris\n"
-    assert result.err == (said if code else "")
+    problem = "cavecron : weekly_reports : le créneau du 2026-11-23 08:00 n'a pas été pris\n"
+    assert result.err == (problem if code else "")
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["nothing was done", "after a run by hand"])
 def test_a_database_without_a_scheduler_is_told_as_such(cellar: CellarFile, *, by_hand: bool) -> None:
-    """And how to start one."""
+    """`health` says that no scheduler has run yet, and how to start one."""
     if by_hand:
         assert command("run", "cleanup", at=NOW, DATABASE_URL=database(cellar)).code == 0
     result = command("health", at=NOW, DATABASE_URL=database(cellar))
@@ -135,21 +137,21 @@ def test_a_database_without_a_scheduler_is_told_as_such(cellar: CellarFile, *, b
 def test_a_slot_at_a_clock_change_is_overdue_like_any_other(
     cellar: CellarFile, cron: str, slot: datetime, local: str
 ) -> None:
-    """Two minutes after its instant, whatever the clocks on the wall do."""
+    """It is overdue two minutes after its instant, whatever the local time is."""
     variables = {"SCHEDULER_CLEANUP_CRON": cron, "SCHEDULER_WEEKLY_REPORT_ENABLED": "0"}
-    followed(cellar, slot - INSTANT, **variables)
+    ledger_since(cellar, slot - INSTANT, **variables)
     variables["DATABASE_URL"] = database(cellar)
     assert command("health", at=slot + 2 * MINUTE - INSTANT, **variables).code == 0
     result = command("health", at=slot + 2 * MINUTE, **variables)
     assert (result.code, f"cleanup : le créneau du {local} n'a pas été pris" in result.err) == (1, True)
 
 
-def claimed(cellar: CellarFile) -> Ledger:
-    """Return a ledger in which this process has taken the slot of NOW, and its run has begun."""
-    ledger = followed(cellar, NOW - MINUTE)
+def ledger_with_claim(cellar: CellarFile) -> Ledger:
+    """Return a ledger in which this process has claimed the slot at NOW, and whose run is running."""
+    ledger = ledger_since(cellar, NOW - MINUTE)
     schedule = load({}, str, BUILT_IN).jobs[REPORTS].schedule
-    (found,) = scan(ledger, [JobCursor(job=REPORTS, schedule=schedule)], NOW)
-    assert found.claim
+    (scan_result,) = scan(ledger, [JobCursor(job=REPORTS, schedule=schedule)], NOW)
+    assert scan_result.claim
     return ledger
 
 
@@ -164,27 +166,27 @@ def claimed(cellar: CellarFile) -> Ledger:
 def test_a_run_that_was_cut_off_is_missed_while_it_could_be_taken_up(
     cellar: CellarFile, after: timedelta, code: int
 ) -> None:
-    """Afterwards nothing can be done: a container is not to be started anew for it."""
-    claimed(cellar)
+    """After its hour it cannot be resumed, so that a restart of the container would not help."""
+    ledger_with_claim(cellar)
     result = command("health", at=NOW + after, DATABASE_URL=database(cellar))
     assert (result.code, "une exécution coupée net n'est pas reprise" in result.err) == (code, bool(code))
 
 
 def test_history_tells_a_run_as_cut_off_from_the_end_of_its_lease_on(cellar: CellarFile) -> None:
-    """Not a microsecond earlier: until then its process may be slow."""
-    lease = claimed(cellar).lease
-    told = [
+    """One microsecond earlier it is shown as running, because its process may only be slow."""
+    lease = ledger_with_claim(cellar).lease
+    lines = [
         command("history", at=NOW + lease - before, DATABASE_URL=database(cellar)).out.splitlines()[0]
         for before in (INSTANT, timedelta())
     ]
-    assert told == [
+    assert lines == [
         "2026-11-23 08:00  weekly_reports   en cours   rattrapage, démarré à 08:00:00, retard 0 s",
         "2026-11-23 08:00  weekly_reports   interrompu rattrapage, démarré à 08:00:00, retard 0 s",
     ]
 
 
 def test_runs_by_hand_in_both_rounds_of_an_hour_are_two(cellar: CellarFile) -> None:
-    """Each begins and ends at the instant of the clock; on paper both were at half past two."""
+    """Both begin and end at local time 02:30, but they are stored as different instants."""
     rounds = [AUTUMN - 30 * MINUTE, AUTUMN + 30 * MINUTE]
     for at in rounds:
         assert command("run", "cleanup", at=at, DATABASE_URL=database(cellar)).code == 0

@@ -22,36 +22,39 @@ REPORTS = "weekly_reports"
 @pytest.fixture
 def ledger(cellar: CellarFile) -> Ledger:
     """Return a ledger that has followed the default schedules for three weeks."""
-    made = Ledger(database=cellar.database)
+    new_ledger = Ledger(database=cellar.database)
     jobs = load({}, str, BUILT_IN).jobs
-    register_jobs(made, {name: job.schedule for name, job in jobs.items()}, NOW - 3 * WEEK + HOUR)
-    return made
+    register_jobs(new_ledger, {name: job.schedule for name, job in jobs.items()}, NOW - 3 * WEEK + HOUR)
+    return new_ledger
 
 
-def told(cellar: CellarFile, *arguments: str, at: datetime | None = None, **variables: str) -> Result:
-    """Run one command on the cellar."""
+def run_command(cellar: CellarFile, *arguments: str, at: datetime | None = None, **variables: str) -> Result:
+    """Run one command on the cellar's database."""
     usual = {"DATABASE_URL": f"sqlite:///{cellar.path}"}
     return command(*arguments, at=at, **usual, **variables)
 
 
-def looked(ledger: Ledger, now: datetime) -> None:
-    """Look for the reports' slots, as a process that has just started, and leave what is claimed running."""
+def scan_reports(ledger: Ledger, now: datetime) -> None:
+    """Scan for slots of the reports, as a new process does, and leave the claimed run running."""
     schedule = load({}, str, BUILT_IN).jobs[REPORTS].schedule
     scan(ledger, [JobCursor(job=REPORTS, schedule=schedule)], now)
 
 
 def test_nothing_has_happened_yet(cellar: CellarFile) -> None:
-    """There is no ledger, or nothing in it; no table is made by asking."""
-    assert told(cellar, "history").out == "Aucun créneau n'est encore passé, et aucun job n'a été exécuté.\n"
-    assert told(cellar, "history", "--json").out == "[]\n"
+    """Without a ledger, the command says that there is no history, and creates no tables."""
+    assert (
+        run_command(cellar, "history").out
+        == "Aucun créneau n'est encore passé, et aucun job n'a été exécuté.\n"
+    )
+    assert run_command(cellar, "history", "--json").out == "[]\n"
     assert cellar.rows("SELECT 1 FROM sqlite_master WHERE name LIKE 'cavecron%'") == []
 
 
 def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -> None:
-    """The answer is on one screen: two slots that nobody was there for, and one that was made up for."""
-    looked(ledger, NOW + 10 * MINUTE)
-    said = told(cellar, "history", REPORTS, at=NOW + 10 * MINUTE).out.splitlines()
-    assert said == [
+    """The output shows two slots that were missed while nothing ran, and one that was replayed."""
+    scan_reports(ledger, NOW + 10 * MINUTE)
+    lines = run_command(cellar, "history", REPORTS, at=NOW + 10 * MINUTE).out.splitlines()
+    assert lines == [
         "2026-11-23 08:00  weekly_reports   en cours   rattrapage, démarré à 08:10:00, retard 10 min",
         "2026-11-09 08:00  weekly_reports   manqué     2 créneaux, jusqu'au 2026-11-16 08:00",
         "    un créneau plus récent a pris la place",
@@ -76,24 +79,24 @@ def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -
 def test_an_end_is_told_with_what_to_do(
     cellar: CellarFile, ledger: Ledger, ending: RunResult, lines: list[str]
 ) -> None:
-    """Below its line."""
+    """The lines below a run tell its summary, the reason, and what happens next or what to do."""
     finish(ledger, claim_manual(ledger, REPORTS, (), NOW), ending, NOW + MINUTE)
-    assert told(cellar, "history").out.splitlines()[1:] == lines
+    assert run_command(cellar, "history").out.splitlines()[1:] == lines
 
 
 def test_repeated_mails_are_counted(cellar: CellarFile, ledger: Ledger) -> None:
-    """A receiver can tell by the Message-ID."""
+    """The number of mails that were sent again is shown, and that a receiver can tell by the Message-ID."""
     claim = claim_manual(ledger, REPORTS, (), NOW)
     for _ in range(2):
         Deliveries(ledger=ledger, run=claim.run).record(now=NOW, started=["1"])
     line = "    mails au sort inconnu, envoyés à nouveau sous le même Message-ID : 1"
-    assert line in told(cellar, "history").out.splitlines()
+    assert line in run_command(cellar, "history").out.splitlines()
 
 
 def test_programs_get_the_promised_names(cellar: CellarFile, ledger: Ledger) -> None:
-    """And instants with an offset."""
-    looked(ledger, NOW + 10 * MINUTE)
-    run, missed = json.loads(told(cellar, "history", "--json", at=NOW + 10 * MINUTE).out)
+    """The JSON output has the documented names, and instants with an offset."""
+    scan_reports(ledger, NOW + 10 * MINUTE)
+    run, missed = json.loads(run_command(cellar, "history", "--json", at=NOW + 10 * MINUTE).out)
     names = ("job", "slot", "trigger", "state", "started", "finished", "attempt", "summary", "reason")
     assert set(names) <= set(run)
     assert (run["slot"], run["trigger"], run["state"]) == (NOW.isoformat(), "replay", "running")
@@ -101,54 +104,54 @@ def test_programs_get_the_promised_names(cellar: CellarFile, ledger: Ledger) -> 
 
 
 def test_a_run_of_a_killed_process_is_not_told_as_running(cellar: CellarFile, ledger: Ledger) -> None:
-    """Nobody has noted it yet: its lease is over, and that is why there was no report."""
-    looked(ledger, NOW + MINUTE)
-    said = told(cellar, "history", "-n", "1", at=NOW + 5 * MINUTE).out
-    assert "weekly_reports   interrompu rattrapage" in said
-    assert "coupé net : son processus a été tué" in said
-    assert "reprendre : cavecron run weekly_reports --resume" in said
-    assert "n'est pas reprise" in told(cellar, "health", at=NOW + 5 * MINUTE).err
+    """It is shown as interrupted once its lease has expired, although no process has recorded that."""
+    scan_reports(ledger, NOW + MINUTE)
+    output = run_command(cellar, "history", "-n", "1", at=NOW + 5 * MINUTE).out
+    assert "weekly_reports   interrompu rattrapage" in output
+    assert "coupé net : son processus a été tué" in output
+    assert "reprendre : cavecron run weekly_reports --resume" in output
+    assert "n'est pas reprise" in run_command(cellar, "health", at=NOW + 5 * MINUTE).err
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1e3", "9" * 30])
 def test_a_wrong_number_is_told(cellar: CellarFile, number: str) -> None:
-    """Exit code 2."""
-    result = told(cellar, "history", "-n", number)
+    """A wrong value of `-n` gives exit code 2 and a message that says what is expected."""
+    result = run_command(cellar, "history", "-n", number)
     assert result.code == 2
     assert "un nombre de 1 à 100000 est attendu" in result.err or "une valeur est attendue" in result.err
 
 
 def test_only_so_many_are_told_newest_first(cellar: CellarFile, ledger: Ledger) -> None:
-    """Of one job or of all."""
+    """`-n` limits the entries, a name selects one job, and a misspelt name gets a suggestion."""
     for number in range(5):
         claim = claim_manual(ledger, "cleanup", (), NOW + number * HOUR)
         finish(ledger, claim, RunResult(state="succeeded", summary=str(number)), NOW + number * HOUR)
-    entries = json.loads(told(cellar, "history", "cleanup", "-n", "2", "--json").out)
+    entries = json.loads(run_command(cellar, "history", "cleanup", "-n", "2", "--json").out)
     assert [entry["summary"] for entry in entries] == ["4", "3"]
-    assert told(cellar, "history", REPORTS, "--json").out == "[]\n"
-    assert "vouliez-vous dire cleanup ?" in told(cellar, "history", "clean").err
+    assert run_command(cellar, "history", REPORTS, "--json").out == "[]\n"
+    assert "vouliez-vous dire cleanup ?" in run_command(cellar, "history", "clean").err
 
 
 @pytest.mark.parametrize(
-    ("at", "code", "said"),
+    ("at", "code", "message"),
     [
         pytest.param(NOW + timedelta(seconds=100), 0, "En bonne santé", id="two minutes are not over"),
         pytest.param(NOW + 3 * MINUTE, 1, "weekly_reports : le créneau du 2026-11-23 08:00", id="overdue"),
     ],
 )
 def test_a_container_asks_whether_all_is_well(
-    cellar: CellarFile, ledger: Ledger, *, at: datetime, code: int, said: str
+    cellar: CellarFile, ledger: Ledger, *, at: datetime, code: int, message: str
 ) -> None:
-    """By the exit code; a person reads why."""
+    """The exit code of `health` says whether a slot is overdue, and the message says which."""
     jobs = load({}, str, BUILT_IN).jobs
     register_jobs(ledger, {}, NOW - HOUR)
     register_jobs(ledger, {name: job.schedule for name, job in jobs.items()}, NOW - HOUR)
-    result = told(cellar, "health", at=at)
-    assert (result.code, said in result.out + result.err) == (code, True)
+    result = run_command(cellar, "health", at=at)
+    assert (result.code, message in result.out + result.err) == (code, True)
 
 
 def test_health_is_one_for_whatever_is_wrong(cellar: CellarFile) -> None:
-    """Docker knows 0 and 1: a scheduler that never ran, and a wrong configuration, too."""
-    assert told(cellar, "health").code == 1
-    result = told(cellar, "health", SCHEDULER_CLEANUP_HOUR="25")
+    """The exit code is never another than 0 or 1, because Docker knows only these two."""
+    assert run_command(cellar, "health").code == 1
+    result = run_command(cellar, "health", SCHEDULER_CLEANUP_HOUR="25")
     assert (result.code, "une heure de 0 à 23" in result.err) == (1, True)

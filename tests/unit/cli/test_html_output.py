@@ -1,4 +1,4 @@
-"""Where the pages of `status` and `simulate` go: `-o`, or standard output."""
+"""Where the pages of `status` and `simulate` are written: the file of `-o`, or standard output."""
 
 import io
 import os
@@ -14,7 +14,7 @@ SIMULATE = ("simulate", "--from", "2026-10-24", "--days", "1")
 
 
 def mode(path: Path) -> int:
-    """Return who may read a file."""
+    """Return the permission bits of a file."""
     return path.stat().st_mode & 0o777
 
 
@@ -22,7 +22,7 @@ def mode(path: Path) -> int:
 def test_without_a_file_the_page_is_printed(
     capsys: pytest.CaptureFixture[str], output: tuple[str, ...]
 ) -> None:
-    """Nothing but the page, so that it can be redirected."""
+    """Standard output contains only the page, so that it can be redirected into a file."""
     assert main([*SIMULATE, "--html", *output], {}) == 0
     out = capsys.readouterr().out
     assert out.startswith("<!DOCTYPE html>")
@@ -32,7 +32,7 @@ def test_without_a_file_the_page_is_printed(
 def test_a_file_is_replaced_and_everybody_may_read_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever the umask; and its path is told."""
+    """The file is readable for everybody whatever the umask is, and its path is printed."""
     file = tmp_path / "page.html"
     file.write_text("old")
     before = os.umask(0o077)
@@ -45,19 +45,19 @@ def test_a_file_is_replaced_and_everybody_may_read_it(
     assert capsys.readouterr().out == f"Page écrite dans {file}\n"
 
 
-@pytest.mark.parametrize(("names", "wanted"), [((), 0o644), (("--names",), 0o600)], ids=["nobody", "names"])
+@pytest.mark.parametrize(("names", "expected"), [((), 0o644), (("--names",), 0o600)], ids=["nobody", "names"])
 def test_a_page_that_names_people_is_for_its_owner(
-    cellar: CellarFile, tmp_path: Path, names: tuple[str, ...], wanted: int
+    cellar: CellarFile, tmp_path: Path, names: tuple[str, ...], expected: int
 ) -> None:
-    """The exit code is that of `health`, as without --html."""
+    """With `--names` only the owner may read the file; the exit code is that of `health`."""
     file = tmp_path / "status.html"
     code = main(["status", "--html", "-o", str(file), *names], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
     assert code == 1
-    assert mode(file) == wanted
+    assert mode(file) == expected
 
 
 def test_a_page_says_why_the_database_cannot_be_read(tmp_path: Path) -> None:
-    """A page that somebody looks at every day is written all the same."""
+    """The page is written although the database is missing, because somebody may look only at it."""
     file = tmp_path / "status.html"
     missing = tmp_path / "nowhere" / "wine.db"
     assert main(["status", "--html", "-o", str(file)], {"DATABASE_URL": f"sqlite:///{missing}"}) == 1
@@ -73,10 +73,10 @@ def test_a_page_says_why_the_database_cannot_be_read(tmp_path: Path) -> None:
         pytest.param(("--json", "-o", "x.html"), "-o est pour la page (--html)", id="-o and --json"),
     ],
 )
-def test_a_file_for_what_is_printed_is_refused(
+def test_an_output_file_without_html_is_refused(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    """Nothing is written that somebody would look for in vain."""
+    """`-o` without `--html` is an error, so that nobody looks for a file that was not written."""
     assert main([*SIMULATE, *arguments], {}) == 2
     assert words in capsys.readouterr().err
 
@@ -85,7 +85,7 @@ def test_a_file_for_what_is_printed_is_refused(
 def test_a_file_that_cannot_be_written_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    """In one line, with what to do; what a link points at is left alone."""
+    """One line says what to do; the target of a symbolic link is not changed."""
     file = tmp_path / "nowhere" / "page.html" if kind == "no folder" else tmp_path / "page.html"
     precious = tmp_path / "precious"
     precious.write_text("kept")
@@ -97,14 +97,14 @@ def test_a_file_that_cannot_be_written_is_told(
         case "a pipe":
             os.mkfifo(file)
     assert main([*SIMULATE, "--html", "-o", str(file)], {}) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"cavecron : {file} : impossible d'écrire la page (")
-    assert told.endswith("choisir un autre -o\n")
+    error = capsys.readouterr().err
+    assert error.startswith(f"cavecron : {file} : impossible d'écrire la page (")
+    assert error.endswith("choisir un autre -o\n")
     assert precious.read_text() == "kept"
 
 
-def test_a_terminal_of_few_letters_gets_the_whole_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says that it is UTF-8; letters that would be lost, or be others there, are written as numbers."""
+def test_a_terminal_without_utf_8_gets_the_whole_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All other characters than ASCII are written as numeric references, because the page declares UTF-8."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1", write_through=True))
     assert main([*SIMULATE, "--html"], {}) == 0

@@ -1,4 +1,4 @@
-"""The log: one line an event, in a format that people grep for, or as JSON for machines."""
+"""The log: one line for each event, in a format that people grep for, or as JSON for programs."""
 
 import io
 import json
@@ -17,8 +17,8 @@ LOGGER = logging.getLogger("cavecron.runner")
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    """Leave the logging of other tests as it was."""
+def _restore_logging() -> Iterator[None]:
+    """Restore the logging configuration after each test."""
     logger = logging.getLogger("cavecron")
     before = logger.handlers[:], logger.level, logger.propagate
     yield
@@ -26,26 +26,26 @@ def _restored() -> Iterator[None]:
     logger.setLevel(level)
 
 
-def _logged(log_format: LogFormat = "text", level: str = "INFO") -> io.StringIO:
+def _configure_log(log_format: LogFormat = "text", level: str = "INFO") -> io.StringIO:
     stream = io.StringIO()
     log.configure(zone=PARIS, level=level, log_format=log_format, stream=stream)
     return stream
 
 
 def test_the_format_is_fixed() -> None:
-    """Time in the zone of the schedules, module, level, sentence."""
-    stream = _logged()
-    said = {"name": LOGGER.name, "levelname": "INFO", "levelno": 20, "msg": "Démarrage du job: %s"}
-    title = ("envoi des rapports hebdomadaires",)
-    LOGGER.handle(logging.makeLogRecord({**said, "args": title, "created": 1705302000.9}))
+    """A line has the time in the zone of the schedules, the logger, the level and the message."""
+    stream = _configure_log()
+    fields = {"name": LOGGER.name, "levelname": "INFO", "levelno": 20, "msg": "Démarrage du job: %s"}
+    arguments = ("envoi des rapports hebdomadaires",)
+    LOGGER.handle(logging.makeLogRecord({**fields, "args": arguments, "created": 1705302000.9}))
     assert stream.getvalue() == (
         "2024-01-15 08:00:00 - cavecron.runner - INFO - Démarrage du job: envoi des rapports hebdomadaires\n"
     )
 
 
 def test_a_line_stays_one_line() -> None:
-    """Whatever is in a name; accents, no-break spaces and emoji stay as they are."""
-    stream = _logged()
+    """Line breaks and control characters are escaped; accents, no-break spaces and emoji are kept."""
+    stream = _configure_log()
     LOGGER.info("%s", "a\nb\x1b[2J\u2028\u202e é\u00a0🍷")
     assert stream.getvalue().partition(" - INFO - ")[2] == "a\\nb\\x1b[2J\\u2028\\u202e é\u00a0🍷\n"
 
@@ -58,8 +58,8 @@ def _fail() -> None:
 
 
 def test_a_traceback_keeps_its_lines() -> None:
-    """A developer reads it, below the line that people grep for."""
-    stream = _logged()
+    """The traceback follows, line by line, the line that people grep for."""
+    stream = _configure_log()
     _fail()
     lines = stream.getvalue().splitlines()
     assert lines[0].endswith(" - ERROR - échec\\nétrange")
@@ -68,30 +68,30 @@ def test_a_traceback_keeps_its_lines() -> None:
 
 
 def test_a_machine_reads_json() -> None:
-    """One object a line; the time with its offset, a traceback in a field of its own."""
-    stream = _logged("json")
+    """Each line is one JSON object; the time has its offset, and a traceback has its own field."""
+    stream = _configure_log("json")
     LOGGER.warning("%d échecs", 2)
     _fail()
-    told, failed = (json.loads(line) for line in stream.getvalue().splitlines())
-    time = datetime.fromisoformat(told.pop("time"))
+    warning, error = (json.loads(line) for line in stream.getvalue().splitlines())
+    time = datetime.fromisoformat(warning.pop("time"))
     assert time.utcoffset() == time.astimezone(PARIS).utcoffset()
-    assert told == {"logger": "cavecron.runner", "level": "WARNING", "message": "2 échecs"}
-    assert failed["message"] == "échec\nétrange"
-    assert "\nValueError: " in failed["traceback"]
+    assert warning == {"logger": "cavecron.runner", "level": "WARNING", "message": "2 échecs"}
+    assert error["message"] == "échec\nétrange"
+    assert "\nValueError: " in error["traceback"]
 
 
 def test_a_level_keeps_the_rest_out() -> None:
-    """As configured; warnings of the configuration have a name of their own."""
-    stream = _logged(level="WARNING")
+    """Messages below the level are dropped; warnings of the configuration have their own logger."""
+    stream = _configure_log(level="WARNING")
     LOGGER.info("rien")
     log.warn(["Variable inconnue, ignorée : SCHEDULER_X"])
     (line,) = stream.getvalue().splitlines()
     assert line.endswith(" - cavecron.settings - WARNING - Variable inconnue, ignorée : SCHEDULER_X")
 
 
-def test_silence_ends() -> None:
-    """Nothing is said meanwhile, and everything afterwards."""
-    stream = _logged()
+def test_the_log_is_silent_only_inside_silence() -> None:
+    """A message inside `silence` is dropped, and one after it is logged."""
+    stream = _configure_log()
     with log.silence():
         LOGGER.error("rien")
     LOGGER.info("après")

@@ -23,14 +23,14 @@ NEW_YEAR = datetime(2027, 12, 31, 23, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    """Leave the logging of other tests as it was."""
+def _restore_logging() -> Iterator[None]:
+    """Restore the logging configuration after each test."""
     with same_log():
         yield
 
 
-def logged(at: datetime, log_format: LogFormat, zone: str = "Europe/Paris") -> str:
-    """Return the line of a worker that logs at `at`: jobs work in threads."""
+def line_at(at: datetime, log_format: LogFormat, zone: str = "Europe/Paris") -> str:
+    """Return the line that a thread logs at `at`; a thread, because jobs run in threads."""
     stream = io.StringIO()
     log.configure(zone=ZoneInfo(zone), level="INFO", log_format=log_format, stream=stream)
     with wall_clock(at):
@@ -54,9 +54,9 @@ def logged(at: datetime, log_format: LogFormat, zone: str = "Europe/Paris") -> s
     ],
 )
 def test_a_line_bears_the_local_time(at: datetime, text: str, offset: str) -> None:
-    """For people without an offset, as the format is fixed; for machines with it, so that no hour is lost."""
-    assert logged(at, "text") == f"{text} - cavecron.runner - INFO - Démarrage\n"
-    time = json.loads(logged(at, "json"))["time"]
+    """Text has the local time without an offset; JSON has the offset, so that the instant is unambiguous."""
+    assert line_at(at, "text") == f"{text} - cavecron.runner - INFO - Démarrage\n"
+    time = json.loads(line_at(at, "json"))["time"]
     assert (time[:19], time[-6:]) == (text.replace(" ", "T"), offset)
     assert abs(datetime.fromisoformat(time) - at) <= MILLISECOND
 
@@ -66,5 +66,5 @@ def test_a_line_bears_the_local_time(at: datetime, text: str, offset: str) -> No
     [("UTC", "2027-10-31 01:30:00"), ("Asia/Kolkata", "2027-10-31 07:00:00")],
 )
 def test_the_zone_is_that_of_the_schedules(zone: str, text: str) -> None:
-    """Not the machine's."""
-    assert logged(AUTUMN + timedelta(minutes=30), "text", zone).startswith(text)
+    """The zone of the machine does not matter."""
+    assert line_at(AUTUMN + timedelta(minutes=30), "text", zone).startswith(text)

@@ -32,7 +32,7 @@ def marie(cellar: CellarFile) -> CellarFile:
     return cellar
 
 
-def sent(cellar: CellarFile, *arguments: str, at: datetime) -> Message:
+def message_of(cellar: CellarFile, *arguments: str, at: datetime) -> Message:
     """Return the only message that a command sends at `at`."""
     with HostileServer() as server:
         cellar.execute("DELETE FROM smtp_config")
@@ -45,16 +45,16 @@ def sent(cellar: CellarFile, *arguments: str, at: datetime) -> Message:
 
 @EACH_INSTANT
 def test_a_test_message_bears_the_local_time(marie: CellarFile, at: datetime, date: str) -> None:
-    """With its offset, so that a mail program sorts it rightly."""
-    message = sent(marie, "check", "--send-to", "moi@example.org", at=at)
+    """The Date header has the offset of that instant, so that a mail program sorts the mail correctly."""
+    message = message_of(marie, "check", "--send-to", "moi@example.org", at=at)
     assert message["Date"] == date
     assert parsedate_to_datetime(date) == at
 
 
 @EACH_INSTANT
 def test_a_report_bears_the_local_time(marie: CellarFile, at: datetime, date: str) -> None:
-    """And its row in the application's list the same instant, in UTC."""
-    message = sent(marie, "run", "weekly_reports", at=at)
+    """The Date header and, in UTC, the row in `email_log` have the instant of sending."""
+    message = message_of(marie, "run", "weekly_reports", at=at)
     assert message["Date"] == date
     assert marie.rows("SELECT status, sent_at, created_at FROM email_log") == [
         ("sent", utc_text(at), utc_text(at))
@@ -66,11 +66,9 @@ def test_a_report_bears_the_local_time(marie: CellarFile, at: datetime, date: st
     [("check", "--send-to", "moi@example.org"), ("run", "weekly_reports")],
     ids=["test message", "report"],
 )
-def test_mails_of_both_rounds_of_an_hour_are_told_apart(
-    marie: CellarFile, arguments: tuple[str, ...]
-) -> None:
-    """In one process: nothing that it remembers of the first is taken for the second."""
+def test_mails_of_both_rounds_of_an_hour_differ(marie: CellarFile, arguments: tuple[str, ...]) -> None:
+    """Date and Message-ID differ, also if one process sends both mails."""
     rounds = [AUTUMN - HALF_AN_HOUR, AUTUMN + HALF_AN_HOUR]
-    mails = [sent(marie, *arguments, at=at) for at in rounds]
+    mails = [message_of(marie, *arguments, at=at) for at in rounds]
     assert [parsedate_to_datetime(mail["Date"]) for mail in mails] == rounds
     assert len({mail["Message-ID"] for mail in mails}) == 2

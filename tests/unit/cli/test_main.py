@@ -1,4 +1,4 @@
-"""The command line: exit codes, and the messages for mistakes."""
+"""The command line: its exit codes, and its messages for errors of usage."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.in_process import command
 
 
 def test_the_version_is_told() -> None:
-    """On standard output, exit code 0; and by which time zone rules slots are computed."""
+    """Standard output has the version of cavecron and that of the time zone rules; the exit code is 0."""
     result = command("--version")
     assert result.code == 0
     first, second = result.out.splitlines()
@@ -24,7 +24,7 @@ def test_the_version_is_told() -> None:
 
 @pytest.mark.parametrize("name", ["", "run", "preview", "check", "demo"])
 def test_help_is_in_french(name: str) -> None:
-    """Argparse's own words are English."""
+    """The English words of argparse itself are translated too."""
     result = command(*name.split(), "--help")
     assert result.code == 0
     assert "utilisation : cavecron" in result.out
@@ -32,7 +32,7 @@ def test_help_is_in_french(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("rnu", "commande inconnue : 'rnu'"),
         ("run", "un job est attendu : cavecron run JOB, ou cavecron run --due"),
@@ -48,23 +48,23 @@ def test_help_is_in_french(name: str) -> None:
         ("preview marie --at 0001-01-01T00:00:00Z", "--at '0001-01-01T00:00:00Z' : un instant"),
     ],
 )
-def test_a_wrong_command_line_is_told_in_one_line(arguments: str, said: str) -> None:
-    """Exit code 2, nothing on standard output, no traceback."""
+def test_a_wrong_command_line_is_told_in_one_line(arguments: str, message: str) -> None:
+    """The exit code is 2, and one line on standard error is all the output: no traceback."""
     result = command(*arguments.split())
     assert (result.code, result.out) == (2, "")
-    assert said in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["run cleanup", "preview marie"])
 def test_a_wrong_configuration_is_told_whole(name: str) -> None:
-    """Exit code 2 and every problem."""
+    """The exit code is 2, and all problems are listed."""
     result = command(*name.split(), DATABASE_URL="x", SCHEDULER_TIMEZONE="y")
     assert result.code == 2
     assert result.err.startswith("cavecron : Configuration invalide : 2 problèmes\n  ")
 
 
-def test_a_reader_who_leaves_early_is_no_accident(cellar: CellarFile) -> None:
+def test_a_reader_that_closes_the_pipe_early_causes_no_traceback(cellar: CellarFile) -> None:
     """`cavecron preview --all --json | head -1` ends without a traceback."""
     for number in range(300):
         cellar.user(f"user{number}" + "x" * 500)
@@ -82,9 +82,9 @@ def test_a_reader_who_leaves_early_is_no_accident(cellar: CellarFile) -> None:
 
 
 def test_a_short_command_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    """Not the mail modules, not cryptography, not croniter."""
+    """The command line imports neither mail modules nor cryptography, croniter, sqlite3 or asyncio."""
     script = "import sys, cavecron.cli.main; print(*sorted(sys.modules))"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         env=environment(COVERAGE_PROCESS_START=""),  # coverage loads much itself
         cwd=tmp_path,
@@ -93,4 +93,4 @@ def test_a_short_command_imports_nothing_that_it_does_not_need(tmp_path: Path) -
         check=True,
     )
     heavy = {"smtplib", "ssl", "cryptography", "croniter", "sqlite3", "asyncio", "email.message"}
-    assert not heavy & set(done.stdout.split())
+    assert not heavy & set(result.stdout.split())

@@ -1,4 +1,4 @@
-"""What `cavecron check` says to people who come from the application's own scheduler."""
+"""What `cavecron check` tells people who used the application's own scheduler before."""
 
 from functools import partial
 
@@ -17,22 +17,24 @@ _SENT = (
 )
 
 
-def _mailed(
+def _log_mails(
     cellar: CellarFile, *instants: str, template: str = "weekly_report", status: str = "sent"
 ) -> None:
     for at in instants:
         cellar.execute(_SENT, (template, status, at, at))
 
 
-def _changed(cellar: CellarFile, **variables: str) -> str | None:
+def _changed_hour(cellar: CellarFile, **variables: str) -> str | None:
     settings = settings_of(cellar, **variables)
     return changed_hour(Database(cellar.path), settings.jobs["weekly_reports"])
 
 
 def test_the_hour_of_the_reports_so_far_is_told(cellar: CellarFile) -> None:
-    """In UTC, as the application's scheduler had it, with the variables that keep it."""
-    _mailed(cellar, "2026-11-18 10:56:01.000000", "2026-11-25 10:56:01.000000", "2026-11-25 10:56:09.000000")
-    assert _changed(cellar) == (
+    """The former weekday and hour are told in UTC, with the variables that keep them."""
+    _log_mails(
+        cellar, "2026-11-18 10:56:01.000000", "2026-11-25 10:56:01.000000", "2026-11-25 10:56:09.000000"
+    )
+    assert _changed_hour(cellar) == (
         "chaque lundi à 08:00 (Europe/Paris) ; jusqu'ici l'application les envoyait le mercredi à 10:56 UTC."
         " Pour garder cette heure (mercredi 11:56, Europe/Paris) : SCHEDULER_WEEKLY_REPORT_DAY=wed"
         " SCHEDULER_WEEKLY_REPORT_HOUR=11 SCHEDULER_WEEKLY_REPORT_MINUTE=56"
@@ -48,25 +50,25 @@ def test_the_hour_of_the_reports_so_far_is_told(cellar: CellarFile) -> None:
         pytest.param(["2026-11-23 08:03:00"], {"SCHEDULER_TIMEZONE": "UTC"}, id="the same, a little late"),
     ],
 )
-def test_nothing_is_said_where_nothing_changes(
+def test_no_hint_is_given_where_nothing_changes(
     cellar: CellarFile, instants: list[str], variables: dict[str, str]
 ) -> None:
-    """Neither of mails that cannot be read."""
-    _mailed(cellar, *instants)
-    assert _changed(cellar, **variables) is None
+    """Without readable earlier mails, or with the same hour, there is no hint."""
+    _log_mails(cellar, *instants)
+    assert _changed_hour(cellar, **variables) is None
 
 
-def test_other_mails_say_nothing(cellar: CellarFile) -> None:
-    """Neither do those that failed."""
-    _mailed(cellar, "2026-11-25 10:56:01.000000", template="welcome")
-    _mailed(cellar, "2026-11-25 10:56:01.000000", status="failed")
+def test_other_mails_are_ignored(cellar: CellarFile) -> None:
+    """Mails of another template, and failed ones, do not count as earlier reports."""
+    _log_mails(cellar, "2026-11-25 10:56:01.000000", template="welcome")
+    _log_mails(cellar, "2026-11-25 10:56:01.000000", status="failed")
     assert last_mailing(Database(cellar.path)) is None
 
 
 def test_check_tells_it_until_cavecron_has_sent_reports_itself(cellar: CellarFile) -> None:
-    """All is well all the same: exit code 0."""
+    """The hint is no failure, and it disappears after the first mailing of cavecron."""
     cellar.user("marie")
-    _mailed(cellar, "2026-11-25 10:56:01.000000")
+    _log_mails(cellar, "2026-11-25 10:56:01.000000")
     command = partial(
         cavecron,
         DATABASE_URL=f"sqlite:///{cellar.path}",

@@ -1,4 +1,4 @@
-"""`cavecron next`: what comes, in which order, and what clock changes do to it."""
+"""`cavecron next`: the coming slots, their order, and how clock changes affect them."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.support.in_process import command
 
 
 def test_the_coming_slots_of_all_jobs_are_told_in_their_order(tmp_path: Path) -> None:
-    """Each job in words, then its slots with weekday and offset; no database is needed or made."""
+    """The schedules come first, then the slots by time with weekday and offset; no database is needed."""
     database = tmp_path / "wine.db"
     result = command(
         *("next", "-n", "2", "--from", "2037-11-20"), DATABASE_URL=f"sqlite:///{database}", TZ="Europe/Paris"
@@ -29,13 +29,13 @@ def test_the_coming_slots_of_all_jobs_are_told_in_their_order(tmp_path: Path) ->
 
 
 def test_five_slots_of_each_job_come_from_now_on() -> None:
-    """None of them is past."""
+    """By default five slots of each job are listed, and all of them lie in the future."""
     result = command("next")
     assert (result.out.count("weekly_reports  dans "), result.out.count("cleanup         dans ")) == (5, 5)
 
 
 def test_a_disabled_job_is_listed_as_such() -> None:
-    """With the variable that did it, and without slots; for programs too."""
+    """The variable that disables it is named, and no slots are listed, in text and in JSON."""
     result = command("next", "-n", "1", SCHEDULER_CLEANUP_ENABLED="0")
     assert "cleanup         désactivé (SCHEDULER_CLEANUP_ENABLED)\n" in result.out
     assert result.out.count("cleanup") == 1
@@ -55,7 +55,7 @@ def test_a_disabled_job_is_listed_as_such() -> None:
     ],
 )
 def test_it_says_where_the_clocks_change_a_slot(start: str, line: str) -> None:
-    """Beside that slot, and no other."""
+    """The note is on the line of the affected slot, and on no other."""
     result = command("next", "cleanup", "-n", "3", "--from", start, SCHEDULER_CLEANUP_CRON="30 2 * * *")
     lines = [re.sub(r"(dans|il y a) [\d jhmins]+  ", "… ", one) for one in result.out.splitlines()[2:]]
     assert lines[0] == line
@@ -63,7 +63,7 @@ def test_it_says_where_the_clocks_change_a_slot(start: str, line: str) -> None:
 
 
 def test_programs_get_a_list() -> None:
-    """In order of time, also where local time goes back; `at` is in UTC."""
+    """The JSON list is ordered by time, also where local time goes back; `at` is in UTC."""
     result = command(
         *("next", "cleanup", "-n", "4", "--json", "--from", "2026-10-25T00:00Z"),
         SCHEDULER_CLEANUP_CRON="*/30 * * * *",
@@ -93,14 +93,14 @@ def test_all_jobs_are_in_order_of_time_where_local_time_goes_back() -> None:
     assert len(instants) == 4
 
 
-def test_a_slot_at_the_very_instant_is_among_them() -> None:
-    """Local time where no offset is given; what is past is said to be."""
+def test_a_slot_at_the_start_is_listed() -> None:
+    """`--from` without an offset is local time; a slot at that instant counts, and is told as past."""
     result = command("next", "cleanup", "-n", "1", "--from", "2020-01-05T03:00")
     assert result.out.splitlines()[-1].startswith("dimanche 2020-01-05 03:00 +01:00  cleanup  il y a ")
 
 
 def test_a_job_of_ones_own_is_listed_like_the_others(tmp_path: Path) -> None:
-    """With the schedule that it declares."""
+    """A custom job is listed with the schedule that it declares."""
     source = tmp_path / "stock.py"
     source.write_text(
         "from cavecron import Run, job\n\n"
@@ -113,14 +113,14 @@ def test_a_job_of_ones_own_is_listed_like_the_others(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_variable_is_told_here_too() -> None:
-    """On standard error: it may be why the slots are not the expected ones."""
+    """Standard error names it, because it may be why the slots are not the expected ones."""
     result = command("next", "--json", SCHEDULER_CLEANUP_CORN="30 2 * * *")
     assert "vouliez-vous dire SCHEDULER_CLEANUP_CRON ?" in result.err
     assert json.loads(result.out)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("next clean", "job inconnu : 'clean' (vouliez-vous dire cleanup ?)"),
         ("next -n 0", "-n '0' : un nombre de 1 à 10000 est attendu"),
@@ -130,16 +130,16 @@ def test_a_misspelt_variable_is_told_here_too() -> None:
         ("next cleanup weekly_reports", "argument inconnu : weekly_reports"),
     ],
 )
-def test_a_wrong_command_line_is_told_in_one_line(arguments: str, said: str) -> None:
-    """Exit code 2, nothing on standard output, no traceback."""
+def test_a_wrong_command_line_is_told_in_one_line(arguments: str, message: str) -> None:
+    """The exit code is 2, and one line on standard error is all the output: no traceback."""
     result = command(*arguments.split())
     assert (result.code, result.out) == (2, "")
-    assert said in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
 
 
 def test_a_schedule_that_never_fires_is_a_wrong_configuration() -> None:
-    """Exit code 2, with the variable."""
+    """The exit code is 2, and the message names the variable."""
     result = command("next", SCHEDULER_CLEANUP_CRON="0 0 31 2 *")
     assert result.code == 2
     assert "SCHEDULER_CLEANUP_CRON='0 0 31 2 *' : cette date n'arrive jamais" in result.err

@@ -1,4 +1,4 @@
-"""`cavecron next` without `--from`, at instants at which a mistake is likely."""
+"""`cavecron next` without `--from`, at instants at which an error is likely."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from tests.support.in_process import command
 from tests.support.ledgers import MINUTE
 
 INSTANT = timedelta.resolution
-#: When the clocks change in Paris, and when the year ends there.
+#: The instants at which the clocks change, and the year ends, in Paris.
 SPRING = datetime(2027, 3, 28, 1, tzinfo=UTC)
 AUTUMN = datetime(2027, 10, 31, 1, tzinfo=UTC)
 NEW_YEAR = datetime(2027, 12, 31, 23, tzinfo=UTC)
@@ -94,11 +94,11 @@ JUMPS = " l'heure de printemps saute 02:30 : à 03:00"
     ],
 )
 def test_next_counts_from_the_present_instant(cron: str, at: datetime, lines: list[str]) -> None:
-    """A slot of this very instant is among them, one of a microsecond ago is not."""
-    said = command(
+    """A slot at the present instant is listed, and one a microsecond earlier is not."""
+    result = command(
         *("next", "cleanup", "-n", "2"),
         at=at,
         SCHEDULER_CLEANUP_CRON=cron,
         SCHEDULER_TIMEZONE="Europe/Paris",
     )
-    assert [" ".join(line.split()) for line in said.out.splitlines()[2:]] == lines
+    assert [" ".join(line.split()) for line in result.out.splitlines()[2:]] == lines

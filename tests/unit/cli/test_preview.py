@@ -1,4 +1,4 @@
-"""`cavecron preview`: a report as a page, as text or as JSON; nothing is sent, nothing recorded."""
+"""`cavecron preview`: a report as a page, as text or as JSON; nothing is sent and nothing is recorded."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ AT = "2026-11-23T07:00:00Z"
 
 @pytest.fixture
 def marie(cellar: CellarFile) -> CellarFile:
-    """Return a database in which marie has a bottle that came, one that went, and one to drink."""
+    """Return a database in which marie has one wine that arrived, one that she drank, and one to drink."""
     user = cellar.user("marie")
     salon = cellar.cellar(user, "Salon")
     wine = cellar.wine(
@@ -33,14 +33,14 @@ def marie(cellar: CellarFile) -> CellarFile:
 
 
 def _preview(cellar: CellarFile, *arguments: str) -> int:
-    """Run the command in this process; what it prints is pytest's to catch."""
+    """Run the command in this process and return its exit code; pytest captures the output."""
     return cli.main(["preview", *arguments], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
 
 
-def test_the_page_is_written_where_one_stands(
+def test_the_page_is_written_into_the_working_folder(
     marie: CellarFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And the path is told in full, ready to be opened."""
+    """The page is valid HTML, and its full path is printed so that it can be opened."""
     monkeypatch.chdir(tmp_path)
     assert _preview(marie, "marie", "--at", AT) == 0
     page = tmp_path / "rapport-marie.html"
@@ -49,8 +49,8 @@ def test_the_page_is_written_where_one_stands(
     assert "Bonjour marie," in page.read_text(encoding="utf-8")
 
 
-def test_the_page_is_written_where_one_wants(marie: CellarFile, tmp_path: Path) -> None:
-    """`-o`; a page from before is replaced."""
+def test_the_page_is_written_into_the_chosen_file(marie: CellarFile, tmp_path: Path) -> None:
+    """`-o` chooses the file, and an existing file is replaced."""
     page = tmp_path / "page.html"
     page.write_text("old")
     assert _preview(marie, "1", "-o", str(page)) == 0
@@ -58,23 +58,23 @@ def test_the_page_is_written_where_one_wants(marie: CellarFile, tmp_path: Path) 
 
 
 def test_text_is_printed(marie: CellarFile, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The part for whoever reads mail without HTML, and no file."""
+    """`--text` prints the plain text part, and writes no file."""
     assert _preview(marie, "marie", "--text", "--at", AT) == 0
-    said = capsys.readouterr().out
-    assert "Du lundi 16 au lundi 23 novembre 2026\n" in said
-    assert "Chinon 2010\n" in said
-    assert "Salon" in said
-    assert said.endswith(" à 08:00 (Europe/Paris).\n")
+    output = capsys.readouterr().out
+    assert "Du lundi 16 au lundi 23 novembre 2026\n" in output
+    assert "Chinon 2010\n" in output
+    assert "Salon" in output
+    assert output.endswith(" à 08:00 (Europe/Paris).\n")
     assert not list(tmp_path.glob("*.html"))
 
 
 def test_the_json_keeps_its_names(marie: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
-    """One object on one line; programs rely on every name, and on the offset of every instant."""
+    """One line has one object; programs rely on every name, and on the offset of every instant."""
     assert _preview(marie, "marie", "--json", "--at", AT) == 0
     (line,) = capsys.readouterr().out.splitlines()
     yesterday = "2026-11-22T07:00:00+00:00"
-    moved = {"quantity": 3, "at": yesterday, "name": "Chinon", "vintage": 2010}
-    left = {"quantity": 1, "at": yesterday, "name": "Margaux", "vintage": 2012, "comment": "Noël"}
+    entry = {"quantity": 3, "at": yesterday, "name": "Chinon", "vintage": 2010}
+    exit_row = {"quantity": 1, "at": yesterday, "name": "Margaux", "vintage": 2012, "comment": "Noël"}
     assert json.loads(line) == {
         "user": {"id": 1, "username": "marie"},
         "period": {"start": "2026-11-16T07:00:00+00:00", "end": "2026-11-23T07:00:00+00:00"},
@@ -87,8 +87,8 @@ def test_the_json_keeps_its_names(marie: CellarFile, capsys: pytest.CaptureFixtu
             "bottles_in": 3,
             "bottles_out": 1,
             "net": 2,
-            "entries": [{**moved, "region": "Loire", "cellar": "Salon"}],
-            "exits": [{**left, "region": None, "cellar": None}],
+            "entries": [{**entry, "region": "Loire", "cellar": "Salon"}],
+            "exits": [{**exit_row, "region": None, "cellar": None}],
         },
         "wines_to_drink": [
             {
@@ -108,14 +108,14 @@ def test_the_json_keeps_its_names(marie: CellarFile, capsys: pytest.CaptureFixtu
 
 
 def test_all_recipients_are_told_one_line_each(marie: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever gets no mail has no line."""
+    """Users who get no report have no line."""
     assert _preview(marie, "--all", "--json", "--at", AT) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["user"]["username"] for line in lines] == ["marie", "paul"]
 
 
 @pytest.mark.parametrize(
-    ("said", "end"),
+    ("instant", "end"),
     [
         ("2026-11-23T07:00:00Z", "2026-11-23T07:00:00+00:00"),
         ("2026-11-23T08:00:00+01:00", "2026-11-23T07:00:00+00:00"),
@@ -125,22 +125,22 @@ def test_all_recipients_are_told_one_line_each(marie: CellarFile, capsys: pytest
     ids=["UTC", "offset", "local time in winter", "a day in summer"],
 )
 def test_a_report_can_be_had_for_another_instant(
-    marie: CellarFile, capsys: pytest.CaptureFixture[str], said: str, end: str
+    marie: CellarFile, capsys: pytest.CaptureFixture[str], instant: str, end: str
 ) -> None:
-    """Without an offset it is the time of the schedules' zone: Paris."""
-    assert _preview(marie, "marie", "--json", "--at", said) == 0
+    """`--at` without an offset is in the time zone of the schedules, here Paris."""
+    assert _preview(marie, "marie", "--json", "--at", instant) == 0
     assert json.loads(capsys.readouterr().out)["period"]["end"] == end
 
 
 def test_nothing_is_sent_or_recorded(marie: CellarFile) -> None:
-    """Not a byte of the database changes."""
+    """The database file stays the same, byte for byte."""
     before = marie.path.read_bytes()
     assert _preview(marie, "--all", "--json") == 0
     assert marie.path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("Marie",), "utilisateur inconnu : 'Marie' (vouliez-vous dire 'marie' ?)"),
         (("zzz",), "utilisateur inconnu : 'zzz'"),
@@ -154,19 +154,19 @@ def test_nothing_is_sent_or_recorded(marie: CellarFile) -> None:
         (("marie", "--at", "9999-12-31T23:59:59Z"), "un instant ISO 8601 est attendu"),
     ],
 )
-def test_what_cannot_be_shown_is_told(
-    marie: CellarFile, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+def test_an_impossible_preview_is_refused(
+    marie: CellarFile, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
-    """Exit code 2, and one line that says what to do."""
+    """The exit code is 2, and one message says what to do."""
     assert _preview(marie, *arguments) == 2
-    caught = capsys.readouterr()
-    assert caught.out == ""
-    assert caught.err.startswith("cavecron : ")
-    assert said in caught.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("cavecron : ")
+    assert message in output.err
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "message"),
     [
         ("absent/page.html", "absent/page.html : son dossier n'existe pas ; choisir un autre -o"),
         (".", ". : impossible d'écrire la page (c'est un dossier) ; choisir un autre -o"),
@@ -174,9 +174,9 @@ def test_what_cannot_be_shown_is_told(
     ],
 )
 def test_a_page_that_cannot_be_written_is_told(
-    marie: CellarFile, tmp_path: Path, output: str, said: str
+    marie: CellarFile, tmp_path: Path, output: str, message: str
 ) -> None:
-    """Exit code 1, and which option to change."""
+    """The exit code is 1, and one line says which option to change."""
     (tmp_path / "closed").mkdir(mode=0o555)
     result = cavecron(
         *("preview", "marie", "-o", output),
@@ -185,7 +185,7 @@ def test_a_page_that_cannot_be_written_is_told(
         DATABASE_URL=f"sqlite:///{marie.path}",
     )
     assert (result.code, result.out) == (1, "")
-    assert said in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
 
 
@@ -203,10 +203,10 @@ def test_a_page_that_cannot_be_written_is_told(
     ],
     ids=["parent folders", "absolute", "French", "controls", "option", "dots", "long", "combining"],
 )
-def test_no_user_name_leads_elsewhere(
+def test_no_user_name_leads_out_of_the_working_folder(
     cellar: CellarFile, monkeypatch: pytest.MonkeyPatch, name: str, file: str
 ) -> None:
-    """Whatever somebody signed up as: one file, in the working folder, of a length that can be stored."""
+    """For any user name, one file with a name of limited length is written into the working folder."""
     folder = cellar.path.parent / "deep" / "folder"
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
@@ -216,7 +216,7 @@ def test_no_user_name_leads_elsewhere(
 
 
 def test_a_terminal_that_knows_no_accent_gets_the_rest(marie: CellarFile) -> None:
-    """Letters that it lacks become question marks, and nothing ends with a traceback."""
+    """Characters that the encoding lacks become question marks, without a traceback."""
     result = cavecron(
         "preview", "marie", "--text", DATABASE_URL=f"sqlite:///{marie.path}", PYTHONIOENCODING="ascii"
     )
@@ -224,10 +224,8 @@ def test_a_terminal_that_knows_no_accent_gets_the_rest(marie: CellarFile) -> Non
     assert "Bonjour marie," in result.out
 
 
-def test_an_instant_of_the_future_is_told_as_such(
-    cellar: CellarFile, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Bottles that came after today count for a report of next year: it is built from what is stored."""
+def test_a_report_can_be_of_a_future_instant(cellar: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows dated between now and `--at` count, because the report contains all that is stored."""
     user = cellar.user("marie")
     cellar.wine(user, cellar.cellar(user), created_at=utc_text(NOW.replace(year=2030)), quantity=2)
     assert _preview(cellar, "marie", "--json", "--at", "2030-11-24") == 0

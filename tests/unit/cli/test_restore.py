@@ -1,4 +1,4 @@
-"""`cavecron restore`: it lists what would be lost, restores the old state, and no mail is sent twice."""
+"""`cavecron restore`: it lists what would be lost and restores the old state, and no mail is sent twice."""
 
 import re
 import sqlite3
@@ -26,12 +26,12 @@ REPORTS = "weekly_reports"
 
 @pytest.fixture
 def house(cellar: CellarFile) -> House:
-    """Return the house."""
+    """Return a database with two users who get reports."""
     return House(cellar)
 
 
 def test_what_would_be_lost_is_told_and_nothing_is_changed(house: House) -> None:
-    """Added, changed and removed rows by table; exit code 2, for nothing was restored."""
+    """Added, changed and removed rows are counted by table; the exit code is 2: nothing was restored."""
     old = house.cellar.wine(1, 1, "Pétrus")
     copy = house.backup(NOW - HOUR)
     house.cellar.wine(1, 1, "Yquem")
@@ -52,7 +52,7 @@ def test_what_would_be_lost_is_told_and_nothing_is_changed(house: House) -> None
 
 
 def test_a_table_that_is_gone_is_counted_if_it_had_rows(house: House) -> None:
-    """Neither rows that would come back go unsaid, nor is anything said of none."""
+    """A dropped table with rows is listed, and an empty one is not."""
     house.cellar.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
     house.cellar.execute("CREATE TABLE drafts (id INTEGER PRIMARY KEY)")
     house.cellar.execute("INSERT INTO notes DEFAULT VALUES")
@@ -65,7 +65,7 @@ def test_a_table_that_is_gone_is_counted_if_it_had_rows(house: House) -> None:
 
 
 def test_many_rows_are_counted_a_few_at_a_time(house: House) -> None:
-    """More than one statement looks at, and with gaps in their numbers."""
+    """The count is right for more ids, with gaps, than one statement compares."""
     insert = (
         "INSERT INTO activity_log (id, user_id, action, created_at)"
         " WITH n(x) AS (SELECT :first UNION ALL SELECT x + :gap FROM n WHERE x + :gap < 9000)"
@@ -78,7 +78,7 @@ def test_many_rows_are_counted_a_few_at_a_time(house: House) -> None:
 
 
 def test_an_application_that_has_the_file_open_sees_the_old_state(house: House) -> None:
-    """It is the same file, and what was is kept beside."""
+    """The file is the same one (inode), and the state before is kept in another file."""
     copy = house.backup(NOW - HOUR)
     house.cellar.wine(1, 1, "Yquem")
     inode = house.cellar.path.stat().st_ino
@@ -86,18 +86,18 @@ def test_an_application_that_has_the_file_open_sees_the_old_state(house: House) 
     assert (result.code, result.err) == (0, "")
     assert house.cellar.rows("SELECT name FROM wine") == [("Margaux",), ("Margaux",)]
     assert house.cellar.path.stat().st_ino == inode
-    (kept,) = re.findall(r"L'état d'avant est gardé dans (.*)", result.out)
-    with closing(sqlite3.connect(kept)) as connection:
+    (previous,) = re.findall(r"L'état d'avant est gardé dans (.*)", result.out)
+    with closing(sqlite3.connect(previous)) as connection:
         assert ("Yquem",) in connection.execute("SELECT name FROM wine").fetchall()
     assert "aucun mail ne repart" in result.out
-    house.cellar.wine(1, 1, "Cheval Blanc")  # and goes on writing
-    assert house.restore(Path(kept), "--yes", at=NOW + MINUTE).code == 0
+    house.cellar.wine(1, 1, "Cheval Blanc")  # the application goes on writing
+    assert house.restore(Path(previous), "--yes", at=NOW + MINUTE).code == 0
     assert house.names() == ["Margaux", "Margaux", "Yquem"]
     assert not [path for path in house.folder.iterdir() if path.name.startswith(".")]
 
 
 def test_nobody_gets_a_second_mail_because_of_a_restore(house: House) -> None:
-    """Copied at 7, reports at 8, restored at half past; the history says what is known."""
+    """The reports sent after the copy was made are still recorded after the restore."""
     copy = house.backup(NOW - HOUR)
     assert house.run("run", "--due", REPORTS, at=NOW + MINUTE).code == 0
     assert house.mails == 2
@@ -105,9 +105,9 @@ def test_nobody_gets_a_second_mail_because_of_a_restore(house: House) -> None:
     again = house.run("run", "--due", REPORTS, at=NOW + 40 * MINUTE)
     assert (again.code, house.mails) == (0, 2)
     assert "Rien à exécuter maintenant" in again.err
-    told = house.run("history", REPORTS, at=NOW + 40 * MINUTE).out
-    assert "réussi" in told
-    assert "Rapports hebdomadaires: 2 envoyés, 0 échecs" in told
+    output = house.run("history", REPORTS, at=NOW + 40 * MINUTE).out
+    assert "réussi" in output
+    assert "Rapports hebdomadaires: 2 envoyés, 0 échecs" in output
     entries = history(Ledger(database=house.cellar.database))
     assert [(entry.job, entry.state) for entry in entries] == [
         (REPORTS, "succeeded"),
@@ -117,7 +117,7 @@ def test_nobody_gets_a_second_mail_because_of_a_restore(house: House) -> None:
 
 @pytest.mark.parametrize("loss", ["disk", "garbage", "ledger", "begun anew"])
 def test_nobody_gets_a_second_mail_where_the_ledger_is_lost(house: House, loss: str) -> None:
-    """The slot since the copy counts as passed, and the history says that its fate is not known."""
+    """Slots since the copy are closed, and the history says that their result is unknown."""
     house.run("run", "--due", REPORTS, at=NOW - 7 * 24 * HOUR + MINUTE)
     copy = house.backup(NOW - HOUR)
     assert house.run("run", "--due", REPORTS, at=NOW + MINUTE).code == 0
@@ -137,9 +137,9 @@ def test_nobody_gets_a_second_mail_where_the_ledger_is_lost(house: House, loss: 
     for minutes in (40, 55):
         house.run("run", "--due", REPORTS, at=NOW + minutes * MINUTE)
     assert house.mails == 4
-    told = house.run("history", REPORTS, at=NOW + 40 * MINUTE).out
-    assert "base restaurée : ce qu'il en est advenu n'est pas connu" in told
-    assert "--resume" not in told
+    output = house.run("history", REPORTS, at=NOW + 40 * MINUTE).out
+    assert "base restaurée : ce qu'il en est advenu n'est pas connu" in output
+    assert "--resume" not in output
     assert "rien à reprendre" in house.run("run", REPORTS, "--resume", at=NOW + 57 * MINUTE).err
     assert house.mails == 4
     after = house.run("run", "--due", REPORTS, at=NOW + 7 * 24 * HOUR)
@@ -147,7 +147,7 @@ def test_nobody_gets_a_second_mail_where_the_ledger_is_lost(house: House, loss: 
 
 
 def test_a_run_that_was_going_on_when_the_copy_was_made_is_not_taken_up(house: House) -> None:
-    """Its mails went out since, and only the lost ledger knew."""
+    """It may have sent its mails since, which only the lost ledger recorded."""
     ledger = Ledger(database=house.cellar.database)
     claim_manual(ledger, REPORTS, (), NOW - 2 * MINUTE)
     copy = house.folder / "wine-2026-11-23T080000.sqlite"
@@ -163,7 +163,7 @@ def test_a_run_that_was_going_on_when_the_copy_was_made_is_not_taken_up(house: H
 
 
 def test_a_run_under_way_refuses_it(house: House) -> None:
-    """Exit code 3, and the name of the job."""
+    """While a job runs, the exit code is 3, the message names the job, and nothing is changed."""
     copy = house.backup(NOW - HOUR)
     claim_manual(Ledger(database=house.cellar.database), REPORTS, (), NOW)
     before = house.cellar.path.read_bytes()
@@ -173,8 +173,8 @@ def test_a_run_under_way_refuses_it(house: House) -> None:
     assert house.cellar.path.read_bytes() == before
 
 
-def test_a_file_that_is_gone_is_made_for_whoever_may_use_the_folder(house: House) -> None:
-    """The disk died; the journal of the old file is not taken for the new one's."""
+def test_a_missing_file_is_created_with_the_permissions_of_its_folder(house: House) -> None:
+    """The journal of the lost file is removed, because SQLite would apply it to the new file."""
     copy = house.backup(NOW - HOUR)
     house.cellar.path.unlink()
     house.cellar.path.with_name("wine.db-journal").write_bytes(
@@ -190,20 +190,20 @@ def test_a_file_that_is_gone_is_made_for_whoever_may_use_the_folder(house: House
 
 
 def test_a_damaged_file_is_kept_as_it_is_beside(house: House) -> None:
-    """Somebody may still get something out of it; the application's file stays the same one."""
+    """It is copied unchanged, because something in it may be recovered; its inode stays the same."""
     copy = house.backup(NOW - HOUR)
     house.cellar.path.write_bytes(b"garbage" * 1_000)
     inode = house.cellar.path.stat().st_ino
     result = house.restore(copy, "--yes")
     assert result.code == 0
-    (kept,) = re.findall(r"L'état d'avant est gardé dans (.*)", result.out)
-    assert Path(kept).read_bytes() == b"garbage" * 1_000
+    (previous,) = re.findall(r"L'état d'avant est gardé dans (.*)", result.out)
+    assert Path(previous).read_bytes() == b"garbage" * 1_000
     assert house.cellar.path.stat().st_ino == inode
     assert house.names() == ["Margaux", "Margaux"]
 
 
-def test_a_file_that_others_do_not_let_go_of_is_told(house: House) -> None:
-    """With what to do; what there was stays."""
+def test_a_file_that_the_application_keeps_open_is_told(house: House) -> None:
+    """The message says that the application has to be stopped, and nothing is changed."""
     house.cellar.execute("PRAGMA journal_mode = WAL")
     house.cellar.rows("SELECT * FROM wine")
     with (
@@ -216,7 +216,7 @@ def test_a_file_that_others_do_not_let_go_of_is_told(house: House) -> None:
 
 @pytest.mark.slow
 def test_a_restore_killed_at_any_moment_leaves_the_old_or_the_new(house: House) -> None:
-    """At the first, the second, the third … call, of files large enough to be written in several steps."""
+    """The process is killed at every seventh call, while files are written in several steps."""
     for _ in range(100):
         house.cellar.wine(1, 1, "Pétrus", label_image_data="x" * 100_000)
     copy = house.backup(NOW - HOUR)
@@ -228,23 +228,23 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_or_the_new(house: House) 
     while killed:
         before = house.names()
         killed = killed_at(moment, restore, copy, house.variables())
-        after = house.names()  # SQLite takes back what was half done
+        after = house.names()  # SQLite rolls an unfinished transaction back
         require_sound(live, lambda: None)
         assert after in (before, ["Margaux"] * 2 + ["Pétrus"] * 100)
         states.add(len(after))
         if after != before:
             house.cellar.execute("DELETE FROM wine WHERE id % 2")
-        for kept in house.folder.iterdir():
-            if kept.name[0] != "." and kept != copy:
-                require_sound(kept, lambda: None)
-                kept.unlink()
+        for previous in house.folder.iterdir():
+            if previous.name[0] != "." and previous != copy:
+                require_sound(previous, lambda: None)
+                previous.unlink()
         moment += 7
     assert copy.read_bytes() == new
     assert len(states) >= 2
 
 
 def test_the_schedule_of_backups_is_that_of_the_table() -> None:
-    """Every night at half past two, if asked for."""
+    """The backup is disabled by default, and its schedule is every night at half past two."""
     settings = load({}, str, BUILT_IN)
     assert settings.jobs["backup"].schedule.expression == "30 2 * * *"
     assert not settings.jobs["backup"].enabled

@@ -1,4 +1,4 @@
-"""`cavecron restore` of what is no backup: refused in one sentence, and nothing is changed."""
+"""`cavecron restore` refuses a file that is no backup, in one sentence, and changes nothing."""
 
 import os
 import sqlite3
@@ -14,34 +14,34 @@ from tests.support.house import HOUR, House
 
 @pytest.fixture
 def house(cellar: CellarFile) -> House:
-    """Return the house."""
+    """Return a database with two users who get reports."""
     return House(cellar)
 
 
-def foreign(house: House) -> Path:
-    """Return a database of somebody else."""
+def other_database(house: House) -> Path:
+    """Return a SQLite database that is not the application's."""
     path = house.cellar.path.with_name("other.sqlite")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE t (x)")
     return path
 
 
-def torn(house: House) -> Path:
-    """Return a backup of which the end is missing."""
+def truncated_backup(house: House) -> Path:
+    """Return a backup that lacks its second half."""
     path = house.backup(NOW - HOUR)
     os.truncate(path, path.stat().st_size // 2)
     return path
 
 
-def raw(house: House) -> Path:
-    """Return a raw copy of an open file, with its journal."""
+def raw_copy(house: House) -> Path:
+    """Return a byte-by-byte copy of an open database, with a journal beside it."""
     path = house.cellar.path.with_name("raw.db")
     path.write_bytes(house.cellar.path.read_bytes())
     path.with_name("raw.db-journal").write_bytes(b"journal")
     return path
 
 
-def empty(house: House) -> Path:
+def empty_file(house: House) -> Path:
     """Return an empty file."""
     path = house.cellar.path.with_name("empty.sqlite")
     path.touch()
@@ -54,16 +54,18 @@ def empty(house: House) -> Path:
         (lambda house: house.cellar.path.with_name("none.sqlite"), "il n'existe pas"),
         (lambda house: house.cellar.path, "est la base elle-même"),
         (lambda house: house.cellar.path.parent, "n'est pas un fichier"),
-        (empty, "est vide"),
-        (foreign, "n'est pas une base de Cave à Vin"),
-        (torn, "est abîmée"),
-        (raw, "copie brute d'une base ouverte"),
+        (empty_file, "est vide"),
+        (other_database, "n'est pas une base de Cave à Vin"),
+        (truncated_backup, "est abîmée"),
+        (raw_copy, "copie brute d'une base ouverte"),
         (lambda _house: Path(__file__), "n'est pas une base SQLite"),
     ],
     ids=["missing", "live", "folder", "empty", "foreign", "torn", "raw", "text"],
 )
-def test_what_is_no_backup_is_refused(house: House, source: Callable[[House], Path], words: str) -> None:
-    """Exit code 2, one sentence, and the database is untouched."""
+def test_a_file_that_is_no_backup_is_refused(
+    house: House, source: Callable[[House], Path], words: str
+) -> None:
+    """The exit code is 2, one sentence says why, and the database is unchanged."""
     path = source(house)
     before = house.cellar.path.read_bytes()
     result = house.restore(path, "--yes")

@@ -16,7 +16,7 @@ from tests.support.in_process import command
 
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
-    """Return an honest mail server, to which policies can be added."""
+    """Return a mail server that accepts everything until a test adds policies."""
     with HostileServer() as running:
         yield running
 
@@ -31,7 +31,7 @@ def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
 
 
 def _hourly(ago: timedelta) -> str:
-    """Return a schedule of which a slot lies so long ago: less than an hour, and far from the next one."""
+    """Return an hourly cron expression with a slot `ago` in the past, which must be less than an hour."""
     return f"{(datetime.now(UTC) - ago).minute} * * * *"
 
 
@@ -46,7 +46,7 @@ def _run(cellar: CellarFile, *arguments: str, **variables: Any) -> Result:
 
 
 def test_a_slot_that_is_due_runs_once(household: CellarFile, server: HostileServer) -> None:
-    """Called again, there is nothing to do, and when there will be; exit code 0 both times."""
+    """A second call sends nothing and says when the next slot is; the exit code is 0 both times."""
     cron = _hourly(timedelta(minutes=30))
     first = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron)
     second = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron)
@@ -58,7 +58,7 @@ def test_a_slot_that_is_due_runs_once(household: CellarFile, server: HostileServ
 
 
 def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: HostileServer) -> None:
-    """Nor is one whose slot is more than an hour away."""
+    """Although its schedule has a recent slot, nothing runs, and no next slot is announced."""
     cron = _hourly(timedelta(minutes=30))
     result = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron, SCHEDULER_WEEKLY_REPORT_ENABLED="0")
     assert (result.code, result.err) == (0, "Rien à exécuter maintenant ; prochain créneau : aucun\n")
@@ -66,7 +66,7 @@ def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: Host
 
 
 def test_one_job_can_be_asked_for(household: CellarFile, server: HostileServer) -> None:
-    """The other one, though due, is left alone."""
+    """`--due JOB` runs that job, and its JSON output has the number of sent mails."""
     cron = _hourly(timedelta(minutes=30))
     result = _run(household, "--due", "weekly_reports", "--json", SCHEDULER_WEEKLY_REPORT_CRON=cron)
     assert json.loads(result.out)["sent"] == 2
@@ -74,14 +74,14 @@ def test_one_job_can_be_asked_for(household: CellarFile, server: HostileServer) 
 
 
 def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server: HostileServer) -> None:
-    """Only who is left gets a mail, with the same Message-ID as before; then there is nothing to take up."""
+    """`--resume` sends only the missing mail; after that there is nothing to resume."""
     server.policies.append(
         Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org", times=None)
     )
     assert _run(household, "weekly_reports").code == 1
     server.policies.clear()
-    taken_up = _run(household, "weekly_reports", "--resume")
-    assert taken_up.code == 0
+    resumed = _run(household, "weekly_reports", "--resume")
+    assert resumed.code == 0
     assert sorted(server.copies().items()) == [("marie@example.org", 1), ("paul@example.org", 1)]
     again = _run(household, "weekly_reports", "--resume")
     assert again.code == 2
@@ -89,7 +89,7 @@ def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--due", "--dry-run"), "--due ne s'emploie pas avec --dry-run, --user ou --resume"),
         (("--due", "--user", "marie"), "--due ne s'emploie pas avec --dry-run, --user ou --resume"),
@@ -98,11 +98,11 @@ def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server:
         (("weekly_reports", "--resume"), "rien à reprendre"),
     ],
 )
-def test_what_contradicts_itself_is_told(
-    household: CellarFile, server: HostileServer, arguments: tuple[str, ...], said: str
+def test_contradictory_options_are_refused(
+    household: CellarFile, server: HostileServer, arguments: tuple[str, ...], message: str
 ) -> None:
-    """Exit code 2, and nothing is done."""
+    """The exit code is 2, and nothing is sent."""
     result = _run(household, *arguments)
     assert (result.code, result.out) == (2, "")
-    assert said in result.err
+    assert message in result.err
     assert server.connections == 0

@@ -26,7 +26,7 @@ def tidy(run):
 
 
 class Job:
-    """A job of one's own, Mondays at 8, that fails while `fails` says so."""
+    """A custom job, due on Mondays at 8:00, that fails or succeeds as the test says."""
 
     def __init__(self, cellar: CellarFile, monkeypatch: pytest.MonkeyPatch) -> None:
         self._jobs, self._says = (cellar.path.with_name(name) for name in ("tidying.py", "says"))
@@ -35,12 +35,12 @@ class Job:
         monkeypatch.setenv("SAYS", str(self._says))
         self.fails(False)
 
-    def fails(self, does: bool) -> None:
-        """Have the job fail from now on, or not."""
-        self._says.write_text("échec" if does else "", encoding="utf-8")
+    def fails(self, failing: bool) -> None:
+        """Make the job fail, or succeed, from now on."""
+        self._says.write_text("échec" if failing else "", encoding="utf-8")
 
-    def due(self, at: timedelta, *arguments: str, **variables: str) -> Result:
-        """Call `run --due` so long after the slot."""
+    def due(self, delay: timedelta, *arguments: str, **variables: str) -> Result:
+        """Call `run --due` at this time after the slot."""
         usual = {
             "DATABASE_URL": f"sqlite:///{self._cellar.path}",
             "CAVECRON_JOBS": str(self._jobs),
@@ -48,17 +48,17 @@ class Job:
             "SCHEDULER_WEEKLY_REPORT_ENABLED": "0",
             "SCHEDULER_CLEANUP_ENABLED": "0",
         }
-        return live_command("run", "--due", *arguments, at=NOW + at, **{**usual, **variables})
+        return live_command("run", "--due", *arguments, at=NOW + delay, **{**usual, **variables})
 
 
 @pytest.fixture
 def tidy(cellar: CellarFile, monkeypatch: pytest.MonkeyPatch) -> Job:
-    """Return a job that is due on Mondays at 8."""
+    """Return a custom job that is due on Mondays at 8:00."""
     return Job(cellar, monkeypatch)
 
 
 def test_a_slot_that_comes_in_a_moment_is_waited_for(tidy: Job) -> None:
-    """Whoever calls at the slot by a clock that is two seconds ahead must not miss the slot of a week."""
+    """A caller whose clock is two seconds ahead must not miss the slot of the week."""
     result = tidy.due(-2 * SECOND)
     assert result.code == 0
     assert "Job tidy exécuté avec succès" in result.out
@@ -67,14 +67,14 @@ def test_a_slot_that_comes_in_a_moment_is_waited_for(tidy: Job) -> None:
 
 
 def test_a_slot_that_comes_later_is_not_waited_for(tidy: Job) -> None:
-    """Half a minute is the most."""
+    """Thirty seconds is the longest wait."""
     result = tidy.due(-31 * SECOND)
     assert (result.code, result.out) == (0, "")
     assert result.err == "Rien à exécuter maintenant ; prochain créneau : lundi 23 novembre 2026 à 08:00\n"
 
 
 def test_a_slot_that_is_too_old_is_told_in_the_log(tidy: Job) -> None:
-    """As the scheduler tells it."""
+    """The warning is the same as that of the scheduler."""
     tidy.due(-HOUR)
     result = tidy.due(2 * HOUR)
     assert result.code == 0
@@ -85,26 +85,26 @@ def test_a_slot_that_is_too_old_is_told_in_the_log(tidy: Job) -> None:
 
 
 def test_a_slot_that_is_too_old_is_told_to_who_asked_to_be(tidy: Job) -> None:
-    """Nobody reads the log of a planner's task; it is told once, whoever calls."""
+    """The dead-man service is told once, because nobody may read the log of a task planner."""
     tidy.due(-HOUR)
-    with service() as listening:
+    with service() as ping_service:
         for hours in (2, 3):
-            tidy.due(hours * HOUR, SCHEDULER_TIDY_PING_URL=listening.url)
-        ((path, body),) = listening.told
+            tidy.due(hours * HOUR, SCHEDULER_TIDY_PING_URL=ping_service.url)
+        ((path, body),) = ping_service.told
     assert path.endswith("/fail")
     assert body.startswith("créneau manqué : lundi 23 novembre 2026 à 08:00 (trop tard : 2 h de retard")
 
 
 def test_a_run_that_has_failed_for_good_is_no_success(tidy: Job) -> None:
-    """A pod that is started anew after a failure exits 1, until somebody finishes the run."""
+    """Further calls within the hour exit with 1 and say how to resume the run."""
     tidy.fails(True)
     assert tidy.due(SECOND).code == 1
     again = tidy.due(MINUTE)
     assert again.code == 1
     assert "tidy : le créneau du lundi 23 novembre 2026 à 08:00 a échoué : la clé est fausse" in again.err
     assert "cavecron run tidy --resume" in again.err
-    (told,) = tidy.due(2 * MINUTE, "--json").out.splitlines()
-    assert json.loads(told) == {"job": "tidy", "ok": False, "error": "la clé est fausse"}
+    (line,) = tidy.due(2 * MINUTE, "--json").out.splitlines()
+    assert json.loads(line) == {"job": "tidy", "ok": False, "error": "la clé est fausse"}
     assert tidy.due(61 * MINUTE).code == 0
 
 
@@ -116,7 +116,7 @@ def test_a_run_that_has_failed_for_good_is_no_success(tidy: Job) -> None:
     ],
 )
 def test_nothing_to_do_is_an_object_too(tidy: Job, arguments: tuple[str, ...], job: dict[str, str]) -> None:
-    """Whoever reads JSON gets JSON."""
+    """With `--json` the output is an object with the next slot."""
     result = tidy.due(-HOUR, *arguments, "--json", **job)
     assert json.loads(result.out) == {
         "job": "tidy" if arguments else None,
@@ -127,7 +127,7 @@ def test_nothing_to_do_is_an_object_too(tidy: Job, arguments: tuple[str, ...], j
 
 
 def test_more_jobs_than_may_run_at_a_time_take_turns(tidy: Job) -> None:
-    """All of them run in the end."""
+    """With one job at a time, both due jobs run, one after the other."""
     result = tidy.due(SECOND, CAVECRON_MAX_RUNNING="1", SCHEDULER_WEEKLY_REPORT_ENABLED="1")
     assert "Job tidy exécuté avec succès" in result.out
     assert "Job weekly_reports exécuté avec succès" in result.out
