@@ -1,4 +1,4 @@
-"""The facts: a year by day, the last slots, undelivered mails, and problems that need a person."""
+"""The facts of `status`: a year by day, the latest slots, undelivered mails, and what needs a person."""
 
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -33,20 +33,20 @@ def minute(run):
 '''
 
 
-def reports(facts: Facts) -> JobFacts:
+def reports_job(facts: Facts) -> JobFacts:
     """Return the facts of the weekly reports."""
     return next(job for job in facts.jobs if job.name == REPORTS)
 
 
-def with_minute_job(cellar: CellarFile) -> tuple[Settings, tuple[Job, ...]]:
-    """Return settings and jobs, one of them of every minute."""
+def load_minute_job(cellar: CellarFile) -> tuple[Settings, tuple[Job, ...]]:
+    """Return settings and jobs, of which one has a slot each minute."""
     path = cellar.path.with_name("minute_job.py")
     path.write_text(MINUTE_JOB, encoding="utf-8")
     return loaded(cellar, CAVECRON_JOBS=str(path))
 
 
 def test_mails_are_counted_and_nobody_is_named_unless_asked(cellar: CellarFile) -> None:
-    """The page may lie on a screen in the kitchen; what the mail server said stays, without the address."""
+    """A reason of the mail server is kept without addresses, because anybody may see the page."""
     bob = cellar.user("Bob")
     past = PastReports(cellar, NOW - HOUR)
     mails = {
@@ -56,30 +56,30 @@ def test_mails_are_counted_and_nobody_is_named_unless_asked(cellar: CellarFile) 
         "5": DeliveryUpdate(state="abandoned", error="sort inconnu"),
     }
     past.ran(NOW, FAILED, mails)
-    job = reports(collect(past.settings, past.jobs, now=NOW + HOUR))
+    job = reports_job(collect(past.settings, past.jobs, now=NOW + HOUR))
     assert job.last_run
     assert job.last_run.mails == MailCounts(sent=1, failed=1, deferred=1, unknown=1)
     assert job.last_run.reason == "1 échec"
     said = {mail.recipient: mail.reason for mail in job.undelivered}
     assert said[f"utilisateur {bob}"] == "550 <(adresse)> inconnu"
     assert "example.org" not in str(job)
-    named = reports(collect(past.settings, past.jobs, now=NOW, scope=Scope(undelivered=1, names=True)))
+    named = reports_job(collect(past.settings, past.jobs, now=NOW, scope=Scope(undelivered=1, names=True)))
     assert (len(named.undelivered), named.undelivered_more) == (1, 2)
-    full = reports(collect(past.settings, past.jobs, now=NOW, scope=Scope(undelivered=9, names=True)))
+    full = reports_job(collect(past.settings, past.jobs, now=NOW, scope=Scope(undelivered=9, names=True)))
     assert "Bob" in {mail.recipient for mail in full.undelivered}
 
 
 def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile) -> None:
-    """The ledger has its address before it."""
+    """The ledger stores the address and the subject; only the subject is shown."""
     past = PastReports(cellar, NOW - HOUR)
     mail = {"claire@example.org Stock bas": DeliveryUpdate(state="failed", error="non")}
     past.ran(NOW, FAILED, mail)
-    (undelivered,) = reports(collect(past.settings, past.jobs, now=NOW)).undelivered
+    (undelivered,) = reports_job(collect(past.settings, past.jobs, now=NOW)).undelivered
     assert undelivered.recipient == "Stock bas"
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("stored", "shown"),
     [
         pytest.param("2 échecs : Bob : 550 ; Claire : 551\n5", "2 échecs", id="names after the number"),
         pytest.param("refus de a.b@c.fr, <d@e>", "refus de (adresse), <(adresse)>", id="addresses"),
@@ -87,19 +87,19 @@ def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile)
         pytest.param(None, None, id="nothing"),
     ],
 )
-def test_what_a_run_said_is_told_without_people(said: str | None, shown: str | None) -> None:
-    """The reason stays."""
-    assert for_display(said, names=False) == shown
+def test_a_runs_text_is_shown_without_names_and_addresses(stored: str | None, shown: str | None) -> None:
+    """Names and addresses are removed, and the rest of the text is kept."""
+    assert for_display(stored, names=False) == shown
 
 
 def test_each_missed_slot_is_one_in_the_strip_and_in_the_calendar(cellar: CellarFile) -> None:
-    """Though the ledger has one row for all of them."""
+    """Each slot counts, although the ledger has one row for all that were missed in a row."""
     past = PastReports(cellar, NOW - 60 * WEEK)
     past.looked(NOW - HOUR)
     past.ran(NOW, SUCCEEDED)
-    job = reports(collect(past.settings, past.jobs, now=NOW + HOUR))
+    job = reports_job(collect(past.settings, past.jobs, now=NOW + HOUR))
     assert [slot.state for slot in job.recent] == ["missed"] * 29 + ["succeeded"]
-    assert job.recent[0].slot == datetime(2026, 5, 4, 6, tzinfo=UTC)  # eight o'clock, in summer
+    assert job.recent[0].slot == datetime(2026, 5, 4, 6, tzinfo=UTC)  # 8:00 in summer time
     assert job.calendar
     assert job.calendar.one_a_day
     assert len(job.calendar.days) == 53
@@ -113,7 +113,7 @@ def test_each_missed_slot_is_one_in_the_strip_and_in_the_calendar(cellar: Cellar
 
 @pytest.mark.parametrize("zone", ["Europe/Paris", "Asia/Kathmandu", "America/Santiago", "Africa/Cairo"])
 def test_days_begin_and_end_by_the_local_calendar(zone: str) -> None:
-    """Also where midnight itself is skipped, and where an offset is no whole hour."""
+    """Also where midnight is skipped by a clock change, and where the offset is not in whole hours."""
     bounds = day_bounds(ZoneInfo(zone), NOW)
     assert len(bounds) == 367
     dates = [bound.astimezone(ZoneInfo(zone)).date() for bound in bounds]
@@ -122,8 +122,8 @@ def test_days_begin_and_end_by_the_local_calendar(zone: str) -> None:
 
 
 def test_a_year_of_a_minute_job_is_read_in_short_transactions(cellar: CellarFile) -> None:
-    """By day, with the first reason; a writer gets in between."""
-    settings, jobs = with_minute_job(cellar)
+    """Tens of thousands of runs are counted by day, with the first reason, within the time limit."""
+    settings, jobs = load_minute_job(cellar)
     register_jobs(Ledger(database=cellar.database), settings.schedules, NOW)
     fill(cellar, "minute", 60_000, failed_every=100)
     cellar.execute("UPDATE cavecron_run SET reason = 'non' WHERE state = 'failed'")
@@ -143,8 +143,8 @@ def test_a_year_of_a_minute_job_is_read_in_short_transactions(cellar: CellarFile
 
 
 def test_a_year_with_too_many_failures_begins_where_they_are_known(cellar: CellarFile) -> None:
-    """No day is shown with a part of them only."""
-    settings, jobs = with_minute_job(cellar)
+    """The calendar begins where all failures were read, so that the counts of each day are complete."""
+    settings, jobs = load_minute_job(cellar)
     register_jobs(Ledger(database=cellar.database), settings.schedules, NOW)
     fill(cellar, "minute", 30_000, failed_every=1)
     calendar = collect(settings, jobs, now=NOW).jobs[-1].calendar
@@ -154,17 +154,17 @@ def test_a_year_with_too_many_failures_begins_where_they_are_known(cellar: Cella
 
 
 def test_runs_by_hand_are_no_slots(cellar: CellarFile) -> None:
-    """They are the last run all the same."""
+    """A manual run is the last run, but it is in no count of slots."""
     past = PastReports(cellar, NOW - HOUR)
     finish(past.ledger, claim_manual(past.ledger, REPORTS, ("1",), NOW), DONE, NOW + MINUTE)
-    job = reports(collect(past.settings, past.jobs, now=NOW + HOUR))
+    job = reports_job(collect(past.settings, past.jobs, now=NOW + HOUR))
     assert job.last_run
     assert (job.last_run.trigger, job.last_run.partial, job.last_run.lateness) == ("manual", True, None)
     assert (job.recent, job.last_success, sum(job.slots.values())) == ((), None, 0)
 
 
 @pytest.mark.parametrize(
-    ("result", "needed"),
+    ("result", "commands"),
     [
         pytest.param(SUCCEEDED, [], id="succeeded"),
         pytest.param(FAILED, ["cavecron run weekly_reports --resume"], id="failed for good"),
@@ -179,20 +179,20 @@ def test_runs_by_hand_are_no_slots(cellar: CellarFile) -> None:
     ],
 )
 def test_a_run_needs_a_person_only_where_nobody_takes_it_up(
-    result: RunResult, needed: list[str], cellar: CellarFile
+    result: RunResult, commands: list[str], cellar: CellarFile
 ) -> None:
-    """With the command that helps."""
+    """The command that helps is named; a running scheduler resumes an interrupted run by itself."""
     past = PastReports(cellar, NOW - HOUR)
     past.ran(NOW, result)
     facts = collect(past.settings, past.jobs, now=NOW + MINUTE)
-    assert [need.command for need in facts.needs] == needed
+    assert [need.command for need in facts.needs] == commands
     record_start(past.ledger, NOW)
-    taken_up = collect(past.settings, past.jobs, now=NOW + MINUTE)
-    assert [need.command for need in taken_up.needs] == (needed if result is FAILED else [])
+    with_scheduler = collect(past.settings, past.jobs, now=NOW + MINUTE)
+    assert [need.command for need in with_scheduler.needs] == (commands if result is FAILED else [])
 
 
 def test_a_later_success_settles_what_was_missed_and_what_failed(cellar: CellarFile) -> None:
-    """By hand, too."""
+    """After a successful manual run, a missed slot needs no person any more."""
     past = PastReports(cellar, NOW - HOUR)
     past.looked(NOW + 2 * HOUR)
     (need,) = collect(past.settings, past.jobs, now=NOW + 3 * HOUR).needs
@@ -204,20 +204,20 @@ def test_a_later_success_settles_what_was_missed_and_what_failed(cellar: CellarF
 
 
 def test_a_scheduler_is_seen_while_it_is_there(cellar: CellarFile) -> None:
-    """It notes its start and its end, and nothing in between."""
+    """Its state follows from its process and its recorded start and stop, and is unknown on another host."""
     settings, jobs = loaded(cellar)
     assert collect(settings, jobs, now=NOW).scheduler.state == "never"
-    here, gone = Ledger(database=cellar.database), Ledger(database=cellar.database, owner=_dead_owner())
-    elsewhere = Ledger(database=cellar.database, owner="nas:1:boot-1:5:aa")
-    record_start(gone, NOW - HOUR)
+    running, dead = Ledger(database=cellar.database), Ledger(database=cellar.database, owner=_dead_owner())
+    remote = Ledger(database=cellar.database, owner="nas:1:boot-1:5:aa")
+    record_start(dead, NOW - HOUR)
     assert collect(settings, jobs, now=NOW).scheduler.state == "down"
-    record_start(elsewhere, NOW - MINUTE)
+    record_start(remote, NOW - MINUTE)
     unknown = collect(settings, jobs, now=NOW).scheduler
     assert (unknown.state, unknown.since, unknown.host) == ("unknown", NOW - MINUTE, "nas")
-    record_start(here, NOW)
+    record_start(running, NOW)
     assert collect(settings, jobs, now=NOW).scheduler.state == "up"
-    record_stop(here, NOW + MINUTE)
-    record_stop(elsewhere, NOW + MINUTE)
+    record_stop(running, NOW + MINUTE)
+    record_stop(remote, NOW + MINUTE)
     down = collect(settings, jobs, now=NOW + HOUR)
     assert (down.scheduler.state, down.scheduler.since) == ("down", NOW + MINUTE)
     sentence = "le planificateur est arrêté depuis le 2026-11-23 08:01"
@@ -225,24 +225,24 @@ def test_a_scheduler_is_seen_while_it_is_there(cellar: CellarFile) -> None:
 
 
 def test_a_scheduler_that_starts_often_leaves_few_rows(cellar: CellarFile) -> None:
-    """A container that is restarted for years."""
+    """Only the latest eight starts are kept, for a container that is restarted for years."""
     for number in range(20):
         record_start(Ledger(database=cellar.database), NOW + number * MINUTE)
     assert cellar.rows("SELECT count(*) FROM cavecron_scheduler") == [(8,)]
 
 
 def test_a_ledger_of_an_earlier_release_is_read(cellar: CellarFile) -> None:
-    """It has no table of schedulers until one starts."""
+    """It has no table of schedulers until a new scheduler starts."""
     past = PastReports(cellar, NOW - HOUR)
     past.ran(NOW, SUCCEEDED)
     cellar.execute("DROP TABLE cavecron_scheduler")
     facts = collect(past.settings, past.jobs, now=NOW + MINUTE)
     assert (facts.trouble, facts.scheduler.state, facts.healthy) == (None, "never", True)
-    assert reports(facts).last_run
+    assert reports_job(facts).last_run
 
 
 def test_rows_that_somebody_edited_are_left_out(cellar: CellarFile) -> None:
-    """No edit ends a command."""
+    """Unreadable values in the ledger never make the command fail."""
     past = PastReports(cellar, NOW - 3 * WEEK)
     past.looked(NOW - HOUR)
     past.ran(NOW, SUCCEEDED, {"1": SENT})
@@ -251,24 +251,24 @@ def test_rows_that_somebody_edited_are_left_out(cellar: CellarFile) -> None:
     cellar.execute("INSERT INTO cavecron_scheduler VALUES (x'ff', 5, NULL), ('a', '2026-01-01', 'x')")
     facts = collect(past.settings, past.jobs, now=NOW + MINUTE, scope=EVERYTHING)
     assert facts.trouble is None
-    assert [slot.state for slot in reports(facts).recent] == ["succeeded"]
+    assert [slot.state for slot in reports_job(facts).recent] == ["succeeded"]
 
 
 def _dead_owner() -> str:
-    """Return the name of a process of this machine that has ended."""
+    """Return the owner name of a process of this machine that has ended."""
     host, _number, machine, start, unique = process_token().split(":")
     return ":".join((host, "4194300", machine, start, unique))
 
 
-def test_who_gets_no_slot_has_none_to_come(cellar: CellarFile) -> None:
-    """A disabled job says by which variable."""
+def test_a_disabled_job_has_no_coming_slots(cellar: CellarFile) -> None:
+    """The variable that disables it is named."""
     settings, jobs = loaded(cellar, SCHEDULER_WEEKLY_REPORT_ENABLED="0")
-    job = reports(collect(settings, jobs, now=NOW))
+    job = reports_job(collect(settings, jobs, now=NOW))
     assert (job.enabled, job.coming, job.variable) == (False, (), "SCHEDULER_WEEKLY_REPORT_ENABLED")
 
 
 def test_coming_slots_say_what_a_clock_change_does(cellar: CellarFile) -> None:
-    """As `next` does."""
+    """The note is the same as that of `cavecron next`."""
     settings, jobs = loaded(cellar, SCHEDULER_CLEANUP_CRON="30 2 * * *")
     before = datetime(2027, 3, 27, 12, tzinfo=UTC)
     coming = collect(settings, jobs, now=before).jobs[1].coming

@@ -1,4 +1,4 @@
-"""The metrics: read by Prometheus' own parser and linter, and as a page of rules and panels uses them."""
+"""The metrics: read by Prometheus' own parser and linter, and used by the example rules and dashboard."""
 
 import json
 import re
@@ -32,90 +32,92 @@ def promtool(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str
 
 
 def samples(facts: Facts) -> Samples:
-    """Return what Prometheus' parser reads, by name and labels; every family says its type and its help."""
+    """Return all samples by name and labels, as Prometheus' parser reads them; each has a help text."""
     families = list(text_string_to_metric_families(metrics(facts)))
     assert all(family.type == "gauge" and family.documentation for family in families)
-    read = [sample for family in families for sample in family.samples]
-    found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in read}
-    assert len(found) == len(read)
-    return found
+    all_samples = [sample for family in families for sample in family.samples]
+    values = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in all_samples}
+    assert len(values) == len(all_samples)
+    return values
 
 
-def one(read: Samples, name: str, **labels: str) -> float | None:
-    """Return one sample."""
-    return read.get((f"cavecron_{name}", frozenset(labels.items())))
+def value_of(values: Samples, name: str, **labels: str) -> float | None:
+    """Return the value of one sample, None if there is none."""
+    return values.get((f"cavecron_{name}", frozenset(labels.items())))
 
 
 def test_a_rich_past_is_told_in_numbers(cellar: CellarFile) -> None:
-    """Seconds and Unix time, as Prometheus has them."""
-    read, job = samples(rich(cellar)), {"job": "weekly_reports"}
+    """Durations are in seconds and instants in Unix time, as usual in Prometheus."""
+    values, job = samples(rich(cellar)), {"job": "weekly_reports"}
     last_week = (NOW - timedelta(days=7) + 10 * MINUTE + timedelta(seconds=5)).timestamp()
-    assert one(read, "scheduler_up") == 1
-    assert one(read, "next_slot_timestamp_seconds", **job) == (NOW + timedelta(days=7)).timestamp()
-    assert one(read, "run_last_success_timestamp_seconds", **job) == last_week
-    assert one(read, "run_duration_seconds", **job) == 5
-    assert one(read, "run_lateness_seconds", **job) == 0
-    assert [one(read, "run_state", **job, state=state) for state in ("succeeded", "failed")] == [0, 1]
-    assert [one(read, "mails", **job, state=state) for state in ("sent", "failed")] == [2, 1]
-    slots = {state: one(read, "slots", **job, state=state) for state in ("succeeded", "failed", "missed")}
+    assert value_of(values, "scheduler_up") == 1
+    assert value_of(values, "next_slot_timestamp_seconds", **job) == (NOW + timedelta(days=7)).timestamp()
+    assert value_of(values, "run_last_success_timestamp_seconds", **job) == last_week
+    assert value_of(values, "run_duration_seconds", **job) == 5
+    assert value_of(values, "run_lateness_seconds", **job) == 0
+    assert [value_of(values, "run_state", **job, state=state) for state in ("succeeded", "failed")] == [0, 1]
+    assert [value_of(values, "mails", **job, state=state) for state in ("sent", "failed")] == [2, 1]
+    slots = {
+        state: value_of(values, "slots", **job, state=state) for state in ("succeeded", "failed", "missed")
+    }
     assert slots == {"succeeded": 2, "failed": 1, "missed": 2}
-    assert one(read, "run_duration_seconds", job="cleanup") is None
+    assert value_of(values, "run_duration_seconds", job="cleanup") is None
 
 
-def test_what_could_not_be_read_is_said_and_nothing_else() -> None:
-    """A zero would be a statement."""
+def test_values_that_could_not_be_read_are_left_out() -> None:
+    """Without a database there are no counts, because 0 would be a false statement."""
     job = JobFacts(name="a", title="", schedule="", variable="", enabled=True)
-    read = samples(replace(EMPTY, jobs=(job,), trouble="base introuvable"))
-    assert (one(read, "database_up"), one(read, "scheduler_up")) == (0, 0)
-    assert one(read, "job_enabled", job="a") == 1
-    assert not [name for name, _labels in read if name.startswith(("cavecron_slots", "cavecron_run"))]
+    values = samples(replace(EMPTY, jobs=(job,), trouble="base introuvable"))
+    assert (value_of(values, "database_up"), value_of(values, "scheduler_up")) == (0, 0)
+    assert value_of(values, "job_enabled", job="a") == 1
+    assert not [name for name, _labels in values if name.startswith(("cavecron_slots", "cavecron_run"))]
 
 
 def test_a_backup_is_told_by_its_instant() -> None:
-    """Its age is the reader's to compute."""
+    """The metric is the instant of the backup, from which Prometheus computes its age."""
     backup = BackupFacts(made=NOW, age=timedelta(), path="/data/backups/wine.sqlite")
-    assert one(samples(replace(EMPTY, backup=backup)), "backup_timestamp_seconds") == NOW.timestamp()
+    assert value_of(samples(replace(EMPTY, backup=backup)), "backup_timestamp_seconds") == NOW.timestamp()
 
 
 def test_labels_are_escaped() -> None:
-    """A version or a name is data."""
+    """Quotes, backslashes and line breaks in a label value are escaped."""
     odd = 'a"b\\c\nd'
-    assert one(samples(replace(EMPTY, version=odd)), "build_info", version=odd) == 1
+    assert value_of(samples(replace(EMPTY, version=odd)), "build_info", version=odd) == 1
 
 
-def test_prometheus_finds_nothing_to_say(cellar: CellarFile) -> None:
-    """Names, units and help, by its linter."""
+def test_the_linter_of_prometheus_finds_no_problem(cellar: CellarFile) -> None:
+    """Names, units and help texts follow Prometheus' conventions."""
     facts = replace(rich(cellar), backup=BackupFacts(made=NOW, age=timedelta(), path=""))
-    checked = promtool("check", "metrics", text=metrics(facts))
-    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    result = promtool("check", "metrics", text=metrics(facts))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert promtool("check", "metrics", text="# TYPE a_total gauge\na_total 1\n").returncode != 0
 
 
 def test_the_example_rules_are_read_by_prometheus() -> None:
-    """And each says what it is about and what to do."""
-    checked = promtool("check", "rules", str(EXAMPLES / "alerts.yml"))
-    assert (checked.returncode, "SUCCESS: 5 rules found" in checked.stdout) == (0, True)
+    """Prometheus accepts all five rules."""
+    result = promtool("check", "rules", str(EXAMPLES / "alerts.yml"))
+    assert (result.returncode, "SUCCESS: 5 rules found" in result.stdout) == (0, True)
 
 
 def test_the_examples_use_metrics_that_there_are(cellar: CellarFile) -> None:
-    """A rule on a name that is not there never fires."""
+    """A rule or panel on a metric that does not exist would never show anything."""
     facts = replace(rich(cellar), backup=BackupFacts(made=NOW, age=timedelta(), path=""))
-    known = {name for name, _labels in samples(facts)}
+    names = {name for name, _labels in samples(facts)}
     rules = yaml.safe_load((EXAMPLES / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
     panels = json.loads((EXAMPLES / "grafana.json").read_text(encoding="utf-8"))["panels"]
-    asked = [rule["expr"] for rule in rules]
-    asked += [target["expr"] for panel in panels for target in panel["targets"]]
-    used = {name for query in asked for name in re.findall(r"cavecron_\w+", query)}
+    queries = [rule["expr"] for rule in rules]
+    queries += [target["expr"] for panel in panels for target in panel["targets"]]
+    used = {name for query in queries for name in re.findall(r"cavecron_\w+", query)}
     assert used
-    assert not used - known
+    assert not used - names
 
 
 def test_the_dashboard_has_the_structure_that_grafana_reads() -> None:
-    """Panels in a grid of 24 columns that do not overlap, each on the data source that a person chooses."""
+    """Panels do not overlap in the grid of 24 columns, and use the data source that a person chooses."""
     board = json.loads((EXAMPLES / "grafana.json").read_text(encoding="utf-8"))
     assert {"uid", "title", "schemaVersion", "panels", "templating", "time"} <= set(board)
     assert [variable["type"] for variable in board["templating"]["list"]] == ["datasource"]
-    taken: set[tuple[int, int]] = set()
+    occupied: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         assert panel["type"] in ("stat", "timeseries")
         assert panel["title"]
@@ -127,7 +129,7 @@ def test_the_dashboard_has_the_structure_that_grafana_reads() -> None:
             for row in range(place["h"])
         }
         assert place["x"] + place["w"] <= 24
-        assert not cells & taken
-        taken |= cells
+        assert not cells & occupied
+        occupied |= cells
     ids = [panel["id"] for panel in board["panels"]]
     assert len(set(ids)) == len(ids)

@@ -48,7 +48,7 @@ cleanup (nettoyage des anciennes données) : chaque dimanche à 03:00
 
 
 def rich(cellar: CellarFile) -> Facts:
-    """Return the facts of five Mondays: two were missed, one was made up for, the last one failed."""
+    """Return the facts of five Mondays: two slots were missed, one was replayed, and the last run failed."""
     past = PastReports(cellar, NOW - 4 * WEEK - HOUR)
     for weeks, late in ((4, 0), (1, 10)):
         past.ran(NOW - weeks * WEEK, SUCCEEDED, {"1": SENT, "2": SENT, "3": SENT}, late=late * MINUTE)
@@ -59,15 +59,15 @@ def rich(cellar: CellarFile) -> Facts:
 
 
 def test_a_rich_past_fits_on_one_screen(cellar: CellarFile) -> None:
-    """Eighty columns and 24 lines: what happened, what comes, and what to do."""
+    """Past runs, coming slots and what to do fit into 80 columns and 24 lines."""
     lines = list(screen(rich(cellar), Signs()))
     assert "\n".join(lines) + "\n" == GOLDEN
     assert len(lines) <= 24
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "nonsense"])
-def test_a_stream_that_knows_no_signs_gets_others(encoding: str, cellar: CellarFile) -> None:
-    """Question marks in their place would all say the same."""
+def test_a_stream_without_the_signs_gets_ascii_ones(encoding: str, cellar: CellarFile) -> None:
+    """Question marks in their place would all look the same."""
     signs = signs_for(encoding)
     assert signs == ASCII_SIGNS
     assert "  +--+x" in list(screen(rich(cellar), signs))
@@ -75,7 +75,7 @@ def test_a_stream_that_knows_no_signs_gets_others(encoding: str, cellar: CellarF
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "text"),
     [
         pytest.param("never", "– Aucun planificateur n'a encore démarré sur cette base", id="never"),
         pytest.param("down", "✗ Planificateur arrêté depuis le 2026-11-23 08:00", id="down"),
@@ -87,15 +87,15 @@ def test_a_stream_that_knows_no_signs_gets_others(encoding: str, cellar: CellarF
         ),
     ],
 )
-def test_a_scheduler_is_told_as_it_is_known(state: str, said: str) -> None:
-    """One in another container cannot be seen, and that is no reason to call it dead."""
+def test_a_scheduler_is_told_as_it_is_known(state: str, text: str) -> None:
+    """A scheduler in another container cannot be seen, so it is not shown as stopped."""
     scheduler = SchedulerFacts(state=state, since=None if state == "never" else NOW, host="nas")  # type: ignore[arg-type]
     lines = list(screen(replace(EMPTY, scheduler=scheduler), Signs()))
-    assert " ".join(line.strip() for line in lines[1:]) == said
+    assert " ".join(line.strip() for line in lines[1:]) == text
 
 
 def test_two_hundred_jobs_have_a_line_each() -> None:
-    """Of 80 columns at most, whatever their names; the legend has nothing to explain."""
+    """Each line has at most 80 columns, whatever the names are, and there is no legend."""
     jobs = tuple(
         JobFacts(
             name=f"job_{number:03}_{'x' * 40}", title="t", schedule="s", variable="V", enabled=number > 0
@@ -109,7 +109,7 @@ def test_two_hundred_jobs_have_a_line_each() -> None:
 
 
 def test_no_text_of_others_moves_the_cursor_or_breaks_the_width() -> None:
-    """A job's title, and what a mail server says, are somebody else's words."""
+    """Titles of jobs and errors may contain control characters, and may be long."""
     job = JobFacts(
         name="own", title="\x1b[2Jtitre\n" + "mot " * 60, schedule="chaque jour", variable="V", enabled=False
     )
