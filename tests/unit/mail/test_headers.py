@@ -1,4 +1,4 @@
-"""Texts in headers: parsed by the standards and by `email`, they are unchanged."""
+"""Texts in headers are displayed unchanged, read by the rules of the RFCs and by Python's `email`."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -19,7 +19,7 @@ NAMES = [
     *("Subject", "From", "Date", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"),
     *("Content-Language", "To", "Message-ID", "Content-Type", "Content-Transfer-Encoding"),
 ]
-#: What `email` of some versions has made headers and a body of.
+#: Some versions of `email` decoded this into further headers and a body.
 FORGED = "=?utf-8?q?X=0D=0AReply-To:_evil=40x.test=0D=0A=0D=0ABody?="
 
 HOSTILE = {
@@ -52,43 +52,45 @@ HOSTILE = {
 }
 
 
-def _sent(subject: str = "Essai", name: str = "Cave") -> Mail:
+def _message(subject: str = "Essai", name: str = "Cave") -> Mail:
     sender = Sender(address="cave@example.org", name=name)
     return plain_message(
         subject, "Bonjour", recipient="marie@example.org", sender=sender, at=AT, message_id="<1@example.org>"
     )
 
 
-def _parsed(mail: Mail) -> EmailMessage:
+def _parse(mail: Mail) -> EmailMessage:
     return message_from_bytes(mail.content, policy=default)
 
 
-def _joined(name: str) -> str:
-    # `email` keeps the blanks between encoded words in a name, which RFC 2047, 6.2 says are none.
+def _without_blanks(name: str) -> str:
+    # `email` keeps the blanks between encoded words in a name, which RFC 2047, 6.2 tells readers to ignore.
     return name.replace(" ", "")
 
 
 def _check(mail: Mail, subject: str, name: str) -> None:
-    """See that both readers find these headers and no others, in lines that are not too long."""
+    """Check that both readers find exactly the expected headers, and that no line is too long."""
     lines = header_lines(mail.content)
     headers = dict(lines)
     assert [header for header, _value in lines] == NAMES
     assert displayed(headers["Subject"]) == subject
     assert mailbox(headers["From"]) == (name, "cave@example.org")
     assert not [line for line in mail.content.split(b"\r\n") if len(line) > (76 if b"=?" in line else 250)]
-    parsed = _parsed(mail)
+    parsed = _parse(mail)
     assert list(parsed) == NAMES
     assert not parsed.defects
     assert parsed.get_content().strip() == "Bonjour"
     assert [origin.addr_spec for origin in parsed["From"].addresses] == ["cave@example.org"]
-    assert [_joined(origin.display_name) for origin in parsed["From"].addresses] == [_joined(name)]
+    assert [_without_blanks(origin.display_name) for origin in parsed["From"].addresses] == [
+        _without_blanks(name)
+    ]
     assert str(parsed["Subject"]) == subject
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_text_is_shown_as_it_is(text: str) -> None:
-    """As a subject and as the sender's name; nothing in it is a header, an address or an encoded word."""
-    _check(_sent(subject=text, name=text), subject=plain(text, 200), name=" ".join(text.split()))
+    """As subject and as sender's name, nothing in it becomes a header, an address or an encoded word."""
+    _check(_message(subject=text, name=text), subject=plain(text, 200), name=" ".join(text.split()))
 
 
 _TEXTS = st.lists(
@@ -102,18 +104,18 @@ _TEXTS = st.lists(
 @settings(derandomize=True, deadline=None, max_examples=6 * settings().max_examples)
 @given(_TEXTS)
 def test_a_subject_is_displayed_as_it_was_given(text: str) -> None:
-    """But for its blanks, and without controls; and there is never a header more or less."""
-    mail = _sent(subject=text)
+    """Only control characters and repeated blanks are changed, and no header is added or lost."""
+    mail = _message(subject=text)
     lines = header_lines(mail.content)
     assert [header for header, _value in lines] == NAMES
     assert displayed(lines[0][1]) == " ".join(plain(text, 200).split()) == mail.subject
-    assert list(_parsed(mail)) == NAMES
+    assert list(_parse(mail)) == NAMES
 
 
 @settings(derandomize=True, deadline=None, max_examples=6 * settings().max_examples)
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=120) | _TEXTS)
 def test_a_name_is_displayed_as_it_was_given(text: str) -> None:
-    """It is one mailbox, with the sender's address; also where no check was made before."""
+    """The header has one mailbox with the sender's address, for any name, valid or not."""
     shown = " ".join(text.encode("utf-8", "replace").decode().split())
     octets = (mailbox_header("From", text, "cave@example.org") + "\n").replace("\n", "\r\n").encode()
     ((header, value),) = header_lines(octets)
@@ -124,11 +126,13 @@ def test_a_name_is_displayed_as_it_was_given(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["Stock bas", "Cave - 2 bouteilles (Margaux), a boire!"])
 def test_plain_text_stays_readable(text: str) -> None:
-    """People and filters read sources of mails."""
+    """ASCII text is not encoded, because people and filters read the source of mails."""
     assert text_header("Subject", text) == f"Subject: {text}\n"
     assert mailbox_header("From", "Cave a Vin", "a@b.fr") == "From: Cave a Vin <a@b.fr>\n"
 
 
-def test_an_ordinary_name_is_no_mistake() -> None:
-    """Nor is one that looks like an encoded word: it is shown as it was typed."""
+def test_a_name_that_looks_like_an_encoded_word_is_valid() -> None:
+    """It is accepted, and displayed as it was typed."""
     check_sender(Sender(address="a@b.fr", name=FORGED))
+    headers = dict(header_lines(_message(name=FORGED).content))
+    assert mailbox(headers["From"]) == (FORGED, "cave@example.org")

@@ -1,4 +1,4 @@
-"""The outbox: a Maildir that any mail program opens."""
+"""The Maildir transport: a folder of mails that any mail program opens."""
 
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -18,20 +18,20 @@ def _message(identity: str, subject: str = "Bonjour") -> EmailMessage:
     return message
 
 
-def test_messages_lie_where_a_mail_program_looks_for_them(tmp_path: Path) -> None:
-    """Python's own Maildir reader finds what was written, and `tmp` is empty again."""
+def test_a_mail_program_finds_the_messages(tmp_path: Path) -> None:
+    """Python's own Maildir reader returns all messages, and no temporary file remains."""
     transport = MaildirTransport(tmp_path / "outbox")
     transport.open()
     transport.send(_message("<1@x>", "Un"), "a@example.org")
     transport.send(_message("<2@x>", "Deux"), "b@example.org")
     transport.close()
-    found = Maildir(tmp_path / "outbox", factory=None)
-    assert sorted(message["Subject"] for message in found) == ["Deux", "Un"]
+    maildir = Maildir(tmp_path / "outbox", factory=None)
+    assert sorted(message["Subject"] for message in maildir) == ["Deux", "Un"]
     assert not list((tmp_path / "outbox" / "tmp").iterdir())
 
 
-def test_a_message_written_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    """A run that is taken up again leaves one copy in the outbox."""
+def test_a_message_with_the_same_id_replaces_the_first(tmp_path: Path) -> None:
+    """A run that is resumed leaves one copy of a mail in the folder."""
     transport = MaildirTransport(tmp_path)
     transport.open()
     transport.send(_message("<1@x>", "First"), "a@example.org")
@@ -40,8 +40,8 @@ def test_a_message_written_again_takes_the_place_of_the_first(tmp_path: Path) ->
     assert message_from_bytes(only.read_bytes())["Subject"] == "Second"
 
 
-def test_a_message_that_cannot_be_kept_leaves_no_draft(tmp_path: Path) -> None:
-    """A full disk is not made fuller with every try."""
+def test_a_message_that_cannot_be_written_leaves_no_temporary_file(tmp_path: Path) -> None:
+    """Otherwise each attempt would use more space of a full disk."""
     transport = MaildirTransport(tmp_path)
     transport.open()
     (tmp_path / "new").rmdir()
@@ -52,7 +52,7 @@ def test_a_message_that_cannot_be_kept_leaves_no_draft(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["open", "send"])
 def test_an_outbox_that_cannot_be_written_names_the_setting(tmp_path: Path, step: str) -> None:
-    """A file where the folder should be: the error says which setting to change."""
+    """If there is a file instead of the folder, or a folder is gone, the error names CAVECRON_MAIL."""
     transport = MaildirTransport(tmp_path / "outbox")
     if step == "send":
         transport.open()

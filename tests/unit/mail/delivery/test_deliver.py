@@ -1,4 +1,4 @@
-"""Many mails over a few connections: what is recorded when, and second tries."""
+"""Delivering many mails over a few connections: when each step is recorded, and second attempts."""
 
 import threading
 from collections import Counter
@@ -20,26 +20,26 @@ from tests.support.deliveries import ONE, TWO, ListLog, delivered, go_on, mails
 from tests.support.transports import Held, Recorder, SlowRecorder
 
 
-class Watched(Recorder):
-    """Notes what is sent while `log` does not have it in doubt."""
+class DoubtRecorder(Recorder):
+    """Records which mails are sent without being in doubt in `log`, and how many are in doubt at a time."""
 
     def __init__(self, log: ListLog, troubles: Mapping[str, Sequence[Exception | None]]) -> None:
         super().__init__(troubles)
         self.log = log
-        self.surprises: list[str] = []
+        self.unrecorded: list[str] = []
         self.most_in_doubt = 0
 
     def send(self, address: str) -> None:
-        """Look, then deliver."""
+        """Check the log, then deliver."""
         with self.log.lock:
             if address not in self.log.in_doubt:
-                self.surprises.append(address)
+                self.unrecorded.append(address)
             self.most_in_doubt = max(self.most_in_doubt, len(self.log.in_doubt))
         super().send(address)
 
 
 def test_every_mail_is_delivered_in_order_over_one_connection() -> None:
-    """Twenty mails: one open, one close, all delivered in the order they were given."""
+    """Twenty mails need one connection, and are delivered in the order in which they were given."""
     recorder = Recorder()
     names = "abcdefghijklmnopqrst"
     assert delivered(recorder, names, ONE) == [(name, "delivered", None) for name in names]
@@ -47,7 +47,7 @@ def test_every_mail_is_delivered_in_order_over_one_connection() -> None:
 
 
 def test_two_connections_share_the_mails() -> None:
-    """Each mail is delivered once."""
+    """Each mail is delivered once, and both connections are used."""
     recorder = Held()
     log = ListLog()
 
@@ -60,8 +60,8 @@ def test_two_connections_share_the_mails() -> None:
     assert (recorder.connections, recorder.opened, recorder.closed) == (2, 2, 2)
 
 
-def test_as_many_mails_are_on_their_way_as_there_are_connections() -> None:
-    """Eight connections: eight wait for the server at the same time, though the first was opened alone."""
+def test_as_many_mails_are_in_flight_as_there_are_connections() -> None:
+    """With eight connections, eight mails wait for the server at a time, although one was opened first."""
     recorder = Held()
     log = ListLog()
 
@@ -76,14 +76,14 @@ def test_as_many_mails_are_on_their_way_as_there_are_connections() -> None:
 
 
 def test_without_mails_nothing_is_opened() -> None:
-    """A delivery to nobody does not bother the server."""
+    """Without a mail, no connection to the server is made."""
     recorder = Recorder()
     assert delivered(recorder, "") == []
     assert recorder.opened == 0
 
 
 def test_one_mail_needs_one_connection() -> None:
-    """However many there may be."""
+    """Only one connection is opened, although the policy allows more."""
     recorder = Recorder()
     assert delivered(recorder, "a") == [("a", "delivered", None)]
     assert recorder.connections == 1
@@ -91,9 +91,9 @@ def test_one_mail_needs_one_connection() -> None:
 
 @pytest.mark.parametrize("connections", [1, 2, 5])
 def test_nothing_is_sent_before_its_start_is_recorded(connections: int) -> None:
-    """Whoever is killed at any moment has in doubt what may have been sent, one a connection."""
+    """A killed process leaves in doubt each mail that may have been sent, at most one for each connection."""
     log = ListLog()
-    recorder = Watched(
+    recorder = DoubtRecorder(
         log,
         {
             "b": [TemporaryRecipientError("plus tard")],
@@ -106,12 +106,12 @@ def test_nothing_is_sent_before_its_start_is_recorded(connections: int) -> None:
     deliver(mails("abcdefghij"), recorder.connect, log, policy=policy, check=go_on)
     assert log.in_doubt == set()
     assert len(recorder.delivered) == 8
-    assert recorder.surprises == []
+    assert recorder.unrecorded == []
     assert recorder.most_in_doubt <= connections
 
 
 def test_a_result_and_the_next_start_are_recorded_at_once() -> None:
-    """One transaction a mail, not two: ten mails over one connection."""
+    """Both share a transaction, so that ten mails need at most twelve transactions."""
     log = ListLog()
     deliver(mails("abcdefghij"), SlowRecorder().connect, log, policy=ONE, check=go_on)
     assert len(log.calls) <= 12
@@ -121,21 +121,21 @@ class _SlowLog(ListLog):
     """Takes twenty milliseconds for each transaction, as a disk does."""
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Take its time."""
+        """Record it after a delay."""
         sleep(0.02)
         super().record(finished, started)
 
 
 def test_workers_share_a_transaction_where_recording_takes_long() -> None:
-    """Two workers that are answered by turns would cost a transaction for each mail otherwise."""
+    """Otherwise two workers would need a transaction for each mail."""
     log = _SlowLog()
     deliver(mails("abcdefghijklmnopqrstuvwxyz"), SlowRecorder().connect, log, check=go_on)
     assert len(log.results) == 26
     assert len(log.calls) <= 0.75 * 26
 
 
-def test_each_try_has_one_start_and_one_result() -> None:
-    """The last one counts; a mail is never sent a third time."""
+def test_each_attempt_has_one_start_and_one_result() -> None:
+    """Each mail has one final result, and none is sent a third time."""
     troubles: dict[str, list[Exception | None]] = {
         "a": [TemporaryRecipientError("greylisting")],
         "b": [TemporaryRecipientError("pleine"), TemporaryRecipientError("toujours pleine")],
@@ -165,17 +165,17 @@ def test_each_try_has_one_start_and_one_result() -> None:
 
 
 def test_a_mail_that_may_have_arrived_before_is_not_presented_a_third_time() -> None:
-    """An earlier delivery has left it without an answer: one more without one is the last."""
+    """An earlier run left it without an answer; if there is no answer again, it is abandoned."""
     recorder = Recorder({"a": [DeliveryUnknownError("sans réponse", timed_out=True)] * 9})
     log = ListLog()
-    again = OutgoingMail(user_id=1, address="a", message=mails("a")[0].message, maybe_delivered=True)
-    deliver([again], recorder.connect, log, policy=ONE, check=go_on)
+    repeat = OutgoingMail(user_id=1, address="a", message=mails("a")[0].message, maybe_delivered=True)
+    deliver([repeat], recorder.connect, log, policy=ONE, check=go_on)
     assert log.results == [("a", "abandoned", "sans réponse")]
     assert recorder.tried == ["a"]
 
 
 def test_a_temporary_refusal_is_tried_once_more_after_the_others() -> None:
-    """Not before its time has come."""
+    """The second attempt comes after the pause, and after all other mails."""
     recorder = Recorder({"a": [TemporaryRecipientError("greylisting")]})
     started = monotonic()
     results = delivered(recorder, "abc", DeliveryPolicy(connections=1, retry_after=0.3))
@@ -185,28 +185,28 @@ def test_a_temporary_refusal_is_tried_once_more_after_the_others() -> None:
 
 
 def test_few_mails_are_composed_ahead() -> None:
-    """While the first are on their way only a handful more are made: memory stays bounded."""
+    """While the first mails wait for the server, only a few more are composed: memory stays bounded."""
     recorder = Held()
-    made: list[str] = []
-    looks: list[int] = []
+    composed: list[str] = []
+    counts: list[int] = []
     caller = threading.get_ident()
 
-    def composing() -> Iterator[OutgoingMail]:
+    def compose() -> Iterator[OutgoingMail]:
         for mail in mails("abcdefghijklmnopqrst"):
-            made.append(mail.address)
+            composed.append(mail.address)
             yield mail
 
     def check() -> None:
         if threading.get_ident() != caller:
             return
-        if looks[-5:] == [len(made)] * 5:  # nothing was made for a second: it waits
+        if counts[-5:] == [len(composed)] * 5:  # five checks without a new mail: the delivery waits
             recorder.released.set()
-        looks.append(len(made))
+        counts.append(len(composed))
 
     log = ListLog()
-    deliver(composing(), recorder.connect, log, policy=TWO, check=check)
+    deliver(compose(), recorder.connect, log, policy=TWO, check=check)
     assert len(log.results) == 20
-    waiting_at = next(
-        count for number, count in enumerate(looks) if looks[number : number + 5] == [count] * 5
+    composed_ahead = next(
+        count for number, count in enumerate(counts) if counts[number : number + 5] == [count] * 5
     )
-    assert waiting_at == 2 + 4
+    assert composed_ahead == 2 + 4

@@ -1,4 +1,4 @@
-"""A delivery that ends early by a stop, an error or a lack of threads, and what is recorded then."""
+"""A delivery that ends early because of a stop, an error or a lack of threads, and what is recorded then."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ from tests.support.transports import Held, Recorder
 
 
 @pytest.mark.parametrize("error", [StoppedError("arrêt"), TimeLimitError("trop long")], ids=repr)
-def test_a_stop_lets_mails_on_their_way_finish_and_records_them(error: CavecronError) -> None:
-    """Stopped during the first of many: those on their way are delivered and recorded, no other is sent."""
+def test_a_stop_lets_mails_in_flight_finish_and_records_them(error: CavecronError) -> None:
+    """The mails in flight are delivered and recorded, and no other mail is sent."""
     recorder = Held()
 
     def check() -> None:
@@ -32,15 +32,15 @@ def test_a_stop_lets_mails_on_their_way_finish_and_records_them(error: CavecronE
     log = ListLog()
     with pytest.raises(type(error)):
         deliver(mails("abcdefghij"), recorder.connect, log, check=check)
-    sent = [result for result in log.results if result[1] == "delivered"]
-    assert sorted(sent) == [(name, "delivered", None) for name in sorted(recorder.delivered)]
-    assert 1 <= len(sent) <= 2
+    delivered_results = [result for result in log.results if result[1] == "delivered"]
+    assert sorted(delivered_results) == [(name, "delivered", None) for name in sorted(recorder.delivered)]
+    assert 1 <= len(delivered_results) <= 2
     assert log.in_doubt == set()
     assert recorder.closed == recorder.opened
 
 
 def test_a_mail_that_outlasts_the_grace_may_have_arrived() -> None:
-    """Nobody waits for it for ever, nobody says that it failed, and its late answer changes nothing."""
+    """Its result is unknown, not failed, and an answer that comes later changes nothing."""
     recorder = Held()
 
     def check() -> None:
@@ -62,25 +62,25 @@ def test_a_mail_that_outlasts_the_grace_may_have_arrived() -> None:
 
 
 class StoppingLog(ListLog):
-    """Asks for a stop as soon as a start is recorded."""
+    """Requests a stop as soon as a start is recorded."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stopped = False
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Keep it, and have everything stop."""
+        """Record it, and request a stop after a start."""
         super().record(finished, started)
         self.stopped = self.stopped or bool(started)
 
     def check(self) -> None:
-        """Stop."""
+        """Raise StoppedError if a stop was requested."""
         if self.stopped:
             raise StoppedError("arrêt")
 
 
-def test_a_stop_between_start_and_sending_takes_the_mail_back() -> None:
-    """It was recorded as started: so it is recorded as deferred, with no error, and not sent."""
+def test_a_mail_that_is_stopped_after_its_recorded_start_is_deferred() -> None:
+    """It was not sent, so its result is recorded without an error."""
     recorder, log = Recorder(), StoppingLog()
     with pytest.raises(StoppedError):
         deliver(mails("abc"), recorder.connect, log, policy=ONE, check=log.check)
@@ -88,8 +88,8 @@ def test_a_stop_between_start_and_sending_takes_the_mail_back() -> None:
     assert recorder.tried == []
 
 
-def test_a_stop_leaves_mails_that_wait_for_their_second_try_as_they_were_recorded() -> None:
-    """Refused for now is deferred, no answer is unknown; neither waits for its time."""
+def test_a_stop_does_not_wait_for_second_attempts() -> None:
+    """A mail that was refused temporarily stays deferred, and one without an answer stays unknown."""
     recorder = Recorder(
         {
             "a": [TemporaryRecipientError("plus tard")],
@@ -117,16 +117,16 @@ def test_a_stop_leaves_mails_that_wait_for_their_second_try_as_they_were_recorde
     ]
 
 
-def test_mails_that_cannot_be_made_end_the_delivery_after_those_on_their_way() -> None:
-    """What was sent before is recorded, then the error is raised."""
+def test_an_error_in_composing_mails_ends_the_delivery() -> None:
+    """The results of mails that were sent before are recorded, then the error is raised."""
 
-    def composing() -> Iterator[OutgoingMail]:
+    def compose() -> Iterator[OutgoingMail]:
         yield from mails("ab")
         raise CavecronError("base illisible")
 
     recorder, log = Recorder(), ListLog()
     with pytest.raises(CavecronError, match="illisible"):
-        deliver(composing(), recorder.connect, log, policy=ONE, check=go_on)
+        deliver(compose(), recorder.connect, log, policy=ONE, check=go_on)
     assert [name for name, status, _ in log.results if status == "delivered"] == recorder.delivered
 
 
@@ -134,14 +134,14 @@ class BrokenLog(ListLog):
     """Cannot record the start of a mail to `b`."""
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
-        """Keep it, or fail."""
+        """Record it, or raise an error."""
         if any(mail.address == "b" for mail in started):
             raise CavecronError("bail perdu")
         super().record(finished, started)
 
 
 def test_a_start_that_cannot_be_recorded_ends_the_delivery_and_is_not_sent() -> None:
-    """Another process may have the run: nothing goes out that the ledger does not know of."""
+    """Another process may own the run now, so no mail goes out that the ledger does not know."""
     recorder = Recorder()
     with pytest.raises(CavecronError, match="bail perdu"):
         deliver(mails("abc"), recorder.connect, BrokenLog(), policy=ONE, check=go_on)
@@ -150,15 +150,15 @@ def test_a_start_that_cannot_be_recorded_ends_the_delivery_and_is_not_sent() -> 
 
 @pytest.fixture
 def no_more_threads() -> Iterator[None]:
-    """Let no thread start: each wants more memory for its stack than any machine has."""
-    usual = threading.stack_size(2**46)
+    """Make each new thread fail, because its stack would need more memory than any machine has."""
+    default = threading.stack_size(2**46)
     yield
-    threading.stack_size(usual)
+    threading.stack_size(default)
 
 
 @pytest.mark.usefixtures("no_more_threads")
 def test_without_threads_the_delivery_fails_for_now() -> None:
-    """The system has none left at this moment: nothing was sent, and a later try may fare better."""
+    """Nothing is sent, and the error is temporary, because threads may be available later."""
     recorder = Recorder()
     with pytest.raises(TemporaryError, match="pids_limit"):
         deliver(mails("abc"), recorder.connect, ListLog(), check=go_on)
@@ -166,22 +166,22 @@ def test_without_threads_the_delivery_fails_for_now() -> None:
 
 
 class LastThread(Recorder):
-    """Its first connection takes the last thread that there was."""
+    """Uses up the last thread of the system when its first connection is made."""
 
     def connect(self) -> Transport:
-        """Return a new transport; later ones find no thread."""
+        """Return a new transport; from the second one on, no thread can be started."""
         if self.connections:
             threading.stack_size(2**46)
         return super().connect()
 
 
-def test_with_one_thread_left_one_connection_carries_all() -> None:
-    """A second worker that cannot start is done without."""
+def test_with_one_thread_left_one_connection_sends_all() -> None:
+    """The delivery goes on without the second worker, which cannot be started."""
     recorder = LastThread()
-    usual = threading.stack_size()
+    default = threading.stack_size()
     try:
         results = delivered(recorder, "abcdefghijklmnopqrst", DeliveryPolicy(connections=4))
     finally:
-        threading.stack_size(usual)
+        threading.stack_size(default)
     assert results == [(name, "delivered", None) for name in "abcdefghijklmnopqrst"]
     assert recorder.opened == 1

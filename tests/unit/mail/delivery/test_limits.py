@@ -24,28 +24,26 @@ from tests.support.deliveries import ONE, TWO, ListLog, cut_short, delivered, go
 from tests.support.transports import Recorder, SlowRecorder
 
 
-@pytest.mark.parametrize(
-    "trouble", [PermanentServerError("refus"), ServerUnavailableError("panne")], ids=repr
-)
-def test_a_trouble_of_the_server_ends_the_delivery_after_what_was_delivered(trouble: CavecronError) -> None:
-    """What was begun is told, the trouble is raised, and nothing more is sent."""
-    recorder = Recorder({"c": [trouble]})
+@pytest.mark.parametrize("error", [PermanentServerError("refus"), ServerUnavailableError("panne")], ids=repr)
+def test_an_error_of_the_server_ends_the_delivery(error: CavecronError) -> None:
+    """Earlier results are recorded, the failed mail is deferred, the error is raised, and no more is sent."""
+    recorder = Recorder({"c": [error]})
     results, raised = cut_short(recorder, "abcdefghij")
-    assert raised is trouble
-    assert results == [("a", "delivered", None), ("b", "delivered", None), ("c", "deferred", str(trouble))]
+    assert raised is error
+    assert results == [("a", "delivered", None), ("b", "delivered", None), ("c", "deferred", str(error))]
     assert recorder.tried == ["a", "b", "c"]
     assert recorder.closed == 1
 
 
 def test_a_server_that_cannot_be_opened_is_told_once() -> None:
-    """One error for the delivery, not one for each user; nobody was begun."""
+    """There is one error for the whole delivery, and no mail is recorded as started."""
     recorder = Recorder({"": [ServerUnavailableError("injoignable")]})
     results, raised = cut_short(recorder, "abcdef", TWO)
     assert (results, str(raised), recorder.opened, recorder.tried) == ([], "injoignable", 1, [])
 
 
-def test_a_mistake_in_a_transport_is_raised_where_the_delivery_was_asked_for() -> None:
-    """A programming error in a thread does not vanish in it."""
+def test_a_programming_error_in_a_transport_is_raised_by_the_delivery() -> None:
+    """It is not lost in the thread of the worker."""
     recorder = Recorder({"a": [ZeroDivisionError()]})
     with pytest.raises(ZeroDivisionError):
         deliver(mails("ab"), recorder.connect, ListLog(), check=go_on)
@@ -61,15 +59,15 @@ def test_a_mistake_in_a_transport_is_raised_where_the_delivery_was_asked_for() -
     ids=lambda refusal: type(refusal).__name__,
 )
 def test_a_refused_second_connection_falls_back_to_one(refusal: CavecronError) -> None:
-    """No mail is lost and nobody fails."""
+    """All mails are delivered over the connections that could be opened."""
     recorder = SlowRecorder({"": [None, refusal, refusal, refusal]})
     results = delivered(recorder, "abcdefghij", DeliveryPolicy(connections=4))
     assert sorted(results) == [(name, "delivered", None) for name in "abcdefghij"]
     assert 2 <= recorder.opened <= 4
 
 
-def test_a_connection_is_opened_anew_after_so_many_mails() -> None:
-    """Ten mails, three for each connection."""
+def test_a_connection_is_replaced_after_the_allowed_number_of_mails() -> None:
+    """Ten mails with at most three for each connection need four connections."""
     recorder = Recorder()
     policy = DeliveryPolicy(connections=1, max_per_connection=3)
     results = delivered(recorder, "abcdefghij", policy)
@@ -78,7 +76,7 @@ def test_a_connection_is_opened_anew_after_so_many_mails() -> None:
 
 
 def test_a_mail_whose_connection_was_lost_is_tried_again_after_the_others() -> None:
-    """Over a new connection; nobody is told of the first try as a failure."""
+    """A new connection is used, and the first attempt does not count as a failure."""
     recorder = Recorder({"b": [ConnectionLostError("coupée", timed_out=False)]})
     assert delivered(recorder, "abc", ONE) == [(name, "delivered", None) for name in "acb"]
     assert recorder.tried == ["a", "b", "c", "b"]
@@ -86,7 +84,7 @@ def test_a_mail_whose_connection_was_lost_is_tried_again_after_the_others() -> N
 
 
 def test_every_connection_is_opened_anew_after_one_was_lost() -> None:
-    """They may all have died without a word, while a limit was waited for."""
+    """The other connections may have died too, without notice, while the delivery waited for a limit."""
     recorder = SlowRecorder({"e": [ConnectionLostError("coupée", timed_out=True)]})
     policy = replace(TWO, connections=3)
     results = delivered(recorder, "abcdefghijklmnop", policy)
@@ -95,7 +93,7 @@ def test_every_connection_is_opened_anew_after_one_was_lost() -> None:
 
 
 def test_a_connection_that_the_server_closes_after_some_mails_costs_no_pause() -> None:
-    """421 to the third mail over it: the mail goes over a new one at once, and stays in its place."""
+    """After 421 the same mail is sent at once over a new connection, before the later ones."""
     recorder = Recorder({"c": [ThrottledError("assez", closing=True)]})
     policy = DeliveryPolicy(connections=1, pauses=(30.0,))
     assert delivered(recorder, "abcd", policy) == [(name, "delivered", None) for name in "abcd"]
@@ -103,7 +101,7 @@ def test_a_connection_that_the_server_closes_after_some_mails_costs_no_pause() -
 
 
 def test_a_throttling_server_gets_its_pauses_and_then_the_rest() -> None:
-    """The mail is not put behind the others: the delivery resumes where it was."""
+    """The throttled mail keeps its place: after the pauses the delivery goes on with it."""
     recorder = Recorder({"c": [ThrottledError("trop vite")] * 3})
     started = monotonic()
     results = delivered(recorder, "abcde", ONE)
@@ -112,8 +110,8 @@ def test_a_throttling_server_gets_its_pauses_and_then_the_rest() -> None:
     assert monotonic() - started >= 0.06
 
 
-def test_patience_with_a_throttling_server_has_an_end() -> None:
-    """After the last pause the delivery ends, to be taken up later; who was begun is told."""
+def test_a_server_that_throttles_too_long_ends_the_delivery() -> None:
+    """After the last pause the mail is deferred, and a temporary error is raised."""
     recorder = Recorder({"c": [ThrottledError("trop vite")] * 9})
     results, raised = cut_short(recorder, "abcde")
     assert type(raised) is ServerUnavailableError
@@ -121,15 +119,15 @@ def test_patience_with_a_throttling_server_has_an_end() -> None:
     assert len(recorder.tried) == 2 + 4
 
 
-def test_a_server_that_throttles_at_the_first_word_is_told_at_once() -> None:
-    """Nothing got through yet: whoever asked for the delivery decides when to come again."""
+def test_a_server_that_throttles_at_the_first_connection_ends_the_delivery() -> None:
+    """The error is raised at once, because the caller decides when to try again."""
     recorder = Recorder({"": [ThrottledError("trop")]})
     results, raised = cut_short(recorder, "abc")
     assert (results, str(raised)) == ([], "trop")
 
 
-def test_a_server_that_throttles_when_called_again_is_waited_for() -> None:
-    """It was there a moment ago."""
+def test_a_server_that_throttles_at_a_later_connection_is_waited_for() -> None:
+    """It accepted mails before, so the delivery pauses and connects again."""
     recorder = Recorder({"": [None, ThrottledError("trop"), ThrottledError("trop")]})
     policy = DeliveryPolicy(connections=1, max_per_connection=2, pauses=(0.01, 0.02, 0.03))
     results = delivered(recorder, "abc", policy)
@@ -137,7 +135,7 @@ def test_a_server_that_throttles_when_called_again_is_waited_for() -> None:
 
 
 def test_a_busy_server_is_sent_the_next_mails_more_slowly() -> None:
-    """The mail is tried again after the others, and each refusal costs a pause."""
+    """Each refusal is followed by a pause, and the refused mail is tried again after the others."""
     recorder = Recorder({"a": [ServerBusyError("occupé")], "b": [ServerBusyError("occupé")]})
     policy = DeliveryPolicy(connections=1, pauses=(0.2, 0.3), retry_after=0.01)
     started = monotonic()
@@ -148,8 +146,8 @@ def test_a_busy_server_is_sent_the_next_mails_more_slowly() -> None:
 
 
 @pytest.mark.parametrize(("timed_out", "most"), [(True, 2), (False, 3)], ids=["time-out", "closed"])
-def test_a_server_that_loses_one_after_another_ends_the_delivery(timed_out: bool, most: int) -> None:
-    """With nothing getting through in between; those that were lost are for a later delivery."""
+def test_connections_that_are_lost_in_a_row_end_the_delivery(timed_out: bool, most: int) -> None:
+    """If no mail gets through in between, the mails that were tried are deferred to a later delivery."""
     names = "abcdefghij"
     recorder = Recorder({name: [ConnectionLostError("coupée", timed_out=timed_out)] * 9 for name in names})
     results, raised = cut_short(recorder, names)
@@ -157,16 +155,16 @@ def test_a_server_that_loses_one_after_another_ends_the_delivery(timed_out: bool
     assert results == [(name, "deferred", "coupée") for name in names[:most]]
 
 
-def test_a_loss_now_and_then_is_nobodys_trouble_but_its_own() -> None:
-    """Every third mail is lost by a time-out: the others arrive, and those at their second try."""
+def test_occasional_lost_connections_do_not_end_the_delivery() -> None:
+    """Every third mail is lost by a time-out, and arrives at its second attempt."""
     names = "abcdefghijklmno"
     recorder = Recorder({name: [ConnectionLostError("délai", timed_out=True)] for name in names[::3]})
     results = delivered(recorder, names, TWO)
     assert sorted(results) == [(name, "delivered", None) for name in names]
 
 
-def test_a_refused_sender_is_one_mails_trouble_where_the_next_one_passes() -> None:
-    """As a refusal for good, of that mail."""
+def test_a_refused_sender_concerns_one_mail_if_the_next_one_passes() -> None:
+    """That mail is refused permanently, and the others are delivered."""
     recorder = Recorder({"a": [SenderRefusedError("expéditeur refusé")] * 2})
     results = delivered(recorder, "abc", ONE)
     assert sorted(results) == [
@@ -178,15 +176,15 @@ def test_a_refused_sender_is_one_mails_trouble_where_the_next_one_passes() -> No
 
 @pytest.mark.parametrize("names", ["a", "ab", "abcdef"])
 def test_a_sender_refused_twice_ends_the_delivery(names: str) -> None:
-    """Or once, where there is nobody else; those it was refused for are mailed once it is corrected."""
+    """One refusal is enough for a single mail; refused mails are deferred until the setting is corrected."""
     recorder = Recorder({name: [SenderRefusedError("expéditeur refusé")] * 9 for name in names})
     results, raised = cut_short(recorder, names)
     assert type(raised) is PermanentServerError
     assert results == [(name, "deferred", "expéditeur refusé") for name in names[:2]]
 
 
-def test_no_more_mails_go_out_in_a_minute_than_may() -> None:
-    """Four of ten, then it waits; until it is told to stop, here."""
+def test_no_more_mails_are_sent_in_a_minute_than_allowed() -> None:
+    """Four of ten mails are sent, and then the delivery waits, until the test stops it."""
     recorder = Recorder()
     started = monotonic()
     log = ListLog()
@@ -202,13 +200,15 @@ def test_no_more_mails_go_out_in_a_minute_than_may() -> None:
     assert len(recorder.tried) == 4
 
 
-def test_many_put_off_mails_are_not_all_kept_in_memory() -> None:
-    """Of 300 refused for now 200 wait for their second try, the others are for a later delivery."""
+def test_many_deferred_mails_are_not_all_kept_in_memory() -> None:
+    """200 of 300 refused mails wait for a second attempt, and the others are deferred to a later delivery."""
     names = [f"{number}@x" for number in range(300)]
-    many = [OutgoingMail(user_id=n, address=name, message=EmailMessage()) for n, name in enumerate(names)]
+    outgoing = [OutgoingMail(user_id=n, address=name, message=EmailMessage()) for n, name in enumerate(names)]
     recorder = Recorder({name: [TemporaryRecipientError("plus tard")] for name in names})
     log = ListLog()
-    deliver(many, recorder.connect, log, policy=TWO, check=go_on)
+    deliver(outgoing, recorder.connect, log, policy=TWO, check=go_on)
     statuses = Counter(status for _, status, _ in log.results)
     assert statuses.total() == 300
-    assert 98 <= statuses["deferred"] <= 100  # one or two make room while the last ones are on their way
+    assert (
+        98 <= statuses["deferred"] <= 100
+    )  # one or two places become free while the last mails are in flight

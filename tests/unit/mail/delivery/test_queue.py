@@ -1,4 +1,4 @@
-"""The queue of a delivery in random sequences of events: no mail is lost, or sent three times."""
+"""The queue of a delivery under random sequences of events: no mail is lost, or sent three times."""
 
 from collections import Counter
 
@@ -33,8 +33,8 @@ _ANSWERS = (
 )
 
 
-class _Course:
-    """A delivery whose server answers as it likes, in any order, and which ends at any moment."""
+class _RandomDelivery:
+    """A delivery with answers of the server in any order, which can end at any moment."""
 
     def __init__(self, names: str) -> None:
         self.queue = RetryQueue(retry_after=10)
@@ -47,21 +47,21 @@ class _Course:
         self.queue.closed = True
 
     def start(self) -> None:
-        """Hand the next mail over."""
+        """Take the next mail from the queue, if there is one."""
         wait = self.queue.wait(self.now)
         if wait is not None and not self.queue.failure:
             self.now += wait
             self.in_flight.append(self.queue.take())
 
-    def answer(self, which: int, error: Exception | None) -> None:
-        """Record the answer to one that is in flight."""
-        pending = self.in_flight.pop(which % len(self.in_flight))
+    def answer(self, index: int, error: Exception | None) -> None:
+        """Record the answer to a mail in flight."""
+        pending = self.in_flight.pop(index % len(self.in_flight))
         address = pending.mail.address
         self.presented[address] += error is None or isinstance(error, DeliveryUnknownError)
         self.keep(self.queue.record_result(pending, error, self.now))
 
     def keep(self, result: DeliveryResult | None) -> None:
-        """Keep a result; each mail that was taken has one."""
+        """Store the result of a mail that was taken, which must exist."""
         assert result
         self.results.append(result)
 
@@ -71,41 +71,41 @@ class _Course:
     st.lists(st.tuples(st.sampled_from(["start", "answer"]), st.integers(0, 9), st.sampled_from(_ANSWERS))),
     st.booleans(),
 )
-def test_each_try_has_one_result_that_is_possible(
+def test_each_attempt_has_one_possible_result(
     events: list[tuple[str, int, Exception | None]], withdrawn: bool
 ) -> None:
-    """Delivered only what was, unknown only what may have been; nothing is presented a third time."""
-    course = _Course("abcdef")
-    for what, which, error in events:
-        if what == "start":
-            course.start()
-        elif course.in_flight:
-            course.answer(which, error)
-    hanging = {pending.mail.address for pending in course.in_flight}
-    for pending in course.in_flight:
+    """The last status of each mail agrees with its answers, and no mail is presented a third time."""
+    delivery = _RandomDelivery("abcdef")
+    for event, index, error in events:
+        if event == "start":
+            delivery.start()
+        elif delivery.in_flight:
+            delivery.answer(index, error)
+    unanswered = {pending.mail.address for pending in delivery.in_flight}
+    for pending in delivery.in_flight:
         status = DeliveryStatus.DEFERRED if withdrawn else DeliveryStatus.UNKNOWN
-        course.keep(course.queue.end(pending, status, "trop tard"))
-        assert course.queue.record_result(pending, None, course.now) is None  # too late
-    assert max(course.presented.values(), default=0) <= 2
-    for address, status in {each.mail.address: each.status for each in course.results}.items():
+        delivery.keep(delivery.queue.end(pending, status, "trop tard"))
+        assert delivery.queue.record_result(pending, None, delivery.now) is None  # too late
+    assert max(delivery.presented.values(), default=0) <= 2
+    for address, status in {each.mail.address: each.status for each in delivery.results}.items():
         if status is DeliveryStatus.DEFERRED:
-            assert course.presented[address] == 0
+            assert delivery.presented[address] == 0
         elif status is DeliveryStatus.UNKNOWN:
-            assert course.presented[address] or address in hanging
+            assert delivery.presented[address] or address in unanswered
         elif status is DeliveryStatus.DELIVERED:
-            assert course.presented[address] >= 1
+            assert delivery.presented[address] >= 1
         elif status is DeliveryStatus.ABANDONED:
-            assert course.presented[address] == 2
+            assert delivery.presented[address] == 2
 
 
 def test_after_a_lost_connection_one_mail_at_a_time_is_tried() -> None:
-    """Those on their way since before do not count: one of them may take minutes to be answered."""
-    course = _Course("abcdef")
+    """Mails that were in flight before do not count, because their answers may take minutes."""
+    delivery = _RandomDelivery("abcdef")
     for _ in range(3):
-        course.start()
-    course.answer(0, ConnectionLostError("coupé", timed_out=False))
-    course.start()
-    assert len(course.in_flight) == 3
-    assert course.queue.wait(course.now) is None
-    course.answer(2, None)
-    assert course.queue.wait(course.now) == 0
+        delivery.start()
+    delivery.answer(0, ConnectionLostError("coupé", timed_out=False))
+    delivery.start()
+    assert len(delivery.in_flight) == 3
+    assert delivery.queue.wait(delivery.now) is None
+    delivery.answer(2, None)
+    assert delivery.queue.wait(delivery.now) == 0

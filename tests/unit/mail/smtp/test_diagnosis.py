@@ -16,8 +16,8 @@ from tests.support.smtp_configs import remote_config
 PORTS = f"corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
 
 
-def _nobody_asked() -> Protocol:
-    raise AssertionError("the port was looked at although nothing speaks for a wrong one")
+def _unexpected_probe() -> Protocol:
+    raise AssertionError("the port was probed although nothing suggests a wrong port")
 
 
 def _certificate(code: int) -> ssl.SSLCertVerificationError:
@@ -27,7 +27,7 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
 
 
 @pytest.mark.parametrize(
-    ("error", "security", "said", "temporary"),
+    ("error", "security", "problem", "temporary"),
     [
         pytest.param(
             RefusedError(Step.SENDER, 550, b"5.7.1 not yours"),
@@ -133,12 +133,12 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_a_failure_is_told_with_what_to_do(
-    *, error: SmtpError, security: Security, said: str, temporary: bool
+    *, error: SmtpError, security: Security, problem: str, temporary: bool
 ) -> None:
-    """One French sentence that begins with the server; the port is looked at only where that can help."""
-    found = explain(error, remote_config(security=security), _nobody_asked)
-    assert found.text == f"serveur SMTP mail.example.org:587 : {said}"
-    assert found.temporary is temporary
+    """The sentence begins with the server, and the port is probed only if that can explain the failure."""
+    explanation = explain(error, remote_config(security=security), _unexpected_probe)
+    assert explanation.text == f"serveur SMTP mail.example.org:587 : {problem}"
+    assert explanation.temporary is temporary
 
 
 @pytest.mark.parametrize("step", Step)
@@ -154,14 +154,14 @@ def test_a_failure_is_told_with_what_to_do(
     ids=["4xx", "5xx", "silence", "cut", "garbled"],
 )
 def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[SmtpError]) -> None:
-    """Whatever the server does, and wherever."""
+    """Each kind of error at each step names the server and says what to do."""
     text = explain(make(step), remote_config(), lambda: "unknown").text
     assert text.startswith("serveur SMTP mail.example.org:587 : ")
     assert " ; " in text
 
 
 @pytest.mark.parametrize(
-    ("security", "step", "spoken", "said"),
+    ("security", "step", "protocol", "words"),
     [
         ("tls", Step.HANDSHAKE, "smtp", "ce port ne parle pas SSL/TLS dès la connexion"),
         ("tls", Step.HANDSHAKE, "unknown", "ce port ne parle pas TLS et ne répond pas comme un serveur"),
@@ -172,7 +172,9 @@ def test_every_failure_at_every_step_has_a_sentence(step: Step, make: type[SmtpE
         ("plain", Step.GREETING, "unknown", "le chiffrement TLS échoue"),
     ],
 )
-def test_what_the_port_speaks_decides(security: Security, step: Step, spoken: Protocol, said: str) -> None:
-    """Where it explains the failure; else the failure speaks for itself."""
+def test_the_protocol_of_the_port_explains_a_failed_handshake(
+    security: Security, step: Step, protocol: Protocol, words: str
+) -> None:
+    """If the protocol does not explain the failure, the sentence tells the failure itself."""
     error = BrokenError(step, ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"))
-    assert said in explain(error, remote_config(security=security), lambda: spoken).text
+    assert words in explain(error, remote_config(security=security), lambda: protocol).text

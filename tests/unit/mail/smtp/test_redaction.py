@@ -1,4 +1,4 @@
-"""Replies that repeat our secrets are quoted without them, at every step; other words stay."""
+"""Replies that repeat our secrets are quoted without them, at every step; other words are kept."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("reply_text", "shown"),
     [
         (b"5.7.8 bad password hunter22 for marie", "535 5.7.8 bad password for marie"),
         (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent < >"),
@@ -28,13 +28,13 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
     ],
     ids=["password", "PLAIN", "twice", "a part of it", "a short word", "CRAM-MD5", "long", "nothing"],
 )
-def test_a_server_that_repeats_secrets_is_not_quoted_with_them(said: bytes, shown: str) -> None:
-    """Some answer a failed login with what they were sent."""
-    assert quoted(RefusedError(Step.LOGIN, 535, said), remote_config(password="hunter22")) == shown
+def test_a_server_that_repeats_secrets_is_not_quoted_with_them(reply_text: bytes, shown: str) -> None:
+    """Some servers answer a failed login with the password that they received."""
+    assert quoted(RefusedError(Step.LOGIN, 535, reply_text), remote_config(password="hunter22")) == shown
 
 
 def test_without_a_password_words_are_quoted_as_they_are() -> None:
-    """Nothing was sent that has to be kept out."""
+    """No secret was sent, so nothing is removed."""
     assert quoted(RefusedError(Step.LOGIN, 535, b"no way"), remote_config()) == "535 no way"
 
 
@@ -59,12 +59,12 @@ def test_without_a_password_words_are_quoted_as_they_are() -> None:
     ids=["clear", "brackets", "quotes", "upper", "base64", "unpadded", "PLAIN", "authzid", "URL", "hex"],
 )
 def test_the_password_is_never_quoted(password: str, repeat: Callable[[str], bytes]) -> None:
-    """In whatever form, and whatever was asked when the server repeated it."""
-    said = b"5.7.8 login with " + repeat(password) + b" denied"
+    """No encoding of the password is quoted, whatever the step at which the server repeats it."""
+    reply_text = b"5.7.8 login with " + repeat(password) + b" denied"
     config = remote_config(password=password)
     for step in Step:
-        error = RefusedError(step, 550, said)
-        for text in (quoted(error, config), explain(error, config, _unasked).text):
+        error = RefusedError(step, 550, reply_text)
+        for text in (quoted(error, config), explain(error, config, _unexpected_probe).text):
             assert "login with" in text, step
             assert "denied" in text, step
             for word in (repeat(password).decode(), password, password[: len(password) // 2 + 2]):
@@ -73,21 +73,21 @@ def test_the_password_is_never_quoted(password: str, repeat: Callable[[str], byt
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize(
-    "sent", [b"hunter22hunter33", b64encode(b"\0marie@example.org\0hunter22hunter33").rstrip(b"=")]
+    "secret", [b"hunter22hunter33", b64encode(b"\0marie@example.org\0hunter22hunter33").rstrip(b"=")]
 )
-def test_a_password_in_pieces_is_not_quoted(sent: bytes, size: int) -> None:
-    """A reply of many lines is one text with blanks; so small pieces can be put together again."""
-    pieces = b" ".join(sent[place : place + size] for place in range(0, len(sent), size))
+def test_a_password_in_pieces_is_not_quoted(secret: bytes, size: int) -> None:
+    """Reply lines are joined with blanks, so a reader could put small pieces together again."""
+    pieces = b" ".join(secret[start : start + size] for start in range(0, len(secret), size))
     error = RefusedError(Step.LOGIN, 535, b"5.7.8 you sent " + pieces + b" : no")
     assert quoted(error, remote_config(password="hunter22hunter33")) == "535 5.7.8 you sent : no"
 
 
-def _unasked() -> Protocol:
+def _unexpected_probe() -> Protocol:
     raise AssertionError
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply_text",
     [
         "5.7.57 SmtpClientAuthentication is disabled for the Tenant",
         "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
@@ -95,9 +95,9 @@ def _unasked() -> Protocol:
         "5.7.9 Application-specific password required",
     ],
 )
-def test_words_that_tell_most_stay(said: str) -> None:
-    """Long words look like base64, and are none."""
+def test_long_words_that_are_no_secret_are_quoted(reply_text: str) -> None:
+    """They look like base64, but they say most about the problem."""
     assert (
-        quoted(RefusedError(Step.LOGIN, 535, said.encode()), remote_config(password="hunter22"))
-        == f"535 {said}"
+        quoted(RefusedError(Step.LOGIN, 535, reply_text.encode()), remote_config(password="hunter22"))
+        == f"535 {reply_text}"
     )

@@ -38,7 +38,7 @@ TEXT = "Bonjour\n.\n..\n" * 3
 
 
 @pytest.mark.parametrize(
-    ("step", "fault", "kind", "said"),
+    ("step", "fault", "kind", "words"),
     [
         (Step.RCPT, reply("550 5.1.1 no such user"), RecipientRefusedError, "550 5.1.1 no such user"),
         (Step.DATA, reply("554 5.7.1 spam"), RecipientRefusedError, "554 5.7.1 spam"),
@@ -70,18 +70,18 @@ TEXT = "Bonjour\n.\n..\n" * 3
     ],
     ids=lambda value: f"{value.kind} {value.text}".strip() if isinstance(value, Fault) else None,
 )
-def test_a_trouble_with_one_mail_is_told_by_whom_it_concerns(
-    step: Step, fault: Fault, kind: type[CavecronError], said: str
+def test_the_type_of_an_error_tells_whom_it_concerns(
+    step: Step, fault: Fault, kind: type[CavecronError], words: str
 ) -> None:
-    """By its type, and by its sentence; within the time limit of a step; the next mail gets through."""
+    """It comes within the limit of a step, its text says what happened, and the next mail is delivered."""
     with HostileServer(Trap(step, fault)) as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         transport.open()
         started = monotonic()
-        with pytest.raises(kind) as caught:
+        with pytest.raises(kind) as raised:
             transport.send(numbered_message(1, TEXT), "a@example.org")
-        assert type(caught.value) is kind
-        assert said in str(caught.value)
+        assert type(raised.value) is kind
+        assert words in str(raised.value)
         assert monotonic() - started < 3 * _LIMIT
         transport.open()
         transport.send(numbered_message(2, TEXT), "b@example.org")
@@ -96,13 +96,13 @@ def test_a_trouble_with_one_mail_is_told_by_whom_it_concerns(
 def test_a_lost_connection_says_whether_time_was_lost_with_it(
     step: Step, fault: Fault, timed_out: bool
 ) -> None:
-    """And whether the mail may go out again at once: never after its final dot."""
+    """`timed_out` tells a time-out; after the final dot the error says that the mail may have arrived."""
     with HostileServer(Trap(step, fault)) as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
-        with pytest.raises(ConnectionLostError) as caught:
+        with pytest.raises(ConnectionLostError) as raised:
             transport.send(numbered_message(1, TEXT), "a@example.org")
-    assert caught.value.timed_out is timed_out
-    assert isinstance(caught.value, DeliveryUnknownError) is (step is Step.END)
+    assert raised.value.timed_out is timed_out
+    assert isinstance(raised.value, DeliveryUnknownError) is (step is Step.END)
 
 
 @pytest.mark.parametrize("step", [Step.CONNECT, Step.GREETING, Step.EHLO], ids=str)
@@ -119,17 +119,17 @@ def test_a_lost_connection_says_whether_time_was_lost_with_it(
     ],
     ids=lambda value: f"{value.kind} {value.text[:3]}" if isinstance(value, Fault) else None,
 )
-def test_a_connection_that_cannot_be_opened_is_told_as_passing_or_not(
+def test_a_connection_that_cannot_be_opened_is_temporary_or_not(
     step: Step, fault: Fault, kind: type[CavecronError]
 ) -> None:
-    """HELO is tried where EHLO is refused for good, so that has to be refused too."""
-    with HostileServer(Trap(step, fault, times=None)) as server, pytest.raises(kind) as caught:
+    """The fault stays, because HELO is tried after a permanent refusal of EHLO."""
+    with HostileServer(Trap(step, fault, times=None)) as server, pytest.raises(kind) as raised:
         SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT).open()
-    assert type(caught.value) is kind
+    assert type(raised.value) is kind
 
 
-def test_what_was_reached_before_is_not_asked_what_it_speaks() -> None:
-    """A second connection that is turned away leads to no further ones."""
+def test_a_server_that_answered_before_is_not_probed() -> None:
+    """A refused second connection causes no further connections."""
     with HostileServer(Trap(Step.GREETING, close(), first=2, times=None)) as server:
         connect = connector(smtp_config(server.port), None, answer_limit=_LIMIT)
         first = connect()
@@ -140,8 +140,8 @@ def test_what_was_reached_before_is_not_asked_what_it_speaks() -> None:
         first.close()
 
 
-def test_a_refusal_in_the_middle_of_the_message_is_heard() -> None:
-    """The server says why and hangs up before it has read all."""
+def test_a_refusal_in_the_middle_of_the_message_is_reported() -> None:
+    """The server sends the reason and closes the connection before it has read the whole message."""
     message = numbered_message(1, TEXT)
     message.set_content("x" * 70 + "\n" + ("y" * 70 + "\n") * 200_000)
     with HostileServer(Trap(Step.BODY, reply("421 4.3.1 no room for that"))) as server:
@@ -151,8 +151,8 @@ def test_a_refusal_in_the_middle_of_the_message_is_heard() -> None:
         assert server.accepted == []
 
 
-def test_a_mail_is_carried_unchanged() -> None:
-    """Dots at the beginning of lines, and accents where the server takes them."""
+def test_a_mail_is_transmitted_unchanged() -> None:
+    """Lines that begin with a dot are kept, and so is an accent in an address if the server allows it."""
     message = numbered_message(1, TEXT)
     with HostileServer() as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
@@ -163,7 +163,7 @@ def test_a_mail_is_carried_unchanged() -> None:
     assert accented.recipient == "zoé@exämple.org"
 
 
-def _old(visit: Visit) -> Fault | None:
+def _without_extensions(visit: Visit) -> Fault | None:
     return reply("250 hostile.example") if visit.step is Step.EHLO else None
 
 
@@ -178,8 +178,8 @@ def _old(visit: Visit) -> Fault | None:
 def test_accents_that_a_server_does_not_take_are_told(
     sender: str, recipient: str, kind: type[CavecronError]
 ) -> None:
-    """A recipient's concern one mail, the sender's all; nothing is sent."""
-    with HostileServer(_old) as server:
+    """An accent in the recipient's address concerns one mail, in the sender's all; nothing is sent."""
+    with HostileServer(_without_extensions) as server:
         with pytest.raises(kind, match="SMTPUTF8"):
             SmtpTransport(smtp_config(server.port, sender_email=sender), None, answer_limit=_LIMIT).send(
                 numbered_message(1, TEXT), recipient
@@ -188,8 +188,8 @@ def test_accents_that_a_server_does_not_take_are_told(
 
 
 @pytest.mark.parametrize("address", ["a@x\r\nRCPT TO:<b@x>", "a@x, b@x", "pas une adresse"])
-def test_an_address_that_is_none_never_reaches_the_server(address: str) -> None:
-    """It is that user's failure."""
+def test_an_invalid_address_never_reaches_the_server(address: str) -> None:
+    """The error concerns only that recipient, and no connection is opened."""
     with HostileServer() as server:
         with pytest.raises(RecipientRefusedError):
             SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT).send(
