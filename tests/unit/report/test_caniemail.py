@@ -1,4 +1,4 @@
-"""The mail's CSS, held against what Gmail, Outlook and Apple Mail make of it."""
+"""The mail's CSS, compared with what Gmail, Outlook and Apple Mail support."""
 
 import re
 
@@ -9,8 +9,8 @@ from tests.support.caniemail import SUPPORT, UNDER
 from tests.support.pages import declarations, parsed
 from tests.support.report_factories import a_report, a_report_of_all_urgencies, an_empty_report, html_of
 
-_CSS_1 = {"color"}  # every client knows it, so that caniemail has no entry
-#: What a property that is only partly supported must keep to: (elements, values). From caniemail's notes.
+_CSS_1 = {"color"}  # all clients support it, so caniemail has no entry for it
+#: Limits of properties that are only partly supported, from caniemail's notes: (elements, values).
 _LIMITS = {
     "font": ("*", r"\d+px/\d+px [A-Za-z,-]+"),  # Outlook: as for font-size and line-height
     "font-size": ("*", r"\d+px"),  # Outlook: no rem, no percentage
@@ -23,15 +23,15 @@ _LIMITS = {
 
 
 def unsupported(html: str) -> list[str]:
-    """Return each declaration that some client does not know, or not there, or not with this value."""
-    found = []
+    """Return each declaration that some client does not support, for its element and value."""
+    unsupported_declarations = []
     for element in parsed(html).iter():
         for name, value in declarations(element.get("style", "")).items():
             tags, values = _LIMITS.get(name, ("*", ".+"))
             fits = tags in ("*", element.tag) and re.fullmatch(values, value)
             if not (fits and _known(name)):
-                found.append(f"<{element.tag}> {name}: {value}")
-    return found
+                unsupported_declarations.append(f"<{element.tag}> {name}: {value}")
+    return unsupported_declarations
 
 
 def _known(name: str) -> bool:
@@ -44,7 +44,7 @@ def _known(name: str) -> bool:
     "report", [a_report(), a_report_of_all_urgencies(), an_empty_report()], ids=["rich", "each", "empty"]
 )
 def test_every_css_property_is_one_that_mail_programs_support(report: WeeklyReport) -> None:
-    """Another would be a layout that breaks somewhere."""
+    """With another property the layout would break in some mail program."""
     assert not unsupported(html_of(report))
 
 
@@ -63,14 +63,14 @@ def test_every_css_property_is_one_that_mail_programs_support(report: WeeklyRepo
         ("div", "gap:4px"),
     ],
 )
-def test_what_breaks_somewhere_is_found(tag: str, style: str) -> None:
-    """The check above is seen to find something before its silence means anything."""
+def test_an_unsupported_declaration_is_found(tag: str, style: str) -> None:
+    """The check above finds declarations that some mail program does not support."""
     cell = f'<td style="{style}">x</td>' if tag == "td" else f'<td><{tag} style="{style}">x</{tag}></td>'
     assert unsupported(f"<!DOCTYPE html><title>x</title><table><tr>{cell}</tr></table>")
 
 
-def test_the_style_sheet_adds_dark_mode_and_nothing_that_would_be_missed() -> None:
-    """Gmail and Outlook for Windows drop it: dark colours, round corners and air may be missing then."""
+def test_the_style_sheet_adds_only_dark_mode_and_decoration() -> None:
+    """Gmail and Outlook for Windows ignore it: only dark colours, round corners and padding are lost."""
     sheet = "".join(style.text or "" for style in parsed(html_of(a_report())).iter("style"))
     light, dark = sheet.split("@media (prefers-color-scheme:dark)")
     assert "@" not in light + dark

@@ -1,4 +1,4 @@
-"""How long a mail is: short for a household, never too long, and what is left out then is counted."""
+"""The size of a mail: small for a household, bounded for any cellar; items that are left out are counted."""
 
 import re
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from tests.support.report_factories import (
 
 
 def test_a_household_of_three_cellars_and_ten_bottles_costs_less_than_24_kb() -> None:
-    """The whole message as it is sent, with three movements each way and a long note on each bottle."""
+    """The limit is for the whole message, with three movements each way and a long note for each bottle."""
     assert len(bytes(composed(a_report(moves=3)))) < 24_000
 
 
-#: Made when they are needed: some are large.
+#: Functions, because some reports are large and should be built only when they are needed.
 GIGANTIC: dict[str, Callable[[], WeeklyReport]] = {
     "names": lambda: a_report(name="x" * 5000, moves=500),
     "names of bottles": lambda: a_report(name="\U0001f377" * 5000, moves=500),
@@ -39,30 +39,30 @@ GIGANTIC: dict[str, Callable[[], WeeklyReport]] = {
 
 
 @pytest.mark.parametrize("make", GIGANTIC.values(), ids=GIGANTIC.keys())
-def test_no_cellar_makes_a_gigantic_mail(make: Callable[[], WeeklyReport]) -> None:
-    """Gmail cuts off what is longer than 102 kB, and with it the line on how to get no more of them."""
+def test_no_cellar_makes_a_mail_that_gmail_cuts(make: Callable[[], WeeklyReport]) -> None:
+    """Gmail cuts mails after 102 kB, and then the line on how to unsubscribe is not shown."""
     assert len(bytes(composed(make()))) < 102_000
 
 
-def test_what_is_left_out_of_a_gigantic_mail_is_counted_in_it() -> None:
-    """Each of three hundred cellars is either shown or among the others, with its bottles and places."""
+def test_cellars_that_are_left_out_are_counted() -> None:
+    """Each of 300 cellars is either listed, or counted with its bottles and places in the last line."""
     mail = received(composed(with_cellars(a_report(), many_cellars(300))))
     text = content(next(iter(mail.iter_parts())))
     words = " ".join(text.split())
-    told = re.search(
+    totals = re.search(
         r"… et (\d+) autres caves, dont (\d+) trop pleines : ([\d ]+) bouteilles pour ([\d ]+) places", words
     )
-    assert told
-    hidden = int(told[1])
+    assert totals
+    hidden = int(totals[1])
     assert hidden + words.count("Cave n°") == 300
-    assert int(told[2]) == hidden
-    assert [int(number.replace(" ", "")) for number in told.groups()[2:]] == [50 * hidden, 40 * hidden]
+    assert int(totals[2]) == hidden
+    assert [int(number.replace(" ", "")) for number in totals.groups()[2:]] == [50 * hidden, 40 * hidden]
 
 
 def test_comments_are_told_in_full_whenever_there_is_room() -> None:
-    """Twenty of 600 characters each: a household that writes much about what it drinks."""
+    """Twenty comments of 600 characters fit into a mail."""
     mail = received(composed(commented(a_report(moves=20), COMMENT)))
     text, page = map(content, mail.iter_parts())
-    told = "".join(COMMENT.split())
-    assert "".join(text.split()).count(told) == 20
-    assert "".join(shown(page).split()).count(told) == 20
+    comment = "".join(COMMENT.split())
+    assert "".join(text.split()).count(comment) == 20
+    assert "".join(shown(page).split()).count(comment) == 20

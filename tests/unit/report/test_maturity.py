@@ -1,4 +1,4 @@
-"""The urgency of a bottle: each rule, and values that cannot be read."""
+"""The urgency of a bottle: each rule of appdb/README.md, and values that cannot be read."""
 
 import json
 import time
@@ -27,9 +27,9 @@ YEAR = 2026
     ],
 )
 def test_the_peak_decides_first(peak: int, score: int, urgency: str | None) -> None:
-    """Rule 2, at each of its borders."""
-    found = assess(json.dumps({"apogee": peak}), (), YEAR)
-    assert (found.score, found.urgency, found.peak) == (score, urgency, peak)
+    """Rule 2, at each of its limits."""
+    maturity = assess(json.dumps({"apogee": peak}), (), YEAR)
+    assert (maturity.score, maturity.urgency, maturity.peak) == (score, urgency, peak)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_peak_decides_first(peak: int, score: int, urgency: str | None) -> N
     [(2027, 0), (2026, 0), (2022, 0), (2021, 30), (2017, 30), (2016, 50), (2012, 50), (2011, 70), (1900, 70)],
 )
 def test_the_age_decides_where_nothing_else_is_known(vintage: int, score: int) -> None:
-    """Rule 4, at each of its borders."""
+    """Rule 4, at each of its limits."""
     assert assess(json.dumps({"year": vintage}), (), YEAR).score == score
 
 
@@ -87,33 +87,33 @@ def test_the_age_decides_where_nothing_else_is_known(vintage: int, score: int) -
     ],
 )
 def test_insights_tell_how_long_a_wine_keeps(vintage: int | None, insight: str, score: int) -> None:
-    """Rule 3; scores under 30 are kept in the value, their urgency is None."""
-    found = assess(json.dumps({"year": vintage}), (insight,), YEAR)
-    assert found.score == score
-    assert (found.urgency is None) == (score < 30)
+    """Rule 3, for windows of years and for single words; a score under 30 has no urgency."""
+    maturity = assess(json.dumps({"year": vintage}), (insight,), YEAR)
+    assert maturity.score == score
+    assert (maturity.urgency is None) == (score < 30)
 
 
 def test_the_last_insight_on_keeping_is_the_note() -> None:
-    """A later one never lowers the score, and one without a keeping word is no note."""
+    """A later insight does not lower the score, and one without a keeping word is no note."""
     insights = ("À boire maintenant", "Garde moyenne", "Robe rubis")
-    found = assess('{"year": 2025}', insights, YEAR)
-    assert (found.note, found.score) == ("Garde moyenne", 80)
+    maturity = assess('{"year": 2025}', insights, YEAR)
+    assert (maturity.note, maturity.score) == ("Garde moyenne", 80)
 
 
 def test_a_window_already_passed_sets_the_score_to_100() -> None:
-    """Even where an earlier insight had said 80."""
+    """The score is 100 also if an earlier insight gave 80."""
     assert assess('{"year": 2000}', ("Boire maintenant", "Garde 3 à 5 ans"), YEAR).score == 100
 
 
-def test_insights_are_not_asked_where_the_peak_gave_50() -> None:
-    """Rule 3 only adds to what the peak left open; there is no note then."""
-    found = assess('{"apogee": 2027}', ("Boire maintenant",), YEAR)
-    assert (found.score, found.note) == (50, None)
+def test_insights_are_ignored_where_the_peak_gave_50() -> None:
+    """Rule 3 applies only to a lower score; then there is no note either."""
+    maturity = assess('{"apogee": 2027}', ("Boire maintenant",), YEAR)
+    assert (maturity.score, maturity.note) == (50, None)
 
 
 @pytest.mark.parametrize("stored", ["2015", " 2012 ", 2015, 2015.9, "2_015", "٢٠١٥"])
-def test_what_int_takes_is_a_year(stored: object) -> None:
-    """Numbers and strings alike, as Python's int() reads them."""
+def test_a_value_that_int_reads_is_a_year(stored: object) -> None:
+    """Numbers and strings are read like Python's int() reads them."""
     assert assess(json.dumps({"year": stored}), (), YEAR).vintage == int(stored)  # type: ignore[call-overload]
 
 
@@ -126,8 +126,8 @@ def test_what_int_takes_is_a_year(stored: object) -> None:
         pytest.param("\ud83c NV", "? NV", id="half a character"),
     ],
 )
-def test_what_int_refuses_is_shown_but_has_no_age(stored: object, shown: str | None) -> None:
-    """Words say something to their owner; the wine has no age by them, and no peak."""
+def test_a_value_that_int_refuses_is_shown_but_has_no_age(stored: object, shown: str | None) -> None:
+    """Words such as "NV" tell their owner something, but give neither an age nor a peak."""
     maturity = assess(json.dumps({"year": stored, "apogee": stored}), (), YEAR)
     assert (maturity.vintage, maturity.peak, maturity.score) == (shown, None, 0)
 
@@ -147,7 +147,7 @@ def test_what_int_refuses_is_shown_but_has_no_age(stored: object, shown: str | N
 def test_the_basis_is_what_gave_the_score(
     attributes: dict[str, object], insight: str, basis: str | None
 ) -> None:
-    """The peak, a keeping note or the age; none where nothing gave any."""
+    """The basis is the peak, a keeping note or the age, and None if the score is 0."""
     assert assess(json.dumps(attributes), (insight,), YEAR).basis == basis
 
 
@@ -164,7 +164,7 @@ def test_the_basis_is_what_gave_the_score(
 def test_a_wine_is_assessed_by_a_year_a_peak_or_a_keeping_note(
     attributes: dict[str, object], insight: str, assessed: bool
 ) -> None:
-    """Words as vintage do not say how old it is."""
+    """A vintage in words does not count, because it gives no age."""
     assert assess(json.dumps(attributes), (insight,), YEAR).is_assessed is assessed
 
 
@@ -184,7 +184,7 @@ _WORDS = (
     "Robe",
     "dans",
 )
-#: One window as it is spelt, and its two numbers where it counts as one.
+#: The text of a window, and its two numbers if it counts as one.
 _Window = tuple[str, tuple[int, int] | None]
 
 
@@ -193,20 +193,20 @@ def _windows(draw: st.DrawFn) -> _Window:
     first, last = draw(st.integers(0, 40)), draw(st.integers(0, 40))
     dash, unit = draw(st.sampled_from(_DASHES)), draw(st.sampled_from(_UNITS))
     blanks = [draw(st.sampled_from(_BLANKS)) for _ in range(3)]
-    spelt = f"{first}{blanks[0]}{dash}{blanks[1]}{last}{blanks[2]}{unit}"
+    text = f"{first}{blanks[0]}{dash}{blanks[1]}{last}{blanks[2]}{unit}"
     counts = unit not in ("mois", "") and dash not in ("\u2014", "et")
-    return spelt, (first, last) if counts else None
+    return text, (first, last) if counts else None
 
 
-#: Words and windows in any order, with a comma after each.
+#: Words and windows in any order; commas separate them.
 _NOTES = st.lists(st.sampled_from(_WORDS).map(lambda word: (word, None)) | _windows(), min_size=1, max_size=6)
 
 
 def _expected(age: int | None, notes: Sequence[Sequence[_Window]]) -> int:
-    """Return the score of notes by the rules, from what they were made of and not from their text."""
+    """Return the score of notes by the rules, computed from their parts and not from their text."""
     score = 0
     for note in notes:
-        words = {spelt.lower() for spelt, _window in note}
+        words = {text.lower() for text, _window in note}
         if not words & {"garde", "à garder", "conserver", "apogée", "boire"}:
             continue
         window = next((window for _spelt, window in note if window), None)
@@ -229,9 +229,9 @@ def _expected(age: int | None, notes: Sequence[Sequence[_Window]]) -> int:
 def test_keeping_notes_mean_the_same_however_they_are_worded(
     age: int | None, notes: list[list[_Window]]
 ) -> None:
-    """Units, dashes, blanks, capitals, several windows, several insights: the oracle knows only the rules."""
+    """Units, dashes, blanks, capitals and the number of windows and notes do not matter."""
     attributes = json.dumps({"year": None if age is None else YEAR - age})
-    contents = [", ".join(spelt for spelt, _window in note) for note in notes]
+    contents = [", ".join(text for text, _window in note) for note in notes]
     assert assess(attributes, contents, YEAR).score == _expected(age, notes)
 
 
@@ -241,7 +241,7 @@ def test_keeping_notes_mean_the_same_however_they_are_worded(
     ids=["digits", "numbers", "windows without an end", "blanks at the end", "no-break spaces"],
 )
 def test_a_note_of_100_kb_is_read_in_one_pass(filler: str) -> None:
-    """Quadratic time would be minutes; the window after it still counts."""
+    """Quadratic time would take minutes; the window at the end of the note still counts."""
     started = time.monotonic()
     assert assess('{"year": 2021}', (f"garde {filler}; 3 à 5 ans",), YEAR).score == 100
     assert time.monotonic() - started < 2
@@ -251,7 +251,7 @@ def test_a_note_of_100_kb_is_read_in_one_pass(filler: str) -> None:
     "stored", ["", "{", "[]", "7", "null", '"x"', "[" * 100_000, '{"year": Infinity}', None, 5, b"{}"]
 )
 def test_attributes_that_are_no_object_tell_nothing(stored: object) -> None:
-    """Malformed, empty or hostile JSON."""
+    """Malformed, empty or hostile JSON gives the score 0."""
     assert assess(stored, (), YEAR).score == 0
 
 
@@ -260,5 +260,5 @@ def test_attributes_that_are_no_object_tell_nothing(stored: object) -> None:
     st.lists(st.from_regex(r"\A(garde )?\d{1,5} ?[à-] ?\d{1,5} ans( maintenant)?\Z"), max_size=3),
 )
 def test_a_score_is_always_between_0_and_100(attributes: str, insights: list[str]) -> None:
-    """Whatever is stored."""
+    """No attributes and no insights give another score."""
     assert 0 <= assess(attributes, insights, YEAR).score <= 100

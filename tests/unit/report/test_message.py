@@ -1,4 +1,4 @@
-"""The mail of one report: its headers, its parts, and addresses that are none."""
+"""The mail of one report: its headers, its parts, and invalid addresses."""
 
 from dataclasses import replace
 from email.message import Message
@@ -26,12 +26,12 @@ from tests.support.report_factories import (
     text_of,
 )
 
-#: RFC 5322, 2.1.1: more than that, and servers refuse the message.
+#: Servers refuse messages with longer lines (RFC 5322, 2.1.1).
 LONGEST_LINE = 998
 
 
 def test_headers_survive_the_round_trip() -> None:
-    """What a mail program parses is what was meant."""
+    """A mail program reads exactly the values that were given."""
     parsed = received(composed(a_report()))
     assert parsed["Subject"] == SUBJECT
     assert [str(origin) for origin in parsed["From"].addresses] == ['"Cave à Vin, maison" <cave@example.org>']
@@ -45,50 +45,50 @@ def test_headers_survive_the_round_trip() -> None:
 
 
 def test_every_header_is_there_once() -> None:
-    """A second From or To makes servers refuse the message."""
+    """Servers refuse a message with a second From or To."""
     names = [name.lower() for name in received(composed(a_report()))]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("moves", [0, 3, 500], ids=["quiet", "usual", "huge"])
-def test_both_parts_arrive_as_they_were_laid_out(moves: int) -> None:
-    """Text first, HTML last: a mail program shows the last that it knows (RFC 2046, 5.1.4)."""
+def test_both_parts_arrive_as_they_were_rendered(moves: int) -> None:
+    """HTML comes last, because a mail program shows the last part that it knows (RFC 2046, 5.1.4)."""
     report = a_report(moves=moves)
     text, page = received(composed(report)).iter_parts()
     assert [text.get_content_type(), page.get_content_type()] == ["text/plain", "text/html"]
-    laid_out = fitting_page(report, PARIS, NOW)
-    assert content(text) == text_part(laid_out)
-    assert content(page) == html_part(laid_out).encode("ascii", "xmlcharrefreplace").decode()
+    layout = fitting_page(report, PARIS, NOW)
+    assert content(text) == text_part(layout)
+    assert content(page) == html_part(layout).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def test_the_same_run_and_user_get_the_same_message_id() -> None:
-    """A repetition can be known as one, and nothing else can be taken for it."""
+    """A repeated mail is recognised by it, so different runs and users have different ones."""
     assert message_id("a", 1, "example.org") == message_id("a", 1, "example.org")
     assert len({message_id(key, user, "example.org") for key in "ab" for user in (1, 2)}) == 4
 
 
 @pytest.mark.parametrize("domain", ["x>\r\nBcc: b@c", "exämple.fr", "", "a b.fr"])
-def test_a_domain_that_no_message_id_can_bear_is_left_out(domain: str) -> None:
-    """The identity stays one, and ASCII, whatever the sender's address is."""
+def test_a_domain_that_a_message_id_cannot_contain_is_left_out(domain: str) -> None:
+    """The Message-ID is ASCII and valid, whatever the sender's address is."""
     assert message_id("a", 1, domain).endswith("@cavecron.invalid>")
     assert message_id("a", 1, domain).isascii()
 
 
 def test_the_same_report_is_the_same_message() -> None:
-    """Octet by octet: a repetition has the boundary between its parts from the Message-ID."""
+    """The bytes are the same, because the boundary of the parts is derived from the Message-ID."""
     assert bytes(composed(a_report())) == bytes(composed(a_report()))
 
 
-def test_what_a_user_typed_never_divides_the_parts() -> None:
-    """The boundary of a mail can be foreseen, by whoever reads one twice."""
+def test_text_of_a_user_never_divides_the_parts() -> None:
+    """A user who has seen a mail can predict the boundary of the next one, so it is broken in texts."""
     boundary = received(composed(a_report())).get_boundary()
     wine = a_wine(note=f"--{boundary}--")
-    foreseen = replace(a_report(), wines=(wine,), urgencies=UrgencyCounts(urgent=1))
-    page = html_of(foreseen)
+    report = replace(a_report(), wines=(wine,), urgencies=UrgencyCounts(urgent=1))
+    page = html_of(report)
     assert f"--{boundary}--" in page.replace("\u200b", "")
     assert str(boundary) not in page
-    assert [content(part) for part in received(composed(foreseen)).iter_parts()] == [
-        text_of(foreseen),
+    assert [content(part) for part in received(composed(report)).iter_parts()] == [
+        text_of(report),
         page.encode("ascii", "xmlcharrefreplace").decode(),
     ]
 
@@ -96,7 +96,7 @@ def test_what_a_user_typed_never_divides_the_parts() -> None:
 @settings(derandomize=True)
 @given(any_report())
 def test_no_line_is_longer_than_servers_take(report: WeeklyReport) -> None:
-    """Whatever users typed; and all of it is ASCII, which needs no extension of a server."""
+    """For any text of users; the whole message is ASCII, which needs no SMTP extension."""
     message = bytes(composed(report))
     assert max(map(len, message.split(b"\r\n"))) <= LONGEST_LINE
     assert message.isascii()
@@ -109,7 +109,7 @@ def test_no_line_is_longer_than_servers_take(report: WeeklyReport) -> None:
     ids=["accents", "bottles", "long", "blanks"],
 )
 def test_no_line_is_too_long_for_names_without_blanks(name: str) -> None:
-    """The HTML part is ASCII, where one letter can be nine."""
+    """One character can take nine bytes in the HTML part, which is ASCII."""
     report = replace(a_report(name=name), user=replace(a_report().user, username=name))
     lines = bytes(composed(report, Sender(address=f"{'a' * 60}@example.org", name=name[:200]))).split(b"\r\n")
     assert max(map(len, lines)) <= LONGEST_LINE
@@ -144,7 +144,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("address", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_address_is_never_a_header(address: str) -> None:
-    """It fails for the recipient, and as a sender too."""
+    """It is refused, both as recipient and as sender."""
     with pytest.raises(CavecronError, match="une seule adresse"):
         composed(a_report(email=address))
     with pytest.raises(CavecronError, match="une seule adresse"):
@@ -159,37 +159,37 @@ _LETTERS = st.text(
 @settings(derandomize=True, deadline=None, max_examples=4 * settings().max_examples)
 @given(_LETTERS | st.builds("{}@{}".format, _LETTERS, _LETTERS))
 def test_an_address_is_refused_or_arrives_as_it_is(address: str) -> None:
-    """There is no third way: what a mail program reads in To is where the mail goes."""
+    """An address that is accepted is exactly what a mail program reads in To."""
     try:
-        checked = check_address(address)
+        accepted = check_address(address)
     except CavecronError:
         return
-    assert [_addr_spec(parsed) for parsed in received(composed(an_addressed(address)))["To"].addresses] == [
-        checked
+    assert [_addr_spec(parsed) for parsed in received(composed(report_to(address)))["To"].addresses] == [
+        accepted
     ]
 
 
-def an_addressed(address: str) -> WeeklyReport:
-    """Make a small report for this address."""
+def report_to(address: str) -> WeeklyReport:
+    """Return a small report for this address."""
     report = an_empty_report()
     return replace(report, user=replace(report.user, email=address))
 
 
 def _addr_spec(parsed: object) -> str:
-    # The parser keeps the octets of an internationalised header (RFC 6532) as surrogates.
+    # The parser stores the bytes of an internationalised header (RFC 6532) as surrogates.
     return str(parsed.addr_spec).encode("utf-8", "surrogateescape").decode()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("address", ["marie@example.org", "rené@exämple.fr", "a.b+c@d-e.co", "o'neil@c.fr"])
 def test_an_ordinary_address_is_accepted(address: str) -> None:
-    """Accents too: whether the server can take them is for the transport to say."""
+    """Accents are accepted too, because only the server knows whether it allows them."""
     assert check_address(f" {address} ") == address
     parsed = received(composed(a_report(email=address)))
     assert _addr_spec(parsed["To"].addresses[0]) == address
 
 
 def test_a_line_break_in_the_sender_name_is_refused() -> None:
-    """It would be a header of its own."""
+    """Otherwise the rest of the name would become another header."""
     with pytest.raises(CavecronError, match="Nom d'expéditeur"):
         composed(a_report(), Sender(address="a@b.fr", name="Cave\r\nBcc: d@e.fr"))
 
@@ -197,16 +197,16 @@ def test_a_line_break_in_the_sender_name_is_refused() -> None:
 @pytest.mark.parametrize(
     "name", ["", "Cave", 'Cave "du" fond, à gauche <a@b>', "Été à la cave " * 7 + "!", "x" * 200]
 )
-def test_the_mail_is_from_whom_it_should_be(name: str) -> None:
-    """Whatever the administrator called the sender, it is one, with this address."""
+def test_the_sender_is_read_with_its_name_and_address(name: str) -> None:
+    """For any name that an administrator enters, From has one mailbox with the sender's address."""
     (origin,) = received(composed(a_report(), Sender(address="a@b.fr", name=name)))["From"].addresses
     assert (origin.display_name, origin.addr_spec) == (name, "a@b.fr")
 
 
-def test_the_trial_message_looks_like_what_follows() -> None:
-    """`check --send-to` tries what the reports will do: the same headers, one part of text."""
+def test_the_trial_message_has_the_headers_of_a_report() -> None:
+    """`check --send-to` shows whether mails like the reports arrive; its body is one text part."""
     message = trial_message("marie@example.org", Sender(address="a@b.fr", name="Cave"), NOW)
     parsed = received(message)
-    wanted: Message = received(composed(a_report()))
-    assert set(wanted.keys()) - {"Content-Type", "List-Unsubscribe"} <= set(parsed.keys())
+    report: Message = received(composed(a_report()))
+    assert set(report.keys()) - {"Content-Type", "List-Unsubscribe"} <= set(parsed.keys())
     assert "Bonjour" in parsed.get_content()

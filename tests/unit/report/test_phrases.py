@@ -8,7 +8,7 @@ from cavecron.text import plain
 
 
 @pytest.mark.parametrize(
-    ("number", "written"),
+    ("number", "expected"),
     [
         (0, "0 bouteille"),
         (1, "1 bouteille"),
@@ -22,13 +22,13 @@ from cavecron.text import plain
         (1234567, "1\u202f234\u202f567 bouteilles"),
     ],
 )
-def test_things_are_counted_as_french_does(number: float, written: str) -> None:
-    """Plural from two, a comma, a thin space for thousands, a true minus."""
-    assert phrases.counted(number, "bouteille") == written
+def test_things_are_counted_as_french_does(number: float, expected: str) -> None:
+    """The plural begins at two; there is a decimal comma, a thin space for thousands, and a minus sign."""
+    assert phrases.counted(number, "bouteille") == expected
 
 
 @pytest.mark.parametrize(
-    ("rate", "written"),
+    ("rate", "expected"),
     [
         (0.0, "0\u00a0%"),
         (62.5, "62,5\u00a0%"),
@@ -38,9 +38,9 @@ def test_things_are_counted_as_french_does(number: float, written: str) -> None:
         (float("inf"), ">\u00a09\u202f999\u00a0%"),
     ],
 )
-def test_a_rate_is_written_as_french_does(rate: float, written: str) -> None:
-    """A blank before the sign, which does not break."""
-    assert phrases.percent(rate) == written
+def test_a_rate_is_written_as_french_does(rate: float, expected: str) -> None:
+    """There is a no-break space before the percent sign."""
+    assert phrases.percent(rate) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_rate_is_written_as_french_does(rate: float, written: str) -> None:
     ],
     ids=["blanks", "unprintable", "marks of direction", "isolates", "endless word", "words", "sentences"],
 )
-def test_what_users_typed_is_one_line(text: str, line: str) -> None:
-    """Printable, and cut after a word where it goes on and on."""
+def test_a_text_of_a_user_becomes_one_line(text: str, line: str) -> None:
+    """It has only printable characters, and a long text is cut at the end of a word."""
     assert plain(text) == line
 
 
@@ -79,7 +79,7 @@ def test_what_users_typed_is_one_line(text: str, line: str) -> None:
     ],
 )
 def test_a_wine_is_called_by_its_name_and_vintage(name: str, vintage: int | str | None, title: str) -> None:
-    """The vintage as it is stored, a year or words, and not twice: many write it into the name."""
+    """The vintage is shown as it is stored, but not twice, because many users write it into the name."""
     assert phrases.titled(name, vintage, FULL) == title
 
 
@@ -87,5 +87,5 @@ def test_a_wine_is_called_by_its_name_and_vintage(name: str, vintage: int | str 
     ("clauses", "sentence"), [(["a"], "a"), (["a", "b"], "a et b"), (["a", "b", "c"], "a, b et c")]
 )
 def test_clauses_are_listed_as_french_does(clauses: list[str], sentence: str) -> None:
-    """Commas, and the last with a word."""
+    """Clauses are separated by commas, and the last one by "et"."""
     assert phrases.listed(clauses) == sentence

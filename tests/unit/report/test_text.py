@@ -1,4 +1,4 @@
-"""The text part: says what the HTML part says, in lines and bars that a terminal shows well."""
+"""The text part: it says the same as the HTML part, in lines and bars for a terminal."""
 
 import re
 
@@ -22,14 +22,14 @@ from tests.support.report_factories import (
 @settings(derandomize=True)
 @given(any_report())
 def test_both_parts_say_the_same(report: WeeklyReport) -> None:
-    """Letter by letter and in the same order, whatever is in the report: nobody learns less."""
+    """For any report the words are the same, and in the same order."""
     assert said(text_of(report)) == said(shown(html_of(report)))
 
 
 @settings(derandomize=True)
 @given(any_report())
 def test_lines_fit_a_terminal(report: WeeklyReport) -> None:
-    """Long names are folded."""
+    """Long names are wrapped."""
     assert max(map(len, text_of(report).splitlines())) <= WIDTH
 
 
@@ -72,31 +72,31 @@ FACTS = {
 
 @pytest.fixture(scope="module")
 def both_parts() -> tuple[str, str]:
-    """Return what the two parts of one report say."""
+    """Return the words of the text part and of the HTML part of one report."""
     report = a_report(moves=105)
     return said(text_of(report)), said(shown(html_of(report)))
 
 
 @pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
 def test_both_parts_tell_the_fact(both_parts: tuple[str, str], fact: str) -> None:
-    """What appdb/README.md asks of the mail, in the words of its reader."""
+    """Both parts contain each fact that appdb/README.md requires."""
     assert not [part for part in both_parts if said(fact) not in part]
 
 
 def test_no_more_than_five_wines_are_shown() -> None:
-    """The sixth is counted among the others."""
+    """The sixth wine is counted among the others."""
     assert "n° 4" in text_of(a_report())
     assert "n° 5" not in text_of(a_report())
 
 
-def test_bars_are_as_long_as_what_they_draw() -> None:
-    """Twenty blocks are all; more than full is full, and a cellar without capacity has no bar."""
+def test_the_length_of_a_bar_is_its_rate() -> None:
+    """A bar has twenty blocks; a rate above 100 percent fills it, and without a capacity there is none."""
     bars = re.findall(r"^  ([█░]+)  \S", text_of(a_report()), re.MULTILINE)
     assert [(bar.count("█"), len(bar)) for bar in bars] == [(12, 20), (20, 20)]
 
 
 def test_a_long_comment_is_folded_and_nothing_of_it_is_lost() -> None:
-    """At blanks, below its bottle; a word that no line can hold is broken."""
+    """Lines are broken at blanks, and a word that is longer than a line is broken too."""
     comment = " ".join(f"{'x' * length}é" for length in (*range(1, 55), 150))
     text = text_of(commented(a_report(moves=1), comment))
     assert "".join(comment.split()) in "".join(text.split())
@@ -104,14 +104,14 @@ def test_a_long_comment_is_folded_and_nothing_of_it_is_lost() -> None:
 
 
 def test_amounts_stand_below_each_other() -> None:
-    """A column as wide as the widest of a list."""
+    """The column of amounts is as wide as the widest amount of the list."""
     report = a_report(moves=2)
     entries = text_of(report).partition("Entrées\n\n")[2]
     assert entries.startswith("2\u00a0× Château Margaux 2015\n    lundi 23")
 
 
-def test_an_empty_cellar_is_greeted_kindly() -> None:
-    """Nothing in the cellar, nothing moved, nothing to drink: each is said in a sentence."""
+def test_an_empty_cellar_gets_a_sentence_for_each_part() -> None:
+    """Without bottles, movements and wines to drink, three sentences say so, and there are no bars."""
     text = text_of(an_empty_report())
     assert all(
         words in text for words in ("première bouteille", "Rien n’a bougé", "Aucune bouteille ne demande")

@@ -1,4 +1,4 @@
-"""List-Unsubscribe: a mail to the sender that says who wants no report, whatever the names are."""
+"""List-Unsubscribe: a mail to the sender that names the user who wants no report, for any name."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from cavecron.mail.message import Sender
 from cavecron.text import plain
 from tests.support.report_factories import a_report, composed
 
-#: RFC 5322, 2.1.1: more than that, and servers refuse the message.
+#: Servers refuse messages with longer lines (RFC 5322, 2.1.1).
 LONGEST_LINE = 998
 
 NAMES = {
@@ -29,8 +29,8 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
 @pytest.mark.parametrize("address", ["cave@example.org", "rené+vin@exämple.fr", f"{'é' * 100}@{'à' * 20}.fr"])
-def test_whoever_wants_no_report_can_say_so_in_a_mail(name: str, address: str) -> None:
-    """To the sender, with the user's name and number in the subject, whatever the name is (RFC 2369, 3.2)."""
+def test_the_unsubscribe_mail_names_the_user(name: str, address: str) -> None:
+    """The mailto URL has the sender as recipient, and the user's name and id as subject (RFC 2369, 3.2)."""
     report = replace(a_report(), user=replace(a_report().user, username=name))
     message = bytes(composed(report, Sender(address=address)))
     head = message.partition(b"\r\n\r\n")[0]
@@ -43,5 +43,5 @@ def test_whoever_wants_no_report_can_say_so_in_a_mail(name: str, address: str) -
 
 
 def received_headers(head: bytes) -> list[str]:
-    """Return what List-Unsubscribe says, as a program reads it that knows nothing of encodings."""
+    """Return the values of List-Unsubscribe, as a program reads them that decodes nothing."""
     return [str(value) for value in message_from_bytes(head).get_all("List-Unsubscribe", [])]

@@ -1,4 +1,4 @@
-"""The French of the mail: what it says of wines, cellars and movements, and what it leaves out."""
+"""The French of the mail: what it tells of wines, cellars and movements, and what it leaves out."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ YEAR = 2026
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "written"),
+    ("start", "end", "expected"),
     [
         ((2026, 11, 16), (2026, 11, 23), "Du lundi 16 au lundi 23 novembre 2026"),
         ((2026, 11, 24), (2026, 12, 1), "Du mardi 24 novembre au mardi 1er décembre 2026"),
@@ -35,16 +35,16 @@ YEAR = 2026
     ],
     ids=["one month", "two months", "two years"],
 )
-def test_a_period_says_nothing_twice(
-    start: tuple[int, int, int], end: tuple[int, int, int], written: str
+def test_a_period_repeats_no_month_or_year(
+    start: tuple[int, int, int], end: tuple[int, int, int], expected: str
 ) -> None:
-    """Month and year once where they are the same."""
+    """A month or year that both days share is written once."""
     report = replace(a_report(), start=datetime(*start, 7, tzinfo=UTC), end=datetime(*end, 7, tzinfo=UTC))
-    assert wording.period(report, PARIS) == written
+    assert wording.period(report, PARIS) == expected
 
 
 def test_days_are_those_of_the_schedule_s_zone() -> None:
-    """Half past eleven in the evening in London is the next day in Paris."""
+    """23:30 in London is the next day, and at the end of December the next year, in Paris."""
     late = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
     (line,) = wording.movement_row(replace(a_movement(), at=late), PARIS).lines
     assert line == "lundi 23 novembre 2026\u00a0· Bordeaux\u00a0· Garage"
@@ -67,19 +67,21 @@ def test_days_are_those_of_the_schedule_s_zone() -> None:
         (0, 0, 0, "Rien ne presse\u00a0: vos bouteilles vieillissent en paix."),
     ],
 )
-def test_the_first_sentence_says_what_matters(urgent: int, optimal: int, soon: int, sentence: str) -> None:
-    """All wines are counted, by urgency, also those that no card shows."""
+def test_the_first_sentence_counts_wines_by_urgency(
+    urgent: int, optimal: int, soon: int, sentence: str
+) -> None:
+    """All wines are counted, also those without a card."""
     counts = UrgencyCounts(urgent=urgent, optimal=optimal, soon=soon)
     assert wording.lead(replace(a_report(), urgencies=counts)) == sentence
 
 
-def test_whoever_has_no_bottle_is_not_told_that_bottles_rest() -> None:
-    """The first mail of a new account."""
+def test_an_empty_cellar_has_its_own_first_sentence() -> None:
+    """In the first mail of a new account there are no bottles that could wait."""
     assert wording.lead(an_empty_report()) == wording.EMPTY_CELLAR
 
 
 def test_wines_are_counted_by_urgency_with_sign_and_word() -> None:
-    """And an urgency that no wine has is not mentioned."""
+    """An urgency that no wine has gets no badge."""
     report = replace(a_report(), urgencies=UrgencyCounts(urgent=1, soon=2))
     (badges,) = (block for block in a_page(report).sections[0].blocks if isinstance(block, Badges))
     assert badges.badges == (
@@ -89,7 +91,7 @@ def test_wines_are_counted_by_urgency_with_sign_and_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("basis", "peak", "vintage", "told"),
+    ("basis", "peak", "vintage", "basis_text"),
     [
         ("peak", 2023, 2012, "l’apogée (il y a 3\u00a0ans)"),
         ("peak", 2025, 2012, "l’apogée (il y a 1\u00a0an)"),
@@ -106,11 +108,11 @@ def test_wines_are_counted_by_urgency_with_sign_and_word() -> None:
     ],
 )
 def test_a_wine_says_on_what_the_choice_is_based(
-    basis: Basis, peak: int | None, vintage: int | str | None, told: str
+    basis: Basis, peak: int | None, vintage: int | str | None, basis_text: str
 ) -> None:
-    """Its peak, its keeping note, or its age alone, each with what there is to know of it."""
+    """The basis is the peak, the keeping note or the age, with the number of years if it is known."""
     wine = replace(a_wine(), basis=basis, peak=peak, vintage=vintage)
-    assert wording.wine_card(wine, YEAR).lines[1] == f"Priorité 95/100 d’après {told}"
+    assert wording.wine_card(wine, YEAR).lines[1] == f"Priorité 95/100 d’après {basis_text}"
 
 
 @pytest.mark.parametrize(
@@ -124,10 +126,10 @@ def test_a_wine_says_on_what_the_choice_is_based(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("drinkable", [True, False])
-def test_whoever_keeps_bottles_of_which_nothing_is_known_learns_what_to_do(
+def test_a_hint_says_what_to_enter_for_unassessed_wines(
     unassessed: int, hint: str | None, *, drinkable: bool
 ) -> None:
-    """Whether there is something else to drink or not; and nothing is said where all are known."""
+    """The hint appears with and without wines to drink, and only if a wine is unassessed."""
     report = replace(a_report() if drinkable else an_empty_report(), unassessed=unassessed)
     hints = [
         block.text
@@ -138,39 +140,39 @@ def test_whoever_keeps_bottles_of_which_nothing_is_known_learns_what_to_do(
 
 
 def test_a_keeping_note_is_long_enough_and_cut_after_a_word() -> None:
-    """Two to four sentences are usual: at least 200 characters of them are told."""
+    """At least 200 characters are shown, because two to four sentences are usual."""
     quote = wording.wine_card(a_wine(note=NOTE), YEAR).quote
-    told = quote.removeprefix("«\u00a0").removesuffix("…\u00a0»")
-    assert 200 <= len(told) <= FULL.note
-    assert NOTE.startswith(told)
-    assert NOTE[len(told)] in " .,"
+    excerpt = quote.removeprefix("«\u00a0").removesuffix("…\u00a0»")
+    assert 200 <= len(excerpt) <= FULL.note
+    assert NOTE.startswith(excerpt)
+    assert NOTE[len(excerpt)] in " .,"
 
 
-def test_a_comment_is_told_in_full_unless_it_is_abuse() -> None:
-    """600 characters are usual for who loves wine; two thousand are the end."""
+def test_a_comment_is_told_in_full_up_to_a_limit() -> None:
+    """Comments of 600 characters are usual; the limit is two thousand."""
     row = wording.movement_row(a_movement(comment=COMMENT), PARIS)
     assert row.quote == f"«\u00a0{COMMENT.strip()}\u00a0»"
-    endless = wording.movement_row(a_movement(comment="mot " * 100_000), PARIS).quote
-    assert 1900 < len(endless) <= 2000 + len("«\u00a0\u00a0»")
+    excerpt = wording.movement_row(a_movement(comment="mot " * 100_000), PARIS).quote
+    assert 1900 < len(excerpt) <= 2000 + len("«\u00a0\u00a0»")
 
 
-def test_what_is_only_controls_is_no_quotation() -> None:
-    """Nor a region, nor a cellar: nothing stands between two dots."""
+def test_a_text_of_control_characters_is_left_out() -> None:
+    """There is no empty quotation, region or cellar in the line."""
     movement = replace(a_movement(comment="\u202e\x00"), region="\x07", cellar=" ")
     row = wording.movement_row(movement, PARIS)
     assert (row.lines, row.quote) == (("lundi 23 novembre 2026",), "")
 
 
-def test_a_name_of_blanks_has_a_name() -> None:
-    """A line with nothing but a number would be a riddle."""
+def test_a_blank_name_is_replaced() -> None:
+    """A line with only a number would not say what it is about."""
     assert wording.movement_row(a_movement(" \t"), PARIS).title == "Sans nom 2015"
     cellar = Cellar(name="", bottles=1, capacity=2, fill_rate=50.0)
     assert wording.cellar_meter(cellar).title == "Sans nom"
 
 
 @pytest.mark.parametrize("capacity", [0, -4])
-def test_a_capacity_that_is_none_is_not_told(capacity: int) -> None:
-    """Nor a rate of it, which would be a lie."""
+def test_an_invalid_capacity_is_told_as_unknown(capacity: int) -> None:
+    """No fill rate is shown, because it would be wrong."""
     meter = wording.cellar_meter(Cellar(name="Cave", bottles=3, capacity=capacity, fill_rate=0.0))
     assert (meter.lines, meter.badge) == (("3 bouteilles, capacité inconnue",), None)
 
@@ -187,7 +189,7 @@ def test_a_capacity_that_is_none_is_not_told(capacity: int) -> None:
 def test_a_cellar_that_is_too_full_is_marked(
     bottles: int, tone: str, sign: str, over: tuple[str, ...]
 ) -> None:
-    """With a sign, and with how many bottles do not fit; one that is just full is not."""
+    """It has a sign and the number of bottles that do not fit; a cellar that is exactly full has none."""
     meter = wording.cellar_meter(Cellar(name="Cave", bottles=bottles, capacity=100, fill_rate=float(bottles)))
     assert meter.badge == Badge(tone=tone, sign=sign, word=f"{bottles}\u00a0%")  # type: ignore[arg-type]
     assert meter.lines == (f"{bottles} bouteilles pour 100 places", *over)
@@ -195,7 +197,7 @@ def test_a_cellar_that_is_too_full_is_marked(
 
 @pytest.mark.parametrize("number", [1, 20, 21, 100])
 def test_every_cellar_is_told(number: int) -> None:
-    """Up to a hundred."""
+    """Up to a hundred cellars have a line each."""
     blocks = a_page(with_cellars(a_report(), many_cellars(number))).sections[1].blocks
     assert [block.title for block in blocks if isinstance(block, Meter)] == [
         f"Cave n° {i}" for i in range(number)
@@ -203,8 +205,8 @@ def test_every_cellar_is_told(number: int) -> None:
     assert len(blocks) == number
 
 
-def test_the_cellars_beyond_are_told_together() -> None:
-    """With their bottles, their places, and how many of them are too full; no capacity takes none away."""
+def test_cellars_beyond_the_limit_are_told_together() -> None:
+    """Their bottles, capacity and overfull cellars are summed up; a negative capacity counts as 0."""
     cellars = (
         *many_cellars(100),
         *many_cellars(2),
@@ -225,13 +227,13 @@ def test_the_cellars_beyond_are_told_together() -> None:
     ],
 )
 def test_the_balance_has_its_sign(entries: int, exits: int, balance: str) -> None:
-    """More came, or more went."""
-    moved = Activity(entries=(a_movement(),) * entries, exits=(a_movement(),) * exits)
-    assert wording.balance(moved) == balance
+    """There is a plus sign if more bottles came, and a minus sign if more went."""
+    activity = Activity(entries=(a_movement(),) * entries, exits=(a_movement(),) * exits)
+    assert wording.balance(activity) == balance
 
 
 def test_movements_stand_under_their_heading_and_the_rest_is_counted() -> None:
-    """A hundred each way; a heading without anything below it is left out."""
+    """Up to a hundred movements each way are listed, and a heading without movements is left out."""
     activity = Activity(entries=(), exits=(a_movement(),) * 102)
     blocks = a_page(replace(a_report(), activity=activity)).sections[2].blocks[1:]
     assert blocks[0] == Heading(text="Sorties")
@@ -250,13 +252,13 @@ def test_movements_stand_under_their_heading_and_the_rest_is_counted() -> None:
     ],
 )  # fmt: skip
 def test_the_last_line_sums_up(summary: str, cellars: int, moves: int, to_drink: int) -> None:
-    """What there is, what moved, what to drink: for whoever looks at the end only."""
+    """The number of bottles, of movements and of wines to drink, for readers who look only at the end."""
     report = replace(a_report(moves=moves), urgencies=UrgencyCounts(optimal=to_drink))
     assert a_page(with_cellars(report, many_cellars(cellars))).summary == f"En bref\u00a0: {summary}"
 
 
-def test_tighter_limits_say_less_of_each_and_nothing_else() -> None:
-    """The same sections, counts and last lines."""
+def test_tighter_limits_shorten_only_lists_and_texts() -> None:
+    """The first sentence, the figures, the summary and the footer are the same."""
     report = with_cellars(a_report(moves=30), many_cellars(30))
     full, short = (wording.page(report, PARIS, NOW, limits) for limits in (FULL, SHORTEST))
     assert (full.lead, full.figures, full.summary, full.footer) == (
@@ -267,5 +269,5 @@ def test_tighter_limits_say_less_of_each_and_nothing_else() -> None:
 
 
 def cards(report: WeeklyReport) -> list[Card]:
-    """Return the cards of a report."""
+    """Return the wine cards of a report."""
     return [block for block in a_page(report).sections[0].blocks if isinstance(block, Card)]
