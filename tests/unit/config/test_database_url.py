@@ -21,12 +21,12 @@ from cavecron.config.parsing import InvalidValueError
     ],
 )
 def test_a_file_is_named(url: str, path: str) -> None:
-    """Escapes stay: which version of SQLAlchemy the application has decides on them."""
+    """Percent escapes are not decoded, because that depends on the application's version of SQLAlchemy."""
     assert database_path(url) == Path(path)
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("sqlite+aiosqlite:////data/wine.db", "SQLite ; sqlite:////data/wine.db"),
         ("SQLite:////data/wine.db", "SQLite ; sqlite:////data/wine.db"),
@@ -41,9 +41,9 @@ def test_a_file_is_named(url: str, path: str) -> None:
         ("sqlite:////data/a%00b", "le chemin d'un fichier"),
     ],
 )
-def test_what_names_no_file_is_refused(url: str, said: str) -> None:
-    """Two slashes name a server, which SQLAlchemy refuses as well."""
-    with pytest.raises(InvalidValueError, match=said):
+def test_a_url_without_a_file_is_refused(url: str, message: str) -> None:
+    """SQLAlchemy refuses two slashes too, because they begin the name of a server."""
+    with pytest.raises(InvalidValueError, match=message):
         database_path(url)
 
 
@@ -65,5 +65,5 @@ def test_what_names_no_file_is_refused(url: str, said: str) -> None:
     ],
 )
 def test_no_password_is_shown(url: str, shown: str) -> None:
-    """The scheme says what is wrong; a path is shown where it cannot be anything else."""
+    """Only the scheme is shown, or the whole value if it can only be a path."""
     assert display_url(url) == shown

@@ -17,14 +17,14 @@ def _no_file(path: str) -> str:
 
 
 def _problems(environ: Mapping[str, str], **files: str) -> tuple[str, ...]:
-    """Return what is wrong; `files` are named in lower case by what they hold."""
+    """Return the problems of an environment; `files` maps the names of files to their content."""
     with pytest.raises(ConfigurationError) as raised:
         load(environ, files.__getitem__ if files else _no_file)
     return raised.value.problems
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "problem_start"),
     [
         ('"{}"', _QUOTED),
         ("'{}'", _QUOTED),
@@ -38,18 +38,18 @@ def _problems(environ: Mapping[str, str], **files: str) -> tuple[str, ...]:
     ],
     ids=["double", "single", "french", "typographic", "unclosed", "with CR", "BOM", "BOM as octets", "CR"],
 )
-def test_what_a_file_puts_around_a_value_is_told_for_every_variable(value: str, said: str) -> None:
-    """Of secrets too, without showing them; and as the only problem."""
+def test_characters_around_a_value_are_told_for_every_variable(value: str, problem_start: str) -> None:
+    """It is the only problem that is reported, and secrets are not shown."""
     for name in (variable.name for variable in variables()):
         (problem,) = _problems({name: value.format("hunter2")})
         assert problem.startswith(name)
-        assert f" : {said}" in problem
+        assert f" : {problem_start}" in problem
         secret = name in ("DATABASE_URL", "SMTP_ENCRYPTION_KEY") or name.endswith("_PING_URL")
         assert ("hunter2" not in problem) or not secret
 
 
-def test_a_file_of_a_secret_is_looked_at_alike() -> None:
-    """What is in it, and how its path is written."""
+def test_quotes_in_a_secrets_file_and_around_its_path_are_told() -> None:
+    """The same is checked for the content of a file of NAME_FILE, and for its path."""
     (problem,) = _problems({"SMTP_ENCRYPTION_KEY_FILE": "key"}, key='"hunter2"\n')
     assert problem.startswith(f"SMTP_ENCRYPTION_KEY : {_QUOTED}")
     (problem,) = _problems({"SMTP_ENCRYPTION_KEY_FILE": '"/run/secrets/key"'})
@@ -57,7 +57,7 @@ def test_a_file_of_a_secret_is_looked_at_alike() -> None:
 
 
 def test_a_quoted_url_shows_its_scheme_and_no_password() -> None:
-    """So that the quotes are seen; what stands in the URL of another database is nobody's business."""
+    """The quotes are visible in the message, and the rest of another database's URL is not."""
     (problem,) = _problems({"DATABASE_URL": '"postgresql://u:hunter2@h/db"'})
     assert problem.startswith("DATABASE_URL='\"postgresql://…\"' : sans guillemets")
     (problem,) = _problems({"DATABASE_URL": "'sqlite:////data/wine.db'"})
@@ -65,7 +65,7 @@ def test_a_quoted_url_shows_its_scheme_and_no_password() -> None:
 
 
 def test_line_ends_of_windows_do_no_harm() -> None:
-    """A CR at the end is a blank like others."""
+    """A CR at the end of a value or of a file is removed like other blanks."""
     settings = load({"SCHEDULER_CLEANUP_HOUR": "4\r", "SMTP_ENCRYPTION_KEY_FILE": "k\r"}, lambda _: "key\r\n")
     assert settings.jobs["cleanup"].schedule.expression == "0 4 * * sun"
     assert settings.smtp_keys == ("key",)
@@ -73,7 +73,7 @@ def test_line_ends_of_windows_do_no_harm() -> None:
 
 @pytest.mark.parametrize("mark", ["\ufeff", "\udcef\udcbb\udcbf"])
 def test_a_mark_before_the_first_name_of_a_file_is_told(mark: str) -> None:
-    """The variable is another one then, and its value counts for nothing."""
+    """With a byte order mark in its name, the variable is another one and has no effect."""
     (warning,) = load({f"{mark}DATABASE_URL": "sqlite:////x.db", f"{mark}PATH": "/bin"}, _no_file).warnings
     assert warning.startswith("Variable ignorée : le nom de DATABASE_URL commence par une marque")
 
@@ -94,22 +94,22 @@ def test_a_mark_before_the_first_name_of_a_file_is_told(mark: str) -> None:
         ("SCHEDULER_PORT_53_UDP_ADDR", "10.0.171.239"),
     ],
 )
-def test_what_kubernetes_tells_of_a_service_is_no_misspelling(name: str, value: str) -> None:
-    """A service called cavecron puts its address into each pod of the namespace."""
+def test_variables_of_a_kubernetes_service_are_no_misspelling(name: str, value: str) -> None:
+    """For a service named cavecron, Kubernetes adds its address to each pod of the namespace."""
     assert load({name: value}, _no_file).warnings == ()
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("CAVECRON_PORT", "8000"), ("CAVECRON_HOST", "x"), ("CAVECRON_PORT_TCP", "1")]
 )
-def test_what_kubernetes_does_not_write_is_a_misspelling(name: str, value: str) -> None:
-    """Cavecron opens no port: who wants one is told that nothing comes of it."""
+def test_similar_names_that_kubernetes_does_not_write_are_a_misspelling(name: str, value: str) -> None:
+    """Cavecron opens no port, so a variable that sets one has no effect."""
     (warning,) = load({name: value}, _no_file).warnings
     assert warning.startswith(f"Variable inconnue, ignorée : {name}")
 
 
-def test_a_value_of_a_file_has_an_end() -> None:
-    """A secret is short; what is not has been mounted in its place."""
+def test_a_value_in_a_file_has_at_most_64_kb() -> None:
+    """A secret is short, so a larger file was mounted by mistake."""
     assert load({"SMTP_ENCRYPTION_KEY_FILE": "k"}, lambda _: "k" * 65_536).smtp_keys
     with pytest.raises(
         ConfigurationError, match="SMTP_ENCRYPTION_KEY_FILE='k' : un fichier ordinaire de 64 ko au plus"

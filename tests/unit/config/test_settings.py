@@ -1,4 +1,4 @@
-"""Reading settings from the environment, and reporting all its problems at once."""
+"""Reading the settings from the environment, and reporting all problems at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,21 +22,21 @@ def _no_file(path: str) -> str:
     raise FileNotFoundError(2, "No such file or directory", path)
 
 
-def loaded(**environ: str) -> Settings:
+def load_settings(**environ: str) -> Settings:
     """Return the settings of an environment without files."""
     return load(environ, _no_file)
 
 
 def problems(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is wrong with an environment."""
+    """Return the problems of an environment."""
     with pytest.raises(ConfigurationError) as raised:
         load(environ, _no_file)
     return raised.value.problems
 
 
 def test_nothing_has_to_be_configured() -> None:
-    """What nobody sets has the default that the README tells."""
-    settings = loaded()
+    """A variable that is not set has the default that the README gives."""
+    settings = load_settings()
     assert (settings.zone.key, settings.database) == ("Europe/Paris", Path("/data/wine.db"))
     assert settings.retention == Retention(email_log_days=90, activity_log_days=180, api_usage_days=30)
     assert {name: job.time_limit for name, job in settings.jobs.items()} == {
@@ -49,9 +49,9 @@ def test_nothing_has_to_be_configured() -> None:
 
 
 def test_blank_counts_as_not_set() -> None:
-    """A compose file writes NAME= for what it leaves open."""
+    """Compose files set a variable to a blank value if nothing is given for it."""
     environ = {"SCHEDULER_CLEANUP_EMAIL_LOG_DAYS": " ", "DATABASE_URL": "", "TZ": "", "CAVECRON_MAIL": "\n"}
-    assert load(environ, _no_file) == loaded()
+    assert load(environ, _no_file) == load_settings()
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_blank_counts_as_not_set() -> None:
     ],
 )
 def test_the_database_is_named_as_sqlalchemy_does(url: str, path: str) -> None:
-    """Four slashes are absolute, three are relative."""
-    assert loaded(DATABASE_URL=url).database == Path(path)
+    """Four slashes begin an absolute path, three a relative one."""
+    assert load_settings(DATABASE_URL=url).database == Path(path)
 
 
 @pytest.mark.parametrize(
@@ -77,22 +77,22 @@ def test_the_database_is_named_as_sqlalchemy_does(url: str, path: str) -> None:
     ],
 )
 def test_the_zone_is_the_schedulers_before_the_systems(environ: Mapping[str, str], zone: str) -> None:
-    """TZ may carry the colon that POSIX allows."""
+    """SCHEDULER_TIMEZONE goes before TZ, which may begin with the colon that POSIX allows."""
     assert load(environ, _no_file).zone.key == zone
 
 
 def test_several_keys_can_be_given_while_one_replaces_the_other() -> None:
-    """Separated by commas, blanks do not matter."""
-    assert loaded(SMTP_ENCRYPTION_KEY=" new , old,").smtp_keys == ("new", "old")
+    """Keys are separated by commas, and blanks around them are ignored."""
+    assert load_settings(SMTP_ENCRYPTION_KEY=" new , old,").smtp_keys == ("new", "old")
 
 
 def test_mail_can_go_to_a_folder() -> None:
-    """The path after maildir: may hold anything."""
-    assert loaded(CAVECRON_MAIL="maildir:/data/a:b").maildir == Path("/data/a:b")
+    """The path after "maildir:" may contain any character."""
+    assert load_settings(CAVECRON_MAIL="maildir:/data/a:b").maildir == Path("/data/a:b")
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         (
             "DATABASE_URL",
@@ -151,15 +151,15 @@ def test_mail_can_go_to_a_folder() -> None:
         ("SMTP_CA_FILE_FILE", "/absent", "SMTP_CA_FILE_FILE='/absent' : fichier illisible (il n'existe pas)"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, said: str) -> None:
-    """The name, and what would be right; never what a URL may hide."""
+def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, message: str) -> None:
+    """The message says what is expected, and shows no password of a URL."""
     (problem,) = problems({name: value})
-    assert said in problem
+    assert message in problem
     assert "hunter2" not in problem
 
 
 def test_all_problems_are_told_at_once() -> None:
-    """Mending one only to meet the next is no help."""
+    """Otherwise a user would correct one problem only to get the next one."""
     wrong = {"CAVECRON_LOG_FORMAT": "xml", "DATABASE_URL": "x", "SMTP_ENCRYPTION_KEY_FILE": "/absent"}
     with pytest.raises(ConfigurationError, match="Configuration invalide : 3 problèmes\n  ") as raised:
         load(wrong, _no_file)
@@ -167,20 +167,20 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_a_secret_is_read_from_its_file() -> None:
-    """As containers hand them over, with the newline that an editor leaves."""
+    """The line end that an editor adds to the file of NAME_FILE is removed."""
     settings = load({"SMTP_ENCRYPTION_KEY_FILE": "/run/secrets/key"}, lambda path: f"key of {path}\n")
     assert settings.smtp_keys == ("key of /run/secrets/key",)
 
 
 def test_a_value_and_its_file_exclude_each_other() -> None:
-    """Nobody could tell which one counts."""
+    """It would not be clear which of the two applies."""
     (problem,) = problems({"SMTP_ENCRYPTION_KEY": "secret", "SMTP_ENCRYPTION_KEY_FILE": "/x"})
     assert "sont définies toutes les deux" in problem
     assert "secret" not in problem
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
-    """The name of the variable, not Python's codec."""
+    """The message says what is expected, instead of an error of Python's decoder."""
     path = tmp_path / "key"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="un fichier de texte UTF-8 est attendu"):
@@ -188,8 +188,8 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_name_is_a_warning_with_the_nearest() -> None:
-    """It is ignored, and a person wonders why: so it is told."""
-    settings = loaded(
+    """The variable has no effect, so its user has to be told."""
+    settings = load_settings(
         SCHEDULER_WEEKLY_REPORTS_HOUR="9", CAVECRON_ZZZ="1", SCHEDULER_CLEANUP_DAY="sun", PATH="/"
     )
     assert settings.warnings == (
@@ -212,15 +212,15 @@ def test_a_misspelt_name_is_a_warning_with_the_nearest() -> None:
         pytest.param({"CRON": "@weekly"}, "@weekly", id="an alias"),
     ],
 )
-def test_a_schedule_is_told_by_fields_or_by_cron(environ: Mapping[str, str], expression: str) -> None:
-    """In the zone of all schedules."""
+def test_a_schedule_is_given_by_fields_or_by_cron(environ: Mapping[str, str], expression: str) -> None:
+    """Both are in the zone of all schedules."""
     variables = {f"SCHEDULER_WEEKLY_REPORT_{name}": value for name, value in environ.items()}
-    schedule = loaded(SCHEDULER_TIMEZONE="Asia/Tokyo", **variables).jobs["weekly_reports"].schedule
+    schedule = load_settings(SCHEDULER_TIMEZONE="Asia/Tokyo", **variables).jobs["weekly_reports"].schedule
     assert (schedule.expression, schedule.zone.key) == (expression, "Asia/Tokyo")
 
 
 def test_fields_and_cron_exclude_each_other() -> None:
-    """Nobody could tell which one counts."""
+    """It would not be clear which of them applies."""
     (problem,) = problems({"SCHEDULER_CLEANUP_CRON": "0 3 * * *", "SCHEDULER_CLEANUP_HOUR": "3"})
     assert problem == (
         "SCHEDULER_CLEANUP_CRON et SCHEDULER_CLEANUP_HOUR s'excluent : ne garder que l'un ou les autres"
@@ -231,9 +231,9 @@ def test_fields_and_cron_exclude_each_other() -> None:
     ("text", "enabled"),
     [("1", True), ("TRUE", True), ("Yes", True), ("on", True), ("0", False), ("oFF", False)],
 )
-def test_a_job_is_switched_by_any_boolean(text: str, *, enabled: bool) -> None:
-    """In any case of letters."""
-    assert loaded(SCHEDULER_CLEANUP_ENABLED=text).jobs["cleanup"].enabled is enabled
+def test_a_job_is_enabled_by_any_boolean(text: str, *, enabled: bool) -> None:
+    """All four pairs of words are read, in upper and lower case."""
+    assert load_settings(SCHEDULER_CLEANUP_ENABLED=text).jobs["cleanup"].enabled is enabled
 
 
 @pytest.mark.parametrize(
@@ -248,13 +248,13 @@ def test_a_job_is_switched_by_any_boolean(text: str, *, enabled: bool) -> None:
         "http://[::1]:8000/x",
     ],
 )
-def test_a_dead_mans_service_is_told_over_https_or_at_home(url: str) -> None:
-    """Without encryption only where it stays on the local network."""
-    assert loaded(SCHEDULER_CLEANUP_PING_URL=url).jobs["cleanup"].ping_url == url
+def test_a_ping_url_is_https_or_on_the_local_network(url: str) -> None:
+    """Without encryption the request must not leave the local network."""
+    assert load_settings(SCHEDULER_CLEANUP_PING_URL=url).jobs["cleanup"].ping_url == url
 
 
 def test_a_job_of_ones_own_is_configured_like_the_others() -> None:
-    """By its name, with its own defaults; a misspelt variable of it is told too."""
+    """A custom job has variables with its own defaults, and a misspelt one is a warning too."""
     low_stock = JobDefaults(name="low_stock", prefix="LOW_STOCK", day="tue", hour=9)
     environ = {"SCHEDULER_LOW_STOCK_MINUTE": "5", "SCHEDULER_LOW_STOCK_HUOR": "1"}
     settings = load(environ, _no_file, [*BUILT_IN, low_stock])
@@ -263,18 +263,20 @@ def test_a_job_of_ones_own_is_configured_like_the_others() -> None:
     assert "vouliez-vous dire SCHEDULER_LOW_STOCK_HOUR ?" in warning
 
 
-def test_the_mailings_pace_is_configurable() -> None:
-    """Two connections and no limit a minute by default."""
-    assert loaded().mail_limits == MailLimits(connections=2, max_per_connection=100, max_per_minute=None)
-    chosen = loaded(
+def test_the_limits_of_a_mailing_are_configurable() -> None:
+    """By default there are two connections and no limit for each minute."""
+    assert load_settings().mail_limits == MailLimits(
+        connections=2, max_per_connection=100, max_per_minute=None
+    )
+    limits = load_settings(
         SCHEDULER_WEEKLY_REPORT_CONNECTIONS="8", SCHEDULER_WEEKLY_REPORT_MAX_PER_MINUTE="30"
     ).mail_limits
-    assert (chosen.connections, chosen.max_per_minute) == (8, 30)
+    assert (limits.connections, limits.max_per_minute) == (8, 30)
 
 
 def test_settings_hide_their_keys() -> None:
-    """A repr ends up in logs."""
-    assert "secret" not in repr(loaded(SMTP_ENCRYPTION_KEY="secret"))
+    """The repr of the settings, which may be logged, contains no key."""
+    assert "secret" not in repr(load_settings(SMTP_ENCRYPTION_KEY="secret"))
 
 
 @given(
@@ -284,7 +286,7 @@ def test_settings_hide_their_keys() -> None:
     )
 )
 def test_any_value_is_read_or_told(environ: dict[str, str]) -> None:
-    """Nothing but a ConfigurationError ever comes out."""
+    """No other exception than a ConfigurationError is raised."""
     try:
         assert load(environ, _no_file).database.name
     except ConfigurationError as error:

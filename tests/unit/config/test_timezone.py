@@ -1,4 +1,4 @@
-"""The zone of all schedules: SCHEDULER_TIMEZONE, TZ, and values of TZ for other programs."""
+"""The zone of all schedules: SCHEDULER_TIMEZONE, TZ, and values of TZ that are meant for other programs."""
 
 from datetime import UTC as PYTHONS_UTC
 from datetime import datetime
@@ -15,13 +15,13 @@ _NOT_IANA = "n'est pas le nom d'un fuseau IANA : {} est utilisé ; SCHEDULER_TIM
 
 
 def _zone_of(key: str) -> ZoneInfo:
-    """Know three zones, as a small machine does; EST5EDT is a name of POSIX and of IANA."""
+    """Return one of three zones, as on a small machine; EST5EDT is a name of POSIX and of IANA."""
     if key not in ("Europe/Paris", "America/Montreal", "EST5EDT"):
         raise ZoneInfoNotFoundError(key)
     return ZoneInfo(key)
 
 
-def _loaded(**environ: str) -> Settings:
+def _load_settings(**environ: str) -> Settings:
     return load(environ, str, zone_of=_zone_of)
 
 
@@ -41,29 +41,29 @@ def _loaded(**environ: str) -> Settings:
         ("posix/America/Montreal", "America/Montreal"),
     ],
 )
-def test_what_tz_holds_for_others_is_a_warning(text: str, zone: str) -> None:
-    """It is the system's variable: it was not written for us, and must not keep us from starting."""
-    settings = _loaded(TZ=text)
+def test_a_value_of_tz_for_other_programs_is_a_warning(text: str, zone: str) -> None:
+    """TZ belongs to the system, so a value that is no IANA zone must not prevent the start."""
+    settings = _load_settings(TZ=text)
     assert settings.zone.key == zone
     assert settings.warnings == (f"TZ={text!r} {_NOT_IANA.format(zone)}",)
 
 
 @pytest.mark.parametrize("text", ["America/Montreal", ":America/Montreal", "EST5EDT"])
 def test_a_zone_in_tz_is_no_warning(text: str) -> None:
-    """Nor is one that begins with POSIX' colon, or that only looks like a rule of POSIX."""
-    settings = _loaded(TZ=text)
+    """Neither the colon of POSIX nor a zone name that looks like a rule of POSIX is a problem."""
+    settings = _load_settings(TZ=text)
     assert settings.zone.key == text.removeprefix(":")
     assert settings.warnings == ()
 
 
-def test_tz_does_not_matter_where_ours_is_set() -> None:
-    """Not even for a warning."""
-    settings = _loaded(TZ=":/etc/localtime", SCHEDULER_TIMEZONE="America/Montreal")
+def test_tz_is_ignored_if_scheduler_timezone_is_set() -> None:
+    """There is not even a warning about it."""
+    settings = _load_settings(TZ=":/etc/localtime", SCHEDULER_TIMEZONE="America/Montreal")
     assert (settings.zone.key, settings.warnings) == ("America/Montreal", ())
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "right/Europe/Paris",
@@ -76,23 +76,23 @@ def test_tz_does_not_matter_where_ours_is_set() -> None:
         ("CET-1CEST", "un fuseau IANA est attendu"),
     ],
 )
-def test_ours_has_to_be_a_zone(text: str, said: str) -> None:
-    """Who writes our variable means us, and is told what is wanted."""
+def test_scheduler_timezone_has_to_be_an_iana_zone(text: str, message: str) -> None:
+    """Another value is an error, because only cavecron reads this variable."""
     with pytest.raises(ConfigurationError) as raised:
-        _loaded(SCHEDULER_TIMEZONE=text)
+        _load_settings(SCHEDULER_TIMEZONE=text)
     (problem,) = raised.value.problems
     assert problem.startswith(f"SCHEDULER_TIMEZONE={text!r} : ")
-    assert said in problem
+    assert message in problem
 
 
 def test_without_zone_data_all_else_is_checked_too() -> None:
-    """One line for the zone, and the other problems with it; nobody has set a zone here."""
+    """There is one problem for the zone, though it is the default one, besides the other problems."""
 
-    def nothing(key: str) -> ZoneInfo:
+    def no_zone(key: str) -> ZoneInfo:
         raise InvalidValueError("rien")
 
     with pytest.raises(ConfigurationError) as raised:
-        load({"SCHEDULER_CLEANUP_HOUR": "25"}, str, zone_of=nothing)
+        load({"SCHEDULER_CLEANUP_HOUR": "25"}, str, zone_of=no_zone)
     assert raised.value.problems == (
         "SCHEDULER_TIMEZONE='Europe/Paris' : rien",
         "SCHEDULER_CLEANUP_HOUR='25' : une heure de 0 à 23 est attendue",
@@ -100,7 +100,7 @@ def test_without_zone_data_all_else_is_checked_too() -> None:
 
 
 def test_utc_needs_no_zone_data() -> None:
-    """It stands in where there are no zones at all."""
+    """Our UTC equals Python's, and is used if there are no zones at all."""
     for year in (1900, 2026, 2500):
         assert datetime(year, 7, 1, tzinfo=UTC) == datetime(year, 7, 1, tzinfo=PYTHONS_UTC)
     assert UTC.key == "UTC"

@@ -1,12 +1,12 @@
-"""Settings that are no error but cannot work: they cause a warning when they are read."""
+"""Settings that are valid but cannot work: they cause a warning when they are read."""
 
 from pathlib import Path
 
 from cavecron.config.settings import load
 
 
-def test_what_cannot_work_on_monday_is_told_at_once(tmp_path: Path) -> None:
-    """A key that is none, an authority that is not there: a warning now, not a failure in a week."""
+def test_settings_that_cannot_work_are_a_warning(tmp_path: Path) -> None:
+    """An invalid key or authority file is reported at once, instead of failing at the next slot."""
     no_authority = tmp_path / "ca.pem"
     no_authority.write_text("rien", encoding="utf-8")
     key = "A" * 43 + "="
