@@ -1,4 +1,4 @@
-"""Expressions: parsed as by cronsim, or refused with what is wrong and what is expected."""
+"""Cron expressions: they are parsed as cronsim does, or refused with what is wrong and what is expected."""
 
 import re
 import time
@@ -17,8 +17,8 @@ from tests.support.oracle import ALIASES, UTC_ZONE
 _START = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 
-def refused(expression: str) -> str:
-    """Return why an expression is refused."""
+def reason_of_refusal(expression: str) -> str:
+    """Return the message with which an expression is refused."""
     with pytest.raises(ScheduleError) as raised:
         parse(expression, UTC_ZONE)
     return str(raised.value)
@@ -27,10 +27,10 @@ def refused(expression: str) -> str:
 @PATIENT
 @given(expressions(), st.timedeltas(timedelta(days=-9999), timedelta(days=9999)))
 def test_an_expression_means_what_it_means_to_cronsim(expression: str, later: timedelta) -> None:
-    """Days, months and times alike, where no clock is changed."""
+    """In a zone without clock changes, the slots in both directions are the same."""
     schedule, slot = parse(expression, UTC_ZONE), _START + later
-    theirs = list(islice(CronSim(expression, slot), 5))
-    for expected in theirs:
+    cronsim_slots = list(islice(CronSim(expression, slot), 5))
+    for expected in cronsim_slots:
         following = next_slot(schedule, slot)
         assert following == expected
         slot = following
@@ -40,8 +40,8 @@ def test_an_expression_means_what_it_means_to_cronsim(expression: str, later: ti
         slot = preceding
 
 
-#: What cronsim takes and we refuse: seconds; a step that leads nowhere; dates that never come; and what
-#: croniter cannot say.
+#: Parts of the messages for what cronsim accepts and we refuse: seconds, steps without effect, dates that
+#: never come, and what croniter cannot express.
 _STRICTER = (
     *("de secondes) sont attendus, pas 6", "un pas demande une plage", "un pas de ", "n'arrive jamais"),
     *("W n'est pas connu", "ne se mêle pas à des jours simples", "demande * comme jour du mois"),
@@ -50,26 +50,26 @@ _STRICTER = (
 
 @PATIENT
 @given(expressions(), st.integers(0, 40), st.text("0123456789*/-,#LWmonja ?H", max_size=2), st.booleans())
-def test_what_is_no_expression_to_cronsim_is_refused(
-    expression: str, place: int, slip: str, replaced: bool
+def test_an_expression_that_cronsim_refuses_is_refused(
+    expression: str, position: int, typo: str, replaces: bool
 ) -> None:
-    """A slip of the finger anywhere, and the answer is the same, but for where we are stricter."""
-    mistyped = expression[:place] + slip + expression[place + replaced :]
+    """After a typing error anywhere, both agree, except where cavecron is stricter on purpose."""
+    mistyped = expression[:position] + typo + expression[position + replaces :]
     try:
         CronSim(mistyped, _START)
     except CronSimError:
-        assert refused(mistyped)
+        assert reason_of_refusal(mistyped)
         return
     try:
         parse(mistyped, UTC_ZONE)
     except ScheduleError as error:
         stepped_end = re.search(r"(?i)(^| |,)lw?/", mistyped)
-        assert stepped_end or any(said in str(error) for said in _STRICTER)  # noqa: PT017 - both are right
+        assert stepped_end or any(part in str(error) for part in _STRICTER)  # noqa: PT017 - both are right
 
 
 @pytest.mark.parametrize(("alias", "meaning"), ALIASES.items())
 def test_an_alias_stands_for_five_fields(alias: str, meaning: str) -> None:
-    """In any case, as crontab(5) lists them."""
+    """The aliases are those of crontab(5), in upper or lower case."""
     expected = next_slot(parse(meaning, UTC_ZONE), _START)
     assert (
         next_slot(parse(alias, UTC_ZONE), _START)
@@ -103,15 +103,15 @@ _BAD = (
 @pytest.mark.parametrize("position", range(5))
 @pytest.mark.parametrize("bad", _BAD)
 def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
-    """With the value, never with a traceback; croniter's hashed and random values are none of cron's."""
+    """The message says what is expected; values that only croniter knows (hashed, random) are refused too."""
     fields = ["*"] * 5
     fields[position] = bad
-    said = refused(" ".join(fields))
-    assert "attendu" in said or "demande" in said or "sont" in said
+    message = reason_of_refusal(" ".join(fields))
+    assert "attendu" in message or "demande" in message or "sont" in message
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "message"),
     [
         ("75 * * * *", "une minute de 0 à 59 est attendue, pas '75'"),
         ("* 24 * * *", "une heure de 0 à 23 est attendue, pas '24'"),
@@ -164,9 +164,9 @@ def test_a_bad_value_is_refused_in_every_field(bad: str, position: int) -> None:
         ("* * * * ſun", "une expression cron est attendue"),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_wanted(expression: str, said: str) -> None:
-    """In French, for the message of the setting."""
-    assert said in refused(expression)
+def test_a_refusal_says_what_is_wrong_and_wanted(expression: str, message: str) -> None:
+    """The message is French, because it is shown as a problem of the setting."""
+    assert message in reason_of_refusal(expression)
 
 
 @pytest.mark.parametrize(
@@ -184,16 +184,16 @@ def test_a_refusal_says_what_is_wrong_and_wanted(expression: str, said: str) -> 
     ids=lambda text: text[:6],
 )
 def test_a_hostile_expression_is_refused_at_once(hostile: str) -> None:
-    """In no time, and in a message of a reasonable length."""
-    began = time.perf_counter()
-    assert len(refused(hostile)) < 200
-    assert time.perf_counter() - began < 0.1
+    """The check takes less than 0.1 seconds, and the message is short."""
+    started = time.perf_counter()
+    assert len(reason_of_refusal(hostile)) < 200
+    assert time.perf_counter() - started < 0.1
 
 
 @PATIENT
 @given(st.text(max_size=30) | st.lists(st.text(max_size=4), min_size=5, max_size=5).map(" ".join))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Nothing but a ScheduleError ever comes out."""
+    """No other exception than a ScheduleError is raised."""
     try:
         assert next_slot(parse(text, UTC_ZONE), _START)
     except ScheduleError as error:

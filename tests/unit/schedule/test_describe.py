@@ -51,7 +51,7 @@ PARIS = ZoneInfo("Europe/Paris")
     ],
 )
 def test_a_schedule_is_told_in_words(expression: str, words: str) -> None:
-    """As a person would say it."""
+    """The words are those that a person would use."""
     assert describe(parse(expression, PARIS)) == words
 
 
@@ -71,8 +71,8 @@ def test_a_schedule_is_told_in_words(expression: str, words: str) -> None:
         pytest.param("0 8 1,L * *", id="a number and the last"),
     ],
 )
-def test_where_words_would_mislead_the_expression_stands(expression: str) -> None:
-    """It is exact."""
+def test_a_schedule_without_clear_words_is_told_as_its_expression(expression: str) -> None:
+    """The expression is exact, where words would be long or misleading."""
     assert describe(parse(expression, PARIS)) == expression
 
 
@@ -131,21 +131,23 @@ def test_where_words_would_mislead_the_expression_stands(expression: str) -> Non
         pytest.param("30 2 * * *", "UTC", "2026-03-28T12:00Z", ["", ""], id="no clock changes"),
     ],
 )
-def test_what_a_clock_change_does_is_noted(expression: str, zone: str, after: str, notes: list[str]) -> None:
-    """Beside the slot that is moved or comes twice, and no other."""
-    schedule, slot, found = parse(expression, ZoneInfo(zone)), datetime.fromisoformat(after), []
+def test_a_slot_that_a_clock_change_affects_has_a_note(
+    expression: str, zone: str, after: str, notes: list[str]
+) -> None:
+    """Only a slot that is moved or repeated has a note, and it says what happens."""
+    schedule, slot, actual_notes = parse(expression, ZoneInfo(zone)), datetime.fromisoformat(after), []
     for _ in notes:
         following = next_slot(schedule, slot)
         assert following
         slot = following
-        found.append(clock_note(schedule, slot))
-    assert found == notes
+        actual_notes.append(clock_note(schedule, slot))
+    assert actual_notes == notes
 
 
 @PATIENT
 @given(st.sampled_from(DENSE + SPARSE) | expressions())
 def test_there_are_always_words(expression: str) -> None:
-    """One line for the log, whatever the schedule."""
+    """Each schedule has a description of one line for the log."""
     words = describe(parse(expression, PARIS))
     assert words
     assert "\n" not in words

@@ -17,7 +17,7 @@ _MISSED = SlotRange(first=MONDAY, last=MONDAY, count=1)
 
 
 @pytest.mark.parametrize(
-    ("looked", "now", "expected"),
+    ("accounted_until", "now", "expected"),
     [
         pytest.param(EARLIER, MONDAY - SECOND, _NOTHING, id="not yet"),
         pytest.param(EARLIER, MONDAY, DueAndMissed(due=MONDAY, missed=None), id="on the second"),
@@ -58,29 +58,34 @@ _MISSED = SlotRange(first=MONDAY, last=MONDAY, count=1)
     ],
 )
 def test_of_all_slots_that_passed_the_latest_counts(
-    looked: datetime, now: datetime, expected: DueAndMissed
+    accounted_until: datetime, now: datetime, expected: DueAndMissed
 ) -> None:
-    """Promise 3: made up for within an hour, once; what is older was missed."""
-    assert due_and_missed(_WEEKLY, looked, now) == expected
+    """Promise 3: the latest slot is due if it is less than an hour late; all others were missed."""
+    assert due_and_missed(_WEEKLY, accounted_until, now) == expected
 
 
 def test_many_slots_missed_in_a_row_are_one_gap() -> None:
-    """A year of minutes."""
-    found = due_and_missed(_MINUTELY, MONDAY - YEAR, MONDAY)
+    """A year of slots, one each minute, is one range with its count."""
+    result = due_and_missed(_MINUTELY, MONDAY - YEAR, MONDAY)
     minute = timedelta(minutes=1)
-    assert found.due == MONDAY
-    assert found.missed == SlotRange(first=MONDAY - YEAR + minute, last=MONDAY - minute, count=365 * 1440 - 1)
+    assert result.due == MONDAY
+    assert result.missed == SlotRange(
+        first=MONDAY - YEAR + minute, last=MONDAY - minute, count=365 * 1440 - 1
+    )
 
 
 @PATIENT
 @given(schedules, instants, st.timedeltas(timedelta(0), timedelta(days=2)))
 def test_every_slot_that_passed_is_accounted_for(
-    schedule: Schedule, looked: datetime, away: timedelta
+    schedule: Schedule, accounted_until: datetime, absence: timedelta
 ) -> None:
-    """Promise 1: due and missed together are what was counted; what is due is less than an hour late."""
-    found, now = due_and_missed(schedule, looked, looked + away), looked + away
-    missed = found.missed.count if found.missed else 0
-    assert missed + bool(found.due) == count_slots(schedule, looked, now)
-    assert found.due is None or timedelta(0) <= now - found.due < GRACE
-    assert found.missed is None or looked < found.missed.first <= found.missed.last <= now
-    assert found.due is None or found.missed is None or found.missed.last < found.due
+    """Promise 1: due and missed slots together are all slots, and the due one is less than an hour late."""
+    result, now = (
+        due_and_missed(schedule, accounted_until, accounted_until + absence),
+        accounted_until + absence,
+    )
+    missed = result.missed.count if result.missed else 0
+    assert missed + bool(result.due) == count_slots(schedule, accounted_until, now)
+    assert result.due is None or timedelta(0) <= now - result.due < GRACE
+    assert result.missed is None or accounted_until < result.missed.first <= result.missed.last <= now
+    assert result.due is None or result.missed is None or result.missed.last < result.due

@@ -1,4 +1,4 @@
-"""Slots: equal to cronsim's around clock changes, and consistent with one another."""
+"""Slots: they equal cronsim's around clock changes, and are consistent with one another."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ from tests.support.expressions import PARIS, PATIENT, at, instants, paris, sched
 from tests.support.oracle import DENSE, SPARSE, by_definition, differences
 
 
-def coming(schedule: Schedule, after: str, count: int) -> list[str]:
-    """Return the next slots in local time with their offset."""
+def next_slots(schedule: Schedule, after: str, count: int) -> list[str]:
+    """Return the next `count` slots in local time with their offset."""
     slots, slot = [], at(after)
     for _ in range(count):
         following = next_slot(schedule, slot)
@@ -90,22 +90,24 @@ def coming(schedule: Schedule, after: str, count: int) -> list[str]:
         ),
     ],
 )
-def test_local_time_is_as_debian_has_it(expression: str, after: str, slots: list[str]) -> None:
-    """The cases of cron(8), by hand."""
-    assert coming(paris(expression), after, len(slots)) == slots
+def test_local_time_follows_debians_cron(expression: str, after: str, slots: list[str]) -> None:
+    """The expected slots were worked out by hand from cron(8)."""
+    assert next_slots(paris(expression), after, len(slots)) == slots
 
 
 def test_slots_equal_cronsims_around_clock_changes() -> None:
-    """A sample, by seed, of what `python -m tests.model.clock_change_sweep` compares in full."""
+    """A random sample of what `python -m tests.model.clock_change_sweep` compares in full."""
     seed = random.randrange(10**6)
     print(f"seed {seed}")
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     zones, compared = sorted(available_timezones()), 0
     while compared < 40:
-        year = chance.randint(2015, 2040)
-        for change in changes_of(chance.choice(zones), year, year):
-            for expression in (chance.choice(DENSE), *chance.sample(SPARSE, 3)):
-                assert not [found for found in differences(expression, change) if not found.reason], seed
+        year = generator.randint(2015, 2040)
+        for change in changes_of(generator.choice(zones), year, year):
+            for expression in (generator.choice(DENSE), *generator.sample(SPARSE, 3)):
+                assert not [
+                    difference for difference in differences(expression, change) if not difference.reason
+                ], seed
                 compared += 1
 
 
@@ -122,15 +124,15 @@ def test_slots_equal_cronsims_around_clock_changes() -> None:
         ("America/Caracas", 2016),
     ],
 )
-def test_odd_clock_changes_are_as_promised(key: str, year: int) -> None:
-    """By half an hour, at midnight, at a minute past it, for a month."""
+def test_unusual_clock_changes_equal_cronsims(key: str, year: int) -> None:
+    """Changes by half an hour, at midnight, at a minute after midnight, and for only a month."""
     (change, *_) = changes_of(key, year, year)
     for expression in ("30 2 * * *", "0,30 0-4 * * *", "*/10 * * * *", "*/15 0 * * *", "30 23 * * sat"):
-        assert not [found for found in differences(expression, change) if not found.reason]
+        assert not [difference for difference in differences(expression, change) if not difference.reason]
 
 
 def test_a_day_that_a_zone_skips_has_one_slot_at_its_end() -> None:
-    """Samoa had no 30 December 2011."""
+    """Samoa had no 30 December 2011, so its fixed times come once, at the end of the gap."""
     apia = ZoneInfo("Pacific/Apia")
     start, end = at("2011-12-28T00:00Z"), at("2012-01-02T00:00Z")
     for expression in ("0 8 * * *", "0 */6 * * *", "0 8 30 12 *"):
@@ -139,7 +141,7 @@ def test_a_day_that_a_zone_skips_has_one_slot_at_its_end() -> None:
             slots.append(slot)
             slot = next_slot(parse(expression, apia), slot)
         assert slots == by_definition(expression, apia, start, end)
-    assert coming(parse("0 8 30 12 *", apia), "2011-12-28T00:00Z", 1) == ["2011-12-31T00:00+14:00"]
+    assert next_slots(parse("0 8 30 12 *", apia), "2011-12-28T00:00Z", 1) == ["2011-12-31T00:00+14:00"]
 
 
 @PATIENT
@@ -148,7 +150,7 @@ def test_a_day_that_a_zone_skips_has_one_slot_at_its_end() -> None:
 @example(parse("* 2 25 10 *", PARIS), at("2026-10-25T00:59Z"))
 @example(parse("30 2 29 3 *", PARIS), at("2026-03-29T01:00Z"))
 def test_forward_and_backward_agree(schedule: Schedule, instant: datetime) -> None:
-    """No slot lies between one and the next, seen from either side."""
+    """Next and previous slot of an instant are neighbours, seen from either of them."""
     following, preceding = next_slot(schedule, instant), previous_slot(schedule, instant)
     assert following
     assert preceding
@@ -162,8 +164,10 @@ def test_forward_and_backward_agree(schedule: Schedule, instant: datetime) -> No
 @PATIENT
 @given(schedules, instants, st.timedeltas(timedelta(0), timedelta(days=1)))
 @example(parse("0,15,30 2,3 * * *", PARIS), at("2026-03-29T01:00Z"), timedelta(hours=1))
-def test_counting_is_enumerating(schedule: Schedule, after: datetime, length: timedelta) -> None:
-    """Slots after one instant, up to and at the other."""
+def test_a_count_equals_the_number_of_enumerated_slots(
+    schedule: Schedule, after: datetime, length: timedelta
+) -> None:
+    """The start is excluded and the end is included."""
     slots, slot = 0, next_slot(schedule, after)
     while slot and slot <= after + length:
         slots, slot = slots + 1, next_slot(schedule, slot)
@@ -180,12 +184,12 @@ def test_counting_is_enumerating(schedule: Schedule, after: datetime, length: ti
     ],
 )
 def test_ten_years_are_counted(expression: str, count: int) -> None:
-    """From one winter's midnight to another's: what spring takes autumn gives."""
+    """The hours that spring skips and autumn repeats cancel each other over whole years."""
     assert count_slots(paris(expression), at("2020-01-01T00:00"), at("2030-01-01T00:00")) == count
 
 
 @pytest.mark.parametrize(
-    ("expression", "slot", "until", "plain"),
+    ("expression", "slot", "until", "expected"),
     [
         pytest.param("0 8 * * mon", "2026-11-23T08:00", "2026-11-29T23:00", True, id="weekly, on Sunday"),
         pytest.param("0 8 * * mon", "2026-11-23T08:00", "2026-11-30T08:00", False, id="weekly, a week later"),
@@ -201,11 +205,11 @@ def test_ten_years_are_counted(expression: str, count: int) -> None:
         pytest.param("0 8 * * mon,tue", "2026-11-23T08:00", "2026-11-24T09:00", False, id="two weekdays"),
     ],
 )
-def test_that_no_slot_follows_is_plain_where_it_is(
-    expression: str, slot: str, until: str, plain: bool
+def test_none_follows_decides_simple_schedules(
+    expression: str, slot: str, until: str, expected: bool
 ) -> None:
-    """By the numbers of the fields alone."""
-    assert none_follows(paris(expression), at(slot), at(until)) is plain
+    """It compares numbers of the fields alone, and is False where these are not enough."""
+    assert none_follows(paris(expression), at(slot), at(until)) is expected
 
 
 @PATIENT
@@ -214,10 +218,8 @@ def test_that_no_slot_follows_is_plain_where_it_is(
     st.timedeltas(timedelta(0), timedelta(days=10 * 365)),
     st.timedeltas(timedelta(0), timedelta(days=8)),
 )
-def test_where_it_is_plain_that_no_slot_follows_none_does(
-    schedule: Schedule, later: timedelta, span: timedelta
-) -> None:
-    """Whatever the zone does to its clocks."""
+def test_none_follows_is_never_wrong(schedule: Schedule, later: timedelta, span: timedelta) -> None:
+    """If it is True, no slot follows, whatever clock changes the zone has."""
     slot = next_slot(schedule, datetime(2012, 1, 1, tzinfo=UTC) + later)
     assert slot
     following = next_slot(schedule, slot)
@@ -226,8 +228,8 @@ def test_where_it_is_plain_that_no_slot_follows_none_does(
 
 
 @pytest.mark.parametrize("expression", ["0 8 * * mon", "* * * * *", "0 0 29 2 *"])
-def test_the_calendar_ends_without_an_accident(expression: str) -> None:
-    """A clock can show anything."""
+def test_the_ends_of_the_calendar_raise_no_error(expression: str) -> None:
+    """Before the first and after the last year there is no slot; a wrong clock can show any year."""
     schedule = paris(expression)
     first, last = (edge.replace(tzinfo=UTC) for edge in (datetime.min, datetime.max))  # noqa: DTZ901 - with UTC
     assert (previous_slot(schedule, first), next_slot(schedule, last)) == (None, None)
@@ -241,7 +243,7 @@ def test_the_calendar_ends_without_an_accident(expression: str) -> None:
 
 
 def test_an_instant_in_another_zone_is_the_same_instant() -> None:
-    """Slots come out in UTC."""
+    """The zone of the argument does not matter, and slots are in UTC."""
     tokyo = at("2026-11-20T00:00Z").astimezone(ZoneInfo("Asia/Tokyo"))
     slot = next_slot(paris("0 8 * * mon"), tokyo)
     assert slot == at("2026-11-23T08:00")
@@ -249,12 +251,12 @@ def test_an_instant_in_another_zone_is_the_same_instant() -> None:
 
 
 def test_a_clock_that_shows_1970_has_slots() -> None:
-    """A machine without a battery."""
+    """A machine without a battery starts with such a clock."""
     assert next_slot(paris("0 8 * * mon"), datetime(1970, 1, 1, tzinfo=UTC)) == at("1970-01-05T07:00Z")
 
 
-def test_a_schedule_is_known_by_its_expression_and_its_zone() -> None:
-    """What the ledger keeps to see that it changed."""
+def test_a_schedule_is_identified_by_its_expression_and_zone() -> None:
+    """The ledger stores the fingerprint to notice a changed schedule."""
     assert paris(" 0  8 * * MON ").fingerprint == "0 8 * * MON Europe/Paris"
     assert paris("0 8 * * mon") == paris("0  8 * * mon")
     assert paris("0 8 * * mon") != parse("0 8 * * mon", ZoneInfo("UTC"))
@@ -263,8 +265,8 @@ def test_a_schedule_is_known_by_its_expression_and_its_zone() -> None:
     )
 
 
-def test_changes_are_found() -> None:
-    """The oracle sees what Paris does."""
+def test_the_oracle_knows_the_clock_changes_of_paris() -> None:
+    """The instants and offsets of 2026 are those of the law."""
     spring, autumn = changes_of("Europe/Paris", 2026, 2026)
     hour = timedelta(hours=1)
     assert spring == Change(at=at("2026-03-29T01:00Z"), before=hour, after=2 * hour, key="Europe/Paris")
