@@ -1,4 +1,4 @@
-"""Definitions for other engines, each read by the engine's own tools."""
+"""The exported definitions for other engines, each checked with the engine's own tools."""
 
 import os
 import re
@@ -48,29 +48,29 @@ def _plan(**environ: str) -> Plan:
     )
 
 
-def _exported(engine: str, *options: str, **environ: str) -> Result:
+def _export(engine: str, *options: str, **environ: str) -> Result:
     environ["SMTP_ENCRYPTION_KEY"] = _SECRET
     return command("export", engine, *options, at=None, **environ)
 
 
 @pytest.mark.parametrize("text", _SCHEDULES)
 def test_every_cron_reads_the_same_slots(text: str) -> None:
-    """Numbers only, and what cronsim makes of them is what cavecron has planned."""
+    """The expression has only numbers, and cronsim computes from it the same slots as cavecron."""
     schedule = parse(text, _PARIS)
     assert is_exact(schedule)
     assert re.fullmatch(r"[0-9*/,\- ]+", expression(schedule))
     assert "7" not in expression(schedule).split()[4]
     at = NOW
-    for there in islice(CronSim(expression(schedule), NOW.astimezone(_PARIS)), 20):
+    for call in islice(CronSim(expression(schedule), NOW.astimezone(_PARIS)), 20):
         slot = next_slot(schedule, at)
         assert slot is not None
-        assert there == slot
+        assert call == slot
         at = slot
 
 
 @pytest.mark.parametrize("text", _INEXACT)
-def test_what_cannot_be_said_is_called_more_often(text: str) -> None:
-    """Each slot is among the calls; on other days nothing is due, which is what `run --due` says then."""
+def test_a_schedule_that_cron_cannot_express_is_called_more_often(text: str) -> None:
+    """Each slot is among the calls; `run --due` finds nothing to run at the others."""
     schedule = parse(text, _PARIS)
     assert not is_exact(schedule)
     calls = set(islice(CronSim(expression(schedule), NOW.astimezone(_PARIS)), 400))
@@ -85,7 +85,7 @@ def test_what_cannot_be_said_is_called_more_often(text: str) -> None:
 @_systemd
 @pytest.mark.parametrize("text", [*_SCHEDULES, "0 9 */2 * mon"])
 def test_systemd_elapses_when_a_slot_comes(text: str) -> None:
-    """Its own calculation, several times in a row."""
+    """The calculation of systemd gives the same instants several times in a row."""
     schedule = parse(text, _PARIS)
     lines = calendar(schedule)
     elapses = sorted({at for line in lines for at in _elapses(line)})[:5]
@@ -98,24 +98,24 @@ def test_systemd_elapses_when_a_slot_comes(text: str) -> None:
 
 
 def _elapses(line: str) -> list[datetime]:
-    said = subprocess.run(
+    output = subprocess.run(
         ["systemd-analyze", "calendar", "--iterations=5", f"--base-time={NOW:%Y-%m-%d %H:%M:%S} UTC", line],
         check=True, capture_output=True, text=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C"},
     ).stdout  # fmt: skip
-    found = re.findall(r"(?:Next elapse|Iter\w*\.? #\d+): \w+ (\S+ \S+) UTC", said)
-    assert len(found) == 5, said
-    return [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in found]
+    instants = re.findall(r"(?:Next elapse|Iter\w*\.? #\d+): \w+ (\S+ \S+) UTC", output)
+    assert len(instants) == 5, output
+    return [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in instants]
 
 
 def _documents(**environ: str) -> list[dict[str, Any]]:
-    result = _exported("kubernetes", **environ)
+    result = _export("kubernetes", **environ)
     assert result.code == 0, result.err
     return [document for document in yaml.safe_load_all(result.out) if document]
 
 
-@pytest.mark.slow  # only because the 108 MB of schemas are no matter for whoever just wants to pass the tests
+@pytest.mark.slow  # not slow, but its schemas have 108 MB, which the usual tests should not need
 def test_kubernetes_accepts_the_cron_jobs() -> None:
-    """Each is valid by the schema of the API, unknown fields refused."""
+    """Each is valid by the schema of the API, which allows no unknown fields."""
     validator = pytest.importorskip("kubernetes_validate")
     documents = _documents(SCHEDULER_WEEKLY_REPORT_PING_URL=_PING, DATABASE_URL="sqlite:////cave/é \"'.db")
     assert [document["metadata"]["name"] for document in documents] == [
@@ -126,8 +126,8 @@ def test_kubernetes_accepts_the_cron_jobs() -> None:
         validator.validate(document, validator.latest_version(), strict=True)
 
 
-def test_kubernetes_is_told_what_keeps_a_slot_from_running_late_or_twice() -> None:
-    """The zone, a deadline under an hour, no overlap, and an end to everything."""
+def test_a_cron_job_has_a_zone_and_limits() -> None:
+    """So that no slot runs late or twice: the zone, a deadline under an hour, and no overlap."""
     report, _cleanup = _documents(
         SCHEDULER_TIMEZONE="America/Montreal", SCHEDULER_WEEKLY_REPORT_TIMEOUT="600"
     )
@@ -148,8 +148,8 @@ def test_kubernetes_is_told_what_keeps_a_slot_from_running_late_or_twice() -> No
 
 @pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
 def test_secrets_are_named_and_never_shown(engine: str) -> None:
-    """The key, and addresses that are one; a value that is no secret is there."""
-    result = _exported(
+    """The names of variables that contain a secret are shown, and the values of other variables."""
+    result = _export(
         engine,
         SCHEDULER_CLEANUP_PING_URL=_PING,
         CAVECRON_ALERT_TO="marie@example.org",
@@ -164,37 +164,37 @@ def test_secrets_are_named_and_never_shown(engine: str) -> None:
 
 @_systemd
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
-    """Awkward values included: a percent sign, quotes, a backslash; each unit in its file."""
+    """Percent signs, quotes and backslashes are escaped, and each unit has its own file."""
     awkward = {"DATABASE_URL": r"sqlite:////srv/100% \"vin\"/wine.db", "CAVECRON_ALERT_TO": "a@example.org"}
-    result = _exported("systemd", "-o", str(tmp_path), SCHEDULER_WEEKLY_REPORT_CRON="0 9 13 * 5", **awkward)
+    result = _export("systemd", "-o", str(tmp_path), SCHEDULER_WEEKLY_REPORT_CRON="0 9 13 * 5", **awkward)
     assert result.code == 0, result.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"cavecron-{job}.{kind}" for job in ("cleanup", "weekly-reports") for kind in ("service", "timer")
     ]
     for path in tmp_path.glob("*.service"):
         path.write_text(path.read_text().replace("=/usr/local/bin/cavecron", "=/bin/true"))
-    said = subprocess.run(
+    verification = subprocess.run(
         ["systemd-analyze", "verify", *sorted(tmp_path.glob("*.timer"))],
         check=False, capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
     )  # fmt: skip
-    assert (said.returncode, said.stdout + said.stderr) == (0, "")
+    assert (verification.returncode, verification.stdout + verification.stderr) == (0, "")
 
 
 @_systemd
-def test_the_services_of_the_timers_are_as_safe_as_the_daemons(tmp_path: Path) -> None:
-    """The score that the example has."""
+def test_the_services_of_the_timers_are_hardened(tmp_path: Path) -> None:
+    """Their exposure score is below the limit that the example of the daemon has too."""
     path = tmp_path / "cavecron-cleanup.service"
     path.write_text(units(_plan())[path.name])
-    done = subprocess.run(
+    result = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", path],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-500:]
+    assert result.returncode == 0, result.stdout[-500:]
 
 
-def test_a_crontab_is_one() -> None:
-    """Variables first, then a line a job, each read by a parser of crontabs."""
-    result = _exported("crontab", SCHEDULER_TIMEZONE="Asia/Tokyo", SCHEDULER_CLEANUP_CRON="@daily")
+def test_a_crontab_is_valid() -> None:
+    """A parser of crontabs reads the variables, and one line for each job."""
+    result = _export("crontab", SCHEDULER_TIMEZONE="Asia/Tokyo", SCHEDULER_CLEANUP_CRON="@daily")
     assert result.code == 0, result.err
     table = CronTab(tab=result.out)
     assert [(str(job.slices), job.command) for job in table] == [
@@ -212,22 +212,22 @@ def test_a_crontab_is_one() -> None:
 
 @pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
 def test_a_clock_change_that_moves_a_slot_is_told(engine: str) -> None:
-    """With its date, of the coming year; a slot at eight in the morning has none."""
-    night = _exported(engine, SCHEDULER_CLEANUP_HOUR="2", SCHEDULER_CLEANUP_MINUTE="30").out
+    """The date in the coming year is shown; a slot at eight in the morning has no such note."""
+    night = _export(engine, SCHEDULER_CLEANUP_HOUR="2", SCHEDULER_CLEANUP_MINUTE="30").out
     assert "l'heure de printemps saute 02:30 : à 03:00" in night
-    assert "l'heure de printemps" not in _exported(engine).out
+    assert "l'heure de printemps" not in _export(engine).out
 
 
 def test_disabled_jobs_are_left_out() -> None:
-    """And where none is left, that is said."""
+    """If all jobs are disabled, the exit code is 1 and a message says so."""
     assert [call.job for call in _plan(SCHEDULER_CLEANUP_ENABLED="0").calls] == ["weekly_reports"]
-    none = _exported("crontab", SCHEDULER_CLEANUP_ENABLED="0", SCHEDULER_WEEKLY_REPORT_ENABLED="0")
-    assert none.code == 1
-    assert "aucun job n'est activé" in none.err
+    without_jobs = _export("crontab", SCHEDULER_CLEANUP_ENABLED="0", SCHEDULER_WEEKLY_REPORT_ENABLED="0")
+    assert without_jobs.code == 1
+    assert "aucun job n'est activé" in without_jobs.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nomad"], "moteur inconnu : 'nomad' ; kubernetes, systemd, crontab sont connus"),
         (["crontab", "-o", "/tmp"], "-o écrit les unités de systemd"),
@@ -236,14 +236,14 @@ def test_disabled_jobs_are_left_out() -> None:
     ],
     ids=["engine", "folder-of-crontab", "folder", "nothing"],
 )
-def test_what_makes_no_sense_is_told(arguments: list[str], said: str) -> None:
-    """In a sentence, with an exit code that is not 0."""
+def test_wrong_arguments_are_told(arguments: list[str], message: str) -> None:
+    """The exit code is not 0, and a sentence says what is wrong."""
     result = command("export", *arguments)
     assert result.code in (1, 2)
-    assert said in result.err
+    assert message in result.err
 
 
-_BREAKING = "titre\n* * * * * root rm -rf /\r\nExecStart=/bin/false\u2028\x85kind: Pod"
+_TITLE_WITH_LINE_BREAKS = "titre\n* * * * * root rm -rf /\r\nExecStart=/bin/false\u2028\x85kind: Pod"
 _JOB = """
 from cavecron import job
 
@@ -255,13 +255,13 @@ def mine(run):
 
 @pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
 def test_a_line_break_in_a_title_adds_no_line(engine: str, tmp_path: Path) -> None:
-    """It comes from whoever wrote a job, and goes into comments and descriptions."""
+    """The author of a job chooses its title, which goes into comments and descriptions."""
     file = tmp_path / "jobs.py"
-    exported = []
-    for title in ("titre", _BREAKING):
+    outputs = []
+    for title in ("titre", _TITLE_WITH_LINE_BREAKS):
         file.write_text(_JOB.format(title=title), encoding="utf-8")
-        exported.append(_exported(engine, CAVECRON_JOBS=str(file)).out.splitlines())
-    assert len(exported[0]) == len(exported[1]) > 10
+        outputs.append(_export(engine, CAVECRON_JOBS=str(file)).out.splitlines())
+    assert len(outputs[0]) == len(outputs[1]) > 10
 
 
 @pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
@@ -273,10 +273,10 @@ def test_a_line_break_in_a_title_adds_no_line(engine: str, tmp_path: Path) -> No
     ],
 )
 def test_a_line_break_in_a_value_adds_no_line(engine: str, name: str, value: str) -> None:
-    """A crontab has no words for one: there it is refused, and told."""
-    flat = _exported(engine, **{name: value.replace("\n", " ")}).out.splitlines()
-    broken = _exported(engine, **{name: value})
-    if broken.code:
-        assert (engine, broken.out) == ("crontab", "")
-        assert "une crontab ne peut contenir de retour à la ligne" in broken.err
-    assert len(broken.out.splitlines()) == (0 if broken.code else len(flat))
+    """A crontab cannot express a line break, so there the value is refused with a message."""
+    lines = _export(engine, **{name: value.replace("\n", " ")}).out.splitlines()
+    result = _export(engine, **{name: value})
+    if result.code:
+        assert (engine, result.out) == ("crontab", "")
+        assert "une crontab ne peut contenir de retour à la ligne" in result.err
+    assert len(result.out.splitlines()) == (0 if result.code else len(lines))

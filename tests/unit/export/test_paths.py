@@ -1,4 +1,4 @@
-"""Where exported definitions point to."""
+"""The paths in exported definitions."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from cryptography.fernet import Fernet
 from tests.support.commands import cavecron
 
 
-def test_each_path_is_written_from_the_root(tmp_path: Path) -> None:
-    """An engine starts cavecron in a folder of its own."""
+def test_each_path_is_absolute(tmp_path: Path) -> None:
+    """An engine starts cavecron in another working folder."""
     (tmp_path / "clé").write_text(Fernet.generate_key().decode())
     (tmp_path / "mine.py").write_text("from cavecron import job\n\n\n@job('mine')\ndef mine(run): ...\n")
     result = cavecron(
@@ -32,8 +32,8 @@ def test_each_path_is_written_from_the_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["clé\nExecStart=bash", "\rclé", "clé\x1b[2J", "\u2028clé"], ids=ascii)
-def test_a_secret_whose_path_a_unit_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
-    """The setting of systemd that loads one has neither quotes nor escapes; no half unit is printed."""
+def test_a_path_of_a_secret_that_a_unit_cannot_contain_is_refused(tmp_path: Path, name: str) -> None:
+    """The setting LoadCredential of systemd has neither quotes nor escapes; no partial unit is printed."""
     (tmp_path / name).write_text(Fernet.generate_key().decode())
     variables = {"DATABASE_URL": "sqlite:///wine.db", "SMTP_ENCRYPTION_KEY_FILE": str(tmp_path / name)}
     result = cavecron("export", "systemd", cwd=tmp_path, **variables)

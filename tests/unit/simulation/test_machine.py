@@ -23,15 +23,15 @@ LONGEST = timedelta(seconds=30)
 
 
 class FrequentlyWaking(SimulatedMachine):
-    """A machine that wakes up every half minute, as a real one does."""
+    """A machine that wakes up every thirty seconds, as a real one does."""
 
     def sleep_seconds(self, until: datetime) -> float:
-        """Return the seconds of a sleep of half a minute at most, to wait for `until`."""
+        """Return the seconds until `until`, at most thirty."""
         return max(0.0, min(until - self.now(), LONGEST).total_seconds())
 
 
-def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
-    """Return the history of two days of an hourly job, with sleep and clocks that are set."""
+def history_of(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
+    """Return the history of an hourly job over two days, in which the machine sleeps and its clock is set."""
     dice = random.Random(seed)
     at = START
     for _number in range(6):
@@ -44,10 +44,10 @@ def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
         else:
             machine.at(at, partial(machine.set_clock, span * dice.choice((-1, 1))), interrupts=True)
     machine.end_at(START + timedelta(days=2))
-    begun: dict[tuple[int, int], float] = {}
+    started: dict[tuple[int, int], float] = {}
 
     def work(run: Run) -> None:
-        begin = begun.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
+        begin = started.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
         if run.clock.monotonic() - begin < 100:
             raise StillWorkingError(timedelta(seconds=7))
 
@@ -68,8 +68,8 @@ def lived(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
 
 
 @pytest.mark.parametrize("seed", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 6))])
-def test_leaving_out_what_changes_nothing_changes_nothing(seed: int) -> None:
-    """The same rows, to the microsecond, as on a machine that looks up every half minute."""
-    found = lived(SimulatedMachine(START), seed)
-    assert found == lived(FrequentlyWaking(START), seed)
-    assert len(found) > 5
+def test_left_out_wake_ups_change_nothing(seed: int) -> None:
+    """The rows equal, to the microsecond, those of a machine that wakes up every thirty seconds."""
+    entries = history_of(SimulatedMachine(START), seed)
+    assert entries == history_of(FrequentlyWaking(START), seed)
+    assert len(entries) > 5

@@ -14,16 +14,16 @@ from cavecron.simulation.models import Scenario, SlotOutcome, TimeRange
 from cavecron.simulation.page import page
 from tests.support.web_pages import flaws, read, rows, text_of
 
-#: Cleanup comes at 03:00 on that Sunday, and the clocks go back just before.
+#: The cleanup's slot is 03:00 on that Sunday, just after the clocks went back.
 PERIOD = ("--from", "2026-10-24", "--days", "7")
 OFF = {"SCHEDULER_WEEKLY_REPORT_ENABLED": "0", "SCHEDULER_CLEANUP_ENABLED": "0"}
 PARIS = ZoneInfo("Europe/Paris")
-#: Midnight in Paris, a month without a clock change ahead.
+#: Midnight in Paris; no clock change follows in the next month.
 BEGIN = datetime(2026, 10, 31, 23, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-def shown(folder: Path, *arguments: str, **environ: str) -> str:
+def simulation_page(folder: Path, *arguments: str, **environ: str) -> str:
     """Return the page of a simulation."""
     file = folder / "page.html"
     assert main(["simulate", *PERIOD, *arguments, "--html", "-o", str(file)], environ) == 0
@@ -31,23 +31,23 @@ def shown(folder: Path, *arguments: str, **environ: str) -> str:
 
 
 def lanes(html: str) -> list[str]:
-    """Return what each lane says to who cannot see it."""
+    """Return the labels of the lanes for screen readers."""
     return [lane.get("aria-label", "") for lane in pictures(html)]
 
 
 def pictures(html: str) -> list[Element]:
-    """Return the lanes, without those of the hours."""
+    """Return the lanes of machine and jobs, without those of the hours."""
     return [svg for svg in read(html).iter("svg") if svg.get("class") == "lane"]
 
 
 def verdict(html: str) -> str:
-    """Return what stands on top."""
+    """Return the text of the first section, which says whether all would be done."""
     return next(text_of(part) for part in read(html).iter("section"))
 
 
 def test_each_trouble_and_each_slot_is_drawn_and_told(tmp_path: Path) -> None:
-    """Stopped, asleep, the clock set forward and back; a slot made up for, one missed, and why."""
-    html = shown(
+    """Stops, sleep, clock changes, a replayed slot and a missed one are all shown with the reason."""
+    html = simulation_page(
         tmp_path,
         *("--down", "2026-10-25 02:40/2026-10-25 03:20", "--suspend", "2026-10-26 02:00/2026-10-26 10:00"),
         *("--clock", "2026-10-28 13:00 +2h", "--clock", "2026-10-29 13:00 -1h"),
@@ -87,44 +87,44 @@ def test_each_trouble_and_each_slot_is_drawn_and_told(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_one_glance_tells(
+def test_the_first_section_sums_up(
     tmp_path: Path, arguments: tuple[str, ...], environ: dict[str, str], words: str
 ) -> None:
-    """Whether all would be done."""
-    html = shown(tmp_path, *arguments, **environ)
+    """It begins with a sentence that says whether all slots would be done."""
+    html = simulation_page(tmp_path, *arguments, **environ)
     assert not flaws(html)
     assert verdict(html).startswith(words)
 
 
 def test_positions_follow_the_hours_of_a_day_of_25(tmp_path: Path) -> None:
-    """03:00 in winter time is the fifth hour; an ordinary day is a little shorter."""
-    (cleanup, reports) = pictures(shown(tmp_path))
+    """03:00 in winter time is after four of 25 hours, and a day of 24 hours is shorter."""
+    (cleanup, reports) = pictures(simulation_page(tmp_path))
     (mark,) = cleanup.iter("use")
     assert float(mark.get("x", "").rstrip("%")) == pytest.approx(100 * 4 / 25, abs=0.01)
     widths = [next(lane.iter("rect")).get("width") for lane in (cleanup, reports)]
     assert widths == ["100%", "96%"]
 
 
-def drawn(slots: Sequence[SlotOutcome], days: int) -> str:
-    """Return the page of outcomes that nobody had to compute."""
+def page_of(slots: Sequence[SlotOutcome], days: int) -> str:
+    """Return the page of given outcomes."""
     period = TimeRange(begin=BEGIN, end=BEGIN + timedelta(days=days))
     down = TimeRange(begin=BEGIN + 10 * HOUR, end=BEGIN + 13 * HOUR)
     return page(Scenario(period=period, down=(down,)), slots, PARIS)
 
 
-def every(step: timedelta, number: int, state: str = "succeeded", *reasons: str) -> list[SlotOutcome]:
-    """Return so many slots with the same outcome."""
+def outcomes(step: timedelta, number: int, state: str = "succeeded", *reasons: str) -> list[SlotOutcome]:
+    """Return `number` slots with the same outcome."""
     return [
-        SlotOutcome(job="probe", slot=BEGIN + place * step, state=state, trigger="slot", reasons=reasons)
-        for place in range(number)
+        SlotOutcome(job="probe", slot=BEGIN + index * step, state=state, trigger="slot", reasons=reasons)
+        for index in range(number)
     ]
 
 
 def test_a_minute_job_is_drawn_as_bands() -> None:
-    """A month has forty thousand slots; the page stays small, and says how many each band is."""
-    slots = every(MINUTE, 43_200)
-    slots[600:780] = every(MINUTE, 780, "missed", "cavecron était arrêté")[600:]
-    html = drawn(slots, 30)
+    """A month has forty thousand slots: each band tells how many it is, and the page stays small."""
+    slots = outcomes(MINUTE, 43_200)
+    slots[600:780] = outcomes(MINUTE, 780, "missed", "cavecron était arrêté")[600:]
+    html = page_of(slots, 30)
     assert len(html) < 20_000
     assert lanes(html)[1] == (
         "probe : 00:00 → 09:59 600 à l'heure ; 10:00 → 12:59 180 manqués : cavecron était arrêté ;"
@@ -134,29 +134,31 @@ def test_a_minute_job_is_drawn_as_bands() -> None:
     assert "lun. 02/11/2026 → lun. 30/11/2026 : 41760 créneaux, tous à l’heure" in text_of(read(html))
 
 
-def test_slots_that_come_twice_are_told_together() -> None:
-    """Each has a reason that begins with its own time; they are one line all the same."""
-    twice = [
+def test_repeated_slots_are_told_together() -> None:
+    """They share a line, although each reason begins with the slot's own time."""
+    repeated_slots = [
         replace(slot, reasons=(f"{slot.slot.astimezone(PARIS):%H:%M} a lieu deux fois : la première",))
-        for slot in every(5 * MINUTE, 12)
+        for slot in outcomes(5 * MINUTE, 12)
     ]
-    html = drawn(twice, 1)
+    html = page_of(repeated_slots, 1)
     assert ["12 à l'heure", "l’heure a lieu deux fois : la première"] in [row[2:] for row in rows(html)]
 
 
 def test_empty_days_are_one_line(tmp_path: Path) -> None:
-    """Where nothing happens either."""
-    folds = [text_of(line) for line in read(shown(tmp_path)).iter("p") if line.get("class") == "fold"]
-    assert folds == ["sam. 24/10/2026 : aucun créneau", "mar. 27/10/2026 → ven. 30/10/2026 : aucun créneau"]
+    """Days without slots are joined into one line."""
+    texts = [
+        text_of(line) for line in read(simulation_page(tmp_path)).iter("p") if line.get("class") == "fold"
+    ]
+    assert texts == ["sam. 24/10/2026 : aucun créneau", "mar. 27/10/2026 → ven. 30/10/2026 : aucun créneau"]
 
 
 def test_rows_beyond_what_a_page_can_hold_are_counted() -> None:
-    """And it says where they are."""
+    """The page says how many rows it leaves out, and which command shows them."""
     slots = [
-        replace(slot, state="succeeded" if place % 2 else "missed")
-        for place, slot in enumerate(every(HOUR, 1000))
+        replace(slot, state="succeeded" if index % 2 else "missed")
+        for index, slot in enumerate(outcomes(HOUR, 1000))
     ]
-    html = drawn(slots, 42)
+    html = page_of(slots, 42)
     assert not flaws(html)
     assert "600 autres lignes : cavecron simulate --json les donne toutes." in text_of(read(html))
     assert len(html) < 250_000

@@ -6,34 +6,37 @@ import pytest
 
 from cavecron.cli.main import main
 
-#: Cleanup comes at 03:00 on that Sunday, and the clocks go back just before.
+#: The cleanup's slot is 03:00 on that Sunday, just after the clocks went back.
 SUNDAY = ("--from", "2026-10-24", "--days", "7")
 OFF = {"SCHEDULER_WEEKLY_REPORT_ENABLED": "0", "SCHEDULER_CLEANUP_ENABLED": "0"}
 
 
-def simulated(
+def simulate(
     capsys: pytest.CaptureFixture[str], *arguments: str, **environ: str
 ) -> list[tuple[str, str, str, float]]:
-    """Return local time, state, trigger and lateness of each slot."""
+    """Return local time, state, trigger and lateness of each slot of a simulation."""
     assert (
         main(["simulate", *SUNDAY, *arguments, "--json"], {"DATABASE_URL": "sqlite:////nowhere", **environ})
         == 0
     )
-    told = json.loads(capsys.readouterr().out)
-    return [(fate["local"][5:16], fate["state"], fate["trigger"], fate["late"]) for fate in told]
+    outcomes = json.loads(capsys.readouterr().out)
+    return [
+        (outcome["local"][5:16], outcome["state"], outcome["trigger"], outcome["late"])
+        for outcome in outcomes
+    ]
 
 
 def only_cleanup(cron: str) -> dict[str, str]:
-    """Return the variables of a scheduler with one job."""
+    """Return the variables with which only the cleanup is enabled, with this schedule."""
     return {**OFF, "SCHEDULER_CLEANUP_ENABLED": "1", "SCHEDULER_CLEANUP_CRON": cron}
 
 
 def test_the_example_of_the_help_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """When, what, and why; the same each time."""
+    """The output tells when, what and why, and is the same for each call."""
     example = ["simulate", *SUNDAY, "--down", "2026-10-25 02:40/2026-10-25 03:20"]
     assert main(example, {}) == 0
-    told = capsys.readouterr().out
-    assert told == (
+    output = capsys.readouterr().out
+    assert output == (
         "Simulation, sam. 2026-10-24 00:00+02:00 → sam. 2026-10-31 00:00+01:00 (7 j 1 h), fuseau"
         " Europe/Paris : rien n'est exécuté.\n"
         "  arrêt    dim. 2026-10-25 02:40+02:00 → dim. 2026-10-25 03:20+01:00 (1 h 40 min)\n"
@@ -45,7 +48,7 @@ def test_the_example_of_the_help_is_told_in_words(capsys: pytest.CaptureFixture[
         "2 créneaux : 1 rattrapé, 1 à l'heure\n"
     )
     assert main(example, {}) == 0
-    assert capsys.readouterr().out == told
+    assert capsys.readouterr().out == output
 
 
 @pytest.mark.parametrize(
@@ -90,13 +93,13 @@ def test_the_example_of_the_help_is_told_in_words(capsys: pytest.CaptureFixture[
 def test_each_trouble_has_its_outcome(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], cleanup: tuple[str, str, float]
 ) -> None:
-    """The rules of the scheduler itself, seen from outside."""
-    assert simulated(capsys, *arguments)[0] == ("10-25T03:00", *cleanup)
+    """The outcome follows from the rules of the scheduler, which runs unchanged on the simulated clock."""
+    assert simulate(capsys, *arguments)[0] == ("10-25T03:00", *cleanup)
 
 
 def test_missed_slots_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
-    """Although the ledger keeps them in one row; and a replay is of the latest only."""
-    slots = simulated(
+    """Each has an entry, although the ledger has one row for all; only the latest one is replayed."""
+    slots = simulate(
         capsys, "--days", "1", "--down", "2026-10-24 09:30/2026-10-24 12:30", **only_cleanup("0 8-13 * * *")
     )
     assert [(at, state, trigger) for at, state, trigger, _late in slots] == [
@@ -110,45 +113,45 @@ def test_missed_slots_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_run_that_is_cut_off_is_taken_up_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """Within its hour; the attempts are counted."""
+    """It is resumed within its hour, and the number of attempts is told."""
     stop = ("--duration", "10m", "--down", "2026-10-25 03:05/2026-10-25 03:20")
     assert main(["simulate", *SUNDAY, *stop], {}) == 0
-    told = capsys.readouterr().out
-    assert "cleanup         à l'heure\n    interrompu et repris : 2 tentatives" in told
+    output = capsys.readouterr().out
+    assert "cleanup         à l'heure\n    interrompu et repris : 2 tentatives" in output
 
 
-def test_a_run_that_lasts_keeps_the_next_slots_waiting(capsys: pytest.CaptureFixture[str]) -> None:
-    """And that is the reason."""
+def test_a_long_run_delays_the_next_slots(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason of a missed or late slot is that the run before was still running."""
     environ = only_cleanup("0 8-10 * * *") | {"SCHEDULER_CLEANUP_TIMEOUT": "86400"}
     assert main(["simulate", *SUNDAY, "--days", "1", "--duration", "150m"], environ) == 0
-    told = capsys.readouterr().out
-    assert "10-24 09:00+02:00  cleanup  manqué\n    l'exécution précédente durait encore" in told
-    assert "rattrapé à 10:30:00, 30 min de retard\n    l'exécution précédente durait encore" in told
+    output = capsys.readouterr().out
+    assert "10-24 09:00+02:00  cleanup  manqué\n    l'exécution précédente durait encore" in output
+    assert "rattrapé à 10:30:00, 30 min de retard\n    l'exécution précédente durait encore" in output
 
 
 def test_clock_changes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """What `next` says of a slot is said here too."""
+    """The note on a slot is the same as that of `cavecron next`."""
     assert main(["simulate", "--from", "2027-03-27", "--days", "2"], only_cleanup("30 2 * * *")) == 0
     assert "l'heure de printemps saute 02:30 : à 03:00" in capsys.readouterr().out
 
 
-def test_nobody_is_told_of_a_simulated_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """No ping, no alert: a failing run would wait for the refused connection, and say so."""
-    told = {"SCHEDULER_CLEANUP_PING_URL": "http://127.0.0.1:9/x", "CAVECRON_ALERT_TO": "me@example.org"}
-    assert simulated(capsys, "--duration", "2h", **told)[0][1] == "failed"
+def test_a_simulated_run_sends_no_ping_and_no_alert(capsys: pytest.CaptureFixture[str]) -> None:
+    """A request would be refused, and the failure would be logged on standard error."""
+    variables = {"SCHEDULER_CLEANUP_PING_URL": "http://127.0.0.1:9/x", "CAVECRON_ALERT_TO": "me@example.org"}
+    assert simulate(capsys, "--duration", "2h", **variables)[0][1] == "failed"
     assert capsys.readouterr().err == ""
 
 
 def test_a_period_without_slots_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """Disabled jobs are named."""
+    """Disabled jobs are named with their variable."""
     assert main(["simulate", *SUNDAY], OFF) == 0
-    told = capsys.readouterr().out
-    assert "cleanup : désactivé (SCHEDULER_CLEANUP_ENABLED)" in told
-    assert told.endswith("Aucun créneau dans cette période.\n")
+    output = capsys.readouterr().out
+    assert "cleanup : désactivé (SCHEDULER_CLEANUP_ENABLED)" in output
+    assert output.endswith("Aucun créneau dans cette période.\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--days", "0"), "--days '0' : un nombre de 1 à 366 est attendu"),
         (("--days", "367"), "un nombre de 1 à 366"),
@@ -173,11 +176,11 @@ def test_a_period_without_slots_is_told(capsys: pytest.CaptureFixture[str]) -> N
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_a_wrong_argument_is_told_in_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
-    """With what is wanted, and exit code 2."""
+    """The exit code is 2, and the message says what is expected."""
     options = [f"{name}={value}" for name, value in zip(arguments[::2], arguments[1::2], strict=True)]
     assert main(["simulate", *SUNDAY, *options], {}) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
