@@ -150,7 +150,7 @@ def test_a_container_asks_whether_all_is_well(
     assert (result.code, message in result.out + result.err) == (code, True)
 
 
-def test_health_is_one_for_whatever_is_wrong(cellar: CellarFile) -> None:
+def test_health_exits_with_1_for_any_problem(cellar: CellarFile) -> None:
     """The exit code is never another than 0 or 1, because Docker knows only these two."""
     assert run_command(cellar, "health").code == 1
     result = run_command(cellar, "health", SCHEDULER_CLEANUP_HOUR="25")

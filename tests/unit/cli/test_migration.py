@@ -65,7 +65,7 @@ def test_other_mails_are_ignored(cellar: CellarFile) -> None:
     assert last_mailing(Database(cellar.path)) is None
 
 
-def test_check_tells_it_until_cavecron_has_sent_reports_itself(cellar: CellarFile) -> None:
+def test_check_gives_the_hint_until_cavecron_has_sent_reports(cellar: CellarFile) -> None:
     """The hint is no failure, and it disappears after the first mailing of cavecron."""
     cellar.user("marie")
     _log_mails(cellar, "2026-11-25 10:56:01.000000")

@@ -65,7 +65,7 @@ def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: Host
     assert server.connections == 0
 
 
-def test_one_job_can_be_asked_for(household: CellarFile, server: HostileServer) -> None:
+def test_one_job_can_be_chosen(household: CellarFile, server: HostileServer) -> None:
     """`--due JOB` runs that job, and its JSON output has the number of sent mails."""
     cron = _hourly(timedelta(minutes=30))
     result = _run(household, "--due", "weekly_reports", "--json", SCHEDULER_WEEKLY_REPORT_CRON=cron)

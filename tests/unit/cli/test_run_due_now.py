@@ -84,7 +84,7 @@ def test_a_slot_that_is_too_old_is_told_in_the_log(tidy: Job) -> None:
     )
 
 
-def test_a_slot_that_is_too_old_is_told_to_who_asked_to_be(tidy: Job) -> None:
+def test_a_slot_that_is_too_old_is_pinged_once(tidy: Job) -> None:
     """The dead-man service is told once, because nobody may read the log of a task planner."""
     tidy.due(-HOUR)
     with service() as ping_service:
@@ -115,7 +115,9 @@ def test_a_run_that_has_failed_for_good_is_no_success(tidy: Job) -> None:
         pytest.param(("tidy",), {}, id="of one job"),
     ],
 )
-def test_nothing_to_do_is_an_object_too(tidy: Job, arguments: tuple[str, ...], job: dict[str, str]) -> None:
+def test_nothing_to_do_is_a_json_object_too(
+    tidy: Job, arguments: tuple[str, ...], job: dict[str, str]
+) -> None:
     """With `--json` the output is an object with the next slot."""
     result = tidy.due(-HOUR, *arguments, "--json", **job)
     assert json.loads(result.out) == {

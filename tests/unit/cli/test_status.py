@@ -19,7 +19,7 @@ from tests.unit.status.test_metrics import promtool
 from tests.unit.status.test_terminal import GOLDEN, REFUSED, rich
 
 
-def test_one_screen_tells_all_and_the_exit_code_is_healths(cellar: CellarFile) -> None:
+def test_the_exit_code_is_that_of_health(cellar: CellarFile) -> None:
     """A failed run leaves the exit code 0; an overdue slot makes it 1, with the message of `health`."""
     rich(cellar)
     database = f"sqlite:///{cellar.path}"

@@ -48,7 +48,7 @@ def test_a_url_without_a_file_is_refused(url: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "expected"),
     [
         ("sqlite:////data/wine.db", "='sqlite:////data/wine.db'"),
         ("sqlite:////data/wine.db?key=hunter2", "='sqlite:////data/wine.db?…'"),
@@ -64,6 +64,6 @@ def test_a_url_without_a_file_is_refused(url: str, message: str) -> None:
         ("hunter2", ""),
     ],
 )
-def test_no_password_is_shown(url: str, shown: str) -> None:
+def test_no_password_is_shown(url: str, expected: str) -> None:
     """Only the scheme is shown, or the whole value if it can only be a path."""
-    assert display_url(url) == shown
+    assert display_url(url) == expected

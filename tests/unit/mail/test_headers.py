@@ -116,10 +116,10 @@ def test_a_subject_is_displayed_as_it_was_given(text: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=120) | _TEXTS)
 def test_a_name_is_displayed_as_it_was_given(text: str) -> None:
     """The header has one mailbox with the sender's address, for any name, valid or not."""
-    shown = " ".join(text.encode("utf-8", "replace").decode().split())
+    expected = " ".join(text.encode("utf-8", "replace").decode().split())
     octets = (mailbox_header("From", text, "cave@example.org") + "\n").replace("\n", "\r\n").encode()
     ((header, value),) = header_lines(octets)
-    assert (header, mailbox(value)) == ("From", (shown, "cave@example.org"))
+    assert (header, mailbox(value)) == ("From", (expected, "cave@example.org"))
     (origin,) = message_from_bytes(octets, policy=default)["From"].addresses
     assert origin.addr_spec == "cave@example.org"
 

@@ -32,7 +32,7 @@ def test_a_region_is_words_or_a_number(stored: object, text: str | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("stored", "shown", "as_year"),
+    ("stored", "expected", "as_year"),
     [
         *((2015, 2015, 2015), (" 2012 ", 2012, 2012), (2015.9, 2015, 2015), (b"2015", 2015, 2015)),
         *(("NV", "NV", None), (" vers 2010 ", "vers 2010", None), (b"NV\xff", "NV\ufffd", None)),
@@ -41,10 +41,10 @@ def test_a_region_is_words_or_a_number(stored: object, text: str | None) -> None
     ],
 )
 def test_a_vintage_is_a_year_or_else_its_words(
-    stored: object, shown: int | str | None, as_year: int | None
+    stored: object, expected: int | str | None, as_year: int | None
 ) -> None:
     """Only a year can be used to compute an age."""
-    assert (vintage(stored), year(stored)) == (shown, as_year)
+    assert (vintage(stored), year(stored)) == (expected, as_year)
 
 
 def test_blanks_around_a_text_are_not_shown() -> None:

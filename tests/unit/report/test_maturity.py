@@ -118,7 +118,7 @@ def test_a_value_that_int_reads_is_a_year(stored: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "shown"),
+    ("stored", "expected"),
     [
         *((None, None), (0, None), ("0", None), ("", None), (" ", None), ([], None), ({}, None)),
         *(("2015.0", "2015.0"), (" NV ", "NV"), ("2015-2016", "2015-2016"), ("vers 2010", "vers 2010")),
@@ -126,10 +126,10 @@ def test_a_value_that_int_reads_is_a_year(stored: object) -> None:
         pytest.param("\ud83c NV", "? NV", id="half a character"),
     ],
 )
-def test_a_value_that_int_refuses_is_shown_but_has_no_age(stored: object, shown: str | None) -> None:
+def test_a_value_that_int_refuses_is_shown_but_has_no_age(stored: object, expected: str | None) -> None:
     """Words such as "NV" tell their owner something, but give neither an age nor a peak."""
     maturity = assess(json.dumps({"year": stored, "apogee": stored}), (), YEAR)
-    assert (maturity.vintage, maturity.peak, maturity.score) == (shown, None, 0)
+    assert (maturity.vintage, maturity.peak, maturity.score) == (expected, None, 0)
 
 
 @pytest.mark.parametrize(

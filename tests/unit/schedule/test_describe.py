@@ -146,7 +146,7 @@ def test_a_slot_that_a_clock_change_affects_has_a_note(
 
 @PATIENT
 @given(st.sampled_from(DENSE + SPARSE) | expressions())
-def test_there_are_always_words(expression: str) -> None:
+def test_every_schedule_has_a_description(expression: str) -> None:
     """Each schedule has a description of one line for the log."""
     words = describe(parse(expression, PARIS))
     assert words

@@ -60,8 +60,8 @@ def test_mails_are_counted_and_nobody_is_named_unless_asked(cellar: CellarFile) 
     assert job.last_run
     assert job.last_run.mails == MailCounts(sent=1, failed=1, deferred=1, unknown=1)
     assert job.last_run.reason == "1 échec"
-    said = {mail.recipient: mail.reason for mail in job.undelivered}
-    assert said[f"utilisateur {bob}"] == "550 <(adresse)> inconnu"
+    reasons = {mail.recipient: mail.reason for mail in job.undelivered}
+    assert reasons[f"utilisateur {bob}"] == "550 <(adresse)> inconnu"
     assert "example.org" not in str(job)
     named = reports_job(collect(past.settings, past.jobs, now=NOW, scope=Scope(undelivered=1, names=True)))
     assert (len(named.undelivered), named.undelivered_more) == (1, 2)
@@ -79,7 +79,7 @@ def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile)
 
 
 @pytest.mark.parametrize(
-    ("stored", "shown"),
+    ("stored", "expected"),
     [
         pytest.param("2 échecs : Bob : 550 ; Claire : 551\n5", "2 échecs", id="names after the number"),
         pytest.param("refus de a.b@c.fr, <d@e>", "refus de (adresse), <(adresse)>", id="addresses"),
@@ -87,9 +87,9 @@ def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile)
         pytest.param(None, None, id="nothing"),
     ],
 )
-def test_a_runs_text_is_shown_without_names_and_addresses(stored: str | None, shown: str | None) -> None:
+def test_a_runs_text_is_shown_without_names_and_addresses(stored: str | None, expected: str | None) -> None:
     """Names and addresses are removed, and the rest of the text is kept."""
-    assert for_display(stored, names=False) == shown
+    assert for_display(stored, names=False) == expected
 
 
 def test_each_missed_slot_is_one_in_the_strip_and_in_the_calendar(cellar: CellarFile) -> None:

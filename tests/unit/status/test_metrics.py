@@ -99,7 +99,7 @@ def test_the_example_rules_are_read_by_prometheus() -> None:
     assert (result.returncode, "SUCCESS: 5 rules found" in result.stdout) == (0, True)
 
 
-def test_the_examples_use_metrics_that_there_are(cellar: CellarFile) -> None:
+def test_the_examples_use_existing_metrics(cellar: CellarFile) -> None:
     """A rule or panel on a metric that does not exist would never show anything."""
     facts = replace(rich(cellar), backup=BackupFacts(made=NOW, age=timedelta(), path=""))
     names = {name for name, _labels in samples(facts)}

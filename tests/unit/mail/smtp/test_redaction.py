@@ -15,7 +15,7 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
 
 
 @pytest.mark.parametrize(
-    ("reply_text", "shown"),
+    ("reply_text", "expected"),
     [
         (b"5.7.8 bad password hunter22 for marie", "535 5.7.8 bad password for marie"),
         (b"5.7.8 you sent <" + _PLAIN + b">", "535 5.7.8 you sent < >"),
@@ -28,9 +28,9 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
     ],
     ids=["password", "PLAIN", "twice", "a part of it", "a short word", "CRAM-MD5", "long", "nothing"],
 )
-def test_a_server_that_repeats_secrets_is_not_quoted_with_them(reply_text: bytes, shown: str) -> None:
+def test_a_server_that_repeats_secrets_is_not_quoted_with_them(reply_text: bytes, expected: str) -> None:
     """Some servers answer a failed login with the password that they received."""
-    assert quoted(RefusedError(Step.LOGIN, 535, reply_text), remote_config(password="hunter22")) == shown
+    assert quoted(RefusedError(Step.LOGIN, 535, reply_text), remote_config(password="hunter22")) == expected
 
 
 def test_without_a_password_words_are_quoted_as_they_are() -> None:
