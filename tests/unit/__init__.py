@@ -1,1 +1,1 @@
-"""One file a module of the package, in the same folders."""
+"""Unit tests, in the same folders as the package: one file or a few for each module."""

@@ -26,7 +26,7 @@ def _mode(path: Path) -> int:
 @pytest.mark.usefixtures("_umask")
 @pytest.mark.parametrize("mode", [0o600, 0o644], ids=oct)
 def test_a_file_has_its_mode_whatever_the_umask(tmp_path: Path, mode: int) -> None:
-    """Also one that takes the place of another, which everybody could read or nobody."""
+    """A new file and one that replaces a file of another mode both get the mode that was asked for."""
     new, old = tmp_path / "new", tmp_path / "old"
     old.write_text("before")
     old.chmod(0o666)
@@ -37,7 +37,7 @@ def test_a_file_has_its_mode_whatever_the_umask(tmp_path: Path, mode: int) -> No
 
 @pytest.mark.usefixtures("_umask")
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
-    """Those that were missing, that is; what was there before keeps its mode."""
+    """Folders that are created are private; a folder that existed before keeps its mode."""
     there = tmp_path / "there"
     there.mkdir()
     there.chmod(0o755)
@@ -66,7 +66,7 @@ def _link_to_a_file(path: Path) -> None:
 def test_what_is_no_regular_file_stays_as_it_is(
     tmp_path: Path, make: Callable[[Path], object], number: int
 ) -> None:
-    """Neither what lies there nor what it points to is touched, and no draft stays."""
+    """Neither the existing entry nor the target of a link is changed, and no draft is left."""
     path = tmp_path / "page.html"
     make(path)
     before = {entry.name: os.lstat(entry).st_ino for entry in tmp_path.iterdir()}
@@ -78,7 +78,7 @@ def test_what_is_no_regular_file_stays_as_it_is(
 
 
 def test_a_link_made_in_the_meantime_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    """Nobody wins by being fast."""
+    """A symbolic link that appears during the write is replaced, and its target is not changed."""
     path, victim = tmp_path / "page.html", tmp_path / "victim"
     victim.write_text("precious")
     with replacement(path, mode=PRIVATE) as file:
@@ -88,7 +88,7 @@ def test_a_link_made_in_the_meantime_is_replaced_and_not_followed(tmp_path: Path
 
 
 def test_until_all_is_written_the_old_file_is_there(tmp_path: Path) -> None:
-    """A reader gets the one or the other; after an error the old one, and no draft is left."""
+    """A reader gets the old file until all is written; after an error the old file stays, without a draft."""
     path = tmp_path / "page.html"
     write_file(path, b"before", mode=PRIVATE)
     with pytest.raises(ZeroDivisionError), replacement(path, mode=PRIVATE) as file:  # noqa: PT012
@@ -101,7 +101,7 @@ def test_until_all_is_written_the_old_file_is_there(tmp_path: Path) -> None:
 
 
 def test_a_database_can_be_written_by_name(tmp_path: Path) -> None:
-    """SQLite opens the draft itself: an empty file is an empty database."""
+    """SQLite can write the draft by its name, because an empty file is an empty database."""
     path = tmp_path / "copy.db"
     with replacement(path, mode=PRIVATE) as file:
         connection = sqlite3.connect(file.name)
@@ -113,7 +113,7 @@ def test_a_database_can_be_written_by_name(tmp_path: Path) -> None:
 
 
 def test_a_draft_can_lie_in_another_folder(tmp_path: Path) -> None:
-    """As a Maildir has it."""
+    """A Maildir needs this: the draft is written in `tmp` and moved to `new`."""
     drafts, kept = tmp_path / "tmp", tmp_path / "new"
     make_folder(drafts, mode=PRIVATE_FOLDER)
     make_folder(kept, mode=PRIVATE_FOLDER)
@@ -123,14 +123,14 @@ def test_a_draft_can_lie_in_another_folder(tmp_path: Path) -> None:
 
 
 def test_the_longest_name_is_no_trouble(tmp_path: Path) -> None:
-    """A draft's name is not made of the file's, which may be as long as a file system allows."""
+    """The draft's name does not contain the file's name, which may have 255 characters already."""
     path = tmp_path / ("x" * 255)
     write_file(path, b"page", mode=PRIVATE)
     assert path.read_bytes() == b"page"
 
 
 def test_a_database_is_not_replaced(tmp_path: Path) -> None:
-    """Whoever gives its name to a page has made a slip."""
+    """A page that is given the name of a database is refused, because that is a mistake of the user."""
     path = tmp_path / "wine.db"
     sqlite3.connect(path).execute("CREATE TABLE wine (id)")
     before = path.read_bytes()

@@ -26,37 +26,41 @@ def locked() -> dict[str, Version]:
 
 
 def test_what_is_imported_is_declared_and_nothing_else() -> None:
-    """Beside the standard library: zoneinfo takes its zones from tzdata where the system has none."""
+    """The imports and the declared dependencies agree; tzdata is the fallback of zoneinfo."""
     imported = {re.split("[.:]", name)[0] for module in package() for name in imports(module)}
     assert imported - sys.stdlib_module_names - {"cavecron"} | {"tzdata"} == set(needed())
 
 
 def test_what_tests_import_is_declared() -> None:
-    """What happens to be installed here is not on the next machine."""
+    """Tests import only declared packages, so that they run on any machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     listed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     declared = {canonicalize_name(Requirement(line).name) for line in listed}
-    homes = metadata.packages_distributions()
+    distributions = metadata.packages_distributions()
     tests = (name for module in modules(ROOT / "tests") for name in imports(module))
     imported = {re.split("[.:]", name)[0] for name in tests} - sys.stdlib_module_names
     imported -= {"cavecron", "tests", ""}
     assert not [
-        name for name in imported if not {canonicalize_name(home) for home in homes.get(name, ())} & declared
+        name
+        for name in imported
+        if not {canonicalize_name(distribution) for distribution in distributions.get(name, ())} & declared
     ]
 
 
 def test_the_lock_allows_what_the_project_needs() -> None:
-    """Not below any bound, and with all that the packages themselves need on Linux."""
+    """The lock is not below any lower bound, and contains all that its packages need on Linux."""
     versions = locked()
     assert not {name for name, lowest in needed().items() if versions[name] < Version(lowest)}
     for name in (name for name, version in versions.items() if metadata.version(name) == str(version)):
         required = (Requirement(line) for line in metadata.requires(name) or ())
-        wanted = {one.name for one in required if one.marker is None or one.marker.evaluate({"extra": ""})}
-        assert wanted <= set(versions)
+        requirements = {
+            one.name for one in required if one.marker is None or one.marker.evaluate({"extra": ""})
+        }
+        assert requirements <= set(versions)
 
 
 def test_every_package_of_the_lock_is_held_by_hashes() -> None:
-    """Each requirement is pinned and followed by its hashes; nothing else stands there, no address either."""
+    """Each requirement is pinned and followed by its hashes; the lock contains no address."""
     lines = [line for line in LOCK.splitlines() if not line.startswith("#")]
     pin = re.compile(r"[\w-]+==[\w.]+( ; [^\\]+)? \\")
     digest = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
@@ -66,7 +70,7 @@ def test_every_package_of_the_lock_is_held_by_hashes() -> None:
 
 
 def test_the_lock_says_how_it_is_renewed() -> None:
-    """By the command in its head, which names no address."""
+    """The head of the lock shows the command that renews it, without any address."""
     head = "\n".join(line for line in LOCK.splitlines() if line.startswith("#"))
     assert "uv pip compile" in head
     assert "://" not in LOCK
@@ -74,7 +78,7 @@ def test_the_lock_says_how_it_is_renewed() -> None:
 
 @pytest.mark.slow
 def test_the_lock_installs_and_cavecron_runs_on_it(tmp_path: Path) -> None:
-    """In a fresh environment, with pip's strictest mode."""
+    """In a new environment, pip's strictest mode installs the lock, and the demo runs there."""
     python = tmp_path / "venv" / "bin" / "python"
     commands: tuple[list[str | Path], ...] = (
         [sys.executable, "-m", "venv", tmp_path / "venv"],

@@ -1,7 +1,7 @@
 """The layers, checked from the source: which folder imports which, and which modules are pure.
 
-Each rule is a function from a parsed module to the findings in it, and is tried on a sample that breaks it
-before it is held against the package.
+Each rule is a function that yields its findings in a parsed module. It is tested on samples that break it
+and then applied to the package.
 """
 
 import ast
@@ -16,15 +16,15 @@ from cavecron.demo import schema
 from tests.support.commands import ROOT
 from tests.support.sources import Module, Rule, findings, imports, modules, package
 
-#: A folder imports only from what stands above it, and no two modules of one import each other.
+#: A folder imports only from the folders before it, and no two modules of a folder import each other.
 FOLDERS = (
     *("schedule", "database", "mail", "config", "report", "ledger", "appdb", "export", "demo"),
     *("jobs", "status", "scheduler", "simulation", "cli"),
 )
-#: Modules beside the folders: these stand above all of them.
+#: Modules beside the folders, which every folder can import.
 ROOT_MODULES = frozenset({"atomic_file", "errors", "clock", "french", "lazy", "text"})
 
-#: Time is an argument here, and effects are somebody else's: folders, and single modules.
+#: Folders and modules without effects; they take the time as an argument.
 PURE = (
     *("schedule", "config", "report", "export", "errors", "french", "lazy", "text", "database.timestamps"),
     *("mail.errors", "mail.headers", "mail.message", "mail.models", "mail.transport"),
@@ -63,7 +63,7 @@ PURE = (
 IMPURE_IMPORTS = frozenset(
     {"asyncio", "os", "time", "sqlite3", "smtplib", "logging", "random", "socket", "subprocess", "threading"}
 )
-#: The clock, and the shell around the core.
+#: Modules that can be asynchronous: the clock, the scheduler and the commands that start runs.
 ASYNC = frozenset(
     {
         *("clock", "simulation.machine", "cli.run", "cli.run_due", "cli.scheduler"),
@@ -73,14 +73,14 @@ ASYNC = frozenset(
         ),
     }
 )
-#: Cave à Vin's tables are known here, and made here for the demonstration.
+#: Only these folders use Cave à Vin's tables; `demo` creates them for the demonstration.
 KNOWS_TABLES = ("appdb.", "demo.")
-#: All that there is, by name.
+#: The names of all modules of the package.
 MODULES = frozenset(module.name for module in package())
 
 
 def imported_modules(module: Module) -> Iterator[str]:
-    """Yield the modules of ours that it imports, by their names below cavecron."""
+    """Yield the modules of cavecron that `module` imports, by their names below `cavecron`."""
     for imported in imports(module):
         source, _, name = imported.partition(":")
         if source.split(".")[0] == "cavecron":
@@ -89,29 +89,29 @@ def imported_modules(module: Module) -> Iterator[str]:
 
 
 def imports_from_below(module: Module) -> Iterator[str]:
-    """Find imports of a folder that stands below, of a module that is not there, and relative ones."""
+    """Find imports of a later folder, of a module that does not exist, and relative imports."""
     yield from (f"relative import: {name}" for name in imports(module) if name.startswith("."))
     for name in imported_modules(module):
-        if name and (name not in MODULES or floor(name) > floor(module.name)):
+        if name and (name not in MODULES or layer(name) > layer(module.name)):
             yield f"imports {name}"
 
 
-def floor(name: str) -> int:
-    """Return how far below the top a module stands, 0 for those beside the folders."""
+def layer(name: str) -> int:
+    """Return the position of a module's folder in FOLDERS, 0 for the root modules."""
     folder = name.split(".", maxsplit=1)[0]
     return FOLDERS.index(folder) + 1 if folder in FOLDERS else 0 if name in ROOT_MODULES else len(FOLDERS) + 1
 
 
 def is_pure(name: str) -> bool:
-    """Return whether a module is one of PURE, or lies in one of its folders."""
+    """Return whether a module is in PURE or in one of its folders."""
     return any(name == pure or name.startswith(f"{pure}.") for pure in PURE)
 
 
 def impurities(module: Module) -> Iterator[str]:
-    """Find imports with effects, imports of edges, and looks at the time or at files."""
+    """Find imports of modules with effects or that are not pure, and calls that read clock or files."""
     yield from (f"imports {name}" for name in imports(module) if re.split("[.:]", name)[0] in IMPURE_IMPORTS)
     yield from (
-        f"imports from an edge: {name}" for name in imported_modules(module) if name and not is_pure(name)
+        f"imports an impure module: {name}" for name in imported_modules(module) if name and not is_pure(name)
     )
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
@@ -127,7 +127,7 @@ def foreign_tables(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         text = _text_of(node)
         if sql.search(text):
-            yield f"line {getattr(node, 'lineno', '?')} knows a table: {text[:60]!r}"
+            yield f"line {getattr(node, 'lineno', '?')} uses a table: {text[:60]!r}"
 
 
 def _text_of(node: ast.AST) -> str:
@@ -139,7 +139,7 @@ def _text_of(node: ast.AST) -> str:
 
 
 def asynchronous(module: Module) -> Iterator[str]:
-    """Find async functions and whatever awaits."""
+    """Find asynchronous functions and statements."""
     kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     yield from (f"line {node.lineno} is async" for node in ast.walk(module.tree) if isinstance(node, kinds))
 
@@ -169,7 +169,7 @@ def asynchronous(module: Module) -> Iterator[str]:
     ],
 )
 def test_a_broken_rule_is_found(rule: Rule, name: str, source: str) -> None:
-    """Each rule is seen to find something before its silence means anything."""
+    """Each rule finds a violation in a sample, so that no finding in the package means something."""
     assert findings(rule, [Module(name=name, source=source)])
 
 
@@ -183,42 +183,43 @@ def test_a_broken_rule_is_found(rule: Rule, name: str, source: str) -> None:
         (foreign_tables, "scheduler.runner", "x = 'email_log'; q = 'SELECT 1 FROM cavecron_runs'"),
     ],
 )
-def test_what_keeps_the_rule_is_left_alone(rule: Rule, name: str, source: str) -> None:
-    """A rule that finds something everywhere says nothing either."""
+def test_source_that_follows_the_rule_has_no_findings(rule: Rule, name: str, source: str) -> None:
+    """Each rule finds nothing in source that follows it."""
     assert not findings(rule, [Module(name=name, source=source)])
 
 
-def test_every_module_has_its_place_in_the_house() -> None:
-    """A folder that FOLDERS lacks would be checked by nobody; and the lists name nothing that is gone."""
+def test_every_module_belongs_to_a_known_folder() -> None:
+    """Each module is in a folder that the rules know, and the lists name only modules that exist."""
     assert {name.split(".")[0] for name in MODULES} == {*FOLDERS, *ROOT_MODULES, "__main__"}
     assert {*PURE, *ASYNC} <= MODULES
 
 
-def test_folders_import_only_from_what_stands_above_them() -> None:
-    """So each folder can be read with nothing but those before it in mind."""
+def test_folders_import_only_from_the_folders_before_them() -> None:
+    """Each folder can be understood with only the folders before it in mind."""
     assert not findings(imports_from_below, package())
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Not within a folder either."""
-    TopologicalSorter({module.name: set(imported_modules(module)) for module in package()}).prepare()
+    """No modules import each other in a circle, within a folder or across folders."""
+    graph = {module.name: set(imported_modules(module)) for module in package()}
+    assert set(TopologicalSorter(graph).static_order()) >= MODULES
 
 
 def test_a_circle_is_found() -> None:
-    """The rule is seen to find one before its silence means anything."""
+    """A circle of imports is reported, so that no report for the package means something."""
     with pytest.raises(CycleError):
         TopologicalSorter({"a": {"b"}, "b": {"c"}, "c": {"a"}}).prepare()
 
 
 def test_the_package_itself_imports_nothing_of_its_own() -> None:
-    """`from cavecron import job` is resolved on first use: a short command does not pay for it."""
-    (door,) = (module for module in modules(ROOT / "cavecron") if not module.name)
-    at_the_top = Module(name="", source="\n".join(ast.unparse(node) for node in _unguarded(door.tree)))
+    """`from cavecron import job` is resolved on first use, so that a short command does not pay for it."""
+    (root,) = (module for module in modules(ROOT / "cavecron") if not module.name)
+    at_the_top = Module(name="", source="\n".join(ast.unparse(node) for node in _unguarded(root.tree)))
     assert not list(imported_modules(at_the_top))
 
 
 def _unguarded(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Yield what is executed on import."""
+    """Yield the statements that are executed on import, without functions and type-checking imports."""
     for node in tree.body:
         guarded = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if not guarded and not isinstance(node, ast.FunctionDef):
@@ -226,16 +227,16 @@ def _unguarded(tree: ast.Module) -> Iterator[ast.stmt]:
 
 
 def test_pure_modules_are_pure() -> None:
-    """No clock, no file, no database, no server: what they need is an argument."""
+    """Pure modules use no clock, file, database or server; they get what they need as arguments."""
     assert not findings(impurities, (module for module in package() if is_pure(module.name)))
 
 
 def test_only_appdb_knows_the_applications_tables() -> None:
-    """When Cave à Vin changes a table, one folder changes."""
+    """Only one folder has to change if Cave à Vin changes a table."""
     others = (module for module in package() if not module.name.startswith(KNOWS_TABLES))
     assert not findings(foreign_tables, others)
 
 
-def test_async_stays_in_the_clock_and_the_shell() -> None:
-    """The core can be called from anywhere."""
+def test_only_the_clock_the_scheduler_and_commands_are_asynchronous() -> None:
+    """The other modules are synchronous, so that they can be called from anywhere."""
     assert not findings(asynchronous, (module for module in package() if module.name not in ASYNC))

@@ -18,7 +18,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_module_is_loaded_when_it_is_used(source: Path) -> None:
-    """Not before, and it is the one that others import."""
+    """The module is loaded on first use and not before, and it is the one that other imports get."""
     source.write_text("VALUE = object()", encoding="utf-8")
     lazy = lazy_module("seldom_used")
     assert "seldom_used" not in sys.modules
@@ -26,7 +26,7 @@ def test_a_module_is_loaded_when_it_is_used(source: Path) -> None:
 
 
 def test_threads_that_use_it_first_together_get_one_module(source: Path) -> None:
-    """Whoever comes second waits until it is loaded."""
+    """Eight threads that use the module at the same time get the same loaded module."""
     source.write_text("import time\ntime.sleep(0.05)\nVALUE = object()", encoding="utf-8")
     lazy, together, values = lazy_module("seldom_used"), Barrier(8), []
 
@@ -44,7 +44,7 @@ def test_threads_that_use_it_first_together_get_one_module(source: Path) -> None
 
 
 def test_what_is_not_there_fails_as_an_import_does(source: Path) -> None:
-    """A missing package, and a missing name; a package that is installed later is found."""
+    """A missing package and a missing name raise the usual errors; a package installed later is found."""
     lazy = lazy_module("seldom_used")
     with pytest.raises(ModuleNotFoundError, match="seldom_used"):
         _ = lazy.VALUE

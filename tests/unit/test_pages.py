@@ -1,4 +1,4 @@
-"""The pages inside the project are true: their names are in the source, nothing cites a page elsewhere."""
+"""The pages inside the project are true: their names are in the source, and they cite no other page."""
 
 import re
 import sqlite3
@@ -18,8 +18,8 @@ from tests.unit.test_layers import FOLDERS
 HOUSE, CONTRACT, TESTS = (ROOT / path / "README.md" for path in ("cavecron", "cavecron/appdb", "tests"))
 PROMISES = 11
 
-#: Words in backticks that are of SQL, JSON, Python, a shell or the French of a note.
-OTHERS: dict[Path, frozenset[str]] = {
+#: Words in backticks that are not names of the project: words of SQL, JSON, Python or French notes.
+OTHER_WORDS: dict[Path, frozenset[str]] = {
     HOUSE: frozenset(
         {"async", "manual", "now()", "replay", "sending", "sent", "failed", "deferred", "abandoned"}
     ),
@@ -42,23 +42,23 @@ OTHERS: dict[Path, frozenset[str]] = {
         | {"maintenant", "rapidement", "weekly_report", "test_email"}
     ),
 }
-#: Files that are the project's, and what they must not cite: a page, or a list of work, that lies elsewhere.
+#: Files of the project, and what they must not cite: pages and issues outside the project.
 TEXTS = ("cavecron", "tests", "packaging", "examples", ".ci", "README.md", "CHANGELOG.md", "Containerfile")
-ELSEWHERE = re.compile(
+OUTSIDE_CITATION = re.compile(
     r"\bshared/|\b(?:facts|design) page\b|\b(?:house|design|style|cave-a-vin)\.md\b|\bthe brief\b"
     r"|\bissues? \d|\bthe issues?\b",
     re.IGNORECASE,
 )
-CITED = re.compile(r"\bpromises? (\d+)(?:(?: to |-|, | and )(\d+))?", re.IGNORECASE)
+PROMISE_CITATION = re.compile(r"\bpromises? (\d+)(?:(?: to |-|, | and )(\d+))?", re.IGNORECASE)
 
 
 def in_backticks(page: str) -> list[str]:
-    """Return what stands in single backticks on a page, outside of its fenced blocks."""
+    """Return the texts in single backticks on a page, outside its fenced blocks."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL))
 
 
 def fenced(page: str, tag: str) -> str:
-    """Return the one fenced block with this tag."""
+    """Return the content of the one fenced block with this tag."""
     (block,) = re.findall(rf"^```text {tag}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     return str(block)
 
@@ -72,7 +72,7 @@ def columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
 
 
 def stored_names() -> frozenset[str]:
-    """Return tables, columns and indices of the application and of the ledger."""
+    """Return the names of tables, columns and indices of the application and of the ledger."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         schema.create(connection)
         ensure_tables(connection)
@@ -86,9 +86,9 @@ def stored_names() -> frozenset[str]:
 
 
 def unknown(page: Path) -> Iterator[str]:
-    """Yield each name in backticks on a page that neither the source, nor a table, nor a variable has."""
+    """Yield each name in backticks on a page that is no name in the source, of a table or of a variable."""
     known = full_names() | stored_names() | known_names()
-    allowed = OTHERS.get(page, frozenset()) | {
+    allowed = OTHER_WORDS.get(page, frozenset()) | {
         *re.findall(r"^([A-Z]+)\b", (ROOT / "tests/unit/test_layers.py").read_text(), re.MULTILINE)
     }
     for name in in_backticks(page.read_text(encoding="utf-8")):
@@ -101,26 +101,26 @@ def unknown(page: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", [HOUSE, CONTRACT], ids=["cavecron", "appdb"])
 def test_every_name_on_the_page_is_in_the_source(page: Path) -> None:
-    """Whoever renames a function finds the page that names it."""
+    """A renamed function makes this test fail, so that the page that names it is changed too."""
     assert not list(unknown(page))
 
 
 @pytest.mark.parametrize("page", [HOUSE, CONTRACT], ids=["cavecron", "appdb"])
 def test_no_word_is_allowed_that_the_page_lacks(page: Path) -> None:
-    """The list of other words is no place to hide what was renamed."""
-    assert OTHERS[page] <= set(in_backticks(page.read_text(encoding="utf-8")))
+    """The list of other words contains only words of the page, so that it cannot hide a renamed function."""
+    assert OTHER_WORDS[page] <= set(in_backticks(page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", ["Scheduler._turn", "catch_up.look", "scan_twice", "wine.quality", "post"])
 def test_a_name_that_is_gone_is_found(name: str, tmp_path: Path) -> None:
-    """The rule is seen to find something before its silence means anything."""
+    """The rule finds a name that does not exist, so that no finding on the pages means something."""
     page = tmp_path / "README.md"
     page.write_text(f"`Scheduler` and `{name}`, `wine.quantity`", encoding="utf-8")
     assert list(unknown(page)) == [name]
 
 
 def test_every_word_of_the_glossary_has_its_name_in_the_code() -> None:
-    """A glossary without names would pass the rule above."""
+    """Each word of the glossary names its part of the code; otherwise the rule above would check nothing."""
     rows = re.search(r"^## Words\n(.*?)^## ", HOUSE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert rows
     words = [line.split("|") for line in rows[1].splitlines() if line.startswith("| ")][1:]
@@ -129,26 +129,26 @@ def test_every_word_of_the_glossary_has_its_name_in_the_code() -> None:
 
 
 def test_the_picture_of_the_layers_is_that_of_the_test() -> None:
-    """Each folder stands on it, in the order in which imports are allowed."""
+    """The picture shows all folders, in the order in which imports are allowed."""
     picture = fenced(HOUSE.read_text(encoding="utf-8"), "layers")
     assert tuple(line.split()[0] for line in picture.splitlines()) == FOLDERS
 
 
 def test_the_tables_on_the_page_are_those_of_the_application() -> None:
-    """Names and order of all columns, as its release creates them."""
+    """The page lists the names of all columns in the order in which the application creates them."""
     block = fenced(CONTRACT.read_text(encoding="utf-8"), "tables")
     flat = re.sub(r"UNIQUE\([^)]*\)|\(\d+\)|\(index\)", "", " ".join(block.split()))
-    told = {
+    documented = {
         table: [column.split()[0] for column in body.split(",") if column.strip()]
         for table, body in re.findall(r'"?(\w+)"?\(([^)]*)\)', flat)
     }
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         schema.create(connection)
-        assert told == columns(connection)
+        assert documented == columns(connection)
 
 
 def test_every_test_and_file_that_is_named_is_there() -> None:
-    """The table of situations is of use only while it leads to the tests."""
+    """The tests and files that the page names exist, so that its table of situations can be used."""
     named = [name for name in in_backticks(TESTS.read_text(encoding="utf-8")) if name.startswith("tests/")]
     missing = []
     for name in named:
@@ -161,13 +161,13 @@ def test_every_test_and_file_that_is_named_is_there() -> None:
 
 
 def test_every_folder_of_tests_is_told() -> None:
-    """With what is in it, and how long it takes."""
-    told = set(re.findall(r"^\| `(\w+)` \|", TESTS.read_text(encoding="utf-8"), re.MULTILINE))
-    assert told == {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
+    """The page describes each folder of tests: its content and its duration."""
+    documented = set(re.findall(r"^\| `(\w+)` \|", TESTS.read_text(encoding="utf-8"), re.MULTILINE))
+    assert documented == {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Yield the project's own texts, this file left out: it has to say what it looks for."""
+    """Yield the project's texts without this file, which contains the patterns."""
     for part in TEXTS:
         top = ROOT / part
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
@@ -179,27 +179,31 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def test_every_promise_that_is_cited_is_on_the_page() -> None:
-    """By its number, in code and tests."""
-    told = [
+    """Each promise that code or tests cite by number is on the page."""
+    documented = [
         int(number)
         for number in re.findall(r"^(\d+)\. \*\*", HOUSE.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    assert told == list(range(1, PROMISES + 1))
+    assert documented == list(range(1, PROMISES + 1))
     cited = {
-        int(number) for _path, text in texts() for pair in CITED.findall(text) for number in pair if number
+        int(number)
+        for _path, text in texts()
+        for pair in PROMISE_CITATION.findall(text)
+        for number in pair
+        if number
     }
     assert cited
-    assert cited <= set(told)
+    assert cited <= set(documented)
 
 
 def test_nothing_cites_a_page_that_lies_elsewhere() -> None:
-    """Whoever has this project has all that it speaks of."""
-    assert [f"{path}: {found[0]}" for path, text in texts() if (found := ELSEWHERE.search(text))] == []
+    """The project cites nothing outside it, because a reader may have only the project."""
+    assert [f"{path}: {found[0]}" for path, text in texts() if (found := OUTSIDE_CITATION.search(text))] == []
 
 
 @pytest.mark.parametrize(
     "text", ["see shared/x", "the facts page", "issue 13", "as house.md says", "the issue"]
 )
 def test_a_page_that_lies_elsewhere_is_found(text: str) -> None:
-    """The rule is seen to find something before its silence means anything."""
-    assert ELSEWHERE.search(text)
+    """The rule finds a citation in each sample, so that no finding in the project means something."""
+    assert OUTSIDE_CITATION.search(text)

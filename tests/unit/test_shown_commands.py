@@ -1,4 +1,4 @@
-"""Tests of the comparison of a page with the output of its commands."""
+"""The comparison of the output that a page shows with the output of its commands."""
 
 import pytest
 
@@ -22,5 +22,5 @@ from tests.support.shown_commands import matches
     ],
 )
 def test_only_what_is_shown_matches(shown: str, printed: str, *, same: bool) -> None:
-    """An ellipsis stands for anything within its line, or for whole lines where it is alone."""
+    """An ellipsis stands for any text within its line, or for any lines where it stands alone."""
     assert matches(shown, printed) is same

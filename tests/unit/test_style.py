@@ -1,6 +1,6 @@
-"""The style, checked from the source: lengths, parameters and broad excepts.
+"""The style, checked from the source: lengths, parameters and handlers of all exceptions.
 
-Each rule is tried on samples that break it before it is held against the package.
+Each rule is tested on samples that break it and then applied to the package.
 """
 
 import ast
@@ -14,8 +14,8 @@ from tests.support.sources import Module, Rule, findings, functions, lines, modu
 
 MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION, MOST_POSITIONAL = 300, 50, 4
 SHORT_FUNCTION = 25
-#: Where a broad except is the point; elsewhere it has to raise again.
-CATCHES_ALL = frozenset(
+#: Modules that may catch all exceptions; elsewhere such a handler has to raise again.
+CATCHES_EVERYTHING = frozenset(
     {
         *("scheduler.runner", "scheduler.lease", "scheduler.given_up", "scheduler.scheduler", "cli.main"),
         *(
@@ -23,14 +23,14 @@ CATCHES_ALL = frozenset(
             "simulation.machine",
             "mail.delivery.workers",
             "mail.delivery.single",
-        ),  # hand it over to another thread
-        *("jobs.invoke", "jobs.loader"),  # code of somebody else's
+        ),  # they pass the exception to another thread
+        *("jobs.invoke", "jobs.loader"),  # they execute foreign code
     }
 )
 
 
 def too_long(module: Module) -> Iterator[str]:
-    """Find a file, and functions in it, that are longer than the style allows."""
+    """Find files and functions that are longer than the style allows."""
     length = module.source.count("\n")
     if length > MOST_LINES_OF_A_FILE:
         yield f"has {length} lines"
@@ -40,18 +40,20 @@ def too_long(module: Module) -> Iterator[str]:
 
 
 def too_many_positional(module: Module) -> Iterator[str]:
-    """Find functions with many positional parameters, or with a positional boolean."""
+    """Find functions with too many positional parameters or with a positional boolean."""
     for function in functions(module):
-        given = [a for a in (*function.args.posonlyargs, *function.args.args) if a.arg not in ("self", "cls")]
-        if len(given) > MOST_POSITIONAL:
-            yield f"{function.name} takes {len(given)} positional parameters"
-        for argument in given:
+        positional = [
+            a for a in (*function.args.posonlyargs, *function.args.args) if a.arg not in ("self", "cls")
+        ]
+        if len(positional) > MOST_POSITIONAL:
+            yield f"{function.name} takes {len(positional)} positional parameters"
+        for argument in positional:
             if argument.annotation and ast.unparse(argument.annotation) == "bool":
                 yield f"{function.name} takes the boolean {argument.arg} by position"
 
 
 def broad_excepts(module: Module) -> Iterator[str]:
-    """Find handlers of everything that do not raise again."""
+    """Find handlers of all exceptions that do not raise again."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "BaseException"
@@ -73,7 +75,7 @@ def broad_excepts(module: Module) -> Iterator[str]:
     ],
 )
 def test_a_broken_rule_is_found(rule: Rule, source: str) -> None:
-    """Each rule is seen to find something before its silence means anything."""
+    """Each rule finds a violation in a sample, so that no finding in the package means something."""
     assert findings(rule, [Module(name="settings", source=source)])
 
 
@@ -84,27 +86,29 @@ def test_a_broken_rule_is_found(rule: Rule, source: str) -> None:
         (too_many_positional, "def f(self, a, b, c, d, *, e: bool): pass"),
     ],
 )
-def test_what_keeps_the_rule_is_left_alone(rule: Rule, source: str) -> None:
-    """A rule that finds something everywhere says nothing either."""
+def test_source_that_follows_the_rule_has_no_findings(rule: Rule, source: str) -> None:
+    """Each rule finds nothing in source that follows it."""
     assert not findings(rule, [Module(name="settings", source=source)])
 
 
-def test_everything_is_caught_in_two_places_only() -> None:
-    """The runner and the command line: elsewhere an unknown error has to get through."""
-    assert not findings(broad_excepts, (module for module in package() if module.name not in CATCHES_ALL))
+def test_only_listed_modules_catch_everything() -> None:
+    """Elsewhere than in the listed modules, an unknown error must not be caught."""
+    assert not findings(
+        broad_excepts, (module for module in package() if module.name not in CATCHES_EVERYTHING)
+    )
 
 
 def test_files_and_functions_are_short() -> None:
-    """Of the package, and of its tests."""
+    """The limits of length hold for the package and for its tests."""
     assert not findings(too_long, [*package(), *modules(ROOT / "tests")])
 
 
 def test_most_functions_are_shorter_than_that() -> None:
-    """Nine in ten, so that the longest allowed does not become the usual."""
+    """Nine functions in ten have less than 25 lines, so that the limit of 50 stays the exception."""
     lengths = [lines(function) for module in package() for function in functions(module)]
     assert sum(length < SHORT_FUNCTION for length in lengths) >= 0.9 * len(lengths)
 
 
 def test_parameters_are_few_or_named() -> None:
-    """Four by position at most, and a boolean never: `f(True)` tells nobody anything."""
+    """At most four positional parameters and no positional boolean: nobody understands `f(True)`."""
     assert not findings(too_many_positional, package())

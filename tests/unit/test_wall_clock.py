@@ -1,4 +1,4 @@
-"""Setting the wall clock of the test's own process: what follows it, and what does not."""
+"""Setting the wall clock of the test's own process: what follows it and what does not."""
 
 import asyncio
 import importlib
@@ -18,13 +18,13 @@ import pytest
 from cavecron.clock import SystemClock
 from tests.support.clocks import wall_clock
 
-#: A Sunday, at the second 02:30 in Paris.
+#: A Sunday in Paris, at 02:30 local time, which occurs for the second time.
 AT = datetime(2027, 10, 31, 1, 30, 0, 250_000, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
 
 
 def test_the_system_clock_says_what_it_was_set_to() -> None:
-    """To the microsecond, aware, in UTC; afterwards it says again what the machine says."""
+    """The system clock returns the set time exactly, and afterwards the machine's time again."""
     before = datetime.now(UTC)
     with wall_clock(AT) as clock:
         assert SystemClock().now() == AT
@@ -35,7 +35,7 @@ def test_the_system_clock_says_what_it_was_set_to() -> None:
 
 
 def test_all_ways_to_ask_for_the_time_agree() -> None:
-    """In seconds since 1970 too: a log line takes its time from there."""
+    """Every function that returns the time agrees, also the one from which a log line takes its time."""
     with wall_clock(AT):
         assert time.time() == AT.timestamp()
         assert time.time_ns() == pytest.approx(1_824_946_200_250_000_000, abs=1_000)
@@ -44,7 +44,7 @@ def test_all_ways_to_ask_for_the_time_agree() -> None:
 
 
 def test_a_clock_that_ticks_goes_on() -> None:
-    """At its usual speed."""
+    """A clock that ticks advances at the usual speed."""
     started = time.monotonic()
     with wall_clock(AT, tick=True):
         while SystemClock().now() < AT + timedelta(seconds=0.1):
@@ -63,11 +63,11 @@ def test_a_clock_that_ticks_goes_on() -> None:
     ],
 )
 def test_what_measures_goes_on(measure: Callable[[], float], unit: float) -> None:
-    """Without a jump where the clock is set, and where it is set back."""
+    """Functions that measure durations do not jump when the wall clock is set."""
     named = getattr(time, getattr(measure, "__name__", ""), measure)
     readings = [named()]
     with wall_clock(AT):
-        # Asked anew, by its name: that is what everybody else does.
+        # Looked up by its name again, as all other code does.
         inside = getattr(time, getattr(measure, "__name__", ""), measure)
         readings.append(inside())
         Event().wait(0.05)
@@ -79,7 +79,7 @@ def test_what_measures_goes_on(measure: Callable[[], float], unit: float) -> Non
 
 
 def test_asyncio_keeps_its_time() -> None:
-    """A sleep ends, a time limit too, and a wait for an instant that does not come by itself is short."""
+    """A sleep and a time limit last as long as usual, and a wait on the stopped clock ends too."""
 
     async def life() -> float:
         started = asyncio.get_running_loop().time()
@@ -95,21 +95,21 @@ def test_asyncio_keeps_its_time() -> None:
 
 
 def test_threads_see_the_clock() -> None:
-    """Also where nothing of ours stands between the thread and the question."""
+    """Other threads see the set time, also when they call the standard library directly."""
     seen: Queue[object] = Queue()
     with wall_clock(AT):
-        asked = [
+        calls = [
             lambda: seen.put(time.time()),
             lambda: seen.put(SystemClock().now().timestamp()),
             lambda: seen.put(round(logging.makeLogRecord({}).created, 6)),
         ]
-        for ask in asked:
+        for ask in calls:
             Thread(target=ask).start()
-        assert [seen.get(timeout=10) for _ in asked] == [AT.timestamp()] * len(asked)
+        assert [seen.get(timeout=10) for _ in calls] == [AT.timestamp()] * len(calls)
 
 
 def test_threads_keep_their_limits() -> None:
-    """A queue, an event and a join give up after real seconds."""
+    """The time limits of a queue, an event and a join are measured in real seconds."""
     done = Event()
     with wall_clock(AT):
         worker = Thread(target=done.wait, args=(10,))
@@ -126,7 +126,7 @@ def test_threads_keep_their_limits() -> None:
 
 
 def test_a_lock_of_the_database_is_waited_for_in_real_time(tmp_path: Path) -> None:
-    """SQLite's own clock is the machine's."""
+    """SQLite waits for a lock in real time, because it uses the machine's clock."""
     path = tmp_path / "wine.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -144,8 +144,8 @@ def test_a_lock_of_the_database_is_waited_for_in_real_time(tmp_path: Path) -> No
         pytest.param(0, "2027-10-31T02:30:00.250000+01:00", id="the second time"),
     ],
 )
-def test_a_repeated_hour_is_told_apart(minutes: int, local: str) -> None:
-    """By everything that converts an instant into local time."""
+def test_a_repeated_hour_is_distinguished(minutes: int, local: str) -> None:
+    """The first and the second time of a repeated hour get different offsets in every conversion."""
     instant = AT + timedelta(minutes=minutes)
     with wall_clock(instant):
         assert datetime.now(UTC).astimezone(PARIS).isoformat() == local
@@ -155,7 +155,7 @@ def test_a_repeated_hour_is_told_apart(minutes: int, local: str) -> None:
 
 
 def test_instants_from_before_and_from_meanwhile_go_together() -> None:
-    """Compared, subtracted, and taken for what they are."""
+    """Instants made before and while the clock is set can be compared, subtracted and hashed together."""
     with wall_clock(AT):
         meanwhile = SystemClock().now()
         assert isinstance(AT, datetime)
@@ -167,7 +167,7 @@ def test_instants_from_before_and_from_meanwhile_go_together() -> None:
 def test_a_module_that_is_imported_meanwhile_is_itself_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands are imported when they are called: theirs must not be the set time for ever."""
+    """A module imported while the clock is set gets the real functions back, as commands need it."""
     (tmp_path / "imported_late.py").write_text("from datetime import datetime\nfrom time import time\n")
     monkeypatch.syspath_prepend(tmp_path)
     with wall_clock(AT):
