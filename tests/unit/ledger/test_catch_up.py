@@ -30,7 +30,7 @@ from tests.support.ledgers import (
 
 
 def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
-    """Looking starts now, even half an hour after a slot."""
+    """The slots of a new job count from now on, even if one passed half an hour ago."""
     assert looked(ledger, NOW + HOUR / 2) == ScanResult()
     assert entries(ledger) == []
 
@@ -45,21 +45,21 @@ def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
     ],
 )
 def test_what_is_less_than_an_hour_late_is_made_up_for(ledger: Ledger, late: timedelta, state: str) -> None:
-    """And everything else is told as missed, once."""
+    """A slot less than an hour late runs; an older one is recorded as missed, once."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    found = looked(ledger, NOW + late)
+    result = looked(ledger, NOW + late)
     assert (latest(ledger).state, latest(ledger).slot) == (state, NOW)
-    assert (found.claim is not None) == (state == "running")
+    assert (result.claim is not None) == (state == "running")
     assert looked(ledger, NOW + late + MINUTE, state=WAITING).missed is None
     assert len(history(ledger)) == 1
 
 
 def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
-    """First, last, and how many; the latest slot is not an hour old and runs."""
+    """The row has the first slot, the last one and their number; the latest slot is not too late and runs."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - 52 * WEEK)
-    found = looked(ledger, NOW + MINUTE)
-    assert found.claim
-    assert found.claim.trigger == "replay"
+    result = looked(ledger, NOW + MINUTE)
+    assert result.claim
+    assert result.claim.trigger == "replay"
     assert entries(ledger) == [("running", NOW, 1, None), ("missed", NOW - 51 * WEEK, 51, REPLACED)]
     assert history(ledger)[1].last_slot == NOW - WEEK
 
@@ -72,19 +72,19 @@ def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
         pytest.param(None, timedelta(seconds=1), "replay", id="just started"),
     ],
 )
-def test_a_slot_that_nobody_was_awake_for_is_a_replay(
+def test_a_slot_that_no_process_waited_for_is_a_replay(
     ledger: Ledger, waiting_since: datetime | None, late: timedelta, trigger: str
 ) -> None:
-    """The history tells the one from the other."""
+    """The trigger distinguishes a slot that runs on time from one that runs late."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     state = WAITING if waiting_since else CursorState.FIRST_SCAN
-    found = looked(ledger, NOW + late, state=state, accounted_until=waiting_since)
-    assert found.claim
-    assert found.claim.trigger == trigger
+    result = looked(ledger, NOW + late, state=state, accounted_until=waiting_since)
+    assert result.claim
+    assert result.claim.trigger == trigger
 
 
 def test_a_changed_schedule_has_missed_nothing(ledger: Ledger) -> None:
-    """Its slot of ten minutes ago was never waited for."""
+    """A slot of the new schedule before the change was never planned, so it cannot be missed."""
     register_jobs(ledger, {"report": parse("0 7 * * *", MONDAYS.zone)}, NOW - 3 * HOUR)
     register_jobs(ledger, {"report": MONDAYS}, NOW + 10 * MINUTE)
     assert looked(ledger, NOW + 11 * MINUTE) == ScanResult()
@@ -92,7 +92,7 @@ def test_a_changed_schedule_has_missed_nothing(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("gone", [{"report": None}, {}], ids=["disabled", "not configured any more"])
 def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, gone: dict[str, None]) -> None:
-    """Whether it was disabled or left out of CAVECRON_JOBS."""
+    """Slots do not count while the job is disabled or left out of CAVECRON_JOBS."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     register_jobs(ledger, gone, NOW - MINUTE)
     register_jobs(ledger, {"report": MONDAYS}, NOW + MINUTE)
@@ -100,15 +100,15 @@ def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, gone: dict[str, 
 
 
 def test_of_two_processes_one_claims(ledger: Ledger) -> None:
-    """The other one is told until when to leave it alone."""
+    """The other process gets no claim, and the instant at which the lease expires."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     assert looked(ledger, NOW).claim
-    found = looked(another(ledger), NOW)
-    assert (found.claim, found.busy, found.next_scan) == (None, True, NOW + ledger.lease)
+    result = looked(another(ledger), NOW)
+    assert (result.claim, result.busy, result.next_scan) == (None, True, NOW + ledger.lease)
 
 
 def test_what_ran_never_runs_again(ledger: Ledger) -> None:
-    """Not after a restart, and not when the clock is set back before the slot."""
+    """A slot that ran does not run again after a restart, nor after the clock is set back."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
@@ -119,7 +119,7 @@ def test_what_ran_never_runs_again(ledger: Ledger) -> None:
 
 
 def test_what_was_missed_in_the_future_is_taken_back(ledger: Ledger) -> None:
-    """A clock that was years ahead said so; once it is right, those slots are still to come."""
+    """Slots that a clock years ahead counted as missed are planned again once the clock is right."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
     assert [entry.slots for entry in history(ledger)] == [6]
@@ -128,22 +128,22 @@ def test_what_was_missed_in_the_future_is_taken_back(ledger: Ledger) -> None:
     assert looked(ledger, NOW + 2 * WEEK, state=WAITING).claim
 
 
-def test_slots_during_a_run_are_told_as_such(ledger: Ledger) -> None:
-    """The previous run was still busy: that is the reason, not that somebody slept."""
+def test_slots_during_a_run_are_missed_because_of_it(ledger: Ledger) -> None:
+    """Slots that passed while the previous run was executed are missed with that reason."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     claim = looked(ledger, NOW, schedule=HOURLY).claim
     assert claim
     end = NOW + 3 * HOUR + MINUTE
     finish(ledger, claim, DONE, end)
-    found = looked(ledger, end, schedule=HOURLY, accounted_until=NOW, state=BUSY_BEFORE)
-    assert found.claim
-    assert found.claim.slot == NOW + 3 * HOUR
-    assert found.missed
-    assert (found.missed.slots.count, found.missed.reason) == (2, BUSY)
+    result = looked(ledger, end, schedule=HOURLY, accounted_until=NOW, state=BUSY_BEFORE)
+    assert result.claim
+    assert result.claim.slot == NOW + 3 * HOUR
+    assert result.missed
+    assert (result.missed.slots.count, result.missed.reason) == (2, BUSY)
 
 
 def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFile) -> None:
-    """Its rows may mean something else; exit code 2."""
+    """The rows of a later version may mean something else, so the ledger is not used."""
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     cellar.execute("UPDATE cavecron_ledger SET version = 2")
     with pytest.raises(LedgerError, match=r"cavecron plus récent \(version 2, celui-ci connaît la 1\)"):
@@ -154,7 +154,7 @@ def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFi
 
 @pytest.mark.parametrize("table", ["cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger"])
 def test_a_table_that_somebody_dropped_is_made_again(ledger: Ledger, cellar: CellarFile, table: str) -> None:
-    """What was in it is lost, what comes is not."""
+    """The content of the table is lost, but the next slot runs."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     cellar.execute(f"DROP TABLE {table}")
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
@@ -162,7 +162,7 @@ def test_a_table_that_somebody_dropped_is_made_again(ledger: Ledger, cellar: Cel
 
 
 def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFile) -> None:
-    """With what to do."""
+    """The error names the table and says what to do."""
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     cellar.execute("ALTER TABLE cavecron_run RENAME COLUMN slot TO creneau")
     with pytest.raises(LedgerError, match=r"la table cavecron_run n'a pas la forme attendue .*DROP TABLE"):
@@ -181,22 +181,22 @@ def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFil
 def test_health_knows_what_is_overdue(
     ledger: Ledger, since: timedelta | None, after: timedelta, overdue_jobs: int
 ) -> None:
-    """The latest slot older than two minutes has to be accounted for."""
+    """A job is overdue if its latest slot older than two minutes is not accounted for."""
     if since is not None:
         register_jobs(ledger, {"report": MONDAYS}, NOW + since)
     assert len(overdue(ledger, {"report": MONDAYS}, NOW + after)) == overdue_jobs
 
 
 def test_a_job_that_runs_is_not_overdue(ledger: Ledger) -> None:
-    """Its slots wait for the end of the run."""
+    """Its slots wait for the end of the run, unless the lease of the run expires."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim_manual(ledger, "report", (), NOW + 2 * MINUTE)
     assert not overdue(ledger, {"report": MONDAYS}, NOW + 3 * MINUTE - timedelta(seconds=1))
     assert overdue(ledger, {"report": MONDAYS}, NOW + 5 * MINUTE)
 
 
-def test_looking_writes_nothing_while_nothing_passes(ledger: Ledger, cellar: CellarFile) -> None:
-    """The file does not change by a byte."""
+def test_a_scan_writes_nothing_while_no_slot_passes(ledger: Ledger, cellar: CellarFile) -> None:
+    """A scan without a new slot, a registration, `overdue` and `history` do not change a byte of the file."""
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     before = cellar.path.read_bytes()
     looked(ledger, NOW + HOUR, state=WAITING)

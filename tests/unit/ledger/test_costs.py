@@ -1,4 +1,4 @@
-"""What a large ledger costs: every statement that keeps others from writing goes by an index."""
+"""The costs of a large ledger: every statement that holds the write lock uses an index."""
 
 import re
 import sqlite3
@@ -33,30 +33,30 @@ from tests.support.traced_database import WatchedDatabase
 
 DAY = timedelta(days=1)
 EVERY_MINUTE = parse("* * * * *", MONDAYS.zone)
-#: Small ones, that are read as a whole: which jobs are gone, and what tables there are.
+#: Small tables that may be read as a whole.
 _WHOLE_TABLES = ("cavecron_job", "cavecron_ledger", "sqlite_master")
 
 
 def fill(cellar: CellarFile, job: str, rows: int, *, failed_every: int = 10**9) -> None:
-    """Fill the ledger with the past of a job of every minute, up to NOW."""
+    """Fill the ledger with the runs of a job that runs every minute, up to NOW."""
     with closing(sqlite3.connect(cellar.path)) as connection, connection:
         insert_minutes(connection, job, rows, until=NOW, failed_every=failed_every)
 
 
-def written(database: WatchedDatabase) -> Iterator[str]:
-    """Yield what was executed while nobody else could write."""
-    alone = False
+def locked_statements(database: WatchedDatabase) -> Iterator[str]:
+    """Yield the statements that were executed under the write lock."""
+    is_locked = False
     for statement in database.statements:
         if statement == "BEGIN IMMEDIATE":
-            alone = True
+            is_locked = True
         elif statement in ("COMMIT", "ROLLBACK"):
-            alone = False
-        elif alone and re.match("SELECT|UPDATE|DELETE|INSERT|WITH", statement):
+            is_locked = False
+        elif is_locked and re.match("SELECT|UPDATE|DELETE|INSERT|WITH", statement):
             yield statement
 
 
 def claim_seconds(ledger: Ledger) -> float:
-    """Return how long one of eleven claims took at best."""
+    """Return the shortest duration of eleven claims, in seconds."""
     times = []
     for number in range(1, 12):
         at = NOW + number * MINUTE
@@ -69,7 +69,7 @@ def claim_seconds(ledger: Ledger) -> float:
 
 
 def test_every_statement_of_a_transaction_goes_by_an_index(cellar: CellarFile) -> None:
-    """Told by SQLite's own plan of each; a ledger grows for years."""
+    """SQLite's query plan of each statement names an index, because a ledger grows for years."""
     database = WatchedDatabase(cellar.path)
     ledger = Ledger(database=database)
     register_jobs(ledger, {"report": HOURLY, "old": HOURLY}, NOW - 5 * HOUR)
@@ -87,10 +87,10 @@ def test_every_statement_of_a_transaction_goes_by_an_index(cellar: CellarFile) -
     resumed = claim_resume(another(ledger), "report", NOW + 9 * MINUTE)
     finish(replace_owner(ledger, cellar), resumed, DONE, NOW + 9 * MINUTE)
     finish(ledger, claim_manual(ledger, "report", ("marie",), NOW + HOUR), DONE, NOW + HOUR)
-    mine = Deliveries(ledger=ledger, run=claim_manual(ledger, "report", (), NOW + 9 * HOUR).run)
-    mine.close_abandoned(claim.run, "2", DeliveryUpdate(state="failed"), now=NOW + 9 * HOUR)
+    later = Deliveries(ledger=ledger, run=claim_manual(ledger, "report", (), NOW + 9 * HOUR).run)
+    later.close_abandoned(claim.run, "2", DeliveryUpdate(state="failed"), now=NOW + 9 * HOUR)
     prune(ledger, days=1, now=NOW + 9 * DAY, check=lambda: None, sleep=lambda _seconds: None)
-    statements = set(written(database))
+    statements = set(locked_statements(database))
     assert len(statements) > 30
     with closing(sqlite3.connect(cellar.path)) as connection:
         for statement in statements:
@@ -100,40 +100,40 @@ def test_every_statement_of_a_transaction_goes_by_an_index(cellar: CellarFile) -
 
 
 def replace_owner(ledger: Ledger, cellar: CellarFile) -> Ledger:
-    """Return the ledger, to which the run that is running now belongs."""
+    """Return the ledger after making it the owner of the run that is running."""
     cellar.execute("UPDATE cavecron_run SET owner = ? WHERE state = 'running'", (ledger.owner,))
     return ledger
 
 
 def test_a_run_by_hand_is_claimed_fast_after_many_failures(ledger: Ledger, cellar: CellarFile) -> None:
-    """20,000 runs, one in ten failed: it held the write lock for 25 s."""
+    """A claim is fast with 20,000 runs of which one in ten failed; it once held the write lock for 25 s."""
     register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
     fill(cellar, "minute", 20_000, failed_every=10)
     started = time.perf_counter()
     claim = claim_manual(ledger, "minute", (), NOW + MINUTE)
     assert time.perf_counter() - started < 1.0
-    assert claim.attempt == 2  # of NOW's own run, which failed
+    assert claim.attempt == 2  # of the run of NOW, which failed
 
 
 @pytest.mark.slow
 def test_a_year_of_a_job_of_every_minute(ledger: Ledger, cellar: CellarFile) -> None:
-    """A claim takes 10 ms at most; with its weekly cleanup the file stays within 60 MB."""
+    """A claim takes at most 10 ms; with the weekly cleanup the file stays below 60 MB."""
     register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
     fill(cellar, "minute", 525_600)
     empty = CellarFile(cellar.path.with_name("empty.db"))
-    alike = claim_seconds(Ledger(database=empty.database))
+    seconds_when_empty = claim_seconds(Ledger(database=empty.database))
     empty.close()
-    assert claim_seconds(ledger) < max(0.010, 2 * alike)  # a busy machine makes both slow
+    assert claim_seconds(ledger) < max(0.010, 2 * seconds_when_empty)  # a busy machine makes both slow
     deleted = prune(ledger, days=400, now=NOW + HOUR, check=lambda: None, sleep=lambda _seconds: None)
     ((rows,),) = cellar.rows("SELECT count(*) FROM cavecron_run")
     assert isinstance(rows, int)
     assert 200_000 < rows == 525_600 + 11 - deleted < 202_000
-    cellar.execute("VACUUM")  # what it would never have grown beyond, had the cleanup run each week
+    cellar.execute("VACUUM")  # the size that a weekly cleanup would have kept
     assert cellar.path.stat().st_size < 60_000_000
 
 
 def test_old_runs_go_and_the_last_of_each_job_stay(ledger: Ledger, cellar: CellarFile) -> None:
-    """With their deliveries; a seasonal job keeps what it has, however old."""
+    """Old runs are deleted with their deliveries, but the last 20 of each job stay, however old."""
     register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
     fill(cellar, "minute", 3000)
     for number in range(19):
@@ -157,8 +157,8 @@ def test_old_runs_go_and_the_last_of_each_job_stay(ledger: Ledger, cellar: Cella
     assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(0,)]
 
 
-def test_what_guards_something_is_never_pruned(ledger: Ledger, cellar: CellarFile) -> None:
-    """A slot of the last hour, one to come by a clock that was ahead, a run that runs, a mail in doubt."""
+def test_a_row_that_prevents_a_repetition_is_never_pruned(ledger: Ledger, cellar: CellarFile) -> None:
+    """Rows stay that prevent a second run or mail: of the last hour, in the future, running or in doubt."""
     register_jobs(ledger, {"minute": EVERY_MINUTE}, NOW)
     fill(cellar, "minute", 100)
     cellar.execute("UPDATE cavecron_run SET slot = '2031-01-01 00:00:00.000000' WHERE id = 1")
@@ -171,8 +171,8 @@ def test_what_guards_something_is_never_pruned(ledger: Ledger, cellar: CellarFil
     assert cellar.rows("SELECT id FROM cavecron_run WHERE id < 6") == [(1,), (2,), (3,), (5,)]
 
 
-def test_old_missed_slots_go_too(ledger: Ledger, cellar: CellarFile) -> None:
-    """They are no runs that would be kept."""
+def test_old_missed_slots_are_deleted(ledger: Ledger, cellar: CellarFile) -> None:
+    """Rows of missed slots are no runs, so the limit of 20 does not keep them."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - 40 * DAY)
     looked(ledger, NOW - 30 * DAY)
     assert prune(ledger, days=10, now=NOW, check=lambda: None, sleep=lambda _seconds: None) == 1
@@ -180,7 +180,7 @@ def test_old_missed_slots_go_too(ledger: Ledger, cellar: CellarFile) -> None:
 
 
 def test_a_ledger_of_an_earlier_release_gets_its_indices(ledger: Ledger, cellar: CellarFile) -> None:
-    """In one transaction, and nothing of its rows is lost."""
+    """The indices are replaced in one transaction, and all rows stay."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     finish(ledger, claim_manual(ledger, "report", (), NOW - HOUR), DONE, NOW - HOUR)
     for (name,) in cellar.rows("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX %cavecron%'"):
@@ -197,7 +197,7 @@ def test_a_ledger_of_an_earlier_release_gets_its_indices(ledger: Ledger, cellar:
 
 
 def test_the_cleanup_prunes_the_past_of_cavecron_itself(ledger: Ledger, cellar: CellarFile) -> None:
-    """It says how many rows went, and a dry run how many would; old is what the setting says."""
+    """The cleanup reports how many runs it deletes or would delete, and follows the setting for their age."""
     for number in range(30):
         at = NOW - 3000 * DAY + number * HOUR
         finish(ledger, claim_manual(ledger, "report", (), at), DONE, at)

@@ -1,4 +1,4 @@
-"""A ledger that somebody has edited: a row that cannot be read is skipped and named, and ends nothing."""
+"""A ledger that somebody edited: an unreadable row is skipped and named in the log, and stops nothing."""
 
 import logging
 from datetime import timedelta
@@ -15,7 +15,7 @@ from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, looked
 
-#: What people, and programs, leave in a column.
+#: Unexpected values that people and programs write into a column.
 ODD = {
     "text": "'beaucoup'",
     "blob": "x'00ff'",
@@ -29,7 +29,7 @@ ODD = {
     "deep JSON": f"'{'[' * 20000}'",
     "NULL": "NULL",
 }
-#: Those of them that differ most; the others go the same ways.
+#: The values that differ most; the others lead to the same branches.
 FEW = ("text that is no UTF-8", "year 1", "huge", "deep JSON", "NULL")
 each_odd_value = pytest.mark.parametrize(
     "value",
@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 def edit(cellar: CellarFile, table: str, column: str, value: str) -> None:
-    """Edit a column of every row, whatever the table says of it."""
+    """Write a value into a column of every row, without the table's NOT NULL constraints."""
     cellar.execute("PRAGMA writable_schema = ON")
     cellar.execute(f"UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = '{table}'")
     cellar.execute("PRAGMA writable_schema = RESET")
@@ -53,7 +53,7 @@ def edit(cellar: CellarFile, table: str, column: str, value: str) -> None:
 
 
 def use(ledger: Ledger) -> None:
-    """Do all that the scheduler and the commands do."""
+    """Call everything that the scheduler and the commands call, and check that a new run is recorded."""
     register_jobs(ledger, {"report": HOURLY}, NOW + 10 * HOUR)
     register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * HOUR)
     looked(ledger, NOW - HOUR)
@@ -69,6 +69,7 @@ def use(ledger: Ledger) -> None:
     mails.in_flight_of_dead_runs(before=NOW)
     count_old(ledger, days=1, now=NOW + 1000 * HOUR)
     prune(ledger, days=1, now=NOW + 1000 * HOUR, check=lambda: None, sleep=lambda _seconds: None)
+    assert [entry.state for entry in history(ledger, job="other")] == ["succeeded"]
 
 
 @pytest.mark.parametrize("state", ["running", pytest.param("failed", marks=pytest.mark.slow)])
@@ -77,7 +78,7 @@ def use(ledger: Ledger) -> None:
 def test_no_edited_run_ends_the_scheduler(
     ledger: Ledger, cellar: CellarFile, column: str, *, value: str, state: str
 ) -> None:
-    """Whatever is done with the ledger."""
+    """Every function of the ledger works although all runs have an unexpected value."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR)
     finish(ledger, claim_manual(ledger, "report", (), NOW - 3 * HOUR), DONE, NOW)
     looked(ledger, NOW + MINUTE, schedule=HOURLY)
@@ -89,8 +90,10 @@ def test_no_edited_run_ends_the_scheduler(
 
 @each_odd_value
 @pytest.mark.parametrize("column", ["name", "schedule", "looked_until"])
-def test_an_edited_job_is_followed_anew(ledger: Ledger, cellar: CellarFile, column: str, value: str) -> None:
-    """It has missed nothing, and its next slot comes."""
+def test_an_edited_job_is_registered_again(
+    ledger: Ledger, cellar: CellarFile, column: str, value: str
+) -> None:
+    """The job has missed nothing, and its next slot is claimed."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     edit(cellar, "cavecron_job", column, value)
     use(another(ledger))
@@ -103,7 +106,7 @@ def test_an_edited_job_is_followed_anew(ledger: Ledger, cellar: CellarFile, colu
 @each_odd_value
 @pytest.mark.parametrize("column", ["recipient", "state", "repeats", "error", "mail", "at"])
 def test_an_edited_delivery_ends_nothing(ledger: Ledger, cellar: CellarFile, column: str, value: str) -> None:
-    """Who is known by what can be read of it stays known."""
+    """New deliveries can be recorded and read although the former one has an unexpected value."""
     claim = claim_manual(ledger, "report", (), NOW)
     mails = Deliveries(ledger=ledger, run=claim.run)
     mails.record(now=NOW, started=["1"])
@@ -122,7 +125,7 @@ def test_an_edited_delivery_ends_nothing(ledger: Ledger, cellar: CellarFile, col
 def test_a_row_that_cannot_be_read_is_named_once(
     ledger: Ledger, cellar: CellarFile, caplog: pytest.LogCaptureFixture, *, column: str, value: str
 ) -> None:
-    """With its table and id, and what to do; the others are told as ever."""
+    """The warning names the table, the id and what to do; the other runs are listed as usual."""
     for job in ("first", "second"):
         finish(ledger, claim_manual(ledger, job, (), NOW), DONE, NOW)
     cellar.execute(f"UPDATE cavecron_run SET {column} = {value} WHERE id = 1")
@@ -132,10 +135,10 @@ def test_a_row_that_cannot_be_read_is_named_once(
     assert caplog.messages == ["cavecron_run, ligne 1 illisible, ignorée : la corriger ou la supprimer"]
 
 
-def test_users_that_cannot_be_read_are_nobody_to_resume_for(
+def test_a_run_whose_users_cannot_be_read_is_not_resumed(
     ledger: Ledger, cellar: CellarFile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The run is skipped: it must not become one for all."""
+    """A run with unreadable users is not resumed, because it could become a run for all users."""
     finish(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
     claim_manual(ledger, "report", ("marie",), NOW)
     cellar.execute("UPDATE cavecron_run SET state = 'interrupted', users = '5' WHERE id = 2")

@@ -1,4 +1,4 @@
-"""Many threads that write the ledger at once."""
+"""Group commits: threads that write the ledger at the same time share a transaction."""
 
 import sqlite3
 import time
@@ -15,8 +15,8 @@ from tests.support.traced_database import WatchedDatabase
 JOBS = [f"job{number}" for number in range(30)]
 
 
-def at_once(ledger: Ledger, *calls: Callable[[], object]) -> list[Future[object]]:
-    """Make all calls in threads of their own while another thread writes, and let that one end."""
+def call_together(ledger: Ledger, *calls: Callable[[], object]) -> list[Future[object]]:
+    """Make all calls in threads that have to wait for the write lock; return their futures."""
     with ThreadPoolExecutor(len(calls)) as threads, ledger.writing():
         futures = [threads.submit(call) for call in calls]
         limit = time.monotonic() + 20
@@ -32,25 +32,27 @@ def transactions(database: WatchedDatabase) -> int:
 
 
 def test_runs_that_end_at_once_share_a_transaction(cellar: CellarFile) -> None:
-    """A commit is what costs: on a slow disk, a thousand of them would take minutes."""
+    """Many runs that end together cost one commit, because a thousand commits take minutes on a slow disk."""
     database = WatchedDatabase(cellar.path)
     ledger = Ledger(database=database)
     claims = [claim_manual(ledger, name, (), NOW) for name in JOBS]
     before = transactions(database)
-    ended = at_once(ledger, *(lambda claim=claim: finish(ledger, claim, DONE, NOW) for claim in claims))
-    assert [future.exception() for future in ended] == [None] * len(JOBS)
+    futures = call_together(
+        ledger, *(lambda claim=claim: finish(ledger, claim, DONE, NOW) for claim in claims)
+    )
+    assert [future.exception() for future in futures] == [None] * len(JOBS)
     assert cellar.rows("SELECT DISTINCT state FROM cavecron_run") == [("succeeded",)]
-    assert transactions(database) - before == 2  # the one that all waited for, and theirs
+    assert transactions(database) - before == 2  # the one that all waited for, and the shared one
 
 
-def test_whoever_is_refused_does_not_harm_the_others(ledger: Ledger, cellar: CellarFile) -> None:
-    """A run that another process has taken over is that thread's affair alone."""
-    mine, lost = (claim_manual(ledger, name, (), NOW) for name in JOBS[:2])
+def test_a_refused_write_does_not_affect_the_others(ledger: Ledger, cellar: CellarFile) -> None:
+    """Only the thread whose run was taken over gets an error; the others' results are written."""
+    owned, lost = (claim_manual(ledger, name, (), NOW) for name in JOBS[:2])
     cellar.execute("UPDATE cavecron_run SET owner = 'another' WHERE id = ?", (lost.run,))
-    one, two, three = at_once(
+    one, two, three = call_together(
         ledger,
         lambda: finish(ledger, lost, DONE, NOW),
-        lambda: finish(ledger, mine, DONE, NOW),
+        lambda: finish(ledger, owned, DONE, NOW),
         lambda: renew(ledger, lost.run, NOW),
     )
     assert isinstance(one.exception(), LeaseLostError)
@@ -60,13 +62,14 @@ def test_whoever_is_refused_does_not_harm_the_others(ledger: Ledger, cellar: Cel
 
 
 def test_a_transaction_that_fails_fails_for_all_who_share_it(ledger: Ledger, cellar: CellarFile) -> None:
-    """Nobody is told that something was written which was not."""
+    """Every thread of a failed transaction gets the error, so that none believes that it has written."""
     claim = claim_manual(ledger, JOBS[0], (), NOW)
 
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO cavecron_job VALUES (NULL, NULL, NULL)")
 
-    ended = at_once(ledger, lambda: finish(ledger, claim, DONE, NOW), lambda: ledger.write(fail))
-    assert all(isinstance(future.exception(), CavecronError) for future in ended)
+    futures = call_together(ledger, lambda: finish(ledger, claim, DONE, NOW), lambda: ledger.write(fail))
+    assert all(isinstance(future.exception(), CavecronError) for future in futures)
     assert cellar.rows("SELECT state FROM cavecron_run") == [("running",)]
-    finish(ledger, claim, DONE, NOW)  # the turn was given back
+    finish(ledger, claim, DONE, NOW)
+    assert cellar.rows("SELECT state FROM cavecron_run") == [("succeeded",)]  # the write lock was released

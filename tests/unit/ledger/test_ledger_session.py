@@ -1,4 +1,4 @@
-"""A connection to the ledger that stays open while mails go out, whatever happens to the file meanwhile."""
+"""A connection to the ledger that stays open during a mailing, whatever happens to the file meanwhile."""
 
 import shutil
 import sqlite3
@@ -20,38 +20,38 @@ DELIVERIES = "SELECT recipient, state FROM cavecron_delivery ORDER BY recipient"
 
 @dataclass(frozen=True)
 class CountedDatabase(Database):
-    """Keeps all its connections."""
+    """A database that keeps all its connections in a list."""
 
-    opened: list[sqlite3.Connection] = field(default_factory=list)
+    connections: list[sqlite3.Connection] = field(default_factory=list)
 
     def connect(self) -> sqlite3.Connection:
         """Return a new connection."""
         connection = super().connect()
-        self.opened.append(connection)
+        self.connections.append(connection)
         return connection
 
 
 @pytest.fixture
 def deliveries(cellar: CellarFile) -> Deliveries:
-    """Make a run of which mails can be noted down."""
+    """Return the deliveries of a new run."""
     ledger = Ledger(database=CountedDatabase(cellar.path))
     return Deliveries(ledger=ledger, run=claim_manual(ledger, "report", (), NOW).run)
 
 
-def opened(deliveries: Deliveries) -> list[sqlite3.Connection]:
+def connections(deliveries: Deliveries) -> list[sqlite3.Connection]:
     """Return the connections that were opened to the database."""
     database = deliveries.ledger.database
     assert isinstance(database, CountedDatabase)
-    return database.opened
+    return database.connections
 
 
-def test_many_turns_are_noted_down_over_one_connection(deliveries: Deliveries) -> None:
-    """Opening the file and looking at its tables takes longer than writing; at the end it is closed."""
-    before = len(opened(deliveries))
+def test_many_transactions_use_one_connection(deliveries: Deliveries) -> None:
+    """A session opens one connection for all its transactions, because opening takes longer than writing."""
+    before = len(connections(deliveries))
     with deliveries.session():
         for number in range(10):
             deliveries.record(now=NOW, started=[str(number)])
-        (connection,) = opened(deliveries)[before:]
+        (connection,) = connections(deliveries)[before:]
         assert not connection.in_transaction
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
@@ -61,7 +61,7 @@ def test_many_turns_are_noted_down_over_one_connection(deliveries: Deliveries) -
 def test_a_backup_that_is_restored_meanwhile_gets_what_follows(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
-    """It is a new file under the old name: nothing may go into the one that nobody will ever see again."""
+    """The session notices the new file under the old name and writes into it, not into the replaced one."""
     backup = cellar.path.with_name("backup.db")
     with deliveries.session():
         shutil.copyfile(cellar.path, backup)
@@ -75,7 +75,7 @@ def test_a_backup_that_is_restored_meanwhile_gets_what_follows(
 def test_a_ledger_of_a_later_version_is_refused_meanwhile_too(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
-    """A newer cavecron may have started beside this one."""
+    """The session notices that a newer cavecron has changed the ledger meanwhile."""
     with deliveries.session():
         deliveries.record(now=NOW, started=["1"])
         cellar.execute("UPDATE cavecron_ledger SET version = 99")
@@ -87,7 +87,7 @@ def test_a_ledger_of_a_later_version_is_refused_meanwhile_too(
 def test_tables_that_somebody_removes_meanwhile_are_made_anew(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
-    """As at the start; the run itself is in another table."""
+    """The session creates a missing table again; the run itself is in another table."""
     with deliveries.session():
         deliveries.record(now=NOW, started=["1"])
         cellar.execute("DROP TABLE cavecron_delivery")
@@ -96,7 +96,7 @@ def test_tables_that_somebody_removes_meanwhile_are_made_anew(
 
 
 def test_a_lost_lease_is_noticed_and_undoes_nothing_else(deliveries: Deliveries, cellar: CellarFile) -> None:
-    """Whether a run is ours is looked at in each transaction; after an error the next one is a new start."""
+    """Each transaction checks that the run is still this process's; after an error the next one works."""
     with deliveries.session():
         cellar.execute("UPDATE cavecron_run SET owner = 'another'")
         with pytest.raises(LeaseLostError):
@@ -107,8 +107,8 @@ def test_a_lost_lease_is_noticed_and_undoes_nothing_else(deliveries: Deliveries,
 
 
 def test_several_threads_share_the_open_connection(deliveries: Deliveries, cellar: CellarFile) -> None:
-    """One opens it, all write over it, and it is closed when the last one does without."""
-    before = len(opened(deliveries))
+    """Threads share one connection, which is closed at the end of the last session."""
+    before = len(connections(deliveries))
 
     def mail(number: int) -> None:
         with deliveries.session():
@@ -117,7 +117,7 @@ def test_several_threads_share_the_open_connection(deliveries: Deliveries, cella
 
     with deliveries.session(), ThreadPoolExecutor(8) as threads:
         assert list(threads.map(mail, range(8))) == [None] * 8
-        assert len(opened(deliveries)) == before + 1
+        assert len(connections(deliveries)) == before + 1
     assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(40,)]
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        opened(deliveries)[-1].execute("SELECT 1")
+        connections(deliveries)[-1].execute("SELECT 1")

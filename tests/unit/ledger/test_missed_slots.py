@@ -1,4 +1,4 @@
-"""The schedule that rows of missed slots were made for, read from what the ledger has of it."""
+"""The schedule of missed slots, read from the text that the ledger has of it."""
 
 from io import BytesIO
 from zoneinfo import ZoneInfo
@@ -12,21 +12,21 @@ from tests.support.zone_trees import zone_file
 
 
 def test_a_former_schedule_follows_the_zone_files_that_the_present_ones_follow() -> None:
-    """Those that were chosen, not whatever zoneinfo finds first."""
-    made_up = ZoneInfo.from_file(BytesIO(zone_file(3)), key="Europe/Chosen")
-    asked: list[str] = []
+    """A former schedule gets its zone from the given function, not from zoneinfo."""
+    zone = ZoneInfo.from_file(BytesIO(zone_file(3)), key="Europe/Chosen")
+    keys: list[str] = []
 
     def zone_of(key: str) -> ZoneInfo:
-        asked.append(key)
-        return made_up
+        keys.append(key)
+        return zone
 
     schedule = schedule_of(MONDAYS.fingerprint, zone_of)
     assert schedule
-    assert (schedule.zone, asked) == (made_up, [MONDAYS.zone.key])
+    assert (schedule.zone, keys) == (zone, [MONDAYS.zone.key])
 
 
 def test_a_process_reads_zones_as_its_settings_do() -> None:
-    """An unknown one, or a file that is damaged, makes a former schedule unreadable and ends nothing."""
+    """A former schedule with an unknown zone is None, and the ledger uses the zone files of the settings."""
     ledger = system_context(load_for([CLEANUP], {})).ledger
     assert ledger.zone_of(MONDAYS.zone.key) is not ZoneInfo(MONDAYS.zone.key)
     assert schedule_of("0 8 * * 1 Nowhere/Land", ledger.zone_of) is None

@@ -13,7 +13,7 @@ from tests.support.app_database import NOW
 from tests.support.ledgers import DONE, HOUR, MINUTE, another
 
 IN_2031 = datetime(2031, 6, 2, 6, tzinfo=NOW.tzinfo)
-CUT = RunResult(state="interrupted", reason="arrêt demandé")
+INTERRUPTED = RunResult(state="interrupted", reason="arrêt demandé")
 
 
 @pytest.mark.parametrize(
@@ -23,21 +23,21 @@ CUT = RunResult(state="interrupted", reason="arrêt demandé")
 def test_a_success_in_the_future_hides_no_later_run_that_was_cut_off(
     ledger: Ledger, success: datetime
 ) -> None:
-    """Whoever starts the reports again after an accident wants them finished, and nobody mailed twice."""
+    """A person who starts the reports again after an accident resumes the run, and nobody gets two mails."""
     finish(ledger, claim_manual(ledger, "report", (), success), DONE, success)
-    cut = claim_manual(ledger, "report", (), NOW)
-    assert cut.attempt == 1
-    finish(ledger, cut, CUT, NOW + MINUTE)
+    interrupted = claim_manual(ledger, "report", (), NOW)
+    assert interrupted.attempt == 1
+    finish(ledger, interrupted, INTERRUPTED, NOW + MINUTE)
     again = claim_manual(another(ledger), "report", (), NOW + 2 * MINUTE)
-    assert (again.run, again.slot, again.attempt) == (cut.run, NOW, 2)
+    assert (again.run, again.slot, again.attempt) == (interrupted.run, NOW, 2)
 
 
 def test_a_run_of_before_a_success_in_the_future_can_be_resumed(ledger: Ledger) -> None:
-    """`--resume` does not say that all is complete, until 2031."""
+    """`--resume` resumes the run although a run of 2031 succeeded."""
     finish(ledger, claim_manual(ledger, "report", (), IN_2031), DONE, IN_2031)
-    cut = claim_manual(ledger, "report", (), NOW)
-    finish(ledger, cut, CUT, NOW)
-    assert claim_resume(ledger, "report", NOW + 3 * HOUR).run == cut.run
+    interrupted = claim_manual(ledger, "report", (), NOW)
+    finish(ledger, interrupted, INTERRUPTED, NOW)
+    assert claim_resume(ledger, "report", NOW + 3 * HOUR).run == interrupted.run
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def test_a_run_of_before_a_success_in_the_future_can_be_resumed(ledger: Ledger) 
         pytest.param(1700 * 24 * HOUR, False, id="by years"),
     ],
 )
-def test_a_run_that_was_cut_off_under_a_clock_ahead_is_taken_up(
+def test_a_run_that_was_cut_off_under_a_clock_ahead_is_resumed(
     ledger: Ledger, ahead: timedelta, *, same: bool
 ) -> None:
-    """Its slot lies in the future by the right clock; but a report of 2031 is nobody's to finish."""
-    cut = claim_manual(ledger, "report", (), NOW + ahead)
-    finish(ledger, cut, CUT, NOW + ahead)
-    assert (claim_manual(ledger, "report", (), NOW).run == cut.run) is same
+    """A run in the future is resumed if its slot is less than an hour ahead, else a new run starts."""
+    interrupted = claim_manual(ledger, "report", (), NOW + ahead)
+    finish(ledger, interrupted, INTERRUPTED, NOW + ahead)
+    assert (claim_manual(ledger, "report", (), NOW).run == interrupted.run) is same
 
 
-def test_history_tells_last_what_was_written_last(ledger: Ledger) -> None:
-    """A run of 2031 does not stand above everything for years."""
+def test_history_lists_the_newest_row_first(ledger: Ledger) -> None:
+    """The newest row comes first, so that a run of 2031 is not on top for years."""
     for at in (NOW, IN_2031, NOW + MINUTE):
         finish(ledger, claim_manual(ledger, "report", (), at), DONE, at)
     assert [entry.slot for entry in history(ledger)] == [NOW + MINUTE, IN_2031, NOW]
@@ -76,24 +76,24 @@ def test_history_tells_last_what_was_written_last(ledger: Ledger) -> None:
     ],
 )
 def test_a_mail_in_doubt_is_closed_by_a_later_run(ledger: Ledger, slot: datetime, *, closed: bool) -> None:
-    """Unless its run may still be taken up, which would send it again under its old Message-ID."""
-    cut = claim_manual(ledger, "report", ("marie",), slot)
-    Deliveries(ledger=ledger, run=cut.run).record(now=slot, started=["1"])
-    finish(ledger, cut, CUT, slot)
-    mine = Deliveries(ledger=ledger, run=claim_manual(ledger, "report", ("paul",), NOW).run)
-    in_flight = mine.in_flight_of_dead_runs(before=NOW - HOUR)
-    assert in_flight == ([(cut.run, "1")] if closed else [])
+    """The mail is closed unless its run can still be resumed, which would send it with its Message-ID."""
+    interrupted = claim_manual(ledger, "report", ("marie",), slot)
+    Deliveries(ledger=ledger, run=interrupted.run).record(now=slot, started=["1"])
+    finish(ledger, interrupted, INTERRUPTED, slot)
+    later = Deliveries(ledger=ledger, run=claim_manual(ledger, "report", ("paul",), NOW).run)
+    in_flight = later.in_flight_of_dead_runs(before=NOW - HOUR)
+    assert in_flight == ([(interrupted.run, "1")] if closed else [])
     for run, recipient in in_flight:
-        mine.close_abandoned(run, recipient, DeliveryUpdate(state="failed", error="inconnu"), now=NOW)
-    assert mine.in_flight_of_dead_runs(before=NOW - HOUR) == []
+        later.close_abandoned(run, recipient, DeliveryUpdate(state="failed", error="inconnu"), now=NOW)
+    assert later.in_flight_of_dead_runs(before=NOW - HOUR) == []
 
 
 def test_an_earlier_run_closes_no_mail_of_a_later_one(ledger: Ledger) -> None:
-    """Which of two came later is not for their slots to say."""
+    """Which of two runs is later is decided by their rows, not by their slots."""
     first = claim_manual(ledger, "report", ("marie",), NOW)
-    finish(ledger, first, CUT, NOW)
+    finish(ledger, first, INTERRUPTED, NOW)
     second = claim_manual(ledger, "report", ("paul",), NOW - 3 * HOUR)
     Deliveries(ledger=ledger, run=second.run).record(now=NOW, started=["2"])
-    finish(ledger, second, CUT, NOW)
+    finish(ledger, second, INTERRUPTED, NOW)
     earlier = Deliveries(ledger=ledger, run=first.run)
     assert earlier.in_flight_of_dead_runs(before=NOW - HOUR) == []

@@ -16,12 +16,14 @@ from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import environment
 from tests.support.ledgers import MINUTE, WAITING, looked
 
-_TELL = "from cavecron.ledger.process_id import process_token; print(process_token(), flush=True); input()"
+_PRINT_TOKEN = (
+    "from cavecron.ledger.process_id import process_token; print(process_token(), flush=True); input()"
+)
 
 
 def test_a_killed_process_is_gone() -> None:
-    """While it lives it is not; dead it is, even before its parent has taken note."""
-    command = [sys.executable, "-c", _TELL]
+    """A process is dead from its kill on, even before its parent has waited for it, and not before."""
+    command = [sys.executable, "-c", _PRINT_TOKEN]
     with subprocess.Popen(
         command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -36,7 +38,7 @@ def test_a_killed_process_is_gone() -> None:
 
 
 def test_this_process_is_there() -> None:
-    """However often it is asked."""
+    """A process that runs is not dead, and each call returns a different token for it."""
     assert not is_dead(process_token())
     assert process_token() != process_token()
 
@@ -49,46 +51,46 @@ def test_this_process_is_there() -> None:
         pytest.param({"process": "x"}, id="no number"),
     ],
 )
-def test_who_cannot_be_seen_is_not_known_to_be_gone(parts: Mapping[str, str]) -> None:
-    """Then the lease tells."""
+def test_a_process_that_cannot_be_seen_is_not_known_to_be_dead(parts: Mapping[str, str]) -> None:
+    """A process of another machine or boot is not known to be dead; its lease decides."""
     host, process, machine, started, token = process_token().split(":")
-    told = {"process": process, "machine": machine} | dict(parts)
-    assert not is_dead(f"{host}:{told['process']}:{told['machine']}:{int(started) + 1}:{token}")
+    values = {"process": process, "machine": machine} | dict(parts)
+    assert not is_dead(f"{host}:{values['process']}:{values['machine']}:{int(started) + 1}:{token}")
 
 
 @pytest.mark.parametrize("name", ["", "nas", "nas:1", "::::", "nas:1:2:3:4:5"])
-def test_what_somebody_wrote_into_the_table_is_nobody(name: str) -> None:
-    """It is shown as it is, and its lease is waited for."""
+def test_an_edited_owner_is_not_known_to_be_dead(name: str) -> None:
+    """An owner that somebody wrote into the table is shown unchanged, and its lease decides."""
     assert not is_dead(name)
     assert describe_owner(name)
 
 
-def test_a_run_of_a_killed_process_is_taken_up_at_once(cellar: CellarFile) -> None:
-    """Its lease has not run out, and nobody has to wait for that."""
+def test_a_run_of_a_killed_process_is_resumed_at_once(cellar: CellarFile) -> None:
+    """The run is resumed before its lease expires, because its owner is known to be dead."""
     ledger = Ledger(database=cellar.database)
     host, process, machine, started, token = ledger.owner.split(":")
     dead = Ledger(database=cellar.database, owner=f"{host}:{process}:{machine}:{int(started) - 1}:{token}")
     assert looked(dead, NOW, eager=True).claim
-    taken = looked(ledger, NOW + MINUTE / 10, state=WAITING).claim
-    assert taken
-    assert taken.attempt == 2
+    resumed = looked(ledger, NOW + MINUTE / 10, state=WAITING).claim
+    assert resumed
+    assert resumed.attempt == 2
     assert claim_manual(dead, "another", (), NOW)
     assert claim_manual(ledger, "another", (), NOW)
 
 
-_LOOK = (
+_PRINT_STATE = (
     "import sys; from cavecron.ledger.process_id import is_alive, is_dead;"
     " print(is_dead(sys.argv[1]), is_alive(sys.argv[1]))"
 )
 
 
-def seen_by_another_user(name: str, options: str) -> str:
-    """Return what another user, with a /proc mounted with `options`, says: is it dead, is it alive."""
+def state_seen_by_another_user(name: str, options: str) -> str:
+    """Return what `is_dead` and `is_alive` say to another user, with `options` for the mount of /proc."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("mounting needs root")
     user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
     script = f'mount -t proc -o {options} proc /proc && exec {user} "$@"'
-    command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", _LOOK, name]
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", _PRINT_STATE, name]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if "mount:" in done.stderr:
         pytest.skip(f"/proc cannot be mounted here: {done.stderr}")
@@ -99,19 +101,19 @@ def seen_by_another_user(name: str, options: str) -> str:
 
 @pytest.mark.parametrize("options", ["hidepid=1", "hidepid=2", "subset=pid", "hidepid=2,subset=pid"])
 def test_a_process_that_proc_hides_is_neither_dead_nor_alive(options: str) -> None:
-    """Another user's run must not be taken for dead because it cannot be seen; a lease tells."""
-    assert seen_by_another_user(process_token(), options) == "False False"
+    """A run of another user must not count as dead only because its process is hidden."""
+    assert state_seen_by_another_user(process_token(), options) == "False False"
 
 
 def test_a_process_that_has_ended_is_known_to_be_dead_although_proc_hides_others() -> None:
-    """The kernel says so to whoever asks."""
-    command = [sys.executable, "-c", _TELL]
+    """The kernel tells every user that a process does not exist."""
+    command = [sys.executable, "-c", _PRINT_TOKEN]
     done = subprocess.run(command, env=environment(), input="\n", capture_output=True, text=True, check=True)
-    assert seen_by_another_user(done.stdout.strip(), "hidepid=2") == "True False"
+    assert state_seen_by_another_user(done.stdout.strip(), "hidepid=2") == "True False"
 
 
 def test_a_process_that_runs_is_known_to_be_alive() -> None:
-    """And a number that another process has got since is not it."""
+    """A process that got the same number later is not the one that runs."""
     host, process, machine, started, token = process_token().split(":")
     assert is_alive(process_token())
     assert not is_alive(f"{host}:{process}:{machine}:{int(started) + 1}:{token}")

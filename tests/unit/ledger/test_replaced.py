@@ -1,4 +1,4 @@
-"""A database that is replaced or deleted, or loses its ledger, while a job runs: the error says which."""
+"""A database that is replaced or deleted, or loses its ledger, during a run: the error says which."""
 
 import asyncio
 import shutil
@@ -23,25 +23,25 @@ from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, another, looked
 
-_DROPS = ("cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger")
+_TABLES = ("cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger")
 
 
 def drop(path: Path, cellar: CellarFile) -> None:
-    """Drop the ledger."""
-    for table in _DROPS:
+    """Drop the tables of the ledger."""
+    for table in _TABLES:
         cellar.execute(f"DROP TABLE {table}")
 
 
 def restore(path: Path, cellar: CellarFile) -> None:
-    """Put the backup there."""
+    """Replace the database by its backup."""
     path.with_name("backup.db").replace(path)
 
 
 @pytest.mark.parametrize("harm", [drop, restore])
-def test_a_run_that_the_ledger_does_not_know_any_more_is_told_as_such(
+def test_a_run_that_the_ledger_does_not_know_any_more_has_its_own_error(
     ledger: Ledger, cellar: CellarFile, harm: object
 ) -> None:
-    """Not as another process that has taken it over; its end has a row all the same."""
+    """The error does not blame another process, and the end of the run is recorded in a new row."""
     shutil.copyfile(cellar.path, cellar.path.with_name("backup.db"))
     claim = looked(ledger, NOW, eager=True).claim
     assert claim
@@ -57,22 +57,20 @@ def test_a_run_that_the_ledger_does_not_know_any_more_is_told_as_such(
     assert looked(another(ledger), NOW, eager=True).claim is None
 
 
-def test_a_slot_that_somebody_else_ran_in_the_new_file_stays_theirs(
-    ledger: Ledger, cellar: CellarFile
-) -> None:
-    """The unique index refuses a second row."""
+def test_a_slot_that_ran_in_the_new_file_gets_no_second_row(ledger: Ledger, cellar: CellarFile) -> None:
+    """Another process ran the slot in the new file, so the unique index refuses a second row."""
     claim = looked(ledger, NOW, eager=True).claim
     assert claim
     drop(cellar.path, cellar)
     finish(ledger, claim_manual(ledger, "other", (), NOW - HOUR), DONE, NOW)  # has the number of the lost run
-    theirs = looked(another(ledger), NOW, eager=True).claim
-    assert theirs
+    other = looked(another(ledger), NOW, eager=True).claim
+    assert other
     with pytest.raises(LeaseLostError):
         finish(ledger, claim, DONE, NOW)
 
 
-def test_a_deleted_database_is_told_as_such(ledger: Ledger, cellar: CellarFile) -> None:
-    """It may come back: that is temporary."""
+def test_a_deleted_database_is_a_temporary_error(ledger: Ledger, cellar: CellarFile) -> None:
+    """The error says that the file is missing, and it is temporary because the file may return."""
     claim = looked(ledger, NOW, eager=True).claim
     assert claim
     with ledger.session():
@@ -83,21 +81,21 @@ def test_a_deleted_database_is_told_as_such(ledger: Ledger, cellar: CellarFile) 
 
 
 def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarFile) -> None:
-    """At its next safe point after its lease was to be renewed."""
-    made = system_context(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
-    ledger = Ledger(database=made.database, lease=timedelta(seconds=1))
+    """The job stops at its first safe point after the lease could not be renewed."""
+    system = system_context(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    ledger = Ledger(database=system.database, lease=timedelta(seconds=1))
 
     @job("long")
     def long(run: Run) -> None:
         with closing(sqlite3.connect(cellar.path)) as connection:
-            for table in _DROPS:
+            for table in _TABLES:
                 connection.execute(f"DROP TABLE {table}")
         end = run.clock.monotonic() + 20
         while run.clock.monotonic() < end:
             run.check()
 
     settings = load_for([long], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
-    context = replace(made, ledger=ledger, settings=settings)
+    context = replace(system, ledger=ledger, settings=settings)
     claim = claim_manual(ledger, "long", (), context.clock.now())
     with pytest.raises(CavecronError, match="ne connaît plus cette exécution"):
         asyncio.run(execute_run(claim, long, context, stop=StopSignal(), options=Options()))

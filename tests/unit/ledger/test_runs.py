@@ -1,4 +1,4 @@
-"""Claims and leases in the ledger: who may run, take over, try again and resume."""
+"""Claims and leases in the ledger: which process may run, take over, retry and resume."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,18 +30,18 @@ from tests.support.ledgers import (
 
 
 def test_a_killed_run_is_taken_over_when_its_lease_is_over(ledger: Ledger) -> None:
-    """By a process that starts: at once. The attempt is counted, the slot stays the same."""
+    """A process that starts takes the run over at once: the same slot, and the next attempt."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     first = looked(ledger, NOW).claim
     assert first
     assert looked(another(ledger), NOW + ledger.lease / 2).busy
-    taken = looked(another(ledger), NOW + ledger.lease + MINUTE).claim
-    assert taken
-    assert (taken.run, taken.slot, taken.attempt) == (first.run, NOW, 2)
+    resumed = looked(another(ledger), NOW + ledger.lease + MINUTE).claim
+    assert resumed
+    assert (resumed.run, resumed.slot, resumed.attempt) == (first.run, NOW, 2)
 
 
 def test_a_lease_that_ran_out_in_its_owners_sleep_is_left_alone_for_a_while(ledger: Ledger) -> None:
-    """A process that watched all along gives the owner time to wake up and renew it."""
+    """A process that waited all the time gives the owner time to wake up and renew its lease."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
@@ -57,14 +57,14 @@ def test_a_lease_that_ran_out_in_its_owners_sleep_is_left_alone_for_a_while(ledg
 
 
 def test_a_lease_from_the_future_does_not_block_a_job_for_years(ledger: Ledger) -> None:
-    """It was taken when the clock was wrong, and its owner was killed, in another container perhaps."""
+    """Such a lease began under a wrong clock, and its owner in another container was killed."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim_manual(replace(ledger, owner="nas:1:another:2:3"), "report", (), NOW + 100 * WEEK)
     assert looked(another(ledger), NOW).claim
 
 
 def test_a_lease_from_the_future_whose_owner_is_there_is_left_alone_for_a_while(ledger: Ledger) -> None:
-    """The clock was set back beside a live run: its owner renews the lease, unless it hangs."""
+    """After the clock was set back, a living owner renews its lease in time; one that hangs loses it."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = claim_manual(ledger, "report", (), NOW + HOUR)
     other = another(ledger)
@@ -78,26 +78,26 @@ def test_a_lease_from_the_future_whose_owner_is_there_is_left_alone_for_a_while(
         renew(ledger, claim.run, NOW)
 
 
-def test_a_killed_run_whose_hour_is_over_is_told_as_interrupted(ledger: Ledger) -> None:
-    """It is given up, and its slot is named."""
+def test_a_killed_run_whose_hour_is_over_is_given_up(ledger: Ledger) -> None:
+    """The run is given up after an hour, and the result of the scan contains its slot."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW)
-    found = looked(another(ledger), NOW + HOUR)
-    assert (found.claim, found.given_up) == (None, (GivenUpRun(slot=NOW, killed=True),))
+    result = looked(another(ledger), NOW + HOUR)
+    assert (result.claim, result.given_up) == (None, (GivenUpRun(slot=NOW, killed=True),))
     assert latest(ledger).state == "interrupted"
 
 
-def test_a_killed_run_by_hand_is_told_as_given_up(ledger: Ledger) -> None:
-    """At the next scan: whoever had asked for it may be gone."""
+def test_a_killed_run_by_hand_is_given_up(ledger: Ledger) -> None:
+    """The next scan gives the run up, because the person who started it may be gone."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim_manual(ledger, "report", (), NOW + MINUTE)
-    found = looked(another(ledger), NOW + 5 * HOUR)
-    assert found.given_up == (GivenUpRun(slot=NOW + MINUTE, killed=True, by_hand=True),)
+    result = looked(another(ledger), NOW + 5 * HOUR)
+    assert result.given_up == (GivenUpRun(slot=NOW + MINUTE, killed=True, by_hand=True),)
     assert looked(another(ledger), NOW + 6 * HOUR).given_up == ()
 
 
 def test_a_run_by_hand_takes_the_place_of_one_that_waited(ledger: Ledger) -> None:
-    """Nobody is told any more of what a person has seen to."""
+    """The earlier run is not given up with a notification, because a person has dealt with it."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
@@ -108,17 +108,17 @@ def test_a_run_by_hand_takes_the_place_of_one_that_waited(ledger: Ledger) -> Non
 
 
 def test_a_newer_slot_takes_the_place_of_a_killed_run(ledger: Ledger) -> None:
-    """Of all slots the latest counts."""
+    """The latest slot runs, and the killed run of the earlier one is given up."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     looked(ledger, NOW, schedule=HOURLY)
-    found = looked(another(ledger), NOW + HOUR, schedule=HOURLY)
-    assert found.claim
-    assert (found.claim.slot, found.given_up) == (NOW + HOUR, (GivenUpRun(slot=NOW, killed=True),))
+    result = looked(another(ledger), NOW + HOUR, schedule=HOURLY)
+    assert result.claim
+    assert (result.claim.slot, result.given_up) == (NOW + HOUR, (GivenUpRun(slot=NOW, killed=True),))
     assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
 
 
-def test_whoever_lost_the_lease_can_end_nothing(ledger: Ledger) -> None:
-    """Neither renew it nor record an end over the new owner's head."""
+def test_a_process_that_lost_its_lease_can_record_nothing(ledger: Ledger) -> None:
+    """The former owner can neither renew the lease nor record an end over the new owner's."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
@@ -131,20 +131,20 @@ def test_whoever_lost_the_lease_can_end_nothing(ledger: Ledger) -> None:
 
 
 def test_a_failed_run_is_tried_again_when_it_is_time(ledger: Ledger) -> None:
-    """Not before; and the look says when to come again."""
+    """The scan before that time returns it as the next scan; the scan at that time claims the run."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
-    ending = RunResult(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
-    finish(ledger, claim, ending, NOW + MINUTE)
+    failure = RunResult(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
+    finish(ledger, claim, failure, NOW + MINUTE)
     assert looked(ledger, NOW + 2 * MINUTE, state=WAITING).next_scan == NOW + 5 * MINUTE
     retried = looked(ledger, NOW + 5 * MINUTE, state=WAITING).claim
     assert retried
     assert (retried.attempt, retried.failures) == (2, 1)
 
 
-def test_another_scheduler_that_asks_again_does_not_wait(ledger: Ledger) -> None:
-    """Its own retry is the next try."""
+def test_a_call_by_another_scheduler_does_not_wait_for_the_retry(ledger: Ledger) -> None:
+    """A run by another scheduler's call counts as the next attempt, before the planned retry."""
     claim = looked(ledger, NOW, eager=True).claim
     assert claim
     finish(ledger, claim, RunResult(state="failed", retry_at=NOW + 5 * MINUTE), NOW)
@@ -152,7 +152,7 @@ def test_another_scheduler_that_asks_again_does_not_wait(ledger: Ledger) -> None
 
 
 def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
-    """The failure stays as it is, and is told once as one that nobody will take up."""
+    """The run stays failed, and one scan returns it as given up."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
@@ -163,15 +163,15 @@ def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
     assert (latest(ledger).state, latest(ledger).retry_at) == ("failed", None)
 
 
-def test_whoever_looks_once_takes_the_latest_slot_of_the_hour(ledger: Ledger) -> None:
-    """Although nobody was looking for it; an older one is no miss."""
+def test_a_single_scan_claims_the_latest_slot_of_the_hour(ledger: Ledger) -> None:
+    """A single scan claims the latest slot of the last hour; an older slot is not recorded as missed."""
     assert looked(ledger, NOW + 2 * HOUR, eager=True) == ScanResult()
     assert entries(ledger) == []
     assert looked(ledger, NOW + WEEK + MINUTE, eager=True).claim
 
 
 def test_a_second_run_by_hand_is_refused(ledger: Ledger) -> None:
-    """With whom has it, and how long to wait if that one was killed."""
+    """The error names the owner and the seconds until its lease expires."""
     claim_manual(ledger, "report", (), NOW)
     with pytest.raises(AlreadyRunningError, match=r"report est déjà en cours .+ dans 60 s"):
         claim_manual(another(ledger), "report", (), NOW + timedelta(seconds=1))
@@ -179,18 +179,18 @@ def test_a_second_run_by_hand_is_refused(ledger: Ledger) -> None:
 
 
 def test_a_run_by_hand_keeps_the_slot_waiting(ledger: Ledger) -> None:
-    """The slot is made up for when it ends."""
+    """The slot runs late, after the end of the run by hand."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     by_hand = claim_manual(ledger, "report", (), NOW - MINUTE)
     assert looked(ledger, NOW, state=WAITING).busy
     finish(ledger, by_hand, DONE, NOW + MINUTE)
-    found = looked(ledger, NOW + MINUTE, state=BUSY_BEFORE)
-    assert found.claim
-    assert (found.claim.slot, found.claim.trigger) == (NOW, "replay")
+    result = looked(ledger, NOW + MINUTE, state=BUSY_BEFORE)
+    assert result.claim
+    assert (result.claim.slot, result.claim.trigger) == (NOW, "replay")
 
 
 def test_a_run_is_resumed_by_hand_with_its_users(ledger: Ledger) -> None:
-    """However long ago; failures that were final are tried again."""
+    """The run is resumed however old it is, and permanent failures are retried."""
     first = claim_manual(ledger, "report", ("marie", "l'\nautre"), NOW)
     finish(ledger, first, RunResult(state="interrupted"), NOW)
     again = claim_resume(another(ledger), "report", NOW + WEEK)
@@ -200,7 +200,7 @@ def test_a_run_is_resumed_by_hand_with_its_users(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("runs", [False, True], ids=["no run", "a run that succeeded"])
 def test_there_may_be_nothing_to_resume(ledger: Ledger, *, runs: bool) -> None:
-    """A wrong usage, told as such."""
+    """With nothing to resume, the error is one of usage."""
     if runs:
         finish(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
     with pytest.raises(UsageError, match="rien à reprendre"):

@@ -1,4 +1,4 @@
-"""The ledger after a time with a wrong clock: its entries are true, and no slot is forgotten."""
+"""The ledger after a time with a wrong clock: its entries are correct, and no slot is lost."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ from tests.support.ledgers import (
 
 
 def test_a_run_of_the_future_keeps_no_earlier_slot_from_running(ledger: Ledger) -> None:
-    """A clock that was a year ahead at a slot had it run; once it is right, all slots until then come."""
+    """A slot a year ahead ran under a wrong clock; once the clock is right, all slots until then run."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     ahead = looked(ledger, NOW + 52 * WEEK, state=WAITING).claim
     assert ahead
@@ -39,22 +39,22 @@ def test_a_run_of_the_future_keeps_no_earlier_slot_from_running(ledger: Ledger) 
     assert claim.slot == NOW
 
 
-def test_what_ran_is_not_told_as_missed_when_it_comes_again(ledger: Ledger) -> None:
-    """The clock went back over a slot that ran, and forward over it and others."""
+def test_a_slot_that_ran_is_not_missed_when_it_comes_again(ledger: Ledger) -> None:
+    """The clock went back before a slot that ran, and forward again: only the other slots are missed."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     claim = looked(ledger, NOW + HOUR, schedule=HOURLY).claim
     assert claim
     finish(ledger, claim, DONE, NOW + HOUR)
     looked(ledger, NOW - HOUR / 2, schedule=HOURLY, state=WAITING)
-    found = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY, state=WAITING)
-    assert found.missed
-    assert (found.missed.slots.first, found.missed.slots.last, found.missed.slots.count) == (
+    result = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY, state=WAITING)
+    assert result.missed
+    assert (result.missed.slots.first, result.missed.slots.last, result.missed.slots.count) == (
         NOW,
         NOW + 3 * HOUR,
         3,
     )
-    told = [(entry.state, entry.slot, entry.slots) for entry in history(ledger)]
-    assert told == [
+    rows = [(entry.state, entry.slot, entry.slots) for entry in history(ledger)]
+    assert rows == [
         ("running", NOW + 4 * HOUR, 1),
         ("missed", NOW + 2 * HOUR, 2),
         ("missed", NOW, 1),
@@ -63,7 +63,7 @@ def test_what_ran_is_not_told_as_missed_when_it_comes_again(ledger: Ledger) -> N
 
 
 def test_a_changed_schedule_takes_back_what_the_old_one_missed_in_the_future(ledger: Ledger) -> None:
-    """Nobody can say so before its time; what was missed by now stays."""
+    """Missed slots of the old schedule in the future are deleted; those until now stay."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - WEEK - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
     assert [entry.slots for entry in history(ledger)] == [7]
@@ -72,30 +72,30 @@ def test_a_changed_schedule_takes_back_what_the_old_one_missed_in_the_future(led
 
 
 @pytest.mark.parametrize("changed", [{"report": None}, {}], ids=["disabled", "not configured any more"])
-def test_a_job_that_is_away_misses_nothing_in_the_future(ledger: Ledger, changed: dict[str, None]) -> None:
-    """What a wrong clock said of it is taken back."""
+def test_a_disabled_job_misses_nothing_in_the_future(ledger: Ledger, changed: dict[str, None]) -> None:
+    """Slots in the future that a wrong clock recorded as missed are deleted when the job is disabled."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
     register_jobs(ledger, changed, NOW - MINUTE)
     assert entries(ledger) == []
 
 
-def test_the_last_of_several_missed_slots_can_still_be_taken(ledger: Ledger) -> None:
-    """Who looks once takes it out of their row."""
+def test_the_last_of_several_missed_slots_can_still_be_claimed(ledger: Ledger) -> None:
+    """A single scan claims the last slot of a row of missed slots, and shortens that row."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     looked(ledger, NOW + 3 * HOUR, schedule=HOURLY, state=BUSY_BEFORE)
     claim = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY).claim
     assert claim
     finish(ledger, claim, DONE, NOW + 4 * HOUR)
     looked(ledger, NOW + 2 * HOUR + MINUTE, schedule=HOURLY, state=WAITING)
-    found = scan_once(another(ledger), {"report": HOURLY}, NOW + 2 * HOUR + MINUTE)["report"].claim
-    assert found
-    assert found.slot == NOW + 2 * HOUR
+    result = scan_once(another(ledger), {"report": HOURLY}, NOW + 2 * HOUR + MINUTE)["report"].claim
+    assert result
+    assert result.slot == NOW + 2 * HOUR
     assert ("missed", NOW, 2) in [(entry.state, entry.slot, entry.slots) for entry in history(ledger)]
 
 
 def test_a_clock_that_nobody_has_set_is_not_believed(ledger: Ledger) -> None:
-    """A machine without battery starts in 1970: no looking from then on, and fifty years of missed slots."""
+    """A clock of 1970 (a machine without a battery) is refused, so that no slots count as missed later."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - WEEK - HOUR)
     looked(ledger, NOW - MINUTE)
     before = entries(ledger)
@@ -108,8 +108,8 @@ def test_a_clock_that_nobody_has_set_is_not_believed(ledger: Ledger) -> None:
     assert looked(ledger, NOW, state=WAITING).claim
 
 
-def test_who_is_overtaken_by_a_run_by_hand_learns_of_it(ledger: Ledger) -> None:
-    """Its lease ran out in the machine's sleep: it must not go on beside the new run, nor end for it."""
+def test_a_process_that_slept_loses_its_run_to_a_run_by_hand(ledger: Ledger) -> None:
+    """A process whose lease expired while it slept can record nothing beside the new run by hand."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
     assert claim
@@ -120,10 +120,10 @@ def test_who_is_overtaken_by_a_run_by_hand_learns_of_it(ledger: Ledger) -> None:
     assert [entry.state for entry in history(ledger)] == ["running", "interrupted"]
 
 
-def test_who_looks_once_does_not_ask_after_the_time_of_a_disabled_job(ledger: Ledger) -> None:
-    """Enabled again, it has missed nothing; other jobs are left alone."""
+def test_a_single_scan_ignores_the_time_when_a_job_was_disabled(ledger: Ledger) -> None:
+    """A job that is enabled again has missed nothing, and a single scan does not change other jobs."""
     register_jobs(ledger, {"report": MONDAYS, "other": HOURLY}, NOW - HOUR)
     scan_once(ledger, {"report": None}, NOW - MINUTE)
-    found = scan_once(ledger, {"report": MONDAYS}, NOW + 3 * WEEK + 2 * HOUR)["report"]
-    assert (found.claim, found.missed) == (None, None)
+    result = scan_once(ledger, {"report": MONDAYS}, NOW + 3 * WEEK + 2 * HOUR)["report"]
+    assert (result.claim, result.missed) == (None, None)
     assert looked(ledger, NOW, job="other", schedule=HOURLY).claim
