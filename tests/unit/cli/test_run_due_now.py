@@ -85,12 +85,12 @@ def test_a_slot_that_is_too_old_is_told_in_the_log(tidy: Job) -> None:
 
 
 def test_a_slot_that_is_too_old_is_pinged_once(tidy: Job) -> None:
-    """The dead-man service is told once, because nobody may read the log of a task planner."""
+    """The monitoring service is called once, because nobody may read the log of a task planner."""
     tidy.due(-HOUR)
-    with service() as ping_service:
+    with service() as monitor:
         for hours in (2, 3):
-            tidy.due(hours * HOUR, SCHEDULER_TIDY_PING_URL=ping_service.url)
-        ((path, body),) = ping_service.told
+            tidy.due(hours * HOUR, SCHEDULER_TIDY_PING_URL=monitor.url)
+        ((path, body),) = monitor.pings
     assert path.endswith("/fail")
     assert body.startswith("créneau manqué : lundi 23 novembre 2026 à 08:00 (trop tard : 2 h de retard")
 

@@ -82,8 +82,8 @@ def test_a_deleted_database_is_a_temporary_error(ledger: Ledger, cellar: CellarF
 
 def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarFile) -> None:
     """The job stops at its first safe point after the lease could not be renewed."""
-    system = system_context(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
-    ledger = Ledger(database=system.database, lease=timedelta(seconds=1))
+    default_context = system_context(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
+    ledger = Ledger(database=default_context.database, lease=timedelta(seconds=1))
 
     @job("long")
     def long(run: Run) -> None:
@@ -95,7 +95,7 @@ def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarF
             run.check()
 
     settings = load_for([long], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
-    context = replace(system, ledger=ledger, settings=settings)
+    context = replace(default_context, ledger=ledger, settings=settings)
     claim = claim_manual(ledger, "long", (), context.clock.now())
     with pytest.raises(CavecronError, match="ne connaît plus cette exécution"):
         asyncio.run(execute_run(claim, long, context, stop=StopSignal(), options=Options()))

@@ -1,4 +1,4 @@
-"""A clock that is set back to just before a slot, while the scheduler sleeps and does not see it."""
+"""A clock that is set back to just before a slot while the scheduler sleeps."""
 
 from datetime import timedelta
 from functools import partial
@@ -17,8 +17,8 @@ MONDAYS = {"report": "0 8 * * mon"}
 
 
 @pytest.mark.parametrize("before", [1, 5, 12, 20, 29])
-def test_a_slot_that_was_said_to_be_missed_runs_when_it_comes_again(before: int) -> None:
-    """The clock was ahead by hours for some minutes: the slot is still to come, and it comes."""
+def test_a_slot_recorded_as_missed_runs_when_it_comes_again(before: int) -> None:
+    """A clock ahead by hours recorded the slot as missed; it still runs when its time comes."""
     with simulation(NOW - 10 * MINUTE, until=NOW + HOUR) as simulated:
         simulated.start(MONDAYS)
         machine = simulated.machine
@@ -32,7 +32,7 @@ def test_a_slot_that_was_said_to_be_missed_runs_when_it_comes_again(before: int)
 
 @pytest.mark.parametrize("before", [1, 5, 12, 20, 29])
 def test_a_slot_before_the_first_start_runs_when_it_comes_again(before: int) -> None:
-    """The clock was ahead when the scheduler started: it has not seen this slot yet."""
+    """The clock was ahead when the scheduler started, so that the slot seemed to be over."""
     with simulation(NOW - 2 * MINUTE, until=NOW + HOUR) as simulated:
         simulated.machine.set_clock(3 * MINUTE)
         simulated.start(MONDAYS)
@@ -44,7 +44,7 @@ def test_a_slot_before_the_first_start_runs_when_it_comes_again(before: int) -> 
 
 @pytest.mark.parametrize("ahead", [5, 15, 25])
 def test_a_step_of_some_seconds_is_seen_too(ahead: int) -> None:
-    """It is less than the scheduler sleeps: the clock shows a later time than at the last look."""
+    """The step is shorter than the sleep, so that the clock still shows a later time than before it."""
     with simulation(NOW - ahead * SECOND + SECOND, until=NOW + HOUR) as simulated:
         simulated.machine.set_clock(ahead * SECOND)
         simulated.start(MONDAYS)
@@ -57,7 +57,7 @@ def test_a_step_of_some_seconds_is_seen_too(ahead: int) -> None:
 
 
 def test_a_slot_that_ran_does_not_run_again() -> None:
-    """However often the clock comes by it."""
+    """The slot runs once, however often the clock is set back before it."""
     with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
         simulated.start(MONDAYS)
         for number in range(1, 9):
@@ -71,7 +71,7 @@ def test_a_slot_that_ran_does_not_run_again() -> None:
 
 
 def test_a_clock_that_was_lost_for_a_while_costs_no_slot() -> None:
-    """It was ahead, then it is 1970 at the slot, then somebody sets it to the right time."""
+    """The clock is ahead, then in 1970 at the slot, then right: the slot runs late."""
     with simulation(NOW - 10 * MINUTE, until=NOW + HOUR) as simulated:
         machine = simulated.machine
         machine.set_clock(2 * HOUR)
@@ -83,8 +83,8 @@ def test_a_clock_that_was_lost_for_a_while_costs_no_slot() -> None:
     assert (entry.slot, entry.state, entry.trigger) == (NOW, "succeeded", "replay")
 
 
-def test_a_run_is_not_taken_up_after_its_hour_because_the_clock_was_lost_meanwhile() -> None:
-    """It failed for a while when it was 1970, where nothing is scanned."""
+def test_a_run_is_not_retried_after_its_hour_because_the_clock_was_lost_meanwhile() -> None:
+    """The run failed while the clock was in 1970, where no job is scanned, and its hour is over."""
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
         simulated.start(MONDAYS, lasting=MINUTE)
         machine, lost = simulated.machine, timedelta(days=20_000)
@@ -95,25 +95,25 @@ def test_a_run_is_not_taken_up_after_its_hour_because_the_clock_was_lost_meanwhi
     assert [entry.state for entry in simulated.history()] == ["failed"]
 
 
-def test_a_slot_during_a_run_of_another_process_is_not_forgotten() -> None:
-    """The clock was ahead until just before the slot, and the run lasted half an hour."""
+def test_a_slot_during_a_run_of_another_process_is_not_lost() -> None:
+    """The slot runs after the other process's run of half an hour, although the clock had been ahead."""
     with simulation(NOW - 10 * MINUTE, until=NOW + 3 * HOUR) as simulated:
-        machine, theirs = simulated.machine, Ledger(database=simulated.database, owner="them")
+        machine, other = simulated.machine, Ledger(database=simulated.database, owner="them")
         machine.set_clock(2 * HOUR)
         simulated.start(MONDAYS)
         claims: list[Claim] = []
         machine.at(NOW - MINUTE, partial(machine.set_clock, -2 * HOUR), interrupts=True)
         machine.at(
             NOW - 59 * SECOND,
-            lambda: claims.append(claim_manual(theirs, "report", (), machine.now())),
+            lambda: claims.append(claim_manual(other, "report", (), machine.now())),
             interrupts=True,
         )
         for half_minute in range(60):
             at = NOW + (half_minute - 1) * 30 * SECOND
-            machine.at(at, lambda: renew(theirs, claims[0].run, machine.now()), interrupts=True)
+            machine.at(at, lambda: renew(other, claims[0].run, machine.now()), interrupts=True)
         machine.at(
             NOW + 30 * MINUTE,
-            lambda: finish(theirs, claims[0], RunResult(state="succeeded"), machine.now()),
+            lambda: finish(other, claims[0], RunResult(state="succeeded"), machine.now()),
             interrupts=True,
         )
     slots = [(entry.slot, entry.state) for entry in simulated.history() if entry.trigger != "manual"]

@@ -1,4 +1,4 @@
-"""The end of a run, while the database cannot be written."""
+"""The end of a run while the database is unavailable."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -26,19 +26,19 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flaky(KeptDatabase):
-    """A database that cannot be had while there is an error in `trouble`."""
+    """A database that raises the first error in `trouble` instead of connecting."""
 
     trouble: list[CavecronError] = field(default_factory=list)
 
     def connect(self) -> sqlite3.Connection:
-        """Return the connection, or raise what is wrong."""
+        """Return the connection, or raise the first error in `trouble`."""
         if self.trouble:
             raise self.trouble[0]
         return KeptDatabase.connect(self)
 
 
 class Life:
-    """A scheduler with one job, on a machine whose time is made up."""
+    """A scheduler with one job on a simulated machine."""
 
     def __init__(self, machine: SimulatedMachine) -> None:
         self.machine = machine
@@ -48,13 +48,13 @@ class Life:
         self.scheduler: Scheduler
 
     def work(self, run: Run) -> str:
-        """Do the job: the database is lost while it works."""
+        """Execute the job, during which the database becomes unavailable."""
         self.runs.append(run.claim.attempt)
         self.database.trouble.append(NotReadyError("base introuvable"))
         return "fait"
 
     def start(self, process: Process) -> None:
-        """Start the scheduler."""
+        """Start the scheduler in a process of the machine."""
         job = Job(
             name="report",
             title="rapport",
@@ -72,31 +72,31 @@ class Life:
 
 @contextmanager
 def life() -> Iterator[Life]:
-    """Yield a scheduler that starts a minute before its slot, and live it for three hours at the end."""
+    """Yield a scheduler that starts a minute before its slot; at the end, simulate three hours."""
     machine = SimulatedMachine(NOW - MINUTE)
     with log.silence(), loop_of(machine) as loop:
-        lived = Life(machine)
-        lived.start(Process(machine=machine, loop=loop))
-        yield lived
+        simulated = Life(machine)
+        simulated.start(Process(machine=machine, loop=loop))
+        yield simulated
         machine.end_at(NOW + 180 * MINUTE)
         loop.run_forever()
         assert not machine.errors
 
 
 @pytest.mark.parametrize("away", [timedelta(seconds=1), 5 * MINUTE, 59 * MINUTE, 90 * MINUTE], ids=str)
-def test_a_run_that_came_to_its_end_is_not_taken_for_one_cut_off(away: timedelta) -> None:
-    """Its end is noted as soon as the database is back, and it does not run again."""
-    with life() as lived:
-        lived.machine.at(NOW + away, lived.database.trouble.clear)
-    assert lived.runs == [1]
-    (entry,) = history(Ledger(database=lived.database))
+def test_a_run_that_ended_without_a_database_is_not_repeated(away: timedelta) -> None:
+    """The end is recorded as soon as the database is available, and the run is not repeated."""
+    with life() as simulated:
+        simulated.machine.at(NOW + away, simulated.database.trouble.clear)
+    assert simulated.runs == [1]
+    (entry,) = history(Ledger(database=simulated.database))
     assert (entry.state, entry.summary, entry.attempt) == ("succeeded", "fait", 1)
 
 
-def test_a_stop_is_not_held_up_by_it() -> None:
-    """The scheduler returns within a few seconds."""
-    with life() as lived:
-        lived.machine.at(NOW + MINUTE, lived.scheduler.stop)
-        ended: list[bool] = []
-        lived.machine.at(NOW + MINUTE + timedelta(seconds=5), lambda: ended.append(lived.task.done()))
-    assert ended == [True]
+def test_a_stop_does_not_wait_for_the_database() -> None:
+    """The scheduler stops within seconds although the end of a run is not recorded."""
+    with life() as simulated:
+        simulated.machine.at(NOW + MINUTE, simulated.scheduler.stop)
+        done: list[bool] = []
+        simulated.machine.at(NOW + MINUTE + timedelta(seconds=5), lambda: done.append(simulated.task.done()))
+    assert done == [True]

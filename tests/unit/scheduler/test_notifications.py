@@ -39,16 +39,16 @@ def busy(run):
 
 
 class Service(ThreadingHTTPServer):
-    """A dead-man service: it keeps what it is told, and answers with `status`."""
+    """A dead-man service that keeps the pings it gets and answers with `status`."""
 
     def __init__(self, status: int = 200) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = status
-        self.told: list[tuple[str, str]] = []
+        self.pings: list[tuple[str, str]] = []
 
     @property
     def url(self) -> str:
-        """Return where it listens."""
+        """Return the address for pings."""
         return f"http://127.0.0.1:{self.server_address[1]}/secret-uuid"
 
 
@@ -57,42 +57,42 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.told.append((self.path, body))
+        self.server.pings.append((self.path, body))
         self.send_response(self.server.status)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def service(status: int = 200) -> Iterator[Service]:
-    """Have a service listen."""
-    with Service(status) as listening:
-        Thread(target=listening.serve_forever, daemon=True).start()
-        yield listening
-        listening.shutdown()
+    """Yield a dead-man service that listens on a port."""
+    with Service(status) as monitor:
+        Thread(target=monitor.serve_forever, daemon=True).start()
+        yield monitor
+        monitor.shutdown()
 
 
 def run(cellar: CellarFile, job: str, **variables: str) -> Result:
-    """Run one of the jobs by hand, mails going to a folder."""
+    """Run one of the jobs by hand, with a folder for mails."""
     path = cellar.path.with_name("mine.py")
     path.write_text(JOBS, encoding="utf-8")
-    usual = {
+    defaults = {
         "DATABASE_URL": f"sqlite:///{cellar.path}",
         "CAVECRON_MAIL": f"maildir:{cellar.path.with_name('box')}",
         "CAVECRON_JOBS": str(path),
     }
-    return command("run", job, at=None, **{**usual, **variables})
+    return command("run", job, at=None, **{**defaults, **variables})
 
 
 def mails(cellar: CellarFile) -> list[EmailMessage]:
-    """Return what lies in the folder."""
+    """Return the mails in the folder."""
     box: Path = cellar.path.with_name("box") / "new"
-    found = [
+    messages = [
         email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in box.iterdir()
     ]
-    return [mail for mail in found if isinstance(mail, EmailMessage)]
+    return [mail for mail in messages if isinstance(mail, EmailMessage)]
 
 
 @pytest.mark.parametrize(
@@ -103,32 +103,32 @@ def mails(cellar: CellarFile) -> list[EmailMessage]:
     ],
 )
 def test_a_dead_mans_service_hears_of_both_ends(cellar: CellarFile, job: str, end: str, body: str) -> None:
-    """In this order, with the summary or the reason as body."""
-    with service() as listening:
-        run(cellar, job, **{f"SCHEDULER_{job.upper()}_PING_URL": listening.url})
-        assert listening.told == [("/secret-uuid/start", ""), (end, body)]
+    """The service gets a ping at the start and one at the end, with the summary or the reason."""
+    with service() as monitor:
+        run(cellar, job, **{f"SCHEDULER_{job.upper()}_PING_URL": monitor.url})
+        assert monitor.pings == [("/secret-uuid/start", ""), (end, body)]
 
 
 def test_a_query_stays_behind_the_path(cellar: CellarFile) -> None:
-    """Some services have their key there."""
-    with service() as listening:
-        run(cellar, "fine", SCHEDULER_FINE_PING_URL=f"{listening.url}?key=1")
-        assert [path for path, _ in listening.told] == ["/secret-uuid/start?key=1", "/secret-uuid?key=1"]
+    """The suffix of a ping comes before the query, where some services expect a key."""
+    with service() as monitor:
+        run(cellar, "fine", SCHEDULER_FINE_PING_URL=f"{monitor.url}?key=1")
+        assert [path for path, _ in monitor.pings] == ["/secret-uuid/start?key=1", "/secret-uuid?key=1"]
 
 
 @pytest.mark.parametrize("status", [404, 500, None], ids=["unknown", "broken", "nobody listens"])
 def test_a_ping_that_fails_is_a_warning_and_nothing_more(cellar: CellarFile, status: int | None) -> None:
-    """The run succeeds; the URL, a secret, is in no line."""
-    with service(status or 200) as listening:
-        url = listening.url if status else "http://127.0.0.1:1/secret-uuid"
+    """The run succeeds with a warning, and no line of the log shows the URL, which is secret."""
+    with service(status or 200) as monitor:
+        url = monitor.url if status else "http://127.0.0.1:1/secret-uuid"
         result = run(cellar, "fine", SCHEDULER_FINE_PING_URL=url)
     assert result.code == 0
     assert result.out.count("WARNING - Le service de surveillance (PING_URL) n'a pas reçu") == 2
     assert "secret-uuid" not in result.out + result.err
 
 
-def test_the_operator_is_written_to_after_a_failure(cellar: CellarFile) -> None:
-    """One mail, with the reason and what to do; none after a success."""
+def test_the_operator_gets_a_mail_after_a_failure(cellar: CellarFile) -> None:
+    """A failure causes one mail with the reason and what to do; a success causes none."""
     run(cellar, "fine", CAVECRON_ALERT_TO="chef@example.org")
     assert not cellar.path.with_name("box").exists()
     run(cellar, "broken", CAVECRON_ALERT_TO="chef@example.org")
@@ -140,7 +140,7 @@ def test_the_operator_is_written_to_after_a_failure(cellar: CellarFile) -> None:
 
 
 def test_an_alert_that_cannot_go_out_is_a_warning(cellar: CellarFile) -> None:
-    """There is no mail server: the run has failed for its own reason all the same."""
+    """Without a mail server, the run still ends with its own result."""
     result = run(cellar, "broken", CAVECRON_ALERT_TO="chef@example.org", CAVECRON_MAIL="smtp")
     assert result.code == 1
     assert "WARNING - L'alerte à CAVECRON_ALERT_TO n'est pas partie : aucune configuration SMTP" in result.out
@@ -150,7 +150,7 @@ def test_an_alert_that_cannot_go_out_is_a_warning(cellar: CellarFile) -> None:
 def test_an_alert_waits_a_minute_at_most_for_a_server(
     cellar: CellarFile, caplog: pytest.LogCaptureFixture, step: Step
 ) -> None:
-    """Not the ten minutes that an answer may take; one that may have arrived counts as sent."""
+    """An alert does not wait ten minutes for a reply, and counts as sent if it may have arrived."""
     variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_ALERT_TO": "chef@example.org"}
     clock = FastClock(NOW, since=SystemClock().now(), speed=20.0)
     with HostileServer(Trap(step, delay(), times=None)) as server:
@@ -159,5 +159,5 @@ def test_an_alert_waits_a_minute_at_most_for_a_server(
         is_done = mail_absence("base introuvable", load_for([], variables), clock)
         assert clock.monotonic() - began < 60.0
     assert is_done == (step is Step.END)
-    said = "est peut-être partie" if is_done else "n'est pas partie"
-    assert f"L'alerte à CAVECRON_ALERT_TO {said}" in caplog.text
+    expected = "est peut-être partie" if is_done else "n'est pas partie"
+    assert f"L'alerte à CAVECRON_ALERT_TO {expected}" in caplog.text

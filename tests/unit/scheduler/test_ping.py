@@ -1,4 +1,4 @@
-"""One ping: where it goes, what it carries, and that nothing makes it wait."""
+"""A ping: its address, its content, and its time limit."""
 
 import socket
 import time
@@ -17,12 +17,12 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Server:
-    """Answers one request after the other with `answers`, and keeps what it was asked."""
+    """A server that answers its requests with `answers`, one after the other, and keeps the requests."""
 
     def __init__(self, answers: Sequence[bytes]) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.answers, self.asked, self.done = list(answers), list[bytes](), Event()
+        self.answers, self.requests, self.done = list(answers), list[bytes](), Event()
         Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -30,7 +30,7 @@ class Server:
             for answer in self.answers:
                 connection, _address = self._listener.accept()
                 with closing(connection):
-                    self.asked.append(_request(connection))
+                    self.requests.append(_request(connection))
                     connection.sendall(answer)
 
     def close(self) -> None:
@@ -39,10 +39,10 @@ class Server:
 
 
 def _request(connection: socket.socket) -> bytes:
-    asked = b""
-    while b"\r\n\r\n" not in asked:
-        asked += connection.recv(10_000)
-    head, _blank, body = asked.partition(b"\r\n\r\n")
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(10_000)
+    head, _blank, body = data.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
     while len(body) < length:
         body += connection.recv(10_000)
@@ -51,7 +51,7 @@ def _request(connection: socket.socket) -> bytes:
 
 @pytest.fixture
 def elsewhere() -> Iterator[Server]:
-    """Return a server that others redirect to."""
+    """Yield a server to which others redirect."""
     server = Server([_OK])
     yield server
     server.close()
@@ -61,34 +61,34 @@ def _redirection(url: str) -> bytes:
     return f"HTTP/1.1 302 Found\r\nLocation: {url}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
 
 
-def test_a_name_and_a_password_are_sent_as_http_has_them(elsewhere: Server) -> None:
-    """Percent escapes undone (RFC 7617); a server that this one redirects to does not get them."""
+def test_a_name_and_a_password_are_sent_as_basic_authentication(elsewhere: Server) -> None:
+    """Percent escapes are decoded (RFC 7617), and the server of a redirection gets no password."""
     server = Server([_redirection(f"http://127.0.0.1:{elsewhere.port}/x")])
     with closing(server):
         ping(f"http://moi:mot%3Ade%20passe@127.0.0.1:{server.port}/uuid", "start")
-    assert server.asked[0].startswith(b"POST /uuid/start HTTP/1.1\r\n")
-    assert b"Authorization: Basic " + b64encode(b"moi:mot:de passe") in server.asked[0]
-    assert f"Host: 127.0.0.1:{server.port}\r\n".encode() in server.asked[0]
-    assert elsewhere.asked
-    assert b"Authorization" not in elsewhere.asked[0]
+    assert server.requests[0].startswith(b"POST /uuid/start HTTP/1.1\r\n")
+    assert b"Authorization: Basic " + b64encode(b"moi:mot:de passe") in server.requests[0]
+    assert f"Host: 127.0.0.1:{server.port}\r\n".encode() in server.requests[0]
+    assert elsewhere.requests
+    assert b"Authorization" not in elsewhere.requests[0]
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "file", "gopher"])
-def test_a_redirection_to_something_else_is_not_followed(
+def test_a_redirection_to_another_scheme_is_not_followed(
     elsewhere: Server, scheme: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is a warning, which shows no URL."""
+    """The redirection is a warning without the URL."""
     server = Server([_redirection(f"{scheme}://127.0.0.1:{elsewhere.port}/secret")])
     with closing(server):
         ping(f"http://127.0.0.1:{server.port}/secret", "success")
-    assert not elsewhere.asked
+    assert not elsewhere.requests
     assert "n'a pas reçu « success » : 302" in caplog.text
     assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("url", ["http", "https"])
 def test_a_server_that_drips_is_cut_off(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """In its headers or in the TLS handshake; neither the ping nor a thread of it stays behind."""
+    """A server that sends single bytes, in headers or TLS, is disconnected, and its thread ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = Event()
 
@@ -125,8 +125,8 @@ def test_a_server_that_drips_is_cut_off(url: str, caplog: pytest.LogCaptureFixtu
     ],
     ids=["nobody", "an address", "names"],
 )
-def test_people_are_nothing_to_a_service(elsewhere: Server, text: str, sent: str) -> None:
-    """How many is enough: who it was is in the history and in the alert."""
+def test_a_ping_contains_no_names_and_addresses(elsewhere: Server, text: str, sent: str) -> None:
+    """Pings contain the number of affected users, but no names and addresses."""
     assert without_people(text) == sent
     ping(f"http://127.0.0.1:{elsewhere.port}/x", "failure", text)
-    assert elsewhere.asked[0].partition(b"\r\n\r\n")[2].decode() == sent
+    assert elsewhere.requests[0].partition(b"\r\n\r\n")[2].decode() == sent

@@ -1,4 +1,4 @@
-"""More jobs in one minute than may run at a time, and a system that grants no thread."""
+"""More jobs in one minute than may run at the same time, and a system that refuses threads."""
 
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,7 @@ MONDAYS = {"report": "0 8 * * mon"}
 
 
 def test_jobs_wait_their_turn() -> None:
-    """Three at a time, and all of them in the end, in order, each with its row."""
+    """Three jobs run at a time in the order of their names, and each has a row in the end."""
     names = {f"job{number:02}": "0 8 * * mon" for number in range(10)}
     with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
         simulated.start(names, lasting=40 * SECOND, CAVECRON_MAX_RUNNING="3")
@@ -26,7 +26,7 @@ def test_jobs_wait_their_turn() -> None:
 
 
 def test_a_slot_that_waited_an_hour_is_missed() -> None:
-    """Waiting counts as lateness."""
+    """The time that a slot waits for other jobs counts as lateness."""
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
         simulated.start(
             {"first": "0 8 * * mon", "second": "0 8 * * mon"},
@@ -41,8 +41,8 @@ def test_a_slot_that_waited_an_hour_is_missed() -> None:
     assert "trop tard : 1 h 02 min de retard" in str(simulated.history()[1].reason)
 
 
-def test_a_stop_lets_nobody_begin_who_waits() -> None:
-    """Their slots are made up for by whoever starts next."""
+def test_a_stop_starts_no_waiting_run() -> None:
+    """The waiting slot has no row, so that the next scheduler can run it."""
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
         simulated.start(
             {"first": "0 8 * * mon", "second": "0 8 * * mon"},
@@ -51,7 +51,7 @@ def test_a_stop_lets_nobody_begin_who_waits() -> None:
         )
         simulated.machine.at(NOW + MINUTE, simulated.stop)
     assert [(entry.job, entry.state) for entry in simulated.history()] == [("first", "interrupted")]
-    assert not simulated.process.tasks[0].cancelled()  # it ended by itself
+    assert not simulated.process.tasks[0].cancelled()  # it returned
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,18 @@ def test_a_stop_lets_nobody_begin_who_waits() -> None:
     [("register", -45), ("scan", 95), ("report", 95), ("lease", 95), ("end", 95), ("notify", 95)],
 )
 def test_a_system_without_threads_costs_no_slot(call: str, until: int) -> None:
-    """Whatever it was that got none: the job is followed on, and its slot has its row in the end."""
+    """The slot runs after the system has refused a thread for one of the scheduler's calls."""
     with simulation(NOW - 2 * MINUTE, until=NOW + HOUR) as simulated:
         simulated.process.exhausted.add(call)
         simulated.start(MONDAYS, lasting=50 * SECOND, SCHEDULER_REPORT_PING_URL="http://127.0.0.1:1/unheard")
         simulated.machine.at(NOW + until * SECOND, partial(simulated.process.exhausted.discard, call))
     (entry,) = simulated.history()
     assert (entry.slot, entry.state) == (NOW, "succeeded")
-    assert simulated.process.tasks[0].cancelled()  # it lived to the end
+    assert simulated.process.tasks[0].cancelled()  # it ran until the end of the simulation
 
 
-def test_a_system_that_never_grants_a_thread_is_a_failure_in_the_end() -> None:
-    """After the usual tries, with the reason."""
+def test_a_run_fails_if_the_system_never_grants_a_thread() -> None:
+    """The run fails after the usual attempts, with the refused thread as reason."""
     with simulation(NOW - 2 * MINUTE, until=NOW + HOUR) as simulated:
         simulated.process.exhausted.add("report")
         simulated.start(MONDAYS)

@@ -1,4 +1,4 @@
-"""The database replaced, deleted or emptied while a scheduler follows its jobs: a restored backup, mostly."""
+"""The database is replaced, deleted or emptied while a scheduler runs, mostly by a restored backup."""
 
 import logging
 from datetime import timedelta
@@ -21,12 +21,12 @@ JOBS: dict[str, Schedule] = {"report": MONDAYS, "tick": HOURLY}
 
 
 def restore(simulated: Simulation) -> None:
-    """Put what the file was an hour ago in its place: here, one that knows nothing."""
+    """Replace the file by an older one; here, one without a ledger."""
     simulated.database.files.append(memory_database())
 
 
 def restore_copy(simulated: Simulation) -> None:
-    """Put a copy of the present file in its place, with the rows of the last runs gone."""
+    """Replace the file by a copy of it without its runs."""
     present, copy = simulated.database.files[-1], memory_database()
     present.connection.backup(copy.connection)
     copy.connection.execute("DELETE FROM cavecron_run")
@@ -35,23 +35,23 @@ def restore_copy(simulated: Simulation) -> None:
 
 
 def drop_ledger(simulated: Simulation) -> None:
-    """Throw the ledger away, the file stays."""
+    """Drop the ledger's tables in the present file."""
     for table in ("run", "delivery", "job", "ledger"):
         simulated.database.files[-1].connection.execute(f"DROP TABLE IF EXISTS cavecron_{table}")
 
 
 @pytest.mark.parametrize("replace", [restore, drop_ledger], ids=lambda replace: replace.__name__)
-def test_a_run_whose_database_is_replaced_is_told_as_that(
+def test_a_run_whose_database_is_replaced_has_its_own_error(
     caplog: pytest.LogCaptureFixture, replace: object
 ) -> None:
-    """Within seconds, and the run is in the history of the new file; the slot does not run a second time."""
+    """The run fails within seconds with its own error and is recorded in the new file; it is not repeated."""
     with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
         logging.getLogger("cavecron").setLevel(logging.INFO)
         simulated.start({"report": "0 8 * * mon"}, lasting=10 * MINUTE)
         simulated.machine.at(NOW + 5 * SECOND, lambda: replace(simulated))  # type: ignore[operator]
-        noted: list[int] = []
-        simulated.machine.at(NOW + 25 * SECOND, lambda: noted.append(len(simulated.history())))
-    assert noted == [1]
+        counts: list[int] = []
+        simulated.machine.at(NOW + 25 * SECOND, lambda: counts.append(len(simulated.history())))
+    assert counts == [1]
     (entry,) = simulated.history()
     assert (entry.slot, entry.state, entry.attempt) == (NOW, "failed", 1)
     assert "la base a été remplacée, ou son registre effacé" in str(entry.reason)
@@ -59,8 +59,8 @@ def test_a_run_whose_database_is_replaced_is_told_as_that(
     assert len(simulated.begun) == 1
 
 
-def test_a_run_whose_database_is_deleted_is_noted_in_the_next_one() -> None:
-    """It came to its end while there was none."""
+def test_a_run_whose_database_is_deleted_is_recorded_in_the_next_one() -> None:
+    """The run ended while there was no database; its end is recorded in the next one."""
     with simulation(NOW - MINUTE, until=NOW + HOUR) as simulated:
         simulated.start({"report": "0 8 * * mon"}, lasting=10 * SECOND)
         trouble = simulated.database.trouble
@@ -73,7 +73,7 @@ def test_a_run_whose_database_is_deleted_is_noted_in_the_next_one() -> None:
 
 @pytest.mark.parametrize("replace", [restore, restore_copy], ids=lambda replace: replace.__name__)
 def test_a_restored_backup_knows_all_jobs_though_no_slot_comes_for_a_week(replace: object) -> None:
-    """An idle scheduler sees within half a minute that the file is another one, and health stays well."""
+    """An idle scheduler notices the new file within half a minute and registers its jobs there."""
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR) as simulated:
         simulated.start({"report": "0 8 * * mon", "wine": "30 8 * * mon"})
         simulated.machine.at(NOW + HOUR, lambda: replace(simulated), interrupts=True)  # type: ignore[operator]
@@ -89,7 +89,7 @@ def test_a_restored_backup_knows_all_jobs_though_no_slot_comes_for_a_week(replac
 
 @pytest.mark.parametrize("replace", [restore, restore_copy], ids=lambda replace: replace.__name__)
 def test_a_restored_backup_knows_all_jobs_at_the_next_scan(replace: object) -> None:
-    """Those whose slot is a week away too: nothing is overdue, and nothing that ran runs again."""
+    """All jobs are registered in the new file, and no slot that ran runs again."""
     with simulation(NOW - MINUTE, until=NOW + 3 * HOUR + MINUTE) as simulated:
         simulated.start({"report": "0 8 * * mon", "tick": "0 * * * *"})
         simulated.machine.at(NOW + 90 * MINUTE, lambda: replace(simulated))  # type: ignore[operator]

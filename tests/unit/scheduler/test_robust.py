@@ -1,4 +1,4 @@
-"""What must not stop the scheduler: odd results of jobs, a clock that was never set, other schedulers."""
+"""Events that must not stop the scheduler: odd results, a clock that was never set, other schedulers."""
 
 import asyncio
 import sqlite3
@@ -25,18 +25,18 @@ from tests.support.ledgers import HOUR, MONDAYS, WEEK, another, looked
 
 
 def context(cellar: CellarFile, some: Job) -> RunContext:
-    """Return what a run of this job is executed with."""
+    """Return the context of a process with this job."""
     return system_context(load_for([some], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
 
 
 def run(cellar: CellarFile, some: Job) -> str:
-    """Run a job by hand; return the state that the history has of it."""
-    made = context(cellar, some)
-    claim = claim_manual(made.ledger, some.name, (), made.clock.now())
-    work = execute_run(claim, some, made, stop=StopSignal(), options=Options())
+    """Run a job by hand; return the state of its run in the history."""
+    run_context = context(cellar, some)
+    claim = claim_manual(run_context.ledger, some.name, (), run_context.clock.now())
+    work = execute_run(claim, some, run_context, stop=StopSignal(), options=Options())
     with suppress(CavecronError):
         asyncio.run(asyncio.wait_for(work, 20))
-    return history(made.ledger)[0].state
+    return history(run_context.ledger)[0].state
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def run(cellar: CellarFile, some: Job) -> str:
         pytest.param(ValueError("\udce9"), "failed", id="an error that cannot be encoded"),
     ],
 )
-def test_whatever_a_job_says_can_be_noted_down(cellar: CellarFile, result: Any, state: str) -> None:
-    """Its end is in the ledger, and short."""
+def test_every_result_of_a_job_can_be_recorded(cellar: CellarFile, result: Any, state: str) -> None:
+    """The end of the run is recorded with a text of limited length."""
 
     @job("odd")
     def odd(run: Run) -> str:
@@ -58,12 +58,12 @@ def test_whatever_a_job_says_can_be_noted_down(cellar: CellarFile, result: Any, 
         return str(result)
 
     assert run(cellar, odd) == state
-    told = history(context(cellar, odd).ledger)[0]
-    assert len((told.summary or "") + (told.reason or "")) < 6_000
+    entry = history(context(cellar, odd).ledger)[0]
+    assert len((entry.summary or "") + (entry.reason or "")) < 6_000
 
 
 def test_a_cancelled_coroutine_is_a_failure(cellar: CellarFile) -> None:
-    """Not a run without end: an awaited task that was cancelled is an ordinary mistake."""
+    """A cancelled task that the job awaited is a mistake in the job, so its run fails."""
 
     @job("cancelled")
     async def cancelled(run: Run) -> None:
@@ -73,7 +73,7 @@ def test_a_cancelled_coroutine_is_a_failure(cellar: CellarFile) -> None:
 
 
 def test_a_scheduler_that_is_embedded_retires_no_other_job(cellar: CellarFile) -> None:
-    """Only the process whose jobs are all there are knows which are gone."""
+    """Only a process that has all jobs can decide which jobs exist no more."""
     ledger = Ledger(database=cellar.database)
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     register_jobs(another(ledger), {"disk": MONDAYS}, NOW - HOUR / 2, exclusive=False)
@@ -81,7 +81,7 @@ def test_a_scheduler_that_is_embedded_retires_no_other_job(cellar: CellarFile) -
 
 
 def test_a_clock_that_nobody_has_set_is_not_believed(cellar: CellarFile) -> None:
-    """Neither is history taken back, nor half a century of slots missed when it is right again."""
+    """A clock of 1970 is refused: no slots are missed because of it, and no rows are deleted."""
     ledger = Ledger(database=cellar.database)
     register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * WEEK)
     assert looked(ledger, NOW - WEEK + 2 * HOUR).missed
@@ -95,7 +95,7 @@ def test_a_clock_that_nobody_has_set_is_not_believed(cellar: CellarFile) -> None
 
 
 def test_a_lock_is_not_taken_for_an_edited_table(cellar: CellarFile) -> None:
-    """Whoever would obey that message would throw the ledger away."""
+    """The error says that the database is locked, and does not advise to drop a table."""
     register_jobs(Ledger(database=cellar.database), {"report": MONDAYS}, NOW)
     impatient = Ledger(database=Database(cellar.path, busy_timeout=0.1))
     with closing(sqlite3.connect(cellar.path, isolation_level=None)) as other:
@@ -106,5 +106,5 @@ def test_a_lock_is_not_taken_for_an_edited_table(cellar: CellarFile) -> None:
 
 @pytest.mark.parametrize("stored", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"])
 def test_a_date_that_an_offset_leads_out_of_the_calendar_is_none(stored: str) -> None:
-    """As any other that cannot be read."""
+    """Such a date counts as unreadable."""
     assert read_utc(stored) is None
