@@ -23,14 +23,14 @@ NIGHTLY = parse("30 2 * * *", ZoneInfo("Europe/Paris"))
 
 
 def run(cellar: CellarFile, *arguments: str, at: datetime = NIGHT, **variables: str) -> Result:
-    """Run a command on the cellar, with mails into a folder."""
+    """Run a command on the database, with mails into a folder."""
     outbox = f"maildir:{cellar.path.with_name('outbox')}"
-    known = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_MAIL": outbox, **variables}
-    return live_command(*arguments, at=at, **known)
+    defaults = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_MAIL": outbox, **variables}
+    return live_command(*arguments, at=at, **defaults)
 
 
-def test_a_slot_that_is_asked_for_is_backed_up(cellar: CellarFile) -> None:
-    """By the time of the slot, however late it is; the copy opens as the application's database."""
+def test_the_slot_of_an_enabled_backup_makes_a_copy(cellar: CellarFile) -> None:
+    """The copy is named after its slot, however late it is made, and contains the application's data."""
     cellar.user("marie")
     result = run(cellar, "run", "--due", "backup", at=NIGHT + 5 * SECOND, SCHEDULER_BACKUP_ENABLED="1")
     assert (result.code, result.err) == (0, "")
@@ -40,34 +40,34 @@ def test_a_slot_that_is_asked_for_is_backed_up(cellar: CellarFile) -> None:
         assert connection.execute('SELECT username FROM "user"').fetchall() == [("marie",)]
 
 
-def test_nobody_is_backed_up_who_has_not_asked(cellar: CellarFile) -> None:
-    """But by hand it works."""
+def test_a_disabled_backup_runs_only_by_hand(cellar: CellarFile) -> None:
+    """The scheduler makes no copy unless the job is enabled, but a run by hand does."""
     assert run(cellar, "run", "--due", at=NIGHT + 5 * SECOND).code == 0
     assert not cellar.path.with_name("backups").exists()
     assert run(cellar, "run", "backup").code == 0
     assert cellar.path.with_name("backups").exists()
 
 
-def test_a_rehearsal_writes_nothing(cellar: CellarFile) -> None:
-    """It says what would be written, and what would go."""
+def test_a_dry_run_writes_nothing(cellar: CellarFile) -> None:
+    """A dry run names the file that would be written and those that would be deleted."""
     folder = cellar.path.with_name("backups")
     for day in (1, 2, 3):
         run(cellar, "run", "backup", at=NIGHT + day * DAY)
     before = sorted(folder.iterdir())
-    said = run(cellar, "run", "backup", "--dry-run", at=NIGHT + 4 * DAY, SCHEDULER_BACKUP_KEEP="2").out
-    assert f"copie de 0,2 Mo dans {folder / 'wine-2026-12-04T023000.sqlite'}" in said
-    assert f"serait supprimée : {before[0].name}" in said
+    output = run(cellar, "run", "backup", "--dry-run", at=NIGHT + 4 * DAY, SCHEDULER_BACKUP_KEEP="2").out
+    assert f"copie de 0,2 Mo dans {folder / 'wine-2026-12-04T023000.sqlite'}" in output
+    assert f"serait supprimée : {before[0].name}" in output
     assert sorted(folder.iterdir()) == before
 
 
-def test_programs_are_told_the_file(cellar: CellarFile) -> None:
-    """And which old ones went."""
+def test_json_output_names_the_file(cellar: CellarFile) -> None:
+    """The JSON output contains the new file and the deleted ones."""
     folder = cellar.path.with_name("elsewhere")
-    where = {"SCHEDULER_BACKUP_DIR": str(folder), "SCHEDULER_BACKUP_KEEP": "1"}
-    run(cellar, "run", "backup", at=NIGHT + DAY, **where)
-    said = json.loads(run(cellar, "run", "backup", "--json", at=NIGHT + 2 * DAY, **where).out)
-    assert said["file"] == str(folder / "wine-2026-12-02T023000.sqlite")
-    assert said["removed"] == ["wine-2026-12-01T023000.sqlite"]
+    variables = {"SCHEDULER_BACKUP_DIR": str(folder), "SCHEDULER_BACKUP_KEEP": "1"}
+    run(cellar, "run", "backup", at=NIGHT + DAY, **variables)
+    output = json.loads(run(cellar, "run", "backup", "--json", at=NIGHT + 2 * DAY, **variables).out)
+    assert output["file"] == str(folder / "wine-2026-12-02T023000.sqlite")
+    assert output["removed"] == ["wine-2026-12-01T023000.sqlite"]
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_programs_are_told_the_file(cellar: CellarFile) -> None:
     ],
 )
 def test_a_backup_older_than_three_slots_is_overdue(nights: int, since: timedelta, *, overdue: bool) -> None:
-    """Three of them have passed, with the hour in which a slot is tried again."""
+    """A backup is overdue when three slots have passed since, with the hour for retries of the last one."""
     backup = BackupName(name=NAME, at=NIGHT - nights * DAY)
     assert is_backup_overdue(backup, NIGHTLY, NIGHT + since) is overdue
 
 
-def checked(cellar: CellarFile, at: datetime, **variables: str) -> str:
-    """Return what check says of backups."""
+def check_line(cellar: CellarFile, at: datetime, **variables: str) -> str:
+    """Return the line of `check` about backups."""
     (line,) = [
         line for line in run(cellar, "check", at=at, **variables).out.splitlines() if "Sauvegarde" in line
     ]
@@ -95,27 +95,29 @@ def checked(cellar: CellarFile, at: datetime, **variables: str) -> str:
 
 
 def test_check_tells_the_newest_backup_and_its_age(cellar: CellarFile) -> None:
-    """None yet, a fresh one, and one that is too old."""
-    asked = {"SCHEDULER_BACKUP_ENABLED": "1"}
-    assert checked(cellar, NIGHT, **asked).startswith("✓ Sauvegarde : aucune copie encore ; en faire une")
+    """The line reports that there is no copy, a recent copy, or one that is too old."""
+    variables = {"SCHEDULER_BACKUP_ENABLED": "1"}
+    first = check_line(cellar, NIGHT, **variables)
+    assert first.startswith("✓ Sauvegarde : aucune copie encore ; en faire une")
     run(cellar, "run", "backup")
-    fresh = checked(cellar, NIGHT + 7 * HOUR, **asked)
+    fresh = check_line(cellar, NIGHT + 7 * HOUR, **variables)
     assert fresh == f"✓ Sauvegarde : dernière copie : {cellar.path.with_name('backups') / NAME}, il y a 7 h"
-    old = checked(cellar, NIGHT + 5 * DAY, **asked)
+    old = check_line(cellar, NIGHT + 5 * DAY, **variables)
     assert old.startswith("✗ Sauvegarde : dernière copie : ")
     assert "il y a 5 j : plus de trois créneaux" in old
-    assert checked(cellar, NIGHT + 5 * DAY).startswith("✓")  # nobody asked for another one
+    when_disabled = check_line(cellar, NIGHT + 5 * DAY)
+    assert when_disabled.startswith("✓")
 
 
 def test_check_tells_a_folder_that_cannot_be_used(cellar: CellarFile) -> None:
-    """Before the night in which it would be needed."""
-    away = str(cellar.path.with_name("away") / "backups")
-    said = checked(cellar, NIGHT, SCHEDULER_BACKUP_ENABLED="1", SCHEDULER_BACKUP_DIR=away)
-    assert said.startswith(f"✗ Sauvegarde : dossier des sauvegardes {away} : il n'existe pas")
+    """The error is shown before the night in which the folder is needed."""
+    folder = str(cellar.path.with_name("away") / "backups")
+    output = check_line(cellar, NIGHT, SCHEDULER_BACKUP_ENABLED="1", SCHEDULER_BACKUP_DIR=folder)
+    assert output.startswith(f"✗ Sauvegarde : dossier des sauvegardes {folder} : il n'existe pas")
 
 
-def test_status_tells_what_check_tells(cellar: CellarFile) -> None:
-    """The newest copy among the facts, and an old one among what a person has to see to."""
+def test_status_shows_the_newest_backup(cellar: CellarFile) -> None:
+    """`status` shows the newest copy, and an old one as something that a person has to do."""
     run(cellar, "run", "backup")
     facts = json.loads(run(cellar, "status", "--json", at=NIGHT + 5 * DAY, SCHEDULER_BACKUP_ENABLED="1").out)
     assert NAME in json.dumps(facts)
@@ -124,7 +126,7 @@ def test_status_tells_what_check_tells(cellar: CellarFile) -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "10001", "beaucoup"])
 def test_a_senseless_number_is_refused(cellar: CellarFile, number: str) -> None:
-    """With the variable's name; zero would throw away what was just made."""
+    """The error names the variable; a value of zero would delete the copy that was just made."""
     result = command("check", at=NIGHT, DATABASE_URL=f"sqlite:///{cellar.path}", SCHEDULER_BACKUP_KEEP=number)
     assert result.code == 2
     assert "SCHEDULER_BACKUP_KEEP" in result.out

@@ -1,4 +1,4 @@
-"""Custom jobs: how they are declared, and that problems of their files are reported with the line."""
+"""Custom jobs: their declaration, and the errors in their files, which are reported with the line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,23 +24,23 @@ async def tasting(run):
 """
 
 
-def written(folder: Path, text: str, name: str = "mine.py") -> str:
-    """Return the path of a file with this text."""
+def write(folder: Path, text: str, name: str = "mine.py") -> str:
+    """Write a file; return its path."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return str(path)
 
 
-def loaded(*sources: str) -> Sequence[Job]:
-    """Return the jobs of these sources beside the built-in ones; nothing may be wrong with them."""
+def custom_jobs(*sources: str) -> Sequence[Job]:
+    """Return the jobs of these sources without the built-in ones; fail if there are problems."""
     jobs, problems = load_jobs(sources)
     assert not problems
     return jobs[len(BUILT_IN_JOBS) :]
 
 
 def test_a_file_declares_jobs(tmp_path: Path) -> None:
-    """One decorated function each: no wrapper, no second place to register it."""
-    low_stock, tasting = loaded(written(tmp_path, GOOD))
+    """A decorated function is enough to declare a job; it needs no registration elsewhere."""
+    low_stock, tasting = custom_jobs(write(tmp_path, GOOD))
     assert (low_stock.name, low_stock.title) == ("low_stock", "alerte de stock bas")
     assert (low_stock.defaults.prefix, low_stock.defaults.day, low_stock.defaults.hour) == (
         "LOW_STOCK",
@@ -51,19 +51,19 @@ def test_a_file_declares_jobs(tmp_path: Path) -> None:
 
 
 def test_a_module_declares_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever Python can import."""
-    written(tmp_path, GOOD, "cellar_jobs_of_a_test.py")
+    """A source can be any module that Python can import."""
+    write(tmp_path, GOOD, "cellar_jobs_of_a_test.py")
     monkeypatch.syspath_prepend(tmp_path)
-    assert [found.name for found in loaded("cellar_jobs_of_a_test")] == ["low_stock", "tasting"]
+    assert [entry.name for entry in custom_jobs("cellar_jobs_of_a_test")] == ["low_stock", "tasting"]
 
 
 def test_a_job_under_two_names_is_one(tmp_path: Path) -> None:
-    """An alias in the module does not take the name twice."""
-    assert len(loaded(written(tmp_path, GOOD + "\nother = low_stock\n"))) == 2
+    """An alias of a job in the same module is not a second job."""
+    assert len(custom_jobs(write(tmp_path, GOOD + "\nother = low_stock\n"))) == 2
 
 
 def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
-    """As the function that it was."""
+    """A decorated function can still be called directly, for example in a test."""
 
     @job("mine")
     def mine(run: Run) -> str:
@@ -73,7 +73,7 @@ def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param("def f(:", "mine.py, ligne 1 : invalid syntax (SyntaxError)", id="syntax"),
         pytest.param("import os\n\n1 / 0", "mine.py, ligne 3 : division by zero", id="raises"),
@@ -118,16 +118,16 @@ def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
-    """In one sentence; the built-in jobs are there all the same."""
-    jobs, (problem,) = load_jobs([written(tmp_path, text)])
+def test_an_error_in_a_file_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    """Each problem is one sentence with the file and line, and the built-in jobs are still loaded."""
+    jobs, (problem,) = load_jobs([write(tmp_path, text)])
     assert problem.startswith("CAVECRON_JOBS : ")
-    assert said in problem
+    assert message in problem
     assert jobs == BUILT_IN_JOBS
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("/absent/x.py", "/absent/x.py : fichier introuvable ; est-il monté dans le conteneur ?"),
         ("absent_module_of_mine", "absent_module_of_mine : No module named 'absent_module_of_mine'"),
@@ -135,28 +135,28 @@ def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, text: s
         ("", "CAVECRON_JOBS : "),
     ],
 )
-def test_a_source_that_is_not_there_is_told(source: str, said: str) -> None:
-    """A file or a module."""
+def test_a_missing_source_is_reported(source: str, message: str) -> None:
+    """A missing file and a missing module are reported with the name of the source."""
     _jobs, (problem,) = load_jobs([source])
-    assert said in problem
+    assert message in problem
 
 
-def test_a_name_that_two_files_take_is_told(tmp_path: Path) -> None:
-    """With both places."""
-    one, two = (written(tmp_path, GOOD, name) for name in ("one.py", "two.py"))
+def test_a_name_used_in_two_files_is_reported(tmp_path: Path) -> None:
+    """The problem names the places of both declarations."""
+    one, two = (write(tmp_path, GOOD, name) for name in ("one.py", "two.py"))
     _jobs, problems = load_jobs([one, two])
     assert len(problems) == 2
     assert f"{two}, ligne 4 : le nom 'low_stock' est déjà pris par {one}, ligne 4" in problems[0]
 
 
 def test_a_wrong_declaration_is_an_error_where_it_stands() -> None:
-    """For programs that embed the scheduler."""
+    """The decorator itself raises the error, for programs that embed the scheduler."""
     with pytest.raises(JobError, match="un nom en minuscules"):
         job("")(lambda run: None)
 
 
 def test_relative_paths_are_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job may change the folder that the process works in; and messages show the whole path."""
+    """Paths become absolute when they are read, because a job may change the working folder."""
     monkeypatch.chdir(tmp_path)
     environ = {
         "DATABASE_URL": "sqlite:///cave/wine.db",
@@ -172,15 +172,15 @@ def test_relative_paths_are_resolved_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("there", "chosen"),
+    ("files", "chosen"),
     [([], "ma cave.db"), (["ma cave.db"], "ma cave.db"), (["ma%20cave.db"], "ma%20cave.db")],
     ids=["none yet", "the decoded name", "the name as it is written"],
 )
-def test_percent_escapes_mean_what_the_application_takes_them_for(
-    tmp_path: Path, there: list[str], chosen: str
+def test_percent_escapes_are_decoded_as_the_application_does(
+    tmp_path: Path, files: list[str], chosen: str
 ) -> None:
-    """SQLAlchemy 2.1 decodes them, 2.0 does not: the file that is there tells which one it was."""
-    for name in there:
+    """SQLAlchemy 2.1 decodes percent escapes and 2.0 does not, so the existing file decides."""
+    for name in files:
         (tmp_path / name).touch()
     settings = load_for((), {"DATABASE_URL": f"sqlite+pysqlite:///{tmp_path}/ma%20cave.db"})
     assert settings.database == tmp_path / chosen

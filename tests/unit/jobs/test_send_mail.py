@@ -33,27 +33,31 @@ def alert(run: Run) -> str:
 
 
 def context(cellar: CellarFile, **variables: str) -> RunContext:
-    """Return the means of a process that has this job."""
+    """Return the context of a process that has this job."""
     return system_context(load_for([alert], {"DATABASE_URL": f"sqlite:///{cellar.path}", **variables}))
 
 
-def run(made: RunContext, *, again: bool = False, stop_after: float | None = None) -> None:
-    """Run the job by hand, or take its last run up again an hour later; stop it after so many seconds."""
+def run(run_context: RunContext, *, again: bool = False, stop_after: float | None = None) -> None:
+    """Run the job by hand, or resume its last run an hour later; stop it after `stop_after` seconds."""
     now = NOW + HOUR * again
-    claim = claim_resume(made.ledger, "alert", now) if again else claim_manual(made.ledger, "alert", (), now)
+    claim = (
+        claim_resume(run_context.ledger, "alert", now)
+        if again
+        else claim_manual(run_context.ledger, "alert", (), now)
+    )
 
     async def work() -> None:
         stop = StopSignal()
         if stop_after is not None:
             asyncio.get_running_loop().call_later(stop_after, stop.stop)
-        await execute_run(claim, alert, made, stop=stop, options=Options())
+        await execute_run(claim, alert, run_context, stop=stop, options=Options())
 
     with wall_clock(now):
         asyncio.run(work())
 
 
 def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> None:
-    """Under the job's name; a line break in a subject is none in the mail."""
+    """The row has the job's name; a line break in a subject becomes a blank."""
     with HostileServer() as server:
         cellar.smtp(server.port)
         run(context(cellar))
@@ -71,29 +75,29 @@ def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> No
         pytest.param(close(kept=True), "sending", True, id="no verdict"),
     ],
 )
-def test_a_run_that_is_taken_up_again_sends_only_what_is_left(
+def test_a_resumed_run_sends_only_the_remaining_mails(
     cellar: CellarFile, fault: Fault, state: str, *, temporary: bool
 ) -> None:
-    """The first mail is not repeated; the second keeps its Message-ID and its row."""
+    """The first mail is not repeated; the second one keeps its Message-ID and its row."""
     step = Step.END if state == "sending" else Step.RCPT
     trap = Trap(step, fault, recipient="paul@example.org", times=None)
     with HostileServer(trap) as server:
         cellar.smtp(server.port)
-        made = context(cellar)
+        run_context = context(cellar)
         with pytest.raises(CavecronError) as raised:
-            run(made)
+            run(run_context)
         assert raised.value.temporary == temporary
         rows = cellar.rows("SELECT substr(recipient, 1, 4), state FROM cavecron_delivery ORDER BY 1")
         assert rows == [("mari", "sent"), ("paul", state)]
         server.policies.clear()
-        run(made, again=True)
+        run(run_context, again=True)
         assert server.copies()["marie@example.org"] == 1
         assert len({mail.message_id for mail in server.accepted if mail.recipient[0] == "p"}) == 1
     assert [row[3] for row in cellar.rows(LOG)] == ["sent", "sent"]
 
 
 def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
-    """Told as for any other mail; nothing is sent."""
+    """The run fails with the same error as for any other mail, and nothing is sent."""
 
     @job("alert")
     def careless(run: Run) -> None:
@@ -101,23 +105,23 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
 
     with HostileServer() as server:
         cellar.smtp(server.port)
-        made = context(cellar)
-        claim = claim_manual(made.ledger, "alert", (), NOW)
+        run_context = context(cellar)
+        claim = claim_manual(run_context.ledger, "alert", (), NOW)
         with wall_clock(NOW), pytest.raises(CavecronError, match="une seule adresse"):
-            asyncio.run(execute_run(claim, careless, made, stop=StopSignal(), options=Options()))
+            asyncio.run(execute_run(claim, careless, run_context, stop=StopSignal(), options=Options()))
         assert not server.accepted
 
 
-def test_each_mail_is_told_at_debug(cellar: CellarFile, caplog: pytest.LogCaptureFixture) -> None:
-    """With its address, and nothing of what it says; one that did not go is told by its error."""
+def test_each_mail_is_logged_at_debug(cellar: CellarFile, caplog: pytest.LogCaptureFixture) -> None:
+    """The log line has the address and no content; a mail that failed has no such line."""
     caplog.set_level(logging.DEBUG, "cavecron")
     trap = Trap(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org", times=None)
     with HostileServer(trap) as server:
         cellar.smtp(server.port)
         with pytest.raises(CavecronError):
             run(context(cellar))
-    told = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
-    assert [text for text in told if "envoyé" in text] == ["Mail envoyé à marie@example.org"]
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
+    assert [text for text in messages if "envoyé" in text] == ["Mail envoyé à marie@example.org"]
 
 
 HISTORY = "SELECT state, reason FROM cavecron_run"
@@ -131,30 +135,30 @@ DELIVERIES = "SELECT state, repeats FROM cavecron_delivery"
         pytest.param(Step.END, "sending", id="after the final dot"),
     ],
 )
-def test_a_stop_does_not_wait_for_a_server_that_says_nothing(
+def test_a_stop_does_not_wait_for_a_server_that_does_not_answer(
     cellar: CellarFile, step: Step, state: str
 ) -> None:
-    """A mail that may have arrived is in doubt, and goes out once more as the same; another one is owed."""
+    """A mail that may have arrived is sent once more with its Message-ID; another one is still to be sent."""
     with HostileServer(Trap(step, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
-        made = context(cellar, CAVECRON_STOP_GRACE="3")
+        run_context = context(cellar, CAVECRON_STOP_GRACE="3")
         began = time.monotonic()
         with pytest.raises(StoppedError, match="arrêt demandé"):
-            run(made, stop_after=0.5)
+            run(run_context, stop_after=0.5)
         assert time.monotonic() - began < 3.0
         assert cellar.rows(HISTORY) == [("interrupted", "arrêt demandé, le job s'est interrompu")]
         assert cellar.rows(DELIVERIES) == [(state, 0)]
         assert [row[3] for row in cellar.rows(LOG)] == ["failed"]
         server.policies.clear()
-        run(made, again=True)
-        marie = [mail.message_id for mail in server.accepted if mail.recipient == "marie@example.org"]
-        assert len(marie) == 1 + (step is Step.END)
-        assert len(set(marie)) == 1
+        run(run_context, again=True)
+        message_ids = [mail.message_id for mail in server.accepted if mail.recipient == "marie@example.org"]
+        assert len(message_ids) == 1 + (step is Step.END)
+        assert len(set(message_ids)) == 1
     assert [row[3] for row in cellar.rows(LOG)] == ["sent", "sent"]
 
 
-def test_a_run_whose_time_is_up_does_not_wait_for_a_server_that_says_nothing(cellar: CellarFile) -> None:
-    """It ends with its time limit as reason, and the scheduler goes on with the job."""
+def test_a_time_limit_does_not_wait_for_a_server_that_does_not_answer(cellar: CellarFile) -> None:
+    """The run ends with its time limit as the reason, and the mail is in doubt."""
     with HostileServer(Trap(Step.END, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
         with pytest.raises(TimeLimitError):
@@ -163,7 +167,7 @@ def test_a_run_whose_time_is_up_does_not_wait_for_a_server_that_says_nothing(cel
 
 
 def test_an_answer_within_the_grace_counts(cellar: CellarFile) -> None:
-    """The mail is delivered, though the server is slow at the end; the next one is not begun any more."""
+    """The mail is delivered although the answer comes after the stop; the next one is not started."""
     with HostileServer(Trap(Step.END, delay(1.2)), Trap(Step.QUIT, delay())) as server:
         cellar.smtp(server.port, timeout=60)
         with pytest.raises(StoppedError):
@@ -173,23 +177,23 @@ def test_an_answer_within_the_grace_counts(cellar: CellarFile) -> None:
 
 
 def test_a_mail_without_an_answer_in_two_runs_is_never_sent_again(cellar: CellarFile) -> None:
-    """Whatever ended the wait: twice in all."""
+    """A mail that was started twice is not sent again, whatever ended the wait for the answer."""
     with HostileServer(Trap(Step.END, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
-        made = context(cellar, CAVECRON_STOP_GRACE="1")
+        run_context = context(cellar, CAVECRON_STOP_GRACE="1")
         for again in (False, True):
             with pytest.raises(StoppedError):
-                run(made, again=again, stop_after=0.5)
+                run(run_context, again=again, stop_after=0.5)
         server.policies.clear()
         with pytest.raises(CavecronError, match="peut-être arrivé"):
-            run(made, again=True)
+            run(run_context, again=True)
     assert cellar.rows(DELIVERIES) == [("abandoned", 1)]
 
 
 def test_a_system_without_a_thread_for_the_name_costs_no_mail(
     cellar: CellarFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run has failed for now, and another attempt sends both."""
+    """A refused thread is a temporary failure, and another attempt sends both mails."""
     start = Thread.start
 
     def refuse(thread: Thread) -> None:
@@ -199,19 +203,19 @@ def test_a_system_without_a_thread_for_the_name_costs_no_mail(
 
     with HostileServer() as server:
         cellar.smtp(server.port)
-        made = context(cellar)
+        run_context = context(cellar)
         with monkeypatch.context() as patch:
             patch.setattr(Thread, "start", refuse)
             with pytest.raises(CavecronError, match="le système n'accorde plus de thread") as raised:
-                run(made)
+                run(run_context)
         assert raised.value.temporary
         assert cellar.rows(DELIVERIES) == [("deferred", 0)]
-        run(made, again=True)
+        run(run_context, again=True)
         assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
 
 
 def test_a_mail_that_was_accepted_is_recorded_once_the_database_can_be_written(cellar: CellarFile) -> None:
-    """Or another attempt would send it a second time."""
+    """The delivery is recorded after a lock, so that another attempt does not send the mail again."""
 
     def lock(visit: Visit) -> None:
         if visit.step is Step.END and visit.recipient == "marie@example.org":
@@ -221,8 +225,8 @@ def test_a_mail_that_was_accepted_is_recorded_once_the_database_can_be_written(c
 
     with HostileServer(lock) as server:
         cellar.smtp(server.port)
-        made = context(cellar)
-        database = replace(made.database, busy_timeout=0.2)
-        run(replace(made, database=database, ledger=replace(made.ledger, database=database)))
+        run_context = context(cellar)
+        database = replace(run_context.database, busy_timeout=0.2)
+        run(replace(run_context, database=database, ledger=replace(run_context.ledger, database=database)))
         assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
     assert cellar.rows(DELIVERIES) == [("sent", 0), ("sent", 0)]

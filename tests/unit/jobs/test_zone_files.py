@@ -1,4 +1,4 @@
-"""The newer of two sources of zones counts, and what is wrong with a zone's file is one French line."""
+"""The newer of two sources of zones is used, and an unusable zone file is reported in one French line."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from cavecron.jobs.zone_files import ZoneFiles, ZoneTree, newest_first
 from tests.support.commands import ROOT, Result, cavecron, unprivileged
 from tests.support.zone_trees import zone_file, zone_package, zone_tree
 
-#: A machine whose system has the folder `old` or `new`, and a package of another version.
+#: Versions of the system's files and of the package, the offset of the newer one, and what `check` shows.
 _ORDERS = {
     "the package is newer": (
         "2025b",
@@ -38,7 +38,7 @@ _ORDERS = {
 }
 
 
-#: A local time: a zone of one offset has it all year.
+#: A local time in summer; the zones of these tests have one offset all year.
 _JULY = datetime.fromisoformat("2026-07-01T00:00")
 
 
@@ -62,16 +62,20 @@ def _run(
 
 @pytest.mark.parametrize("order", _ORDERS.values(), ids=_ORDERS)
 def test_the_newer_rules_count(tmp_path: Path, order: tuple[str, str, int, str]) -> None:
-    """In the slots, and as `check` tells it; zoneinfo itself would take the system's."""
-    system, package, offset, said = order
+    """The slots and `check` use the newer source, while zoneinfo would always use the system's."""
+    system, package, offset, message = order
     folder = zone_tree(tmp_path / "system", system, offset=+3)
-    made = zone_package(tmp_path / "package", package, offset=+5)
-    assert f" 08:00 +0{offset}:00 " in _run("next", "weekly_reports", system=folder, package=made).out
-    assert f"✓ Fuseaux : {said.format(folder)}\n" in _run("check", system=folder, package=made).out
+    package_folder = zone_package(tmp_path / "package", package, offset=+5)
+    assert (
+        f" 08:00 +0{offset}:00 " in _run("next", "weekly_reports", system=folder, package=package_folder).out
+    )
+    assert (
+        f"✓ Fuseaux : {message.format(folder)}\n" in _run("check", system=folder, package=package_folder).out
+    )
 
 
 def test_a_zone_that_only_the_older_files_have_is_found(tmp_path: Path) -> None:
-    """Names come and go between versions."""
+    """A zone that the newer source lacks is taken from the older one."""
     new = zone_tree(tmp_path / "new", "2026f", offset=1)
     old = zone_tree(tmp_path / "old", "2024a", offset=2, keys=("Europe/Paris", "America/Montreal"))
     files = newest_first([_tree(old, "2024a"), _tree(new, "2026f")])
@@ -86,12 +90,15 @@ def _tree(folder: Path, version: str = "2026f") -> ZoneTree:
 
 
 @pytest.mark.parametrize("name", ["+VERSION", "version"])
-def test_other_systems_tell_their_version_elsewhere(tmp_path: Path, name: str) -> None:
-    """BSD and macOS, in a file that holds nothing else."""
+def test_other_systems_have_their_version_in_another_file(tmp_path: Path, name: str) -> None:
+    """BSD and macOS have the version in a file of its own."""
     folder = zone_tree(tmp_path / "system", "", offset=3)
     (folder / name).write_text("2027a\n")
-    made = zone_package(tmp_path / "package", "2026f", offset=5)
-    assert f"fuseaux horaires : 2027a ({folder})," in _run("--version", system=folder, package=made).out
+    package_folder = zone_package(tmp_path / "package", "2026f", offset=5)
+    assert (
+        f"fuseaux horaires : 2027a ({folder}),"
+        in _run("--version", system=folder, package=package_folder).out
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,16 +114,16 @@ def test_other_systems_tell_their_version_elsewhere(tmp_path: Path, name: str) -
         "x" * 300,
     ],
 )
-def test_what_is_no_zone_is_not_found(tmp_path: Path, key: str) -> None:
-    """A key is looked for in no other place, however it is written."""
+def test_a_key_that_is_no_zone_is_not_found(tmp_path: Path, key: str) -> None:
+    """A key is no path: nothing outside the folder of zones is read."""
     files = ZoneFiles([_tree(zone_tree(tmp_path / "zones", "2026f", offset=1))])
     with pytest.raises(ZoneInfoNotFoundError):
         files.zone(key)
 
 
 @pytest.mark.parametrize("length", range(len(zone_file(1))))
-def test_a_file_that_was_cut_short_is_told(tmp_path: Path, length: int) -> None:
-    """At any octet; zoneinfo reads one that ends in its footer for ever, or takes half a rule for a whole."""
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, length: int) -> None:
+    """A file cut at any byte is refused; zoneinfo itself would accept some of them or never end."""
     folder = zone_tree(tmp_path / "zones", "2026f", offset=1)
     (folder / "Europe/Paris").write_bytes(zone_file(1)[:length])
     with pytest.raises(InvalidValueError, match="Europe/Paris est abîmé ; réinstaller"):
@@ -124,7 +131,7 @@ def test_a_file_that_was_cut_short_is_told(tmp_path: Path, length: int) -> None:
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
-    """Or the test above would say nothing; of the first version of the format too, which has no footer."""
+    """A complete file is read, also one of the first version of the format, which has no footer."""
     folder = zone_tree(tmp_path / "zones", "2026f", offset=1)
     one = zone_file(2)[: len(zone_file(2)) // 2 - 4].replace(b"TZif2", b"TZif\0")
     (folder / "Europe/London").write_bytes(one)
@@ -154,44 +161,44 @@ _TROUBLES = {
 }
 
 
-@pytest.mark.parametrize(("break_it", "said"), _TROUBLES.values(), ids=_TROUBLES)
+@pytest.mark.parametrize(("break_it", "message"), _TROUBLES.values(), ids=_TROUBLES)
 @pytest.mark.parametrize("command", ["next", "check", ""], ids=["next", "check", "scheduler"])
 def test_a_file_that_cannot_be_used_ends_the_start(
-    tmp_path: Path, command: str, break_it: object, said: str
+    tmp_path: Path, command: str, break_it: object, message: str
 ) -> None:
-    """With exit code 2 and one line, no traceback: the wrong hour would be worse."""
+    """The command ends with exit code 2 and one line, because a wrong hour would be worse."""
     folder = zone_tree(tmp_path / "zones", "2026f", offset=1)
     assert callable(break_it)
     break_it(folder / "Europe/Paris")
     result = _run(*command.split(), system=folder)
     assert result.code == 2
     (line,) = [line for line in (result.out + result.err).splitlines() if "SCHEDULER_TIMEZONE" in line]
-    assert f"SCHEDULER_TIMEZONE='Europe/Paris' : {said.format(folder / 'Europe/Paris')}" in line
+    assert f"SCHEDULER_TIMEZONE='Europe/Paris' : {message.format(folder / 'Europe/Paris')}" in line
     assert "Traceback" not in result.err
 
 
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    """Even where another folder has the same zone: its rules are older."""
+def test_a_file_without_read_permission_is_an_error(tmp_path: Path) -> None:
+    """An unreadable file is an error although an older source has the zone."""
     folder = zone_tree(tmp_path / "zones", "2026f", offset=1)
-    made = zone_package(tmp_path / "package", "2025b", offset=5)
+    package_folder = zone_package(tmp_path / "package", "2025b", offset=5)
     (folder / "Europe/Paris").chmod(0)
-    result = _run("next", system=folder, package=made, prefix=unprivileged())
-    said = f"SCHEDULER_TIMEZONE='Europe/Paris' : {folder}/Europe/Paris est illisible (accès refusé) ; "
-    assert (result.code, said in result.err, "Traceback" in result.err) == (2, True, False)
+    result = _run("next", system=folder, package=package_folder, prefix=unprivileged())
+    message = f"SCHEDULER_TIMEZONE='Europe/Paris' : {folder}/Europe/Paris est illisible (accès refusé) ; "
+    assert (result.code, message in result.err, "Traceback" in result.err) == (2, True, False)
 
 
 @pytest.mark.parametrize("command", ["next", "check", ""], ids=["next", "check", "scheduler"])
-def test_a_machine_without_zones_is_told(command: str) -> None:
-    """An empty PYTHONTZPATH and no package: what to install, and exit code 2."""
+def test_a_machine_without_zones_is_an_error(command: str) -> None:
+    """The error says what to install, with exit code 2."""
     result = _run(*command.split(), system=None)
     assert result.code == 2
-    said = "SCHEDULER_TIMEZONE='Europe/Paris' : cette machine n'a pas de fuseaux horaires ; réinstaller"
-    assert said in result.out + result.err
+    message = "SCHEDULER_TIMEZONE='Europe/Paris' : cette machine n'a pas de fuseaux horaires ; réinstaller"
+    assert message in result.out + result.err
     assert "Traceback" not in result.err
 
 
-def test_a_machine_without_zones_still_tells_its_version() -> None:
-    """Of what there is not, too."""
+def test_a_machine_without_zones_still_shows_the_version() -> None:
+    """`--version` works and says that there are no zones."""
     result = _run("--version", system=None)
     assert (result.code, result.out.splitlines()[1]) == (
         0,
@@ -200,7 +207,7 @@ def test_a_machine_without_zones_still_tells_its_version() -> None:
 
 
 def test_a_declaration_needs_no_zones(tmp_path: Path) -> None:
-    """A job of one's own is imported where there are none: its file is not to blame."""
+    """A job's file is imported without an error although there are no zones."""
     source = tmp_path / "mine.py"
     source.write_text("from cavecron import job\n\n\n@job('mine', hour=3)\ndef mine(run):\n    pass\n")
     result = _run("next", system=None, jobs=str(source))
@@ -208,7 +215,7 @@ def test_a_declaration_needs_no_zones(tmp_path: Path) -> None:
 
 
 def test_the_zones_of_this_machine_are_those_of_zoneinfo(tmp_path: Path) -> None:
-    """Read our way, a zone has the same offsets."""
+    """A zone read by cavecron has the same offsets as one read by zoneinfo."""
     del tmp_path
     from cavecron.jobs.zone_files import installed
 

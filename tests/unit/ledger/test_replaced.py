@@ -81,7 +81,7 @@ def test_a_deleted_database_is_a_temporary_error(ledger: Ledger, cellar: CellarF
 
 
 def test_a_job_stops_at_once_where_its_run_is_not_known_any_more(cellar: CellarFile) -> None:
-    """The job stops at its first safe point after the lease could not be renewed."""
+    """The job stops at its first safe point after the renewal of its lease has failed."""
     default_context = system_context(load_for([], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
     ledger = Ledger(database=default_context.database, lease=timedelta(seconds=1))
 
