@@ -1,4 +1,4 @@
-"""Which rows of the log tables a cleanup deletes, to the microsecond, and which dates it can read."""
+"""Which rows of the log tables a cleanup deletes, exact to a microsecond, and which dates it can read."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ EACH_TABLE = pytest.mark.parametrize("table", DAYS)
 
 @EACH_TABLE
 def test_a_row_is_old_from_the_first_microsecond_on(cellar: CellarFile, table: str) -> None:
-    """Exactly as many days ago is not older than that."""
+    """A row is deleted a microsecond after its days, and not at that instant itself."""
     days = DAYS[table]
     add(cellar, table, ago(days=days, microseconds=1))
     kept = [
@@ -27,7 +27,7 @@ def test_a_row_is_old_from_the_first_microsecond_on(cellar: CellarFile, table: s
 
 
 def test_the_limit_itself_can_have_a_fraction(cellar: CellarFile) -> None:
-    """A run by hand begins at any microsecond."""
+    """The instant of a run by hand has microseconds, and they count."""
     now = NOW + timedelta(microseconds=120)
     stamps = (ago(days=90)[:19], ago(days=90, microseconds=-119), ago(days=90, microseconds=-120))
     for stamp in stamps:
@@ -61,7 +61,7 @@ def test_the_limit_itself_can_have_a_fraction(cellar: CellarFile) -> None:
     ],
 )
 def test_a_row_whose_date_cannot_be_read_is_kept(cellar: CellarFile, stamp: object) -> None:
-    """Nobody knows how old it is, not even in the company of old rows."""
+    """A row with an unreadable date is kept, also between old rows, because its age is unknown."""
     for table in DAYS:
         add(cellar, table, ago(days=900))
         add(cellar, table, stamp)
@@ -84,13 +84,13 @@ def test_a_row_whose_date_cannot_be_read_is_kept(cellar: CellarFile, stamp: obje
     ],
 )
 def test_a_date_is_read_in_each_of_its_shapes(cellar: CellarFile, stamp: str) -> None:
-    """Old rows may lack the fraction, and the last half millisecond of a second belongs to it."""
+    """All forms of a date are read, without a fraction and with one that SQLite would round up."""
     add(cellar, "activity_log", stamp)
     assert cleaned(cellar) == NOTHING | {"activity_log": 1}
 
 
-def _mixed(cellar: CellarFile) -> None:
-    """Add old, young and odd rows in no order, with gaps between their ids."""
+def _add_mixed_rows(cellar: CellarFile) -> None:
+    """Add old, new and unreadable rows in random order, with gaps between their ids."""
     for table in DAYS:
         for number in range(700):
             stamp = (ago(days=400), ago(days=1), "hier", ago(days=400, microseconds=number), ago())[
@@ -102,20 +102,20 @@ def _mixed(cellar: CellarFile) -> None:
 
 @pytest.mark.parametrize("step", [0.0, 0.02], ids=["one batch", "many batches"])
 def test_a_dry_run_counts_what_a_run_deletes(cellar: CellarFile, step: float) -> None:
-    """And deletes nothing; afterwards there is nothing left to count."""
-    _mixed(cellar)
+    """A dry run deletes nothing and counts the rows that the next run deletes."""
+    _add_mixed_rows(cellar)
     before = [left(cellar, table) for table in DAYS]
-    counted = count_old(cellar.database, RETENTION, now=NOW, check=unchecked)
+    counts = count_old(cellar.database, RETENTION, now=NOW, check=unchecked)
     assert [left(cellar, table) for table in DAYS] == before
-    assert counted == dict.fromkeys(DAYS, 281)
-    assert cleaned(cellar, monotonic=ticking(step)) == counted
+    assert counts == dict.fromkeys(DAYS, 281)
+    assert cleaned(cellar, monotonic=ticking(step)) == counts
     assert count_old(cellar.database, RETENTION, now=NOW, check=unchecked) == NOTHING
     assert [len(left(cellar, table)) for table in DAYS] == [701 - 281] * 3
 
 
 def test_a_database_without_the_indexes_is_cleaned_as_well(cellar: CellarFile) -> None:
-    """They speed up the application, and are not ours to rely on."""
-    _mixed(cellar)
+    """The indices belong to the application, so a cleanup works without them."""
+    _add_mixed_rows(cellar)
     for table, column in (("activity_log", "created_at"), ("api_token_usage", "timestamp")):
         cellar.execute(f"DROP INDEX ix_{table}_{column}")
     assert cleaned(cellar, monotonic=ticking(0.02)) == dict.fromkeys(DAYS, 281)

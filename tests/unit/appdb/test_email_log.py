@@ -1,4 +1,4 @@
-"""A mail's row in the application's `email_log`: written once, and rewritten when it is tried again."""
+"""The row of a mail in the application's `email_log`: inserted once, and updated by another attempt."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,15 +31,15 @@ _MARIE = (1, "marie@example.org", 2, "Votre rapport", "weekly_report")
 
 @pytest.mark.parametrize("error", [None, "550 boîte inconnue"], ids=["sent", "failed"])
 def test_a_mail_is_recorded_as_the_application_does(cellar: CellarFile, error: str | None) -> None:
-    """Its admin pages show the row; a mail that failed has no time of sending."""
+    """The application's admin pages show the row; a mail that failed has no `sent_at`."""
     with cellar.database.writing() as connection:
         assert record_mail(connection, None, _mail(error)) == 1
     outcome = ("failed", error, None) if error else ("sent", None, utc_text(NOW))
     assert cellar.rows(_STORED) == [(1, *_MARIE, *outcome, utc_text(NOW))]
 
 
-def test_a_mail_that_is_tried_again_keeps_its_row(cellar: CellarFile) -> None:
-    """What became of it last is told, and when it was first tried."""
+def test_a_mail_that_is_retried_keeps_its_row(cellar: CellarFile) -> None:
+    """Another attempt updates the result in the row and keeps `created_at`."""
     later = NOW + timedelta(minutes=5)
     with cellar.database.writing() as connection:
         mail = record_mail(connection, None, _mail("421 occupé"))
@@ -48,15 +48,15 @@ def test_a_mail_that_is_tried_again_keeps_its_row(cellar: CellarFile) -> None:
 
 
 def test_a_mail_whose_row_is_gone_gets_a_new_one(cellar: CellarFile) -> None:
-    """The application's administrator may have deleted it, or another mail has its number now."""
+    """A new row is inserted if the row was deleted or is of another mail."""
     other = cellar.execute(
         "INSERT INTO email_log (recipient_email, subject, status, created_at)"
         " VALUES ('a@example.org', 's', 'sent', ?)",
         (ago(),),
     )
     with cellar.database.writing() as connection:
-        found = [record_mail(connection, mail, _mail(None)) for mail in (99, other)]
-    assert found == [other + 1, other + 2]
+        mails = [record_mail(connection, mail, _mail(None)) for mail in (99, other)]
+    assert mails == [other + 1, other + 2]
     assert cellar.rows(_STORED)[0][2] == "a@example.org"
 
 
@@ -71,7 +71,7 @@ def test_a_mail_whose_row_is_gone_gets_a_new_one(cellar: CellarFile) -> None:
 def test_a_row_is_rewritten_for_its_own_user_only(
     cellar: CellarFile, user: int | None, email: str, *, kept: bool
 ) -> None:
-    """SQLite gives the number of a deleted row to the next one, which may be another user's."""
+    """A row of another user is not changed, because SQLite uses the ids of deleted rows again."""
     again = replace(_mail("421 occupé"), recipient_user_id=user, recipient_email=email)
     with cellar.database.writing() as connection:
         mail = record_mail(connection, None, _mail(None))
@@ -81,10 +81,10 @@ def test_a_row_is_rewritten_for_its_own_user_only(
 
 
 @pytest.mark.parametrize(("email", "kept"), [("a@example.org", True), ("b@example.org", False)])
-def test_a_row_of_nobody_is_rewritten_for_its_own_address_only(
+def test_a_row_without_a_user_is_rewritten_for_its_own_address_only(
     cellar: CellarFile, email: str, *, kept: bool
 ) -> None:
-    """Mails of a job of one's own name no user."""
+    """Mails of custom jobs have no user, so their address decides."""
     first = replace(_mail("421 occupé"), recipient_user_id=None, recipient_email="a@example.org")
     with cellar.database.writing() as connection:
         mail = record_mail(connection, None, first)
@@ -102,7 +102,7 @@ def test_a_row_of_nobody_is_rewritten_for_its_own_address_only(
     ],
 )
 def test_the_user_of_an_address_is_found(cellar: CellarFile, address: str, user: int | None) -> None:
-    """Exactly, else whatever its case; blanks around what is stored do not count."""
+    """An exact match comes first, then one in another case; blanks around the stored address do not count."""
     for number, email in enumerate(("Marie@example.org", "marie@example.org", " paul@x.org ", None)):
         cellar.user(f"user{number}", email)
     with cellar.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Who wants no report: names and ids as a person writes them into SCHEDULER_WEEKLY_REPORT_EXCLUDE."""
+"""Users without a report: names and ids as a person writes them into SCHEDULER_WEEKLY_REPORT_EXCLUDE."""
 
 import time
 
@@ -31,9 +31,9 @@ _PREFIX = "SCHEDULER_WEEKLY_REPORT_EXCLUDE : "
     ],
 )
 def test_users_are_named_by_name_or_id(names: tuple[str, ...], excluded: set[int]) -> None:
-    """Nothing is to be said of them."""
-    found = read_exclusions(names, USERS)
-    assert (set(found.users), *found.warnings, *found.notices) == (excluded,)
+    """Known names and ids exclude their users without warnings and notices."""
+    exclusions = read_exclusions(names, USERS)
+    assert (set(exclusions.users), *exclusions.warnings, *exclusions.notices) == (excluded,)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_users_are_named_by_name_or_id(names: tuple[str, ...], excluded: set[int
         ("x\n2026 - cavecron - INFO", "utilisateur inconnu 'x 2026 - cavecron - INFO'"),
     ],
 )
-def test_a_name_that_is_nobodys_is_told_with_the_nearest(name: str, warning: str) -> None:
-    """It excludes nobody; and it cannot forge a line."""
-    found = read_exclusions((name,), USERS)
-    assert (list(found.users), *found.warnings) == ([], _PREFIX + warning)
+def test_an_unknown_name_is_a_warning_with_the_nearest_one(name: str, warning: str) -> None:
+    """An unknown name excludes nobody; its warning suggests the nearest name and cannot forge a log line."""
+    exclusions = read_exclusions((name,), USERS)
+    assert (list(exclusions.users), *exclusions.warnings) == ([], _PREFIX + warning)
 
 
 @pytest.mark.parametrize(
@@ -63,46 +63,48 @@ def test_a_name_that_is_nobodys_is_told_with_the_nearest(name: str, warning: str
         pytest.param("zoe", '"zoe"', "'\"zoe\"', à désigner par son numéro 12", id="quotes"),
     ],
 )
-def test_a_name_that_the_variable_cannot_hold_is_told_by_its_id(name: str, user: str, hint: str) -> None:
-    """To write it as it is shown would bring the same warning again; the id excludes."""
+def test_a_name_that_the_variable_cannot_contain_is_suggested_by_its_id(
+    name: str, user: str, hint: str
+) -> None:
+    """The suggestion is the id, because writing the name as shown would cause the same warning."""
     users = [(12, user, "x@example.org", None)]
     (warning,) = read_exclusions((name,), users).warnings
     assert warning.endswith(f"(vouliez-vous dire {hint} ?)")
     assert read_exclusions(("12",), users).users == {12}
 
 
-def test_a_sub_account_is_harmless() -> None:
-    """It gets no report of its own anyway; its parent still does."""
-    found = read_exclusions(("lucas",), USERS)
-    assert (list(found.users), *found.warnings) == ([],)
-    assert found.notices == (f"{_PREFIX}'lucas' est un sous-compte, sans rapport de toute façon",)
+def test_a_sub_account_is_a_notice() -> None:
+    """A sub-account gets no report anyway, so there is only a notice, and its parent gets one."""
+    exclusions = read_exclusions(("lucas",), USERS)
+    assert (list(exclusions.users), *exclusions.warnings) == ([],)
+    assert exclusions.notices == (f"{_PREFIX}'lucas' est un sous-compte, sans rapport de toute façon",)
 
 
-def test_a_huge_list_is_told_in_few_words_and_little_time() -> None:
-    """64 kB of names, and one as long as that, against 5,000 users."""
+def test_a_huge_list_causes_few_warnings_in_little_time() -> None:
+    """A list of 64 kB with a very long name against 5,000 users takes little time and few warnings."""
     users = [(number, f"utilisateur {number}", None, None) for number in range(5_000)]
     names = ("x" * 60_000, *(f"utilisateur n{number}" for number in range(4_000)))
     started = time.process_time()
-    found = read_exclusions(names, users)
+    exclusions = read_exclusions(names, users)
     assert time.process_time() - started < 5
-    assert len(found.warnings) == 6
-    assert found.warnings[-1] == f"{_PREFIX}et 3996 autres utilisateurs inconnus"
-    assert max(map(len, found.warnings)) < 300
+    assert len(exclusions.warnings) == 6
+    assert exclusions.warnings[-1] == f"{_PREFIX}et 3996 autres utilisateurs inconnus"
+    assert max(map(len, exclusions.warnings)) < 300
 
 
 def test_the_excluded_are_counted_with_or_without_address(cellar: CellarFile) -> None:
-    """Each is counted once: who wants no report does not lack an address."""
+    """An excluded user without an address is counted as excluded only."""
     for name, email in (("marie", ""), ("paul", None), ("luc", None), ("zoé", "")):
         cellar.user(name, email)
-    audience = recipients(cellar.database, exclude=("marie", "paul"))
-    assert [user.username for user in audience.recipients] == ["zoé"]
-    assert (audience.excluded, audience.without_address, audience.asked_for) == (2, 1, ())
+    selection = recipients(cellar.database, exclude=("marie", "paul"))
+    assert [user.username for user in selection.recipients] == ["zoé"]
+    assert (selection.excluded, selection.without_address, selection.asked_for) == (2, 1, ())
 
 
-def test_whoever_is_asked_for_by_name_is_no_exclusion(cellar: CellarFile) -> None:
-    """The list is for the runs that ask for nobody."""
+def test_a_user_who_is_asked_for_by_name_is_not_excluded(cellar: CellarFile) -> None:
+    """The list has no effect on users that `--user` names."""
     for name in ("marie", "paul"):
         cellar.user(name)
-    audience = recipients(cellar.database, ("1", "marie"), exclude=("marie", "paul"))
-    assert [user.username for user in audience.recipients] == ["marie"]
-    assert (audience.excluded, audience.asked_for) == (0, ("marie",))
+    selection = recipients(cellar.database, ("1", "marie"), exclude=("marie", "paul"))
+    assert [user.username for user in selection.recipients] == ["marie"]
+    assert (selection.excluded, selection.asked_for) == (0, ("marie",))

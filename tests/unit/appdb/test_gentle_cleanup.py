@@ -1,4 +1,4 @@
-"""How a cleanup lets writers in, can be stopped, and reads no more than it has to."""
+"""How a cleanup lets other writers in, can be stopped, and reads no more than necessary."""
 
 import sqlite3
 from contextlib import closing
@@ -17,12 +17,12 @@ from tests.support.log_rows import INSERTS, NOTHING, add, add_many, cleaned, lef
 
 @dataclass(frozen=True)
 class CountingDatabase(Database):
-    """Counts what SQLite has to do, in hundreds of its virtual machine's instructions."""
+    """A database that counts SQLite's work, in hundreds of its virtual machine's instructions."""
 
     work: list[int] = field(default_factory=list)
 
     def connect(self) -> sqlite3.Connection:
-        """Return a counted connection."""
+        """Return a connection whose work is counted."""
         connection = super().connect()
         connection.set_progress_handler(lambda: self.work.append(1), 100)
         return connection
@@ -32,38 +32,38 @@ class CountingDatabase(Database):
     ("step", "batches"), [(0.0, range(1, 7)), (0.06, range(30, 61))], ids=["quick", "slow"]
 )
 def test_transactions_are_sized_by_time(cellar: CellarFile, step: float, batches: range) -> None:
-    """A machine on which everything takes long gets many small ones."""
+    """A slow machine deletes the rows in many small transactions."""
     add_many(cellar, "email_log", 3000, ago(days=400))
     pauses: list[float] = []
     assert cleaned(cellar, monotonic=ticking(step), sleep=pauses.append)["email_log"] == 3000
     assert len(pauses) in batches
 
 
-def test_whoever_waits_gets_a_turn_after_each_batch(cellar: CellarFile) -> None:
-    """Wherever in the transaction it came: one of the tries of SQLite's busy handler falls into the pause."""
+def test_a_waiting_writer_gets_the_lock_after_each_batch(cellar: CellarFile) -> None:
+    """A waiting writer tries in the pause, wherever in the transaction SQLite's busy handler began."""
     tries = list(accumulate((0, 1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100)))
-    for took in range(1, 300):
-        free = range(took * 10, int(took * 10 + pause_after(took / 1000) * 10_000))
-        for came in range(took * 10):
-            assert any(came + moment * 10 in free for moment in tries), (took, came)
+    for milliseconds in range(1, 300):
+        pause = range(milliseconds * 10, int(milliseconds * 10 + pause_after(milliseconds / 1000) * 10_000))
+        for begin in range(milliseconds * 10):
+            assert any(begin + moment * 10 in pause for moment in tries), (milliseconds, begin)
 
 
 def test_the_pause_follows_the_transaction(cellar: CellarFile) -> None:
-    """A cleanup waits as long as that says, less what it reads meanwhile."""
+    """Each pause has the length that `pause_after` returns for the transaction."""
     add_many(cellar, "email_log", 3000, ago(days=400))
     pauses: list[float] = []
     cleaned(cellar, sleep=pauses.append)
     assert set(pauses) == {pause_after(0.0)}
 
 
-def test_a_transaction_keeps_nobody_waiting_longer_than_its_budget_allows() -> None:
-    """The try that finds the file free comes within 33 ms, with a margin for a late commit."""
+def test_a_transaction_delays_a_writer_by_its_budget_at_most() -> None:
+    """A waiting writer gets the lock within 33 ms, with a margin for a slow commit."""
     assert TRANSACTION_BUDGET < 0.033
     assert pause_after(TRANSACTION_BUDGET) < 0.017
 
 
-def test_a_transaction_reads_no_young_rows_behind_its_last_old_one(cellar: CellarFile) -> None:
-    """They are read once, while others can write: a cleanup has little more to do than a count."""
+def test_a_transaction_reads_no_new_rows_after_its_last_old_one(cellar: CellarFile) -> None:
+    """New rows are read once and without the lock, so that a cleanup costs little more than a count."""
     add_many(cellar, "email_log", 50, ago(days=400))
     add_many(cellar, "email_log", 5000, ago(days=1))
     counting, cleaning = CountingDatabase(cellar.path), CountingDatabase(cellar.path)
@@ -73,60 +73,60 @@ def test_a_transaction_reads_no_young_rows_behind_its_last_old_one(cellar: Cella
 
 
 def test_others_write_between_two_batches(cellar: CellarFile) -> None:
-    """Without any waiting, whenever the cleanup pauses or asks whether it may go on."""
+    """Another program can write at once whenever the cleanup pauses or calls `check`."""
     add_many(cellar, "email_log", 1000, ago(days=400))
-    turns: list[int] = []
+    writes: list[int] = []
 
     def write(_seconds: float = 0.0) -> None:
         with closing(sqlite3.connect(cellar.path, timeout=0, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             other.execute(INSERTS["email_log"], (None, ago()))
             other.execute("COMMIT")
-        turns.append(1)
+        writes.append(1)
 
     cleaned(cellar, check=write, monotonic=ticking(0.03), sleep=write)
-    assert len(turns) > 10
-    assert len(left(cellar, "email_log")) == len(turns)
+    assert len(writes) > 10
+    assert len(left(cellar, "email_log")) == len(writes)
 
 
 def test_a_stop_keeps_what_is_deleted_and_leaves_the_rest(cellar: CellarFile) -> None:
-    """The next cleanup takes up where this one stopped."""
+    """Deleted rows stay deleted after a stop, and the next cleanup deletes the rest."""
     add_many(cellar, "email_log", 1000, ago(days=400))
-    gone: list[int] = []
+    deleted: list[int] = []
 
     def stop() -> None:
-        gone.append(1000 - len(left(cellar, "email_log")))
-        if gone[-1] >= 300:
+        deleted.append(1000 - len(left(cellar, "email_log")))
+        if deleted[-1] >= 300:
             raise StoppedError("arrêt demandé")
 
     with pytest.raises(StoppedError):
         cleaned(cellar, check=stop, monotonic=ticking(0.03))
-    assert 300 <= gone[-1] < 1000
-    assert len(left(cellar, "email_log")) == 1000 - gone[-1]
-    assert cleaned(cellar)["email_log"] == 1000 - gone[-1]
+    assert 300 <= deleted[-1] < 1000
+    assert len(left(cellar, "email_log")) == 1000 - deleted[-1]
+    assert cleaned(cellar)["email_log"] == 1000 - deleted[-1]
 
 
-def test_young_rows_are_looked_at_without_a_write(cellar: CellarFile) -> None:
-    """A cleanup that finds nothing to delete leaves the file as it is, and asks whether to go on."""
+def test_new_rows_are_read_without_a_write(cellar: CellarFile) -> None:
+    """A cleanup without old rows changes nothing in the file and calls `check` meanwhile."""
     add_many(cellar, "email_log", 10_000, ago(days=1))
-    asked: list[int] = []
+    calls: list[int] = []
     before = cellar.path.read_bytes()
     with closing(sqlite3.connect(cellar.path, isolation_level=None)) as other, transaction(other):
-        assert cleaned(cellar, check=lambda: asked.append(1), monotonic=ticking(0.03)) == NOTHING
+        assert cleaned(cellar, check=lambda: calls.append(1), monotonic=ticking(0.03)) == NOTHING
     assert cellar.path.read_bytes() == before
-    assert len(asked) >= 10
+    assert len(calls) >= 10
 
 
 def _work(cellar: CellarFile) -> int:
-    """Run a cleanup in the smallest batches; return what SQLite had to do for it."""
+    """Run a cleanup in the smallest batches; return the work of SQLite for it."""
     counting = CountingDatabase(cellar.path)
     cleaned(cellar, database=counting, monotonic=ticking(0.03))
     return len(counting.work)
 
 
 @pytest.mark.parametrize("table", ["email_log", "activity_log"], ids=["no index", "index"])
-def test_no_row_is_looked_at_over_and_over(cellar: CellarFile, table: str) -> None:
-    """Twice as many rows are twice the work, however small the batches are, and whoever stands between."""
+def test_the_work_grows_in_proportion_to_the_rows(cellar: CellarFile, table: str) -> None:
+    """Twice as many rows cause twice the work, even with small batches and new rows between old ones."""
     work = []
     for blocks in (10, 20):
         for _ in range(blocks):
@@ -138,22 +138,22 @@ def test_no_row_is_looked_at_over_and_over(cellar: CellarFile, table: str) -> No
     assert work[1] < work[0] * 2.3
 
 
-def test_the_young_part_of_an_indexed_table_is_not_read(cellar: CellarFile) -> None:
-    """One look into the index says that nothing is old there."""
+def test_the_new_rows_of_an_indexed_table_are_not_read(cellar: CellarFile) -> None:
+    """With an index, a single lookup shows that the new rows contain no old one."""
     add_many(cellar, "activity_log", 100, ago(days=400))
-    without = _work(cellar)
-    young = []
+    work_for_old_rows = _work(cellar)
+    work = []
     for change in ("", "DROP INDEX ix_activity_log_created_at"):
         add_many(cellar, "activity_log", 100, ago(days=400))
         add_many(cellar, "activity_log", 20_000, ago(days=1))
         cellar.execute(change)
-        young.append(_work(cellar) - without)
+        work.append(_work(cellar) - work_for_old_rows)
         cellar.execute("DELETE FROM activity_log")
-    assert young[0] * 10 < young[1]
+    assert work[0] * 10 < work[1]
 
 
-def test_a_new_row_under_an_old_number_is_kept(cellar: CellarFile) -> None:
-    """Without AUTOINCREMENT, ids are given again: what was seen to be old may be another row by now."""
+def test_a_new_row_with_a_former_id_is_kept(cellar: CellarFile) -> None:
+    """SQLite uses ids again, so a row is checked again when it is deleted."""
     add_many(cellar, "email_log", 1000, ago(days=400))
 
     def replace(_seconds: float) -> None:
@@ -164,14 +164,14 @@ def test_a_new_row_under_an_old_number_is_kept(cellar: CellarFile) -> None:
     assert left(cellar, "email_log") == [500]
 
 
-def test_a_database_that_stays_locked_is_an_error_that_can_pass(cellar: CellarFile) -> None:
-    """After the time that a lock is waited for."""
+def test_a_database_that_stays_locked_is_a_temporary_error(cellar: CellarFile) -> None:
+    """After the time limit for locks, the error is temporary, and no row is deleted."""
     add(cellar, "email_log", ago(days=400))
-    hurried = Database(cellar.path, busy_timeout=0.05)
+    database = Database(cellar.path, busy_timeout=0.05)
     with (
         closing(sqlite3.connect(cellar.path, isolation_level=None)) as other,
         transaction(other),
         pytest.raises(TemporaryError, match="base verrouillée"),
     ):
-        cleaned(cellar, database=hurried)
+        cleaned(cellar, database=database)
     assert left(cellar, "email_log") == [1]

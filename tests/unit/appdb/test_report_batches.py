@@ -1,4 +1,4 @@
-"""How the rows of reports are read: in short transactions, with memory that follows what reports say."""
+"""How the rows of reports are read: in short transactions, and with little memory."""
 
 import sqlite3
 import tracemalloc
@@ -25,7 +25,7 @@ def _reports(database: Database, **limits: int) -> list[WeeklyReport]:
 
 
 def _fill(cellar: CellarFile, *, users: int, wines: int, note: str = "garde 3 à 5 ans") -> None:
-    """Add users whose wines differ, each with two insights, and what went out."""
+    """Add users with different wines, two insights for each wine, and an exit for each."""
     for number in range(users):
         user = cellar.user(f"user{number}")
         cave = cellar.cellar(user, f"cave {number}")
@@ -41,13 +41,13 @@ def _fill(cellar: CellarFile, *, users: int, wines: int, note: str = "garde 3 à
 
 @dataclass(frozen=True)
 class _CountedDatabase(Database):
-    """Counts the read transactions, and the wines that each of them reads."""
+    """A database that counts the read transactions and the wines that each of them reads."""
 
     wines_read: list[int] = field(default_factory=list)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection whose rows of wines are counted."""
+        """Yield a connection that counts the rows of wines."""
         with super().reading() as connection:
             self.wines_read.append(0)
             connection.row_factory = self._count
@@ -68,8 +68,10 @@ class _CountedDatabase(Database):
     ],
     ids=["row by row", "a few rows", "letter by letter", "a user and more"],
 )
-def test_reports_are_the_same_however_they_are_cut(cellar: CellarFile, limits: dict[str, int]) -> None:
-    """A user may be read in many transactions, and a transaction may read many users."""
+def test_reports_do_not_depend_on_the_limits_of_a_transaction(
+    cellar: CellarFile, limits: dict[str, int]
+) -> None:
+    """The reports do not depend on the limits of a transaction."""
     _fill(cellar, users=4, wines=30)
     cellar.user("nobody", None)
     cellar.user("empty")
@@ -78,21 +80,21 @@ def test_reports_are_the_same_however_they_are_cut(cellar: CellarFile, limits: d
 
 @pytest.mark.parametrize("limits", [{"rows": 1, "overrun": 1}, {"rows": 10**6}], ids=["cut", "whole"])
 def test_a_text_that_is_not_utf8_is_read_once(cellar: CellarFile, limits: dict[str, int]) -> None:
-    """Reading goes on where it failed: no wine is lost, none counted twice."""
+    """A text that is not UTF-8 costs no wine, and no wine is counted twice."""
     _fill(cellar, users=3, wines=10)
     for column in ("name", "extra_attributes"):
         cellar.execute(f"UPDATE wine SET {column} = CAST(x'ff' AS TEXT) WHERE id = 15")
     cellar.execute("UPDATE wine_insight SET content = CAST(x'ff206761726465' AS TEXT) WHERE wine_id = 16")
     cellar.execute("UPDATE wine_consumption SET comment = CAST(x'ff' AS TEXT) WHERE wine_id = 25")
     cellar.execute("UPDATE cellar SET name = CAST(x'ff' AS TEXT) WHERE id = 2")
-    built = _reports(cellar.database, **limits)
-    assert [report.statistics.bottles for report in built] == [10, 10, 10]
-    assert [len(report.activity.exits) for report in built] == [10, 10, 10]
-    assert built[1].statistics.cellars[0].name == "\ufffd"
+    reports = _reports(cellar.database, **limits)
+    assert [report.statistics.bottles for report in reports] == [10, 10, 10]
+    assert [len(report.activity.exits) for report in reports] == [10, 10, 10]
+    assert reports[1].statistics.cellars[0].name == "\ufffd"
 
 
 def test_one_large_user_is_read_in_slices(cellar: CellarFile) -> None:
-    """No transaction takes more wines than its limit, and each is over before a report is handed out."""
+    """No transaction reads more wines than its limit allows."""
     _fill(cellar, users=1, wines=100)
     database = _CountedDatabase(cellar.path)
     _reports(database, rows=10, overrun=2)
@@ -101,7 +103,7 @@ def test_one_large_user_is_read_in_slices(cellar: CellarFile) -> None:
 
 
 def test_small_users_share_a_transaction(cellar: CellarFile) -> None:
-    """A connection and a transaction for each of a thousand users would take longer than their rows."""
+    """A transaction for each of many users would take longer than reading their rows."""
     for number in range(300):
         cellar.user(f"user{number}")
     database = _CountedDatabase(cellar.path)
@@ -110,12 +112,12 @@ def test_small_users_share_a_transaction(cellar: CellarFile) -> None:
 
 
 def test_every_statement_of_a_report_finds_its_rows_by_an_index(cellar: CellarFile) -> None:
-    """Only the bottles of all cellars, by slices of ids, and the list of users pass over a whole table."""
+    """Only the sums over all cellars and the list of users may read a whole table."""
     _fill(cellar, users=2, wines=3)
     watched = WatchedDatabase(cellar.path)
     _reports(watched)
     scans = set()
-    for statement in {one for one in watched.statements if one.lstrip().startswith("SELECT")}:
+    for statement in {text for text in watched.statements if text.lstrip().startswith("SELECT")}:
         for row in cellar.rows(f"EXPLAIN QUERY PLAN {statement}"):
             if str(row[3]).startswith("SCAN"):
                 scans.add(str(row[3]).split(" USING")[0])
@@ -123,7 +125,7 @@ def test_every_statement_of_a_report_finds_its_rows_by_an_index(cellar: CellarFi
 
 
 def _peak(database: Database) -> int:
-    """Return the most memory in octets that reading all reports one after the other takes."""
+    """Return the largest amount of memory, in bytes, while all reports are built one after the other."""
     people = recipients(database).recipients
     tracemalloc.start()
     try:
@@ -135,7 +137,7 @@ def _peak(database: Database) -> int:
 
 
 def _add_many(cellar: CellarFile, user: int, wines: int, note: str) -> None:
-    """Add wines of this user, long ago, each with three notes."""
+    """Add old wines to this user, each with three insights."""
     cave = cellar.cellar(user)
     first = cellar.wine(user, cave, attributes={"year": 2010})
     cellar.insight(first, note)
@@ -155,7 +157,7 @@ def _add_many(cellar: CellarFile, user: int, wines: int, note: str) -> None:
 
 
 def test_memory_does_not_grow_with_the_wines_of_a_user(cellar: CellarFile) -> None:
-    """3,000 wines with three notes each take hardly more than 300: what is kept is the ten best."""
+    """3,000 wines with three insights each need little more memory than 300, because ten are kept."""
     _add_many(cellar, cellar.user("few"), 300, "À boire, garde 3 à 5 ans. " * 10)
     few = _peak(cellar.database)
     _add_many(cellar, cellar.user("many"), 3_000, "À boire, garde 3 à 5 ans. " * 10)
@@ -164,7 +166,7 @@ def test_memory_does_not_grow_with_the_wines_of_a_user(cellar: CellarFile) -> No
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_notes_that_are_not_kept(cellar: CellarFile) -> None:
-    """Two users with 120 notes of 100 kB each: 24 MB if all were read at once, a few for the ten kept."""
+    """Only the insights of the ten kept wines stay in memory: a few of 24 MB."""
     for number in range(2):
         _add_many(cellar, cellar.user(f"user{number}"), 40, "garde " + "x" * 100_000)
     assert _peak(cellar.database) < 12_000_000

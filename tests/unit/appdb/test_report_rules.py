@@ -21,7 +21,7 @@ def _report(cellar: CellarFile) -> WeeklyReport:
 
 @pytest.mark.parametrize("vintage", ["NV", "2015-2016", "vers 2010"])
 def test_a_vintage_without_a_year_is_shown_as_stored(cellar: CellarFile, vintage: str) -> None:
-    """In entries, exits and wines to drink; the wine is judged by its peak alone."""
+    """Entries, exits and wines to drink show the text; only the peak determines the score."""
     marie = cellar.user("marie")
     attributes = {"year": f" {vintage} ", "apogee": 2026}
     wine = cellar.wine(marie, cellar.cellar(marie), attributes=attributes, created_at=ago(days=1))
@@ -29,11 +29,11 @@ def test_a_vintage_without_a_year_is_shown_as_stored(cellar: CellarFile, vintage
     report = _report(cellar)
     assert [(one.vintage, one.score, one.basis) for one in report.wines] == [(vintage, 70, "peak")]
     assert [entry.vintage for entry in report.activity.entries] == [vintage]
-    assert [gone.vintage for gone in report.activity.exits] == [vintage]
+    assert [exit_.vintage for exit_ in report.activity.exits] == [vintage]
 
 
 def test_a_number_as_region_is_shown(cellar: CellarFile) -> None:
-    """As JSON has it, and as a column of text stores it."""
+    """A number is shown as text, from JSON and from a column."""
     marie = cellar.user("marie")
     attributes = {"region": 33}
     wine = cellar.wine(marie, cellar.cellar(marie), attributes=attributes, created_at=ago(days=1))
@@ -43,22 +43,22 @@ def test_a_number_as_region_is_shown(cellar: CellarFile) -> None:
 
 
 def test_blanks_at_the_ends_are_not_shown(cellar: CellarFile) -> None:
-    """Of names, cellars, notes and comments."""
+    """Names, cellars, insights and comments are shown without blanks at their ends."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie, " Salon ")
     wine = cellar.wine(marie, cave, " Chinon\n", created_at=ago(days=1), attributes={"year": 2000})
     cellar.insight(wine, " Garde \n")
     cellar.exit(marie, wine, snapshot_name=" Chinon\t", snapshot_cellar=" Salon ", comment="\u00a0Bon ")
     report = _report(cellar)
-    (entry,), (gone,), (one,) = report.activity.entries, report.activity.exits, report.wines
+    (entry,), (exit_,), (one,) = report.activity.entries, report.activity.exits, report.wines
     assert (entry.name, entry.cellar) == ("Chinon", "Salon")
-    assert (gone.name, gone.cellar, gone.comment) == ("Chinon", "Salon", "Bon")
+    assert (exit_.name, exit_.cellar, exit_.comment) == ("Chinon", "Salon", "Bon")
     assert (one.name, one.cellar, one.note) == ("Chinon", "Salon", "Garde")
     assert report.statistics.cellars[0].name == "Salon"
 
 
 def test_of_equal_instants_the_lower_id_comes_first(cellar: CellarFile) -> None:
-    """Entries and exits alike; newer ones before them."""
+    """Newer entries and exits come first, and of equal instants the lower id."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie)
     for number, days in enumerate((2, 2, 1, 2)):
@@ -66,11 +66,11 @@ def test_of_equal_instants_the_lower_id_comes_first(cellar: CellarFile) -> None:
         cellar.exit(marie, wine, snapshot_name=str(number), consumed_at=ago(days=days))
     activity = _report(cellar).activity
     assert [entry.name for entry in activity.entries] == ["2", "0", "1", "3"]
-    assert [gone.name for gone in activity.exits] == ["2", "0", "1", "3"]
+    assert [exit_.name for exit_ in activity.exits] == ["2", "0", "1", "3"]
 
 
 def test_exits_belong_to_the_168_hours_at_both_ends(cellar: CellarFile) -> None:
-    """One of exactly seven days ago counts, one dated after the run's instant does not."""
+    """An exit of exactly seven days ago counts, and one after the run's instant does not."""
     marie = cellar.user("marie")
     wine = cellar.wine(marie, cellar.cellar(marie))
     for name, at in {
@@ -80,7 +80,7 @@ def test_exits_belong_to_the_168_hours_at_both_ends(cellar: CellarFile) -> None:
         "tomorrow": ago(days=-1),
     }.items():
         cellar.exit(marie, wine, snapshot_name=name, consumed_at=at)
-    assert [gone.name for gone in _report(cellar).activity.exits] == ["now", "seven days"]
+    assert [exit_.name for exit_ in _report(cellar).activity.exits] == ["now", "seven days"]
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_exits_belong_to_the_168_hours_at_both_ends(cellar: CellarFile) -> None:
         pytest.param(4, (-(2**63), 5), 5, id="the least integer"),
     ],
 )
-def test_a_cellar_holds_what_its_floors_hold(
+def test_the_capacity_of_a_cellar_is_that_of_its_floors(
     cellar: CellarFile, floors: int, rows: tuple[object, ...], capacity: int
 ) -> None:
-    """Rows of floors go before floors × places, which hold nothing where the product is negative."""
+    """The capacities of floors replace floors × places; a negative product counts as 0."""
     cave = cellar.cellar(cellar.user("marie"), floors=floors, places=6)
     for level, places in enumerate(rows):
         cellar.floor(cave, level, places)
@@ -106,8 +106,8 @@ def test_a_cellar_holds_what_its_floors_hold(
     assert (one.capacity, one.fill_rate) == (capacity, 0.0)
 
 
-def test_a_quantity_that_sql_cannot_sum_costs_its_wine_only(cellar: CellarFile) -> None:
-    """The least integer has no absolute value, and two of the greatest no sum."""
+def test_a_quantity_that_sql_cannot_sum_affects_its_wine_only(cellar: CellarFile) -> None:
+    """Quantities for which SQLite's `sum` or `abs` overflows count as 0."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie)
     for quantity in (-(2**63), 2**63 - 1, 2**63 - 1, 3):
@@ -117,7 +117,7 @@ def test_a_quantity_that_sql_cannot_sum_costs_its_wine_only(cellar: CellarFile) 
 
 
 def test_no_number_of_a_report_is_infinite(cellar: CellarFile) -> None:
-    """JSON has no word for it: the fill rate of a cellar for next to no bottle is none."""
+    """JSON has no infinity, so the fill rate of an extremely small cellar has to be finite."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie, floors=1e-300, places=1e-8)
     cellar.wine(marie, cave, quantity=10**12)
@@ -125,7 +125,7 @@ def test_no_number_of_a_report_is_infinite(cellar: CellarFile) -> None:
 
 
 def test_all_wines_to_drink_are_counted_and_those_of_which_nothing_is_known(cellar: CellarFile) -> None:
-    """Not only the ten that are kept; bottles that are gone are neither."""
+    """All wines count, not only the ten that are kept; wines without bottles do not."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie)
     for count, stored in {12: {"apogee": 2020}, 3: {"apogee": 2026}, 2: {"year": 2021}}.items():
@@ -142,7 +142,7 @@ def test_all_wines_to_drink_are_counted_and_those_of_which_nothing_is_known(cell
 
 
 def test_of_insights_alike_in_weight_and_age_the_last_stored_is_the_note(cellar: CellarFile) -> None:
-    """So that two runs say the same."""
+    """The order is fixed, so that two runs give the same report."""
     marie = cellar.user("marie")
     wine = cellar.wine(marie, cellar.cellar(marie), attributes={"year": 2000})
     for number in range(5):
@@ -154,14 +154,14 @@ def test_of_insights_alike_in_weight_and_age_the_last_stored_is_the_note(cellar:
     "content", ["\x00 boire maintenant", "\u202eboire\u202c maintenant", "\x1b[2J boire, maintenant"]
 )
 def test_controls_hide_no_keeping_note(cellar: CellarFile, content: str) -> None:
-    """SQLite's LIKE ends at a NUL; the rules do not."""
+    """Control characters in an insight do not hide its keywords, although SQLite's LIKE ends at a NUL."""
     marie = cellar.user("marie")
     cellar.insight(cellar.wine(marie, cellar.cellar(marie)), content)
     assert [wine.score for wine in _report(cellar).wines] == [80]
 
 
 def test_a_wine_dated_tomorrow_is_a_bottle_but_no_entry(cellar: CellarFile) -> None:
-    """What comes after the run's instant waits for the next report; the bottle lies there all the same."""
+    """A wine dated after the run's instant is an entry of the next report, but its bottles count."""
     marie = cellar.user("marie")
     cellar.wine(marie, cellar.cellar(marie), quantity=3, created_at=ago(hours=-24))
     report = _report(cellar)

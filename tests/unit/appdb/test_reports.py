@@ -1,4 +1,4 @@
-"""The content of a report from the application's rows, and how few queries it takes."""
+"""The content of a report from the application's rows, and the number of queries for it."""
 
 import sqlite3
 from contextlib import closing
@@ -25,33 +25,33 @@ def report_of(cellar: CellarFile, *, at: datetime = NOW, zone: ZoneInfo = PARIS)
 
 
 def test_owners_with_an_address_get_a_report(cellar: CellarFile) -> None:
-    """No sub-account, and a user without an address is only counted."""
+    """A sub-account gets no report, and a user without an address is only counted."""
     marie = cellar.user("marie")
     cellar.user("lucas", parent=marie)
     cellar.user("robert", None)
     cellar.user("jeanne", "  ")
-    audience = recipients(cellar.database)
-    assert [user.username for user in audience.recipients] == ["marie"]
-    assert audience.without_address == 2
+    selection = recipients(cellar.database)
+    assert [user.username for user in selection.recipients] == ["marie"]
+    assert selection.without_address == 2
 
 
 @pytest.mark.parametrize("name", ["marie", "1"])
 def test_a_user_is_named_by_name_or_id(cellar: CellarFile, name: str) -> None:
-    """Both find the same user, and asking twice finds her once."""
+    """A name and an id select the same user, and a repetition selects no second one."""
     cellar.user("marie")
     cellar.user("paul")
     assert [user.username for user in recipients(cellar.database, (name, name)).recipients] == ["marie"]
 
 
 def test_a_name_goes_before_an_id(cellar: CellarFile) -> None:
-    """Whoever is called 1 is meant by 1."""
+    """The user named 1 is selected by 1, not the user with that id."""
     cellar.user("marie")
     cellar.user("1")
     assert [user.id for user in recipients(cellar.database, ("1",)).recipients] == [2]
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("mari", "utilisateur inconnu : 'mari' (vouliez-vous dire 'marie' ?)"),
         ("zzz", "utilisateur inconnu : 'zzz'"),
@@ -59,17 +59,19 @@ def test_a_name_goes_before_an_id(cellar: CellarFile) -> None:
         ("robert", "'robert' n'a pas d'adresse e-mail : l'enregistrer dans l'application"),
     ],
 )
-def test_a_user_who_gets_no_report_is_told_why(cellar: CellarFile, name: str, said: str) -> None:
-    """Instead of a run for nobody."""
+def test_a_user_who_gets_no_report_is_an_error_with_the_reason(
+    cellar: CellarFile, name: str, message: str
+) -> None:
+    """A user without a report is an error with the reason, instead of a run without mails."""
     cellar.user("lucas", parent=cellar.user("marie"))
     cellar.user("robert", None)
     with pytest.raises(UsageError) as raised:
         recipients(cellar.database, (name,))
-    assert str(raised.value) == said
+    assert str(raised.value) == message
 
 
 def test_statistics_count_the_owners_bottles(cellar: CellarFile) -> None:
-    """NULL is 0, an empty reference is none, and the floors' capacities go before floors × places."""
+    """NULL counts as 0, a wine without bottles is no reference, and floors determine the capacity."""
     marie, paul = cellar.user("marie"), cellar.user("paul", None)
     salon, garage, vide = (
         cellar.cellar(marie, "Salon"),
@@ -93,7 +95,7 @@ def test_statistics_count_the_owners_bottles(cellar: CellarFile) -> None:
 
 
 def test_activity_is_that_of_168_hours(cellar: CellarFile) -> None:
-    """Both ends belong to it, newest first; what comes after the run's instant waits for the next report."""
+    """Both ends of the week belong to it, newest first; a wine after the run's instant does not."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie, "Salon")
     attributes = {"year": 2015, "region": "Loire"}
@@ -109,11 +111,13 @@ def test_activity_is_that_of_168_hours(cellar: CellarFile) -> None:
     assert (activity.bottles_in, activity.bottles_out, activity.net) == (6, 4, 2)
     oldest = activity.entries[-1]
     assert (oldest.vintage, oldest.region, oldest.cellar) == (2015, "Loire", "Salon")
-    assert [(left.name, left.vintage, left.comment) for left in activity.exits] == [("drunk", 2010, "Noël")]
+    assert [(exit_.name, exit_.vintage, exit_.comment) for exit_ in activity.exits] == [
+        ("drunk", 2010, "Noël")
+    ]
 
 
 def test_ten_wines_are_kept_by_score_then_id(cellar: CellarFile) -> None:
-    """Bottles that are gone, and scores under 30, are not among them; all others are counted."""
+    """Wines without bottles and scores under 30 are left out; all others are counted."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie)
     for peak in (2026, 2020, 2035, 2027, 2020, 2026, 2025, 2026, 2026, 2026, 2026, 2026, 2024):
@@ -128,7 +132,7 @@ def test_ten_wines_are_kept_by_score_then_id(cellar: CellarFile) -> None:
 
 
 def test_insights_come_by_weight_then_age(cellar: CellarFile) -> None:
-    """The last of that order is the note: the lightest, and of these the oldest."""
+    """The note is the lightest insight, and of equal weights the oldest."""
     marie = cellar.user("marie")
     wine = cellar.wine(marie, cellar.cellar(marie))
     cellar.insight(wine, "Garde: old and light", created_at=ago(days=9))
@@ -139,7 +143,7 @@ def test_insights_come_by_weight_then_age(cellar: CellarFile) -> None:
 
 @pytest.mark.parametrize("word", [*KEEPING, "APOGÉE", "Boire", b"\xff garde"])
 def test_an_insight_on_keeping_is_found_however_it_is_written(cellar: CellarFile, word: str | bytes) -> None:
-    """What SQLite leaves out beforehand must be less than what the rules leave out."""
+    """The query must not leave out an insight that the rules would use."""
     marie = cellar.user("marie")
     wine = cellar.wine(marie, cellar.cellar(marie), attributes={"year": 2010})
     cellar.insight(wine, b"<" + word + b">" if isinstance(word, bytes) else f"<{word}>")
@@ -149,7 +153,7 @@ def test_an_insight_on_keeping_is_found_however_it_is_written(cellar: CellarFile
 
 
 def test_the_year_is_that_of_the_schedules_zone(cellar: CellarFile) -> None:
-    """Half an hour before midnight in UTC, Paris has the new year already."""
+    """Half an hour before midnight UTC, the new year has begun in Paris."""
     marie = cellar.user("marie")
     cellar.wine(marie, cellar.cellar(marie), attributes={"apogee": 2027})
     at = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
@@ -160,15 +164,15 @@ def test_the_year_is_that_of_the_schedules_zone(cellar: CellarFile) -> None:
 
 
 def test_the_json_form_keeps_its_names(cellar: CellarFile) -> None:
-    """Programs read it: names and the shape of instants are a promise."""
+    """Programs read the JSON, so its names and the form of instants do not change."""
     marie = cellar.user("marie")
     wine = cellar.wine(
         marie, cellar.cellar(marie, "Salon"), created_at=ago(days=1), attributes={"apogee": 2020}
     )
     cellar.exit(marie, wine, snapshot_region="Loire", comment="bon")
-    told = as_json(report_of(cellar))
-    moved = {"name": "Margaux", "vintage": None, "quantity": 1, "at": (NOW - timedelta(days=1)).isoformat()}
-    assert told == {
+    document = as_json(report_of(cellar))
+    common = {"name": "Margaux", "vintage": None, "quantity": 1, "at": (NOW - timedelta(days=1)).isoformat()}
+    assert document == {
         "user": {"id": 1, "username": "marie"},
         "period": {"start": "2026-11-16T07:00:00+00:00", "end": "2026-11-23T07:00:00+00:00"},
         "statistics": {
@@ -180,8 +184,8 @@ def test_the_json_form_keeps_its_names(cellar: CellarFile) -> None:
             "bottles_in": 1,
             "bottles_out": 1,
             "net": 0,
-            "entries": [{**moved, "region": None, "cellar": "Salon"}],
-            "exits": [{**moved, "region": "Loire", "cellar": None, "comment": "bon"}],
+            "entries": [{**common, "region": None, "cellar": "Salon"}],
+            "exits": [{**common, "region": "Loire", "cellar": None, "comment": "bon"}],
         },
         "wines_to_drink": [
             {
@@ -202,13 +206,13 @@ def test_the_json_form_keeps_its_names(cellar: CellarFile) -> None:
 
 
 def _statements(cellar: CellarFile) -> WatchedDatabase:
-    watched = WatchedDatabase(cellar.path)
-    list(build_reports(watched, recipients(watched).recipients, at=NOW, zone=PARIS))
-    return watched
+    database = WatchedDatabase(cellar.path)
+    list(build_reports(database, recipients(database).recipients, at=NOW, zone=PARIS))
+    return database
 
 
 def test_the_number_of_statements_does_not_grow_with_the_cellar(cellar: CellarFile) -> None:
-    """One cellar with one wine, or thirty with thirty wines and insights each: the same questions."""
+    """A large cellar needs as many statements as a small one."""
     marie = cellar.user("marie")
     cellar.wine(marie, cellar.cellar(marie))
     few = len(_statements(cellar).statements)
@@ -220,15 +224,15 @@ def test_the_number_of_statements_does_not_grow_with_the_cellar(cellar: CellarFi
 
 
 def test_label_images_are_never_read(cellar: CellarFile) -> None:
-    """SQLite itself tells which columns a statement reads."""
+    """The columns that SQLite reports for each statement do not contain the images."""
     cellar.wine(cellar.user("marie"), 1)
     columns = _statements(cellar).columns
     assert ("wine", "extra_attributes") in columns
     assert not {("wine", "label_image_data"), ("wine", "image_url")} & columns
 
 
-def test_nothing_is_open_while_a_report_is_in_hand(cellar: CellarFile) -> None:
-    """Another process can take the whole file between two reports."""
+def test_no_transaction_is_open_between_two_reports(cellar: CellarFile) -> None:
+    """Between two reports there is no transaction: another program can lock the file."""
     for name in ("marie", "paul"):
         cellar.user(name)
     people = recipients(cellar.database).recipients
@@ -238,13 +242,13 @@ def test_nothing_is_open_while_a_report_is_in_hand(cellar: CellarFile) -> None:
             other.execute("ROLLBACK")
 
 
-def test_more_users_than_fit_in_one_transaction_are_all_told(cellar: CellarFile) -> None:
-    """Chunk by chunk, in order of id."""
+def test_more_users_than_fit_in_one_transaction_all_get_a_report(cellar: CellarFile) -> None:
+    """All users get their report, in order of their ids."""
     for number in range(450):
         cellar.wine(cellar.user(f"user{number}"), 1, str(number), created_at=ago(days=1))
     people = recipients(cellar.database).recipients
-    found = [
+    names = [
         report.activity.entries[0].name
         for report in build_reports(cellar.database, people, at=NOW, zone=PARIS)
     ]
-    assert found == [str(number) for number in range(450)]
+    assert names == [str(number) for number in range(450)]

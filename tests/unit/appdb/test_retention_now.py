@@ -1,4 +1,4 @@
-"""How old a row may be when `cavecron run cleanup` begins: days of 24 hours, to the microsecond."""
+"""The age limit of rows in `cavecron run cleanup`: days of 24 hours, exact to a microsecond."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ EACH_INSTANT = pytest.mark.parametrize(
 @EACH_INSTANT
 @EACH_TABLE
 def test_a_row_is_old_a_microsecond_after_its_days(cellar: CellarFile, now: datetime, table: str) -> None:
-    """Of 24 hours: local days of a zone whose clocks changed meanwhile have an hour more, or less."""
+    """Days have 24 hours, also where the clocks of the zone changed meanwhile."""
     limit = now - timedelta(days=DAYS[table])
     for old in (limit - HOUR, limit - INSTANT):
         add(cellar, table, utc_text(old))
@@ -38,7 +38,7 @@ def test_a_row_is_old_a_microsecond_after_its_days(cellar: CellarFile, now: date
 
 @EACH_INSTANT
 def test_a_dry_run_counts_by_the_same_instant(cellar: CellarFile, now: datetime) -> None:
-    """It says what a run at this moment would delete."""
+    """A dry run counts the rows that a run at the same instant would delete."""
     for table, days in DAYS.items():
         limit = now - timedelta(days=days)
         for stamp in (limit - HOUR, limit - INSTANT, limit, limit + INSTANT):

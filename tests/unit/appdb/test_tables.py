@@ -1,4 +1,4 @@
-"""The list of columns that the jobs need: neither too short nor too long."""
+"""The list of columns that the jobs need is complete and contains no other column."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -17,13 +17,13 @@ from tests.support.app_database import NOW, CellarFile
 from tests.support.traced_database import WatchedDatabase
 
 
-def test_the_list_is_what_the_jobs_use(cellar: CellarFile) -> None:
-    """SQLite itself tells which columns the statements of all jobs touch."""
+def test_the_list_contains_the_columns_that_the_jobs_use(cellar: CellarFile) -> None:
+    """The list contains exactly the columns that SQLite reports for the statements of all jobs."""
     cellar.smtp()
     cellar.user("marie")
-    watched = WatchedDatabase(cellar.path)
-    list(build_reports(watched, recipients(watched).recipients, at=NOW, zone=ZoneInfo("UTC")))
-    active(watched, ())
+    database = WatchedDatabase(cellar.path)
+    list(build_reports(database, recipients(database).recipients, at=NOW, zone=ZoneInfo("UTC")))
+    active(database, ())
     row = EmailLogRow(
         smtp_config_id=1,
         recipient_email="a@b",
@@ -33,13 +33,13 @@ def test_the_list_is_what_the_jobs_use(cellar: CellarFile) -> None:
         error_message=None,
         at=NOW - timedelta(days=900),
     )
-    with watched.writing() as connection:
+    with database.writing() as connection:
         record_mail(connection, None, row)
-    prune(watched, Retention(), now=NOW, check=lambda: None)
+    prune(database, Retention(), now=NOW, check=lambda: None)
     inserted = {("email_log", column) for column in NEEDED["email_log"]}
     used = {
         (table, column)
-        for table, column in watched.columns
+        for table, column in database.columns
         if not table.startswith(("sqlite_", "json_", "pragma_"))
     }
     needed = {(table, column) for table, columns in NEEDED.items() for column in columns}
@@ -47,21 +47,21 @@ def test_the_list_is_what_the_jobs_use(cellar: CellarFile) -> None:
 
 
 def test_the_applications_schema_lacks_nothing(cellar: CellarFile) -> None:
-    """Release 3.0.0 as it is."""
+    """The schema of release 3.0.0 has all needed columns."""
     with cellar.database.reading() as connection:
         assert missing_columns(connection, NEEDED) == ()
 
 
 @pytest.mark.parametrize(
-    ("change", "lacking"),
+    ("change", "name"),
     [
         ("DROP TABLE wine_insight", "wine_insight"),
         ("ALTER TABLE wine_consumption DROP COLUMN comment", "wine_consumption.comment"),
         ('ALTER TABLE "user" RENAME COLUMN parent_id TO other', "user.parent_id"),
     ],
 )
-def test_what_is_missing_is_named(cellar: CellarFile, change: str, lacking: str) -> None:
-    """A table by its name, a column with its table."""
+def test_what_is_missing_is_named(cellar: CellarFile, change: str, name: str) -> None:
+    """A missing table is given by its name, and a missing column with its table."""
     cellar.execute(change)
     with cellar.database.reading() as connection:
-        assert missing_columns(connection, NEEDED) == (lacking,)
+        assert missing_columns(connection, NEEDED) == (name,)

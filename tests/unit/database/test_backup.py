@@ -1,4 +1,4 @@
-"""Copying a file that others write: the copy has one state, writers do not wait, errors are explained."""
+"""The copy of a file that others write: it has one state, delays no writer, and its errors are explained."""
 
 import sqlite3
 import threading
@@ -23,8 +23,8 @@ from cavecron.errors import CavecronError, StoppedError, TemporaryError
 _KILOBYTE = 1_000
 
 
-def made(path: Path, *, rows: int = 2_000, pragma: str = "") -> Path:
-    """Return a database of so many rows of a kilobyte, and a counter in two places that are always equal."""
+def create_database(path: Path, *, rows: int = 2_000, pragma: str = "") -> Path:
+    """Create a database of so many rows of a kilobyte, with a counter at both ends that are always equal."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(pragma or "PRAGMA user_version = 7").fetchall()
         connection.execute("CREATE TABLE first (number)")
@@ -39,13 +39,13 @@ def made(path: Path, *, rows: int = 2_000, pragma: str = "") -> Path:
 
 
 def count_up(connection: sqlite3.Connection) -> None:
-    """Change both ends of the file in one transaction."""
+    """Increase both counters in one transaction."""
     with connection:
         connection.execute("UPDATE first SET number = number + 1")
         connection.execute("UPDATE last SET number = number + 1")
 
 
-def copied(source: Path, check: Callable[[], None] = lambda: None, **options: Any) -> CopyStats:
+def copy_database(source: Path, check: Callable[[], None] = lambda: None, **options: Any) -> CopyStats:
     """Copy a database into `copy.db` beside it."""
     target = source.with_name("copy.db")
     target.touch()
@@ -54,14 +54,14 @@ def copied(source: Path, check: Callable[[], None] = lambda: None, **options: An
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    """Return what a query finds."""
+    """Return the rows of a query."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
 
 
 @contextmanager
 def writing(path: Path, pause: float) -> Iterator[None]:
-    """Change the file again and again, with so many seconds in between."""
+    """Change the file repeatedly, with a pause of so many seconds."""
     over = threading.Event()
 
     def write() -> None:
@@ -88,9 +88,9 @@ def writing(path: Path, pause: float) -> Iterator[None]:
     ],
 )
 def test_a_copy_is_the_file_whatever_its_shape(tmp_path: Path, pragma: str) -> None:
-    """Rows, version of the schema, size of the pages, encoding."""
-    source = made(tmp_path / "wine.db", rows=200, pragma=pragma)
-    copied(source)
+    """The copy has the rows, the schema version, the page size and the encoding of the file."""
+    source = create_database(tmp_path / "wine.db", rows=200, pragma=pragma)
+    copy_database(source)
     copy = tmp_path / "copy.db"
     require_sound(copy, lambda: None)
     for query in (
@@ -104,9 +104,9 @@ def test_a_copy_is_the_file_whatever_its_shape(tmp_path: Path, pragma: str) -> N
         assert rows(copy, query) == rows(source, query)
 
 
-def test_a_change_between_two_steps_begins_anew(tmp_path: Path) -> None:
-    """What is copied is one state, the last one."""
-    source = made(tmp_path / "wine.db")
+def test_a_change_between_two_steps_restarts_the_copy(tmp_path: Path) -> None:
+    """After a change between two steps the copy starts again and has the last state."""
+    source = create_database(tmp_path / "wine.db")
     steps: list[int] = []
     with closing(sqlite3.connect(source)) as application:
 
@@ -115,29 +115,29 @@ def test_a_change_between_two_steps_begins_anew(tmp_path: Path) -> None:
             if len(steps) == 1:
                 count_up(application)
 
-        stats = copied(source, check)
+        stats = copy_database(source, check)
     assert stats.restarts == 1
     assert rows(tmp_path / "copy.db", "SELECT * FROM first, last") == [(1, 1)]
 
 
 def test_a_small_file_is_copied_however_often_it_changes(tmp_path: Path) -> None:
-    """It fits into a step: nobody gets in between."""
-    source = made(tmp_path / "wine.db", rows=300)
+    """A small file is copied in one step, so that no change comes between."""
+    source = create_database(tmp_path / "wine.db", rows=300)
     with writing(source, 0.0):
-        copied(source)
+        copy_database(source)
     ((first, last),) = rows(tmp_path / "copy.db", "SELECT * FROM first, last")
     assert first == last
 
 
 def test_a_file_that_changes_all_the_time_is_given_up(tmp_path: Path) -> None:
-    """On a disk so slow that no step can hold the file; and it can be tried again later."""
-    source = made(tmp_path / "wine.db")
+    """If every step is interrupted by a change, the copy ends with a temporary error."""
+    source = create_database(tmp_path / "wine.db")
     seconds = count(0, 0.04)
     with (
         closing(sqlite3.connect(source)) as application,
         pytest.raises(ChangingError, match=r"change sans cesse : la copie a recommencé \d+ fois") as caught,
     ):
-        copied(
+        copy_database(
             source,
             lambda: count_up(application),
             patience=1.5,
@@ -149,10 +149,10 @@ def test_a_file_that_changes_all_the_time_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_file_in_wal_mode_is_copied_while_it_changes(tmp_path: Path) -> None:
-    """There a reader keeps nobody waiting, and sees one state for as long as it likes; the mode stays."""
-    source = made(tmp_path / "wine.db", pragma="PRAGMA journal_mode = WAL")
+    """In WAL mode a reader sees one state without delaying writers; the copy keeps the mode."""
+    source = create_database(tmp_path / "wine.db", pragma="PRAGMA journal_mode = WAL")
     with closing(sqlite3.connect(source)) as application:
-        stats = copied(source, lambda: count_up(application))
+        stats = copy_database(source, lambda: count_up(application))
     assert stats.restarts == 0
     copy = tmp_path / "copy.db"
     require_sound(copy, lambda: None)
@@ -162,24 +162,24 @@ def test_a_file_in_wal_mode_is_copied_while_it_changes(tmp_path: Path) -> None:
     assert rows(copy, "PRAGMA journal_mode") == [("wal",)]
 
 
-def test_a_locked_file_is_waited_for_and_then_told(tmp_path: Path) -> None:
-    """As for every other job; and a stop is heard meanwhile."""
-    source = made(tmp_path / "wine.db", rows=10)
+def test_a_locked_file_is_a_temporary_error_after_a_while(tmp_path: Path) -> None:
+    """A lock raises a temporary error after its time limit, and a stop ends the wait earlier."""
+    source = create_database(tmp_path / "wine.db", rows=10)
     with closing(sqlite3.connect(source, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TemporaryError, match="base verrouillée par un autre programme"):
-            copied(source)
+            copy_database(source)
 
         def stop() -> None:
             raise StoppedError("arrêt")
 
         with pytest.raises(StoppedError):
-            copied(source, stop)
+            copy_database(source, stop)
 
 
 def test_a_stop_ends_a_copy_at_the_next_step(tmp_path: Path) -> None:
-    """The check raises, and it is raised as it is."""
-    source = made(tmp_path / "wine.db")
+    """The exception of `check` ends the copy unchanged."""
+    source = create_database(tmp_path / "wine.db")
     steps: list[int] = []
 
     def check() -> None:
@@ -188,13 +188,13 @@ def test_a_stop_ends_a_copy_at_the_next_step(tmp_path: Path) -> None:
             raise StoppedError("arrêt")
 
     with pytest.raises(StoppedError):
-        copied(source, check)
+        copy_database(source, check)
     assert len(steps) == 2
 
 
 def test_a_damaged_copy_is_not_sound(tmp_path: Path) -> None:
-    """A page in the middle was overwritten."""
-    source = made(tmp_path / "wine.db")
+    """A database with overwritten pages is reported as damaged."""
+    source = create_database(tmp_path / "wine.db")
     with source.open("r+b") as file:
         file.seek(4096 * 100)
         file.write(b"\xff" * 4096 * 3)
@@ -205,8 +205,8 @@ def test_a_damaged_copy_is_not_sound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"no database at all, but long enough to be looked at" * 20, b"SQLite format 3"]
 )
-def test_what_is_no_database_is_told(tmp_path: Path, content: bytes) -> None:
-    """In French, and nothing is made beside it."""
+def test_a_file_that_is_no_database_is_not_sound(tmp_path: Path, content: bytes) -> None:
+    """A file that is no database is reported in French, and no file is created beside it."""
     path = tmp_path / "wine.db"
     path.write_bytes(content)
     with pytest.raises(DamagedCopyError, match="n'est pas une base SQLite"):
@@ -217,8 +217,8 @@ def test_what_is_no_database_is_told(tmp_path: Path, content: bytes) -> None:
 def test_a_full_disk_is_temporary_and_names_the_copy(
     tmp_path: Path, small_disk: Callable[[int], Path]
 ) -> None:
-    """Not the database, which is well."""
-    source = made(tmp_path / "wine.db")
+    """The error names the copy, because the database itself is intact."""
+    source = create_database(tmp_path / "wine.db")
     target = small_disk(500) / "copy.db"
     target.touch()
     copy = OnlineCopy(source=Database(source), target=target, check=lambda: None)

@@ -1,4 +1,4 @@
-"""The folder of backups: what is made, what is removed, and what is left alone."""
+"""The folder of backups: which files are created, deleted and kept."""
 
 import fcntl
 import os
@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> BackupFolder:
-    """Return a folder that is not there yet."""
+    """Return a folder that does not exist yet."""
     return folder_at(tmp_path / "backups")
 
 
@@ -37,19 +37,19 @@ def folder_at(path: Path) -> BackupFolder:
 
 
 def names(folder: BackupFolder) -> set[str]:
-    """Return what is in the folder."""
+    """Return the names in the folder."""
     return {path.name for path in folder.path.iterdir()}
 
 
 def back_up(folder: BackupFolder, cellar: CellarFile, at: datetime = NIGHT) -> None:
-    """Make a backup, and remove what is not kept."""
+    """Make a backup, and delete the expired ones."""
     folder.prepare(100_000)
     folder.add(cellar.database, at, lambda: None)
     folder.remove_expired(2)
 
 
-def test_a_backup_is_for_its_owner_only(folder: BackupFolder, cellar: CellarFile) -> None:
-    """Whatever the umask: addresses and passwords are in it."""
+def test_a_backup_is_readable_by_its_owner_only(folder: BackupFolder, cellar: CellarFile) -> None:
+    """Backups contain addresses and passwords, so they are private whatever the umask."""
     before = os.umask(0)
     try:
         back_up(folder, cellar)
@@ -60,8 +60,8 @@ def test_a_backup_is_for_its_owner_only(folder: BackupFolder, cellar: CellarFile
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
-def test_old_backups_go_and_nothing_else_does(folder: BackupFolder, cellar: CellarFile) -> None:
-    """Files of others, a folder and a link that have a backup's name, and backups of another database."""
+def test_only_old_backups_are_deleted(folder: BackupFolder, cellar: CellarFile) -> None:
+    """Foreign names, other databases' backups, and folders and links with a backup's name stay."""
     folder.path.mkdir()
     valuable = cellar.path.with_name("valuable")
     valuable.write_text("mine")
@@ -74,20 +74,20 @@ def test_old_backups_go_and_nothing_else_does(folder: BackupFolder, cellar: Cell
     before = names(folder)
     for night in range(5):
         back_up(folder, cellar, NIGHT + night * DAY)
-    made = {f"wine-2026-12-0{day}T023000.sqlite" for day in (3, 4)} | {NAME}  # the newest of November
-    assert names(folder) == before | made
+    backups = {f"wine-2026-12-0{day}T023000.sqlite" for day in (3, 4)} | {NAME}  # the newest of November, too
+    assert names(folder) == before | backups
     assert valuable.read_text() == "mine"
 
 
-def test_what_a_killed_backup_left_is_removed_and_what_another_writes_is_not(
+def test_an_unfinished_file_is_deleted_unless_it_is_being_written(
     folder: BackupFolder, cellar: CellarFile
 ) -> None:
-    """A lock says which is which."""
+    """An unfinished file is deleted unless its writer holds the lock."""
     folder.path.mkdir()
     dead, alive = (folder.path / f".wine-2026-11-{day}T023000.sqlite.part" for day in (28, 29))
     dead.touch()
-    with alive.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with alive.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         back_up(folder, cellar)
         assert names(folder) == {NAME, alive.name}
 
@@ -95,7 +95,7 @@ def test_what_a_killed_backup_left_is_removed_and_what_another_writes_is_not(
 def test_two_backups_of_one_instant_do_not_write_into_one_file(
     folder: BackupFolder, cellar: CellarFile
 ) -> None:
-    """The second one is told so."""
+    """The second backup of the same instant raises an error."""
     folder.path.mkdir()
     with (
         folder.temporary(folder.names.unfinished(NAME)),
@@ -105,7 +105,7 @@ def test_two_backups_of_one_instant_do_not_write_into_one_file(
 
 
 def test_a_backup_that_is_stopped_leaves_nothing(folder: BackupFolder, cellar: CellarFile) -> None:
-    """And the older one stays."""
+    """A stopped backup leaves no file, and the older backup stays."""
     back_up(folder, cellar, NIGHT - DAY)
     before = names(folder)
 
@@ -117,8 +117,8 @@ def test_a_backup_that_is_stopped_leaves_nothing(folder: BackupFolder, cellar: C
     assert names(folder) == before
 
 
-def test_a_damaged_database_costs_no_old_backup(folder: BackupFolder, cellar: CellarFile) -> None:
-    """The copy is as damaged, and goes."""
+def test_a_damaged_database_deletes_no_old_backup(folder: BackupFolder, cellar: CellarFile) -> None:
+    """The copy is damaged too and is deleted; the old backups stay."""
     cellar.execute(
         "CREATE TABLE filler AS WITH n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n LIMIT 9000)"
         " SELECT x, hex(randomblob(100)) FROM n"
@@ -133,19 +133,19 @@ def test_a_damaged_database_costs_no_old_backup(folder: BackupFolder, cellar: Ce
     assert names(folder) == before
 
 
-def test_room_is_looked_at_before(folder: BackupFolder, small_disk: Callable[[int], Path]) -> None:
-    """With what there is and what it takes, and what can be done."""
+def test_a_backup_needs_enough_free_space(folder: BackupFolder, small_disk: Callable[[int], Path]) -> None:
+    """The error contains the free and the needed space and the variable to change."""
     small = folder_at(small_disk(2_000) / "backups")
-    wanted = (
+    message = (
         r"pas assez de place dans .*backups : [\d,]+ Mo libres, 101 Mo nécessaires .*SCHEDULER_BACKUP_DIR"
     )
-    with pytest.raises(NoRoomError, match=wanted) as caught:
+    with pytest.raises(NoRoomError, match=message) as caught:
         small.prepare(100 << 20)
     assert caught.value.temporary
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """Its parent is not there (a volume that is not mounted), or a file is in its place."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    """The error says that the parent folder is missing (an unmounted volume) or that a file has the name."""
     with pytest.raises(CavecronError, match="il n'existe pas ; vérifier SCHEDULER_BACKUP_DIR"):
         folder_at(tmp_path / "away" / "backups").prepare(0)
     (tmp_path / "backups").touch()
@@ -155,16 +155,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_backup_killed_at_any_moment_leaves_good_ones(folder: BackupFolder, cellar: CellarFile) -> None:
-    """At the first, the second, the third … call: whatever has a backup's name is sound, and one is there."""
+    """Killed at each call in turn, it leaves at least one backup, and all backups are sound."""
     cellar.user("marie")
     moment = 0
     back_up(folder, cellar, NIGHT - DAY)
     while True:
         moment += 1
         killed = killed_at(moment, back_up_once, cellar.path, folder.path, "wine", NIGHT)
-        there = {backup.name for backup in folder.backups()}
-        assert there
-        for name in there:
+        backup_names = {backup.name for backup in folder.backups()}
+        assert backup_names
+        for name in backup_names:
             require_sound(folder.path / name, lambda: None)
             with closing(sqlite3.connect(folder.path / name)) as copy:
                 assert copy.execute('SELECT username FROM "user"').fetchall() == [("marie",)]
@@ -177,6 +177,6 @@ def test_a_backup_killed_at_any_moment_leaves_good_ones(folder: BackupFolder, ce
 @pytest.mark.parametrize(
     ("size", "words"), [(0, "0,0 Mo"), (300_000, "0,3 Mo"), (500 << 20, "500 Mo"), (3 << 29, "1,5 Go")]
 )
-def test_sizes_are_told_in_french(size: int, words: str) -> None:
-    """With a comma, and no more digits than matter."""
+def test_sizes_are_written_in_french(size: int, words: str) -> None:
+    """Sizes have a comma and at most one decimal."""
     assert megabytes(size) == words

@@ -1,4 +1,4 @@
-"""The names of backups: they sort, none means two instants, and which of them are kept."""
+"""The names of backups: they sort by time, no two instants have one name, and some of them expire."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,17 +14,17 @@ DAY = timedelta(days=1)
 
 
 def nights(first: datetime, count: int) -> list[BackupName]:
-    """Return the backups of so many nights from the first one on, newest first."""
+    """Return the backups of so many nights from `first` on, newest first."""
     return list(NAMES.sorted(NAMES.name(first + number * DAY) for number in range(count)))
 
 
 def test_a_name_is_the_local_time() -> None:
-    """Of the slot, after the name of the database."""
+    """The name consists of the database's name and the local time of the slot."""
     assert NAMES.name(NIGHT) == "wine-2026-11-30T023000.sqlite"
 
 
 def test_a_name_is_read_as_the_instant_that_it_was_made_from() -> None:
-    """Each half hour of the night in which the clocks go back, and of that in which they go forth."""
+    """Each half hour around a clock change, in autumn and in spring, is read back from its name."""
     for start in (datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2027, 3, 27, 23, tzinfo=UTC)):
         for step in range(12):
             instant = start + step * timedelta(minutes=30)
@@ -33,8 +33,8 @@ def test_a_name_is_read_as_the_instant_that_it_was_made_from() -> None:
             assert backup.at.astimezone(UTC) == instant
 
 
-def test_the_hour_that_autumn_repeats_overwrites_nothing_and_sorts() -> None:
-    """The names of that night are in the order of time."""
+def test_the_names_of_the_repeated_hour_are_different_and_sorted() -> None:
+    """The names of the repeated hour are different and in the order of time."""
     start = datetime(2026, 10, 24, 23, 0, tzinfo=UTC)
     names = [NAMES.name(start + step * timedelta(minutes=10)) for step in range(24)]
     assert names == sorted(set(names))
@@ -60,8 +60,8 @@ def test_the_hour_that_autumn_repeats_overwrites_nothing_and_sorts() -> None:
         ".wine-2026-11-30T023000.sqlite.part",
     ],
 )
-def test_what_is_named_otherwise_is_no_backup(name: str) -> None:
-    """Whatever it is, it is somebody else's."""
+def test_a_file_with_another_name_is_no_backup(name: str) -> None:
+    """A file with another form of name belongs to somebody else."""
     assert NAMES.parse(name) is None
 
 
@@ -76,16 +76,16 @@ def test_what_is_named_otherwise_is_no_backup(name: str) -> None:
         (".wine-.part", False),
     ],
 )
-def test_what_a_killed_backup_leaves_is_known_by_its_name(name: str, *, ours: bool) -> None:
-    """Strictly: it will be removed."""
+def test_an_unfinished_backup_is_recognised_by_its_name(name: str, *, ours: bool) -> None:
+    """Only the exact form is recognised, because such a file is deleted."""
     assert NAMES.is_unfinished(name) is ours
 
 
 def test_the_newest_are_kept_and_one_of_each_of_six_months_before() -> None:
-    """Of a year of nights."""
+    """Of a year of nights, the newest 14 stay and the last one of each of six months before."""
     backups = nights(datetime(2025, 12, 1, 1, 30, tzinfo=UTC), 365)
-    gone = set(expired(backups, 14))
-    kept = [backup.name[5:15] for backup in backups if backup not in gone]
+    deleted = set(expired(backups, 14))
+    kept = [backup.name[5:15] for backup in backups if backup not in deleted]
     assert kept[:14] == [f"2026-11-{day:02}" for day in range(30, 16, -1)]
     assert kept[14:] == [
         *("2026-10-31", "2026-09-30", "2026-08-31"),
@@ -95,23 +95,23 @@ def test_the_newest_are_kept_and_one_of_each_of_six_months_before() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 14])
 def test_few_backups_are_all_kept(count: int) -> None:
-    """Nothing is removed before there are more."""
+    """No backup expires before there are more than the limit."""
     assert not expired(nights(NIGHT, count), 14)
 
 
-def test_one_by_a_wrong_clock_costs_no_month() -> None:
-    """It counts as a month of its own; those of the last half year stay."""
+def test_a_backup_by_a_wrong_clock_replaces_no_month() -> None:
+    """A backup in the future counts as a month of its own, so those of the last months stay."""
     backups = nights(datetime(2026, 5, 1, 1, 30, tzinfo=UTC), 200)
     ahead = NAMES.parse("wine-2099-01-01T023000.sqlite")
     assert ahead
-    gone = set(expired([ahead, *backups], 14))
-    months = {backup.name[5:12] for backup in backups if backup not in gone}
+    deleted = set(expired([ahead, *backups], 14))
+    months = {backup.name[5:12] for backup in backups if backup not in deleted}
     assert months >= {"2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11"}
 
 
-def test_one_by_a_wrong_clock_is_not_the_newest() -> None:
-    """Nobody would be told for years that there are none any more."""
+def test_a_backup_by_a_wrong_clock_is_not_the_newest() -> None:
+    """A backup in the future must not hide for years that there are no new ones."""
     backups = [NAMES.parse("wine-2099-01-01T023000.sqlite"), NAMES.parse("wine-2026-11-29T023000.sqlite")]
-    found = newest([backup for backup in backups if backup], NIGHT)
-    assert found
-    assert found.name == "wine-2026-11-29T023000.sqlite"
+    backup = newest([backup for backup in backups if backup], NIGHT)
+    assert backup
+    assert backup.name == "wine-2026-11-29T023000.sqlite"

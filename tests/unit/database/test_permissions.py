@@ -9,7 +9,7 @@ from cavecron.database.permissions import permission_advice
 
 
 def test_ones_own_files_need_only_their_mode(tmp_path: Path) -> None:
-    """A change of owner would help nobody."""
+    """The user owns the files already, so a change of owner would not help."""
     path = tmp_path / "wine.db"
     path.touch()
     assert "Faire « chmod -R u+rwX » sur ce dossier" in permission_advice(path)
@@ -17,17 +17,17 @@ def test_ones_own_files_need_only_their_mode(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_files_of_a_nas_user_are_best_used_as_that_user(tmp_path: Path) -> None:
-    """The application writes there as well: to take its files away would stop it."""
+    """The application writes these files as well and must not lose them by a change of owner."""
     path = tmp_path / "wine.db"
     path.touch()
     os.chown(path, 1026, 100)
-    said = permission_advice(path)
-    assert "Lancer cavecron comme leur propriétaire (dans compose : « user: 1026:100 »)" in said
-    assert "ou faire « chown -R 0 »" in said
+    advice = permission_advice(path)
+    assert "Lancer cavecron comme leur propriétaire (dans compose : « user: 1026:100 »)" in advice
+    assert "ou faire « chown -R 0 »" in advice
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_without_the_file_its_folder_counts(tmp_path: Path) -> None:
-    """It is not there yet, and could not be made."""
+    """The owner of the folder counts while the file does not exist."""
     os.chown(tmp_path, 1026, 100)
     assert "« user: 1026:100 »" in permission_advice(tmp_path / "wine.db")

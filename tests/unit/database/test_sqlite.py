@@ -1,4 +1,4 @@
-"""The application's file: the messages if it cannot be used, and that it is not changed then."""
+"""The application's file: the errors if it cannot be used, and that it is not changed then."""
 
 import os
 import shutil
@@ -20,74 +20,74 @@ from tests.support.app_database import CellarFile
 from tests.support.commands import cavecron, environment, unprivileged
 
 
-def _explained(path: Path, query: str = "SELECT 1 FROM wine") -> CavecronError:
+def _error(path: Path, query: str = "SELECT 1 FROM wine") -> CavecronError:
     with pytest.raises(CavecronError) as raised, Database(path, busy_timeout=0.05).writing() as connection:
         connection.execute(query)
     return raised.value
 
 
-def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
-    """An empty new database would hide that the volume is not mounted."""
-    error = _explained(tmp_path / "wine.db")
+def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
+    """A new empty database would hide that the volume is not mounted."""
+    error = _error(tmp_path / "wine.db")
     assert isinstance(error, NotReadyError)
     assert "le volume est-il monté ? (DATABASE_URL)" in str(error)
     assert not (tmp_path / "wine.db").exists()
 
 
-def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
-    """What compose makes of a volume whose file is missing."""
-    assert "est un dossier : DATABASE_URL doit nommer le fichier" in str(_explained(tmp_path))
+def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
+    """Docker compose creates a folder for a volume whose file is missing."""
+    assert "est un dossier : DATABASE_URL doit nommer le fichier" in str(_error(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "table wine absente de"),
         (b"bonjour " * 200, "n'est pas une base SQLite : vérifier DATABASE_URL"),
     ],
     ids=["empty", "not a database"],
 )
-def test_a_file_of_something_else_is_told(tmp_path: Path, content: bytes, said: str) -> None:
-    """With the setting that names it."""
+def test_a_file_that_is_no_database_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:
+    """The error of an empty file and of one that is no database names what is wrong."""
     path = tmp_path / "wine.db"
     path.write_bytes(content)
-    assert said in str(_explained(path))
+    assert message in str(_error(path))
 
 
-def test_a_damaged_database_is_told(cellar: CellarFile) -> None:
-    """Half of it is gone: only a backup helps."""
+def test_a_damaged_database_is_an_error(cellar: CellarFile) -> None:
+    """The error of a damaged file asks to restore a backup."""
     cellar.close()
     content = cellar.path.read_bytes()
     cellar.path.write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
-    assert "est abîmée : arrêter l'application et restaurer une sauvegarde" in str(_explained(cellar.path))
+    assert "est abîmée : arrêter l'application et restaurer une sauvegarde" in str(_error(cellar.path))
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("SELECT 1 FROM absent", "table absent absente de"),
         ("SELECT absent FROM wine", "colonne absent absente de"),
         ("SELECT nonsense(", "erreur SQLite (incomplete input)"),
     ],
 )
-def test_what_is_not_there_is_named(cellar: CellarFile, query: str, said: str) -> None:
-    """An older release's file lacks columns: starting the application once adds them."""
-    assert said in str(_explained(cellar.path, query))
+def test_a_missing_table_or_column_is_named(cellar: CellarFile, query: str, message: str) -> None:
+    """The error names a missing table or column of an older release, or the mistake in the statement."""
+    assert message in str(_error(cellar.path, query))
 
 
-def test_a_lock_is_waited_for_and_then_told(cellar: CellarFile) -> None:
-    """It can pass, so it is temporary."""
+def test_a_lock_is_a_temporary_error_after_a_while(cellar: CellarFile) -> None:
+    """After its time limit, a lock is a temporary error."""
     cellar.execute("BEGIN EXCLUSIVE")
-    error = _explained(cellar.path)
+    error = _error(cellar.path)
     assert isinstance(error, TemporaryError)
     assert "base verrouillée par un autre programme depuis 0.05 s" in str(error)
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o000], ids=["read-only", "unreadable"])
-def test_a_file_without_rights_is_told(cellar: CellarFile, mode: int) -> None:
-    """Tried without root's privileges; in a container it helps to read as whom the file was opened."""
-    old = "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', '2020-01-01 00:00:00')"
-    cellar.execute(old)
+def test_a_file_without_permissions_is_an_error(cellar: CellarFile, mode: int) -> None:
+    """Without permission, the error names the user of the process, which matters in a container."""
+    insert = "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', '2020-01-01 00:00:00')"
+    cellar.execute(insert)
     cellar.path.chmod(mode)
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     assert result.code == 1
@@ -96,8 +96,8 @@ def test_a_file_without_rights_is_told(cellar: CellarFile, mode: int) -> None:
     assert f"{cellar.path} ne peut être ouverte en écriture : {rights}\n" in result.err
 
 
-def test_a_folder_without_rights_is_told(cellar: CellarFile) -> None:
-    """It cannot even be seen whether the file exists."""
+def test_a_folder_without_permissions_is_an_error(cellar: CellarFile) -> None:
+    """Without permission for the folder, nobody can see whether the file exists."""
     cellar.path.parent.chmod(0)
     result = cavecron("run", "cleanup", prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
     cellar.path.parent.chmod(0o755)
@@ -106,7 +106,7 @@ def test_a_folder_without_rights_is_told(cellar: CellarFile) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing_behind(cellar: CellarFile) -> None:
-    """All of it or none of it."""
+    """An error in a transaction undoes all its changes."""
 
     def delete_and_fail() -> None:
         with cellar.database.writing() as connection:
@@ -119,7 +119,7 @@ def test_a_failed_transaction_leaves_nothing_behind(cellar: CellarFile) -> None:
 
 
 def test_the_journal_mode_stays_the_applications(cellar: CellarFile) -> None:
-    """On a network share WAL would be unsafe, and elsewhere it is not ours to choose."""
+    """The mode is the application's choice, and WAL is unsafe on a network share."""
     cellar.close()
     for mode in ("delete", "wal"):
         with closing(sqlite3.connect(cellar.path)) as connection:
@@ -131,13 +131,13 @@ def test_the_journal_mode_stays_the_applications(cellar: CellarFile) -> None:
 
 
 def test_a_reader_cannot_write(cellar: CellarFile) -> None:
-    """Whatever a statement in it says."""
+    """A statement that writes raises an error in a reading transaction."""
     with pytest.raises(CavecronError), cellar.database.reading() as connection:
         connection.execute("DELETE FROM cellar_category")
 
 
 def test_a_path_with_special_characters_is_found(tmp_path: Path) -> None:
-    """Question marks and percent signs mean something in a URI."""
+    """Question marks and percent signs in a path are escaped, because SQLite gets a URI."""
     cellar = CellarFile(tmp_path / "ma cave? 100%#1.db")
     with cellar.database.reading() as connection:
         assert connection.execute("SELECT count(*) FROM wine").fetchone() == (0,)
@@ -145,7 +145,7 @@ def test_a_path_with_special_characters_is_found(tmp_path: Path) -> None:
 
 
 def test_instants_are_stored_as_the_application_does() -> None:
-    """Naive UTC with six digits, from any zone."""
+    """An instant of any zone becomes naive UTC with six digits, as the application has it."""
     assert (
         utc_text(datetime(2026, 11, 23, 8, tzinfo=timezone(timedelta(hours=1))))
         == "2026-11-23 07:00:00.000000"
@@ -165,7 +165,7 @@ def test_instants_are_stored_as_the_application_does() -> None:
     ],
 )
 def test_stored_instants_are_read_with_lenience(stored: object, read: datetime | None) -> None:
-    """What cannot be read is None, never an error."""
+    """An unreadable instant is None and raises no error."""
     assert read_utc(stored) == read
 
 
@@ -184,15 +184,15 @@ def test_stored_instants_are_read_with_lenience(stored: object, read: datetime |
     ],
 )
 def test_a_share_that_is_away_is_temporary(cellar: CellarFile, call: str, error: str, words: str) -> None:
-    """What passes is tried again; a person reads what to look at."""
+    """Errors of a network share are temporary and say what to check."""
     program = (
         "import sys; from pathlib import Path; from cavecron.database.sqlite import Database;"
         " from cavecron.errors import TemporaryError\n"
         "try:\n    with Database(Path(sys.argv[1])).writing() as c: c.execute('SELECT 1 FROM wine')\n"
         "except TemporaryError as e: print(e)"
     )
-    injected = ("-e", f"trace={call}", "-e", f"inject={call}:error={error}", "-P", str(cellar.path))
-    command = ["strace", "-f", "-o", "/dev/null", *injected, sys.executable, "-c", program, str(cellar.path)]
+    injection = ("-e", f"trace={call}", "-e", f"inject={call}:error={error}", "-P", str(cellar.path))
+    command = ["strace", "-f", "-o", "/dev/null", *injection, sys.executable, "-c", program, str(cellar.path)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if "ptrace" in done.stderr:
         pytest.skip(done.stderr)
@@ -201,17 +201,17 @@ def test_a_share_that_is_away_is_temporary(cellar: CellarFile, call: str, error:
 
 
 def test_a_full_disk_is_temporary(cellar: CellarFile) -> None:
-    """Somebody makes room. SQLite's own limit of pages says what a full disk says."""
+    """A full disk is a temporary error; SQLite's limit of pages causes the same one."""
     full = pytest.raises(TemporaryError, match="le disque est plein : faire de la place, puis relancer")
     with full, cellar.database.writing() as connection:
         connection.execute("PRAGMA max_page_count = 1")
         connection.execute("CREATE TABLE big AS SELECT randomblob(10000)")
 
 
-def test_a_disk_without_room_for_a_journal_is_told_as_full(
+def test_a_disk_without_room_for_a_journal_counts_as_full(
     small_disk: Callable[[int], Path],
 ) -> None:
-    """SQLite only says that it cannot open something."""
+    """SQLite only says that it cannot open a file if there is no room for a journal."""
     disk = small_disk(1000)
     cellar = CellarFile(disk / "wine.db")
     subprocess.run(["mount", "-o", "remount,nr_inodes=2", str(disk)], check=True)
