@@ -1,1 +1,1 @@
-"""Several parts at once, on real databases and mail servers."""
+"""Integration tests: several modules together, on real databases and mail servers."""

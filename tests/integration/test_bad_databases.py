@@ -22,14 +22,14 @@ _START = "démarrer une fois l'application, qui met son schéma à jour"
 
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
-    """Return an honest mail server."""
-    with HostileServer() as running:
-        yield running
+    """Yield a mail server without faults."""
+    with HostileServer() as smtp_server:
+        yield smtp_server
 
 
 @pytest.fixture
 def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
-    """Return a database in which everything is there to be mailed and cleaned up."""
+    """Return a database with a report to send and rows to delete."""
     user = cellar.user("marie")
     cave = cellar.cellar(user)
     for number in range(200):
@@ -73,7 +73,7 @@ def _unreadable(cellar: CellarFile) -> None:
     cellar.path.chmod(0)
 
 
-_WHAT_IS_THERE = [
+_FAULTS = [
     (_missing, "base introuvable : {path} ; le volume est-il monté ? (DATABASE_URL)"),
     (_empty, f"{{path}} n'a aucune table de Cave à Vin : {_START}, ou corriger DATABASE_URL"),
     (_folder, "{path} est un dossier : DATABASE_URL doit nommer le fichier de la base"),
@@ -85,33 +85,33 @@ _WHAT_IS_THERE = [
 
 
 @pytest.mark.parametrize(
-    ("command", "spoil", "said"),
+    ("command", "spoil", "message"),
     [
-        *(("weekly_reports", spoil, said) for spoil, said in _WHAT_IS_THERE),
-        *((command, *_WHAT_IS_THERE[1]) for command in COMMANDS if command != "weekly_reports"),
+        *(("weekly_reports", spoil, message) for spoil, message in _FAULTS),
+        *((command, *_FAULTS[1]) for command in COMMANDS if command != "weekly_reports"),
     ],
 )
-def test_a_file_that_is_none_is_told(
+def test_a_file_that_cannot_be_used_is_an_error(
     *,
     household: CellarFile,
     server: HostileServer,
     command: str,
     spoil: Callable[[CellarFile], None],
-    said: str,
+    message: str,
 ) -> None:
-    """In one line that says what to do, exit code 1; and no mail server is bothered."""
+    """The error is one line that says what to do, the exit code is 1, and no connection is opened."""
     household.close()
     spoil(household)
     before = household.path.read_bytes() if household.path.is_file() else b""
-    # Even root reads what nobody may read.
+    # Without root's privileges, because root can read every file.
     run = _run_unprivileged if spoil is _unreadable else _run
-    _refused(run(household, command), said.format(path=household.path))
+    _check_error(run(household, command), message.format(path=household.path))
     assert server.connections == 0
     assert not household.path.is_file() or household.path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("change", "lacking", "command"),
+    ("change", "name", "command"),
     [
         ('DROP TABLE "user"', "user", "preview"),
         ("DROP TABLE wine", "wine", "rehearsal"),
@@ -125,33 +125,33 @@ def test_a_file_that_is_none_is_told(
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
-def test_what_is_missing_is_told_before_anything_is_sent(
-    *, household: CellarFile, server: HostileServer, change: str, lacking: str, command: str
+def test_a_missing_table_or_column_is_an_error_before_anything_is_sent(
+    *, household: CellarFile, server: HostileServer, change: str, name: str, command: str
 ) -> None:
-    """By its name, and that the application has to be started once."""
+    """The error names the missing table or column and asks to start the application once."""
     household.execute(change)
-    _refused(_run(household, command), f"{lacking} : absent de {household.path} ; {_START}")
+    _check_error(_run(household, command), f"{name} : absent de {household.path} ; {_START}")
     assert server.connections == 0
 
 
 @pytest.mark.parametrize("column", ["default_cellar_id", "created_at"])
-def test_a_late_column_that_nobody_reads_may_be_missing(household: CellarFile, column: str) -> None:
-    """A report needs neither when somebody signed up, nor which cellar the application shows first."""
+def test_a_column_that_no_job_reads_may_be_missing(household: CellarFile, column: str) -> None:
+    """Columns that no job reads may be missing in the database of an older release."""
     household.execute(f'ALTER TABLE "user" RENAME COLUMN {column} TO gone')
-    for name in COMMANDS:
-        assert _run(household, name).code == 0
+    for command_name in COMMANDS:
+        assert _run(household, command_name).code == 0
 
 
 @pytest.mark.parametrize("place", ["file", "folder"])
 @pytest.mark.parametrize("command", ["weekly_reports", "cleanup"])
-def test_a_database_that_cannot_be_written_is_told_before_anything_is_sent(
+def test_a_read_only_database_is_an_error_before_anything_is_sent(
     *, household: CellarFile, server: HostileServer, command: str, place: str
 ) -> None:
-    """A mail that is sent and not recorded would be sent again; who only reads goes on."""
+    """A mail that is not recorded would be sent again, so none is sent; a command that only reads works."""
     path = household.path if place == "file" else household.path.parent
     path.chmod(0o444 if place == "file" else 0o555)
     rights = f"{household.path} ne peut être ouverte en écriture : {_RIGHTS}{os.geteuid()} ?"
-    _refused(_run_unprivileged(household, command), rights)
+    _check_error(_run_unprivileged(household, command), rights)
     assert server.connections == 0
     reader = "rehearsal" if command == "weekly_reports" else "preview"
     assert _run_unprivileged(household, reader).code == 0
@@ -166,8 +166,8 @@ def _run_unprivileged(cellar: CellarFile, command: str) -> Result:
     return cavecron(*COMMANDS[command], prefix=unprivileged(), DATABASE_URL=f"sqlite:///{cellar.path}")
 
 
-def _refused(result: Result, said: str) -> None:
+def _check_error(result: Result, message: str) -> None:
     assert result.code == 1
     lines = [line for line in (result.out + result.err).splitlines() if "Démarrage du job" not in line]
     assert len(lines) == 1, lines
-    assert said in lines[0]
+    assert message in lines[0]

@@ -1,4 +1,4 @@
-"""Certificates and authorities as people make them at home: over real TLS, by `check` and by a run."""
+"""Certificates and authorities that people make at home, over real TLS, with `check` and with a run."""
 
 import os
 import sys
@@ -28,8 +28,8 @@ _ORDINARY = "un fichier ordinaire de 1 Mo au plus est attendu"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
-    """Return what makes an authority, or gives the one that was made before."""
+def make_authority(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
+    """Return a function that creates an authority, or returns the one that it has created before."""
 
     @cache
     def make(*names: str, days: float = 1, flaw: Flaw | None = None) -> Authority:
@@ -40,140 +40,163 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bad:
-    """A certificate with something wrong, and what is said of it; `days` is how long it lasts from now."""
+class BadCertificate:
+    """A certificate with a fault, and the message about it; `days` is how long it is valid from now on."""
 
-    said: str
+    message: str
     names: tuple[str, ...] = ()
     days: float = 1
     flaw: Flaw | None = None
     trusted: bool = True
 
-    def of(self, made: Callable[..., Authority]) -> Authority:
+    def authority(self, make_authority: Callable[..., Authority]) -> Authority:
         """Return the authority with such a certificate."""
-        return made(*self.names, days=self.days, flaw=self.flaw)
+        return make_authority(*self.names, days=self.days, flaw=self.flaw)
 
 
-_BAD = {
-    "unknown authority": Bad(
-        said="d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA", trusted=False
+_BAD_CERTIFICATES = {
+    "unknown authority": BadCertificate(
+        message="d'une autorité inconnue ; donner cette autorité, en PEM, par la variable SMTP_CA",
+        trusted=False,
     ),
-    "expired": Bad(said="périmé ; le renouveler sur le serveur de mail, lui ou son autorité", days=-1),
-    "expired authority": Bad(said="périmé ; le renouveler", flaw="expired authority"),
-    "not yet valid": Bad(
-        said="qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?", days=5
+    "expired": BadCertificate(
+        message="périmé ; le renouveler sur le serveur de mail, lui ou son autorité", days=-1
     ),
-    "other name": Bad(
-        said=f"établi pour un autre nom ; donner {WHERE} le nom que porte le", names=("mail.example.org",)
+    "expired authority": BadCertificate(message="périmé ; le renouveler", flaw="expired authority"),
+    "not yet valid": BadCertificate(
+        message="qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?", days=5
     ),
-    "short key": Bad(said="dont la clé est trop courte ; en établir un avec une clé RSA", flaw="short key"),
-    "short key of the authority": Bad(
-        said="d'une autorité dont la clé est trop courte ; la refaire", flaw="short key of the authority"
+    "other name": BadCertificate(
+        message=f"établi pour un autre nom ; donner {WHERE} le nom que porte le", names=("mail.example.org",)
     ),
-    "for clients": Bad(said="qui n'est pas fait pour un serveur (extendedKeyUsage", flaw="for clients"),
-    "no authority": Bad(said="signé par qui n'en a pas le droit (basicConstraints", flaw="no authority"),
-    "signs nothing": Bad(said="signé par qui n'en a pas le droit (basicConstraints", flaw="signs nothing"),
-    "other names only": Bad(
-        said="que son autorité n'a pas le droit d'établir pour ce nom", flaw="other names only"
+    "short key": BadCertificate(
+        message="dont la clé est trop courte ; en établir un avec une clé RSA", flaw="short key"
     ),
-    "authority made anew": Bad(
-        said="que l'autorité connue sous ce nom n'a pas signé ; si elle a été refaite, donner l'actuelle",
+    "short key of the authority": BadCertificate(
+        message="d'une autorité dont la clé est trop courte ; la refaire", flaw="short key of the authority"
+    ),
+    "for clients": BadCertificate(
+        message="qui n'est pas fait pour un serveur (extendedKeyUsage", flaw="for clients"
+    ),
+    "no authority": BadCertificate(
+        message="signé par qui n'en a pas le droit (basicConstraints", flaw="no authority"
+    ),
+    "signs nothing": BadCertificate(
+        message="signé par qui n'en a pas le droit (basicConstraints", flaw="signs nothing"
+    ),
+    "other names only": BadCertificate(
+        message="que son autorité n'a pas le droit d'établir pour ce nom", flaw="other names only"
+    ),
+    "authority made anew": BadCertificate(
+        message="que l'autorité connue sous ce nom n'a pas signé ; si elle a été refaite, donner l'actuelle",
         flaw="signed by another",
     ),
-    "malformed": Bad(said="mal formé, ou d'une autorité mal formée ; le refaire", flaw="malformed"),
+    "malformed": BadCertificate(
+        message="mal formé, ou d'une autorité mal formée ; le refaire", flaw="malformed"
+    ),
 }
-_each_bad = pytest.mark.parametrize("bad", _BAD.values(), ids=_BAD)
+_each_bad_certificate = pytest.mark.parametrize(
+    "certificate", _BAD_CERTIFICATES.values(), ids=_BAD_CERTIFICATES
+)
 
 
-@_each_bad
+@_each_bad_certificate
 def test_a_certificate_is_told_by_what_is_wrong_with_it(
-    cellar: CellarFile, made: Callable[..., Authority], bad: Bad
+    cellar: CellarFile, make_authority: Callable[..., Authority], certificate: BadCertificate
 ) -> None:
-    """With the setting to change, or where to look."""
-    ca = bad.of(made)
+    """The message says what is wrong and which setting to change, or where to look."""
+    ca = certificate.authority(make_authority)
     with HostileServer(tls="tls", context=ca.context()) as server:
-        found = problem_of(
-            check_server(cellar, server.port, ca_file=ca.ca_file if bad.trusted else "", use_ssl=1, timeout=5)
+        problem = problem_of(
+            check_server(
+                cellar, server.port, ca_file=ca.ca_file if certificate.trusted else "", use_ssl=1, timeout=5
+            )
         )
-    assert found.startswith("il présente un certificat " + bad.said)
+    assert problem.startswith("il présente un certificat " + certificate.message)
 
 
-def test_a_certificate_that_comes_after_starttls_is_told_as_well(
-    cellar: CellarFile, made: Callable[..., Authority]
+def test_a_certificate_after_starttls_has_the_same_message(
+    cellar: CellarFile, make_authority: Callable[..., Authority]
 ) -> None:
-    """The same words: only the port differs."""
-    ca = made(days=-1)
+    """The message after STARTTLS is the same as with TLS from the beginning."""
+    ca = make_authority(days=-1)
     with HostileServer(tls="starttls", context=ca.context()) as server:
-        found = problem_of(check_server(cellar, server.port, ca_file=ca.ca_file, **SECURITY["starttls"]))
-    assert found.startswith("il présente un certificat périmé ; le renouveler sur le serveur de mail")
+        problem = problem_of(check_server(cellar, server.port, ca_file=ca.ca_file, **SECURITY["starttls"]))
+    assert problem.startswith("il présente un certificat périmé ; le renouveler sur le serveur de mail")
 
 
-def test_a_certificate_of_another_name_is_told_too(
-    cellar: CellarFile, made: Callable[..., Authority]
+def test_a_certificate_of_another_name_is_an_error(
+    cellar: CellarFile, make_authority: Callable[..., Authority]
 ) -> None:
-    """OpenSSL has one code for an address, as above, and one for a name."""
-    ca = made("mail.example.org")
+    """OpenSSL has one code for another address (see above) and one for another name."""
+    ca = make_authority("mail.example.org")
     with HostileServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
     assert problem_of(result).startswith("il présente un certificat établi pour un autre nom ; donner")
 
 
-def test_a_run_tells_it_in_the_same_words(cellar: CellarFile, made: Callable[..., Authority]) -> None:
-    """On the log, and in the application's list of mails."""
-    ca = made(flaw="short key")
+def test_a_run_has_the_same_message_as_check(
+    cellar: CellarFile, make_authority: Callable[..., Authority]
+) -> None:
+    """The log and the application's list of mails have the same message as `check`."""
+    ca = make_authority(flaw="short key")
     cellar.user("marie")
     with HostileServer(tls="tls", context=ca.context()) as server:
         cellar.smtp(server.port, timeout=5, use_ssl=1)
-        result = _sent(cellar, ca.ca_file)
+        result = _send_reports(cellar, ca.ca_file)
     assert result.code == 1
     ((error,),) = cellar.rows("SELECT error_message FROM email_log")
-    for said in (result.out, str(error)):
-        assert "il présente un certificat dont la clé est trop courte ; en établir un" in said
-        assert "SSL:" not in said
+    for message in (result.out, str(error)):
+        assert "il présente un certificat dont la clé est trop courte ; en établir un" in message
+        assert "SSL:" not in message
 
 
 def test_a_home_made_authority_is_taken_where_it_was_named(
-    cellar: CellarFile, made: Callable[..., Authority]
+    cellar: CellarFile, make_authority: Callable[..., Authority]
 ) -> None:
-    """Neither key usage nor identifiers: Python 3.13 by itself would not take it, as 3.12 did."""
-    ca = made(flaw="bare authority")
+    """The authority has neither key usage nor identifiers, which Python 3.13 refuses by itself."""
+    ca = make_authority(flaw="bare authority")
     cellar.user("marie")
     with HostileServer(tls="tls", context=ca.context()) as server:
         cellar.smtp(server.port, timeout=5, use_ssl=1)
-        result = _sent(cellar, ca.ca_file)
+        result = _send_reports(cellar, ca.ca_file)
     assert (result.code, len(server.accepted)) == (0, 1), result.out
 
 
 def test_a_home_made_authority_of_the_system_is_told_to_be_named(
-    cellar: CellarFile, made: Callable[..., Authority], monkeypatch: pytest.MonkeyPatch
+    cellar: CellarFile, make_authority: Callable[..., Authority], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There Python's own rule holds, and the way out is the variable."""
-    ca = made(flaw="bare authority")
+    """Python's own rule holds for the system's authorities; the message names the variable to use."""
+    ca = make_authority(flaw="bare authority")
     monkeypatch.setenv("SSL_CERT_FILE", str(ca.ca_file))
     with HostileServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, use_ssl=1, timeout=5)
     if sys.version_info < (3, 13):
         assert result.code == 0
     else:
-        found = problem_of(result)
-        assert found.startswith("il présente un certificat auquel, ou à l'autorité duquel, il manque ce que")
-        assert "donner cette autorité, en PEM, par la variable SMTP_CA_FILE" in found
+        problem = problem_of(result)
+        assert problem.startswith(
+            "il présente un certificat auquel, ou à l'autorité duquel, il manque ce que"
+        )
+        assert "donner cette autorité, en PEM, par la variable SMTP_CA_FILE" in problem
 
 
-def test_the_servers_own_certificate_can_be_named(cellar: CellarFile, made: Callable[..., Authority]) -> None:
-    """On each Python; the authority that signed it is not needed then."""
-    ca = made()
+def test_the_servers_own_certificate_can_be_named(
+    cellar: CellarFile, make_authority: Callable[..., Authority]
+) -> None:
+    """The server's certificate in SMTP_CA_FILE is accepted without the authority that signed it."""
+    ca = make_authority()
     with HostileServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=ca.certificate, use_ssl=1, timeout=5)
     assert result.code == 0, result.out
 
 
 @pytest.mark.parametrize("before", ["\ufeff", "# Autorité de la maison\n"], ids=["BOM", "note"])
-def test_what_stands_beside_the_certificates_does_no_harm(
-    cellar: CellarFile, made: Callable[..., Authority], tmp_path: Path, before: str
+def test_text_beside_the_certificates_is_ignored(
+    cellar: CellarFile, make_authority: Callable[..., Authority], tmp_path: Path, before: str
 ) -> None:
-    """As editors and bundles of authorities have it."""
-    ca, path = made(), tmp_path / "ca.pem"
+    """A byte order mark and notes between the certificates are ignored."""
+    ca, path = make_authority(), tmp_path / "ca.pem"
     path.write_text(before + ca.ca_file.read_text(), encoding="utf-8")
     with HostileServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=path, use_ssl=1, timeout=5)
@@ -194,7 +217,7 @@ def _der(path: Path, pem: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (_missing, "fichier illisible (il n'existe pas) ; est-il monté dans le conteneur ?"),
         (lambda path, _: path.touch(), _AS_PEM),
@@ -208,20 +231,23 @@ def _der(path: Path, pem: bytes) -> None:
     ids=["missing", "empty", "no PEM", "damaged", "DER", "folder", "pipe", "huge"],
 )
 def test_a_ca_file_that_is_none_is_told(
-    cellar: CellarFile, made: Callable[..., Authority], make: Callable[[Path, bytes], None], said: str
+    cellar: CellarFile,
+    make_authority: Callable[..., Authority],
+    make: Callable[[Path, bytes], None],
+    message: str,
 ) -> None:
-    """By the name of the variable, in one line and at once: by the check, and by the run that needs it."""
-    path, ca = cellar.path.with_name("autorité.pem"), made()
+    """`check` and a run report the variable in one line and without waiting."""
+    path, ca = cellar.path.with_name("autorité.pem"), make_authority()
     make(path, ca.ca_file.read_bytes())
     with HostileServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=path, use_ssl=1)
-        run = _sent(cellar, path)
-    sentence = f"SMTP_CA_FILE='{path}' : {said}"
+        run = _send_reports(cellar, path)
+    sentence = f"SMTP_CA_FILE='{path}' : {message}"
     assert (result.code, line(result)) == (1, f"✗ Envoi : {sentence}")
     assert run.code == 1
     assert f"ERROR - Job weekly_reports en échec : {sentence}\n" in run.out
 
 
-def _sent(cellar: CellarFile, ca_file: Path) -> Result:
+def _send_reports(cellar: CellarFile, ca_file: Path) -> Result:
     database = f"sqlite:///{cellar.path}"
     return command("run", "weekly_reports", DATABASE_URL=database, SMTP_CA_FILE=str(ca_file))

@@ -27,14 +27,14 @@ LOG = "SELECT recipient_email, status FROM email_log ORDER BY recipient_user_id"
 
 
 class Lock:
-    """A policy that locks the database at the first mail that is delivered, for so many seconds."""
+    """A policy that locks the database for so many seconds when the first mail is delivered."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._path, self._seconds = path, seconds
         self._connection: sqlite3.Connection | None = None
 
     def __call__(self, visit: Visit) -> Fault | None:
-        """Lock everybody out."""
+        """Lock the database once."""
         if visit.step is Step.END and self._connection is None:
             self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._connection.execute("BEGIN EXCLUSIVE")
@@ -43,17 +43,17 @@ class Lock:
 
 
 class Filler:
-    """A policy that fills the disk at a mail, to the last octet, for so many seconds."""
+    """A policy that fills the disk completely at the mail of this number, for so many seconds."""
 
     def __init__(self, disk: Path, mail: int, seconds: float = 1e6) -> None:
         self.file = disk / "filler"
-        self._left = mail
+        self._mails_left = mail
         self._seconds = seconds
 
     def __call__(self, visit: Visit) -> Fault | None:
-        """Write until nothing more goes."""
-        self._left -= visit.step is Step.END
-        if self._left == 0 and not self.file.exists():
+        """Write until the disk is full."""
+        self._mails_left -= visit.step is Step.END
+        if self._mails_left == 0 and not self.file.exists():
             with self.file.open("wb", buffering=0) as file:
                 try:
                     while file.write(b"x" * 4096):
@@ -67,9 +67,9 @@ class Filler:
 
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
-    """Return an honest mail server, to which policies can be added."""
-    with HostileServer() as running:
-        yield running
+    """Yield a mail server without faults, to which policies can be added."""
+    with HostileServer() as smtp_server:
+        yield smtp_server
 
 
 def _fill(cellar: CellarFile, server: HostileServer) -> None:
@@ -82,27 +82,27 @@ def _run(cellar: CellarFile, *arguments: str) -> Result:
     return cavecron(*("run", "weekly_reports", "--json", *arguments), DATABASE_URL=f"sqlite:///{cellar.path}")
 
 
-def _everybody(status: str = "sent") -> list[tuple[str, str]]:
+def _log_rows(status: str = "sent") -> list[tuple[str, str]]:
     return [(f"user{number}@example.org", status) for number in range(USERS)]
 
 
 def test_a_lock_during_the_run_is_waited_for(cellar: CellarFile, server: HostileServer) -> None:
-    """The application's writers come first; everybody gets one mail, and is recorded."""
+    """The run waits for the lock, and each user gets one mail, which is recorded."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 1.5))
     result = _run(cellar)
     assert result.code == 0
     assert set(server.copies().values()) == {1}
-    assert cellar.rows(LOG) == _everybody()
+    assert cellar.rows(LOG) == _log_rows()
 
 
 def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, server: HostileServer) -> None:
-    """All that was sent is recorded in the end, but not everybody was written to: that is no success."""
+    """All sent mails are recorded in the end, and the run fails because some were not sent."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 2.5))
     context = system_context(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
-    impatient = Database(cellar.path, busy_timeout=1.5)
-    context = replace(context, database=impatient, ledger=replace(context.ledger, database=impatient))
+    database = Database(cellar.path, busy_timeout=1.5)
+    context = replace(context, database=database, ledger=replace(context.ledger, database=database))
     claim = claim_manual(context.ledger, "weekly_reports", (), context.clock.now())
     run = execute_run(claim, WEEKLY_REPORTS, context, stop=StopSignal(), options=Options())
     with pytest.raises(TemporaryError, match=r"base verrouillée par un autre programme depuis 1\.5 s"):
@@ -110,13 +110,13 @@ def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, serve
     sent = {mail.recipient for mail in server.accepted}
     assert 0 < len(sent) < USERS
     assert {address for address, status in cellar.rows(LOG) if status == "sent"} == sent
-    _resumed(cellar, server)
+    _check_resumed(cellar, server)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_lock_that_does_not_end_stops_the_run(cellar: CellarFile, server: HostileServer) -> None:
-    """After half a minute, with an error; what was sent is recorded once that is possible again."""
+    """The run fails after half a minute, and the sent mails are recorded when the lock ends."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 36))
     result = _run(cellar)
@@ -125,16 +125,16 @@ def test_a_lock_that_does_not_end_stops_the_run(cellar: CellarFile, server: Host
     sent = {mail.recipient for mail in server.accepted}
     assert 0 < len(sent) < USERS
     assert {address for address, status in cellar.rows(LOG) if status == "sent"} == sent
-    _resumed(cellar, server)
+    _check_resumed(cellar, server)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("command", ["weekly_reports", "cleanup"])
-def test_a_database_that_is_locked_from_the_start_is_told(
+def test_a_database_that_is_locked_from_the_start_is_an_error(
     cellar: CellarFile, server: HostileServer, command: str
 ) -> None:
-    """After half a minute, exit code 1; nobody was written to."""
+    """The run fails after half a minute with exit code 1, before any connection."""
     _fill(cellar, server)
     cellar.execute("BEGIN EXCLUSIVE")
     result = cavecron("run", command, DATABASE_URL=f"sqlite:///{cellar.path}")
@@ -144,12 +144,12 @@ def test_a_database_that_is_locked_from_the_start_is_told(
     assert server.connections == 0
 
 
-@pytest.mark.slow  # a run by hand waits ten seconds before it records its end once more
+@pytest.mark.slow  # a run by hand waits ten seconds before it tries again to record its end
 @pytest.mark.parametrize("mail", [1, 5])
 def test_a_disk_that_fills_up_during_the_run_stops_it(
     small_disk: Callable[[int], Path], server: HostileServer, mail: int
 ) -> None:
-    """The error says so; once there is room again, whoever is left gets a mail, and all is recorded."""
+    """The error names the full disk; once there is room, a resumed run sends the remaining mails."""
     disk = small_disk(1000)
     cellar = CellarFile(disk / "wine.db")
     _fill(cellar, server)
@@ -159,14 +159,14 @@ def test_a_disk_that_fills_up_during_the_run_stops_it(
     assert "le disque est plein : faire de la place, puis relancer" in json.loads(result.out)["error"]
     assert "Traceback" not in result.err
     assert cellar.rows("SELECT state FROM cavecron_run") == [("failed",)]
-    _resumed(cellar, server)
+    _check_resumed(cellar, server)
     cellar.close()
 
 
-def test_a_disk_that_is_full_from_the_start_is_told(
+def test_a_disk_that_is_full_from_the_start_is_an_error(
     small_disk: Callable[[int], Path], server: HostileServer
 ) -> None:
-    """Before anybody is written to; the cleanup cannot make room either, and says what to do."""
+    """No mail is sent, the cleanup cannot delete rows either, and both errors say what to do."""
     disk = small_disk(1000)
     cellar = CellarFile(disk / "wine.db")
     _fill(cellar, server)
@@ -182,13 +182,13 @@ def test_a_disk_that_is_full_from_the_start_is_told(
     cellar.close()
 
 
-def _resumed(cellar: CellarFile, server: HostileServer) -> None:
-    """Take the run up: everybody has a mail, twice only under one Message-ID, and is recorded as sent."""
+def _check_resumed(cellar: CellarFile, server: HostileServer) -> None:
+    """Resume the run: each user has a mail, twice only with one Message-ID, and is recorded as sent."""
     server.policies.clear()
-    # Where the end of the run could not be recorded, its lease runs out after a minute: now, for a test.
+    # If the end of the run could not be recorded, its lease expires after a minute: here, at once.
     cellar.execute("UPDATE cavecron_run SET lease_until = started WHERE state = 'running'")
     assert _run(cellar, "--resume").code == 0
-    assert set(server.copies()) == {address for address, _status in _everybody()}
-    identities = {(mail.recipient, mail.message_id) for mail in server.accepted}
-    assert len(identities) == USERS
-    assert cellar.rows(LOG) == _everybody()
+    assert set(server.copies()) == {address for address, _status in _log_rows()}
+    message_ids = {(mail.recipient, mail.message_id) for mail in server.accepted}
+    assert len(message_ids) == USERS
+    assert cellar.rows(LOG) == _log_rows()

@@ -18,14 +18,14 @@ ROWS = "SELECT recipient_email FROM email_log"
 
 @pytest.fixture
 def household(cellar: CellarFile) -> CellarFile:
-    """Return a database with two who get a report, one without an address, and a sub-account."""
+    """Return a database with two users who get a report, one without an address, and a sub-account."""
     return household_of(cellar)
 
 
 def test_the_excluded_are_counted_in_the_run(
     household: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the log and for programs; whoever misspells a name is told the right one, and the mails go."""
+    """The log and the JSON output count them, and a misspelt name is a warning with the right one."""
     household.user("Jean Noël")
     with HostileServer() as server:
         household.smtp(server.port)
@@ -38,34 +38,34 @@ def test_the_excluded_are_counted_in_the_run(
     out, err = capsys.readouterr()
     assert (json.loads(out)["excluded"], json.loads(out)["sent"]) == (2, 1)
     lines = [line.partition(" - ")[2] for line in err.splitlines()]
-    name = "cavecron.jobs.weekly_reports"
-    assert f"{name} - INFO - Exclus par SCHEDULER_WEEKLY_REPORT_EXCLUDE: 2" in lines
+    logger = "cavecron.jobs.weekly_reports"
+    assert f"{logger} - INFO - Exclus par SCHEDULER_WEEKLY_REPORT_EXCLUDE: 2" in lines
     assert (
-        f"{name} - WARNING - SCHEDULER_WEEKLY_REPORT_EXCLUDE : utilisateur inconnu 'mraie'"
+        f"{logger} - WARNING - SCHEDULER_WEEKLY_REPORT_EXCLUDE : utilisateur inconnu 'mraie'"
         " (vouliez-vous dire 'marie' ?)"
     ) in lines
     assert (
-        f"{name} - INFO - SCHEDULER_WEEKLY_REPORT_EXCLUDE : 'lucas' est un sous-compte, sans rapport de toute"
-        " façon"
+        f"{logger} - INFO - SCHEDULER_WEEKLY_REPORT_EXCLUDE : 'lucas' est un sous-compte, sans rapport de"
+        " toute façon"
     ) in lines
 
 
 def test_a_dry_run_counts_the_excluded(household: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says what a run would do."""
+    """A dry run reports the excluded users as a run does."""
     environ = {
         "DATABASE_URL": f"sqlite:///{household.path}",
         "SCHEDULER_WEEKLY_REPORT_EXCLUDE": "marie",
     }
     assert cli.main(["run", "weekly_reports", "--dry-run", "--json"], environ) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["excluded"] == 1
-    assert [one["username"] for one in said["recipients"]] == ["paul"]
+    output = json.loads(capsys.readouterr().out)
+    assert output["excluded"] == 1
+    assert [one["username"] for one in output["recipients"]] == ["paul"]
 
 
-def test_whoever_is_named_gets_a_report_though_excluded(
+def test_a_named_user_gets_a_report_although_excluded(
     household: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--user` is an explicit wish; the log says that there is a list with that name on it."""
+    """`--user` has precedence over the list, and the log mentions that the name is on it."""
     with HostileServer() as server:
         household.smtp(server.port)
         environ = {
@@ -80,23 +80,23 @@ def test_whoever_is_named_gets_a_report_though_excluded(
 
 
 def test_everybody_excluded_is_a_success(household: CellarFile) -> None:
-    """Not even a mail server is asked for."""
-    made = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie,paul,robert")
-    outcome = attempt(made, first(made))
+    """The run succeeds without a connection to a mail server."""
+    proc = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie,paul,robert")
+    outcome = attempt(proc, first(proc))
     assert isinstance(outcome, Outcome)
     assert (outcome.summary, outcome.failures) == ("Rapports hebdomadaires: 0 envoyés, 0 échecs", ())
     assert (outcome.details["sent"], outcome.details["excluded"]) == (0, 3)
     assert household.rows(ROWS) == []
 
 
-def test_each_mail_that_went_is_told_at_debug_only(
+def test_each_sent_mail_is_logged_at_debug_only(
     household: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line a mail; at INFO none; a name cannot forge another line; the password is in none of them."""
+    """At DEBUG each mail has one line, which a user name cannot forge; no line contains the password."""
     household.execute('UPDATE "user" SET username = ? WHERE id = 2', ("paul\n2026 - cavecron - INFO - x",))
     with HostileServer(login=("cave", "sésame")) as server:
         household.smtp(server.port, username="cave", password_encrypted=encrypted("sésame"))
-        told = {}
+        logs = {}
         for level in ("INFO", "DEBUG"):
             environ = {
                 "DATABASE_URL": f"sqlite:///{household.path}",
@@ -104,19 +104,19 @@ def test_each_mail_that_went_is_told_at_debug_only(
                 "CAVECRON_LOG_LEVEL": level,
             }
             assert cli.main(["run", "weekly_reports"], environ) == 0
-            told[level] = capsys.readouterr().out
-    sent = [line.partition(" - ")[2] for line in told["DEBUG"].splitlines() if " - DEBUG - " in line]
-    assert "cavecron.jobs.weekly_reports - DEBUG - Rapport envoyé à marie <marie@example.org>" in sent
-    assert len([line for line in sent if "Rapport envoyé" in line]) == 2
-    assert not [line for line in told["DEBUG"].splitlines() if line.startswith("2026 - cavecron")]
-    assert "Rapport envoyé" not in told["INFO"]
-    assert "sésame" not in told["DEBUG"]
+            logs[level] = capsys.readouterr().out
+    lines = [line.partition(" - ")[2] for line in logs["DEBUG"].splitlines() if " - DEBUG - " in line]
+    assert "cavecron.jobs.weekly_reports - DEBUG - Rapport envoyé à marie <marie@example.org>" in lines
+    assert len([line for line in lines if "Rapport envoyé" in line]) == 2
+    assert not [line for line in logs["DEBUG"].splitlines() if line.startswith("2026 - cavecron")]
+    assert "Rapport envoyé" not in logs["INFO"]
+    assert "sésame" not in logs["DEBUG"]
 
 
-def test_accents_are_understood_in_a_locale_that_has_none(household: CellarFile) -> None:
-    """Who wants no report gets none, and who is asked for is found, on a machine of another age."""
+def test_accents_are_understood_in_a_locale_without_them(household: CellarFile) -> None:
+    """In the locale C, names with accents are found in the list and with `--user`."""
     household.user("Hélène")
-    started = partial(
+    run_reports = partial(
         cavecron,
         "run",
         "weekly_reports",
@@ -125,7 +125,7 @@ def test_accents_are_understood_in_a_locale_that_has_none(household: CellarFile)
         DATABASE_URL=f"sqlite:///{household.path}",
         CAVECRON_MAIL=f"maildir:{household.path.with_name('outbox')}",
     )
-    excluded = started("--dry-run", SCHEDULER_WEEKLY_REPORT_EXCLUDE="Hélène")
+    excluded = run_reports("--dry-run", SCHEDULER_WEEKLY_REPORT_EXCLUDE="Hélène")
     assert "Exclus par SCHEDULER_WEEKLY_REPORT_EXCLUDE: 1" in excluded.err + excluded.out
-    wanted = started("--user", "Hélène")
-    assert wanted.code == 0, wanted.err
+    selected = run_reports("--user", "Hélène")
+    assert selected.code == 0, selected.err

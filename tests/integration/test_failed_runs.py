@@ -22,13 +22,13 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def household(cellar: CellarFile) -> CellarFile:
-    """Return a database with two who get a report, one without an address, and a sub-account."""
+    """Return a database with two users who get a report, one without an address, and a sub-account."""
     return household_of(cellar)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Why no mail at all can go."""
+    """A reason for which no mail can be sent."""
 
     columns: dict[str, object]
     variables: dict[str, str]
@@ -63,18 +63,18 @@ CAUSES = {
 
 
 @pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES)
-def test_each_user_who_was_owed_a_mail_has_a_row_with_the_reason(household: CellarFile, cause: Cause) -> None:
-    """Nobody else has one; the configuration is named where there is one."""
+def test_each_user_with_a_report_has_a_row_with_the_reason(household: CellarFile, cause: Cause) -> None:
+    """Only users who get a report have a row, with the reason and the configuration, if there is one."""
     with HostileServer(login=("cave", "sésame") if cause.server == "login" else None) as server:
         household.smtp(CLOSED_PORT if cause.server == "closed" else server.port, **cause.columns)
-        made = process(household, NOW, **cause.variables)
-        ended = attempt(made, first(made))
-        assert isinstance(ended, str)
+        proc = process(household, NOW, **cause.variables)
+        error = attempt(proc, first(proc))
+        assert isinstance(error, str)
         assert server.accepted == []
     rows = household.rows(ROWS)
     assert [row[:2] for row in rows] == [("marie@example.org", "failed"), ("paul@example.org", "failed")]
-    assert {row[2] for row in rows} == {ended}
-    assert cause.reason in ended
+    assert {row[2] for row in rows} == {error}
+    assert cause.reason in error
     config = None if cause.columns.get("is_active") == 0 else 1
     assert household.rows(
         "SELECT DISTINCT smtp_config_id, template_name, subject, sent_at, length(created_at) FROM email_log"
@@ -86,31 +86,33 @@ def test_each_user_who_was_owed_a_mail_has_a_row_with_the_reason(household: Cell
 
 
 def test_an_outbox_that_cannot_be_written_leaves_rows_too(household: CellarFile) -> None:
-    """They belong to no configuration of the application."""
+    """The rows have no configuration of the application."""
     household.smtp()
-    made = process(household, CAVECRON_MAIL=f"maildir:{household.path}/courrier")
-    assert isinstance(attempt(made, first(made)), str)
+    proc = process(household, CAVECRON_MAIL=f"maildir:{household.path}/courrier")
+    assert isinstance(attempt(proc, first(proc)), str)
     assert household.rows("SELECT smtp_config_id, status FROM email_log") == [(None, "failed")] * 2
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["scheduler", "by hand"])
-def test_one_row_a_run_however_often_it_is_tried(household: CellarFile, *, by_hand: bool) -> None:
-    """Four attempts fail, the last for another reason; the fifth delivers, and the rows become sent ones."""
+def test_each_mail_of_a_run_has_one_row_however_often_it_is_tried(
+    household: CellarFile, *, by_hand: bool
+) -> None:
+    """Four attempts fail and the fifth one delivers: the rows are updated each time, and none is added."""
     household.smtp(CLOSED_PORT)
-    made = process(household)
-    attempt(made, first(made))
+    proc = process(household)
+    attempt(proc, first(proc))
     before = household.rows("SELECT id, recipient_email, created_at FROM email_log ORDER BY id")
     for minutes in (1, 6, 21):
-        made = process(household, NOW + timedelta(minutes=minutes))
-        assert isinstance(attempt(made, again(made, by_hand=by_hand)), str)
+        proc = process(household, NOW + timedelta(minutes=minutes))
+        assert isinstance(attempt(proc, again(proc, by_hand=by_hand)), str)
     household.execute("UPDATE smtp_config SET is_active = 0")
-    made = process(household, NOW + timedelta(minutes=25))
-    last = attempt(made, again(made, by_hand=by_hand))
+    proc = process(household, NOW + timedelta(minutes=25))
+    last = attempt(proc, again(proc, by_hand=by_hand))
     assert household.rows(ROWS) == [(f"{name}@example.org", "failed", last) for name in ("marie", "paul")]
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET is_active = 1, port = ?", (server.port,))
-        made = process(household, NOW + timedelta(minutes=30))
-        outcome = attempt(made, again(made, by_hand=by_hand))
+        proc = process(household, NOW + timedelta(minutes=30))
+        outcome = attempt(proc, again(proc, by_hand=by_hand))
         assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
     assert isinstance(outcome, Outcome)
     assert (outcome.summary, outcome.failures) == ("Rapports hebdomadaires: 2 envoyés, 0 échecs", ())
@@ -120,8 +122,8 @@ def test_one_row_a_run_however_often_it_is_tried(household: CellarFile, *, by_ha
         assert utc_text(NOW + timedelta(minutes=30)) <= str(sent) < utc_text(NOW + timedelta(minutes=31))
 
 
-def test_what_was_sent_keeps_its_row_when_the_run_fails_later(cellar: CellarFile) -> None:
-    """And whoever was refused by name keeps his own reason."""
+def test_a_sent_mail_keeps_its_row_when_the_run_fails_later(cellar: CellarFile) -> None:
+    """A sent mail stays sent, and a user who was refused keeps that reason."""
     for name in ("marie", "paul", "zoe", "luc"):
         cellar.user(name)
     with HostileServer(
@@ -129,22 +131,22 @@ def test_what_was_sent_keeps_its_row_when_the_run_fails_later(cellar: CellarFile
         Trap(Step.MAIL, reply("530 5.7.0 Must authenticate"), first=3, times=None),
     ) as server:
         cellar.smtp(server.port)
-        made = process(cellar)
-        ended = attempt(made, first(made))
-        assert isinstance(ended, str)
+        proc = process(cellar)
+        error = attempt(proc, first(proc))
+        assert isinstance(error, str)
     rows = {str(row[0]).partition("@")[0]: row[1:] for row in cellar.rows(ROWS)}
     assert len(cellar.rows(ROWS)) == 4
     assert rows["marie"] == ("sent", None)
     assert rows["paul"] == ("failed", "refusé par le serveur : 550 5.1.1 inconnu")
     assert {rows["zoe"][0], rows["luc"][0]} == {"failed"}
-    assert rows["luc"][1] == f"envoi arrêté avant ce mail : {ended}"
+    assert rows["luc"][1] == f"envoi arrêté avant ce mail : {error}"
 
 
-def test_a_row_that_a_cleanup_deleted_is_made_anew(household: CellarFile) -> None:
-    """Its number may have gone to another user's mail, which is not touched."""
+def test_a_row_that_a_cleanup_deleted_is_inserted_again(household: CellarFile) -> None:
+    """A deleted row is inserted again, because its id may belong to another mail now."""
     household.smtp(CLOSED_PORT)
-    made = process(household)
-    attempt(made, first(made))
+    proc = process(household)
+    attempt(proc, first(proc))
     household.execute("DELETE FROM email_log")
     household.execute(
         "INSERT INTO email_log (id, recipient_email, recipient_user_id, subject, template_name, status,"
@@ -152,8 +154,8 @@ def test_a_row_that_a_cleanup_deleted_is_made_anew(household: CellarFile) -> Non
     )
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
-        made = process(household, NOW + HOUR)
-        attempt(made, again(made))
+        proc = process(household, NOW + HOUR)
+        attempt(proc, again(proc))
     assert household.rows(ROWS) == [
         ("x@example.org", "sent", None),
         ("marie@example.org", "sent", None),
@@ -166,32 +168,32 @@ def test_a_row_that_a_cleanup_deleted_is_made_anew(household: CellarFile) -> Non
 
 
 def test_the_next_run_has_rows_of_its_own(household: CellarFile) -> None:
-    """Two weeks without a mail are two rows a user; the first week's stay failed for ever."""
+    """Two failed runs leave two rows for each user; those of the first one do not change."""
     household.smtp(CLOSED_PORT)
     for weeks in (0, 1):
-        made = process(household, NOW + timedelta(weeks=weeks))
-        attempt(made, first(made))
+        proc = process(household, NOW + timedelta(weeks=weeks))
+        attempt(proc, first(proc))
     assert [row[1] for row in household.rows(ROWS)] == ["failed"] * 4
 
 
-def test_only_who_was_asked_for_is_owed_a_mail(household: CellarFile) -> None:
-    """`--user marie`: paul has not missed anything."""
+def test_only_the_users_of_the_run_have_rows(household: CellarFile) -> None:
+    """With `--user marie`, only that user has a row."""
     household.smtp(CLOSED_PORT)
-    made = process(household)
-    attempt(made, first(made, "marie"))
+    proc = process(household)
+    attempt(proc, first(proc, "marie"))
     assert [row[0] for row in household.rows(ROWS)] == ["marie@example.org"]
 
 
-def test_whoever_is_excluded_was_owed_none(household: CellarFile) -> None:
-    """No mail, so no mail that failed."""
+def test_an_excluded_user_has_no_row(household: CellarFile) -> None:
+    """An excluded user gets no report, so there is no row."""
     household.smtp(CLOSED_PORT)
-    made = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie")
-    attempt(made, first(made))
+    proc = process(household, SCHEDULER_WEEKLY_REPORT_EXCLUDE="marie")
+    attempt(proc, first(proc))
     assert [row[0] for row in household.rows(ROWS)] == ["paul@example.org"]
 
 
 def test_a_dry_run_leaves_no_rows(household: CellarFile) -> None:
-    """It was not going to send anything."""
+    """A dry run sends no mails, so it records none as failed."""
     household.smtp(CLOSED_PORT)
     environ = {"DATABASE_URL": f"sqlite:///{household.path}"}
     assert cli.main(["run", "weekly_reports", "--dry-run"], environ) == 0
@@ -199,47 +201,47 @@ def test_a_dry_run_leaves_no_rows(household: CellarFile) -> None:
 
 
 def test_a_run_that_was_stopped_leaves_no_rows(household: CellarFile) -> None:
-    """It goes on after the restart."""
+    """The run is resumed after the restart."""
     household.smtp(CLOSED_PORT)
-    made, control = process(household), StopSignal()
-    control.stop()
-    assert attempt(made, first(made), control) == "arrêt demandé, le job s'est interrompu"
+    proc, stop = process(household), StopSignal()
+    stop.stop()
+    assert attempt(proc, first(proc), stop) == "arrêt demandé, le job s'est interrompu"
     assert household.rows(ROWS) == []
 
 
 def test_a_run_that_was_taken_over_leaves_no_rows(household: CellarFile) -> None:
-    """Whoever has it records."""
+    """The process that took the run over records its mails."""
     household.smtp(CLOSED_PORT)
-    made = process(household)
-    claim = first(made)
+    proc = process(household)
+    claim = first(proc)
     household.execute("UPDATE cavecron_run SET owner = 'somebody else'")
-    attempt(made, claim)
+    attempt(proc, claim)
     assert household.rows(ROWS) == []
 
 
 def test_a_run_whose_time_is_up_leaves_rows(household: CellarFile) -> None:
-    """That is a failure like another: nobody takes it up by himself."""
+    """A time limit is a failure like others, and no scheduler resumes the run."""
     with HostileServer(Trap(Step.EHLO, delay(1.5), times=None)) as server:
         household.smtp(server.port)
-        made = process(household, SCHEDULER_WEEKLY_REPORT_TIMEOUT="1")
-        ended = attempt(made, first(made))
-    assert "durée limite de 1 s dépassée" in str(ended)
-    assert household.rows(ROWS) == [(f"{name}@example.org", "failed", ended) for name in ("marie", "paul")]
+        proc = process(household, SCHEDULER_WEEKLY_REPORT_TIMEOUT="1")
+        error = attempt(proc, first(proc))
+    assert "durée limite de 1 s dépassée" in str(error)
+    assert household.rows(ROWS) == [(f"{name}@example.org", "failed", error) for name in ("marie", "paul")]
 
 
-def test_the_next_attempt_writes_first_to_whom_nobody_has_written(cellar: CellarFile) -> None:
-    """Mails that break the connection each time hold up nobody else, though all have a row now."""
+def test_the_next_attempt_begins_with_mails_that_were_not_started(cellar: CellarFile) -> None:
+    """Mails that break the connection each time do not delay the other users' mails again."""
     for name in "abcdef":
         cellar.user(name)
     with HostileServer(
         *(Trap(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in "abc")
     ) as server:
         cellar.smtp(server.port)
-        made = process(cellar)
-        assert isinstance(attempt(made, first(made)), str)
+        proc = process(cellar)
+        assert isinstance(attempt(proc, first(proc)), str)
         assert server.copies() == {}
-        made = process(cellar, NOW + timedelta(minutes=1))
-        attempt(made, again(made, by_hand=False))
+        proc = process(cellar, NOW + timedelta(minutes=1))
+        attempt(proc, again(proc, by_hand=False))
         assert sorted(server.copies()) == ["d@example.org", "e@example.org", "f@example.org"]
     assert [row[1] for row in cellar.rows(ROWS)].count("sent") == 3
     assert len(cellar.rows(ROWS)) == 6

@@ -1,4 +1,4 @@
-"""The hostile mail server of the tests, as smtplib sees it, and what it records."""
+"""The fake mail server of the tests as smtplib sees it, and the records that it keeps."""
 
 import smtplib
 import socket
@@ -38,7 +38,7 @@ def _client(server: HostileServer) -> Iterator[smtplib.SMTP]:
 
 
 def test_an_honest_server_keeps_what_it_accepted() -> None:
-    """Message-ID, recipient, connection and content, dots undone."""
+    """The record has Message-ID, recipient, connection, and the content without dot-stuffing."""
     with HostileServer() as server, _client(server) as client:
         client.sendmail("a@x", ["b@x"], _MESSAGE)
         (mail,) = server.accepted
@@ -47,7 +47,7 @@ def test_an_honest_server_keeps_what_it_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "seen"),
+    ("fault", "message"),
     [
         (delay(), "timed out"),
         (reset(), "reset by peer"),
@@ -59,16 +59,16 @@ def test_an_honest_server_keeps_what_it_accepted() -> None:
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else "",
 )
-def test_a_fault_at_the_end_is_what_the_client_sees(fault: Fault, seen: str) -> None:
-    """Only a delay and a dribble come after the message was taken, unless a fault says so."""
+def test_a_fault_at_the_end_is_what_the_client_sees(fault: Fault, message: str) -> None:
+    """The mail is accepted before a delay or a slow reply, and else only if the fault says so."""
     with HostileServer(Trap(Step.END, fault)) as server, _client(server) as client:
-        with pytest.raises(smtplib.SMTPException, match=seen):
+        with pytest.raises(smtplib.SMTPException, match=message):
             client.sendmail("a@x", ["b@x"], _MESSAGE)
         assert bool(server.accepted) is fault.kept
 
 
-def test_a_trap_springs_for_one_recipient_and_is_used_up() -> None:
-    """The others pass, and so does the second try."""
+def test_a_trap_affects_one_recipient_and_is_used_up() -> None:
+    """Other recipients are accepted, and so is the second try."""
     with HostileServer(Trap(Step.RCPT, reply("450 later"), recipient="b@x")) as server:
         with _client(server) as client:
             client.sendmail("a@x", ["a@x"], _MESSAGE)
@@ -79,7 +79,7 @@ def test_a_trap_springs_for_one_recipient_and_is_used_up() -> None:
 
 
 def test_a_greylist_lets_a_recipient_pass_after_its_time() -> None:
-    """Refused, and accepted once the time is over."""
+    """A recipient is refused until the time of the greylist is over."""
     with HostileServer(Greylist(0.0)) as server, _client(server) as client:
         client.sendmail("a@x", ["a@x"], _MESSAGE)
         assert server.copies() == {"a@x": 1}
@@ -88,8 +88,8 @@ def test_a_greylist_lets_a_recipient_pass_after_its_time() -> None:
         client.sendmail("a@x", ["a@x"], _MESSAGE)
 
 
-def test_too_many_connections_at_a_time_are_turned_away() -> None:
-    """The second is told so, and may come when the first has left."""
+def test_too_many_connections_at_a_time_are_refused() -> None:
+    """The second connection is refused, and accepted after the first one has ended."""
     with HostileServer(most=1) as server:
         with _client(server), pytest.raises(smtplib.SMTPConnectError), _client(server):
             pass
@@ -99,7 +99,7 @@ def test_too_many_connections_at_a_time_are_turned_away() -> None:
 
 
 def _refuses(server: HostileServer) -> bool:
-    """Return whether the port is closed; the server closes it just after it has accepted a connection."""
+    """Return whether the port is closed, which happens just after the last connection was accepted."""
     try:
         socket.create_connection(("127.0.0.1", server.port), 1).close()
     except ConnectionRefusedError:
@@ -108,7 +108,7 @@ def _refuses(server: HostileServer) -> bool:
 
 
 def test_a_closed_port_refuses_everybody() -> None:
-    """After the connections that it listens for."""
+    """The server closes its port after the given number of connections."""
     with HostileServer(listens_for=1) as server, _client(server) as first:
         first.noop()
         limit = time.monotonic() + 10
@@ -118,16 +118,16 @@ def test_a_closed_port_refuses_everybody() -> None:
 
 
 def test_tls_and_login(tmp_path: Path) -> None:
-    """Both ways to TLS, with a certificate that the throw-away authority vouches for."""
-    made = authority(tmp_path)
-    trusting = create_default_context(cafile=made.ca_file)
-    with HostileServer(tls="starttls", context=made.context(), login=("marie", "secret")) as server:
+    """Both ways to TLS work with a certificate of the test's authority."""
+    ca = authority(tmp_path)
+    context = create_default_context(cafile=ca.ca_file)
+    with HostileServer(tls="starttls", context=ca.context(), login=("marie", "secret")) as server:
         with _client(server) as client:
-            client.starttls(context=trusting)
+            client.starttls(context=context)
             client.login("marie", "secret")
             client.sendmail("a@x", ["b@x"], _MESSAGE)
         assert server.copies() == {"b@x": 1}
-    with HostileServer(tls="tls", context=made.context()) as server:
-        with smtplib.SMTP_SSL("127.0.0.1", server.port, context=trusting, timeout=2) as client:
+    with HostileServer(tls="tls", context=ca.context()) as server:
+        with smtplib.SMTP_SSL("127.0.0.1", server.port, context=context, timeout=2) as client:
             client.sendmail("a@x", ["b@x"], _MESSAGE)
         assert server.copies() == {"b@x": 1}

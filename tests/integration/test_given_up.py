@@ -30,17 +30,17 @@ _SPEED = 60.0
 
 @pytest.fixture
 def household(cellar: CellarFile) -> CellarFile:
-    """Return a database with two who get a report, one without an address, and a sub-account."""
+    """Return a database with two users who get a report, one without an address, and a sub-account."""
     return household_of(cellar)
 
 
-def killed(household: CellarFile) -> None:
-    """Leave the run of NOW's slot as a killed process does: marie has her mail, paul's is in doubt."""
-    made = process(household)
-    register_jobs(made.ledger, {"weekly_reports": MONDAYS}, NOW - HOUR)
-    claim = looked(made.ledger, NOW, job="weekly_reports").claim
+def add_killed_run(household: CellarFile) -> None:
+    """Add the run of NOW's slot as a killed process leaves it: marie's mail is sent, paul's is in doubt."""
+    proc = process(household)
+    register_jobs(proc.ledger, {"weekly_reports": MONDAYS}, NOW - HOUR)
+    claim = looked(proc.ledger, NOW, job="weekly_reports").claim
     assert claim
-    mails = Deliveries(ledger=made.ledger, run=claim.run)
+    mails = Deliveries(ledger=proc.ledger, run=claim.run)
     mails.record(now=NOW, started=["1", "2"])
     mails.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     household.execute("UPDATE cavecron_run SET owner = 'another:machine'")
@@ -53,12 +53,12 @@ REASON = "exécution coupée net, et pas reprise (cavecron run weekly_reports --
 @pytest.mark.parametrize(
     "late", [2 * HOUR, timedelta(weeks=1)], ids=["its hour is over", "a later slot came"]
 )
-def test_a_run_that_was_killed_and_given_up_leaves_a_row_for_each_who_has_no_mail(
+def test_a_run_that_was_given_up_leaves_a_row_for_each_mail_not_sent(
     household: CellarFile, late: timedelta
 ) -> None:
-    """Written when its slot is closed, and once; a mail in doubt is told as such."""
+    """The rows are written once, when the slot is closed; a mail in doubt has its own reason."""
     household.smtp(CLOSED_PORT)
-    killed(household)
+    add_killed_run(household)
     for _ in range(2):
         command("run", "--due", at=NOW + late, DATABASE_URL=f"sqlite:///{household.path}")
     rows = household.rows(
@@ -71,67 +71,67 @@ def test_a_run_that_was_killed_and_given_up_leaves_a_row_for_each_who_has_no_mai
 
 
 def test_runs_that_are_given_up_at_once_each_get_their_rows(household: CellarFile) -> None:
-    """One of a slot that was stopped, and one by hand for marie that was killed."""
-    made = process(household)
-    killed(household)
+    """Both a stopped run of a slot and a killed run by hand get their rows."""
+    proc = process(household)
+    add_killed_run(household)
     household.execute("UPDATE cavecron_run SET state = 'interrupted', owner = NULL, lease_until = NULL")
     household.execute("UPDATE cavecron_run SET retry_at = '2026-11-23 07:01:00.000000'")
-    claim_manual(made.ledger, "weekly_reports", ("marie",), NOW + HOUR / 2)
+    claim_manual(proc.ledger, "weekly_reports", ("marie",), NOW + HOUR / 2)
     household.execute("UPDATE cavecron_run SET owner = 'another:machine' WHERE trigger = 'manual'")
     command("run", "--due", at=NOW + 2 * HOUR, DATABASE_URL=f"sqlite:///{household.path}")
     rows = household.rows("SELECT recipient_email FROM email_log WHERE status = 'failed' ORDER BY 1")
     assert [str(address)[:4] for (address,) in rows] == ["mari", "paul", "zoe@"]
 
 
-def test_rows_that_cannot_be_written_are_written_once_that_is_possible(household: CellarFile) -> None:
-    """By the scheduler, which says once what is in the way."""
-    killed(household)
+def test_rows_that_cannot_be_written_are_written_later(household: CellarFile) -> None:
+    """The scheduler tries again until the rows can be written."""
+    add_killed_run(household)
     ledger = another(process(household).ledger)
     result = looked(ledger, NOW + 2 * HOUR, job="weekly_reports")
     household.execute("ALTER TABLE email_log RENAME TO away")
 
     async def settle() -> None:
         context = replace(process(household).context, clock=FastClock(NOW, since=NOW, speed=_SPEED))
-        settling = settle_given_up(result, WEEKLY_REPORTS, context, StopSignal())
-        assert settling
+        task = settle_given_up(result, WEEKLY_REPORTS, context, StopSignal())
+        assert task
         come_back = partial(household.execute, "ALTER TABLE away RENAME TO email_log")
         asyncio.get_running_loop().call_later(75, come_back)
-        await settling
+        await task
 
     with asyncio.Runner(loop_factory=lambda: FastLoop(_SPEED)) as runner:
         runner.run(settle())
     assert [row[1] for row in household.rows(ROWS)] == ["failed", "failed"]
 
 
-def test_who_is_mailed_after_all_gets_the_row_of_the_run_that_was_given_up(household: CellarFile) -> None:
-    """It becomes a sent one."""
+def test_a_mail_sent_later_updates_the_row_of_the_run_that_was_given_up(household: CellarFile) -> None:
+    """The row becomes that of a sent mail."""
     household.smtp(CLOSED_PORT)
-    killed(household)
+    add_killed_run(household)
     variables = {"DATABASE_URL": f"sqlite:///{household.path}"}
     command("run", "--due", "weekly_reports", at=NOW + 2 * HOUR, **variables)
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
-        made = process(household, NOW + 3 * HOUR)
-        attempt(made, again(made))
+        proc = process(household, NOW + 3 * HOUR)
+        attempt(proc, again(proc))
         assert server.copies() == {"paul@example.org": 1, "zoe@example.org": 1}
     assert household.rows(ROWS) == [(f"{name}@example.org", "sent", None) for name in ("paul", "zoe")]
 
 
-def test_a_run_that_was_resumed_meanwhile_keeps_its_list(household: CellarFile) -> None:
-    """What a person has finished is not called failed by who closed the slot before."""
-    killed(household)
-    made = process(household, NOW + 2 * HOUR)
-    (given_up,) = looked(another(made.ledger), made.now, job="weekly_reports").given_up
+def test_a_run_that_was_resumed_meanwhile_keeps_its_deliveries(household: CellarFile) -> None:
+    """The process that gave the run up cannot change mails of the run that a person has resumed."""
+    add_killed_run(household)
+    proc = process(household, NOW + 2 * HOUR)
+    (given_up,) = looked(another(proc.ledger), proc.now, job="weekly_reports").given_up
     assert given_up.claim
     claim = given_up.claim
-    resumed = again(made)
-    mails = Deliveries(ledger=made.ledger, run=claim.run)
-    late = {"2": DeliveryUpdate(state="deferred")}
+    resumed = again(proc)
+    mails = Deliveries(ledger=proc.ledger, run=claim.run)
+    updates = {"2": DeliveryUpdate(state="deferred")}
     with pytest.raises(LeaseLostError):
-        mails.amend(now=made.now, attempt=claim.attempt, finished=late)
-    finish(made.ledger, resumed, RunResult(state="interrupted"), made.now)
+        mails.amend(now=proc.now, attempt=claim.attempt, finished=updates)
+    finish(proc.ledger, resumed, RunResult(state="interrupted"), proc.now)
     with pytest.raises(LeaseLostError):
-        mails.amend(now=made.now, attempt=claim.attempt, finished=late)
+        mails.amend(now=proc.now, attempt=claim.attempt, finished=updates)
     assert household.rows("SELECT state FROM cavecron_delivery ORDER BY recipient") == [
         ("sent",),
         ("sending",),
@@ -139,10 +139,10 @@ def test_a_run_that_was_resumed_meanwhile_keeps_its_list(household: CellarFile) 
 
 
 def test_a_scheduler_that_closes_the_slot_writes_the_rows(household: CellarFile) -> None:
-    """The real process, in its first scan."""
+    """A real scheduler process writes the rows in its first scan."""
     household.smtp(CLOSED_PORT)
-    killed(household)
-    with daemon({"DATABASE_URL": f"sqlite:///{household.path}"}) as running:
+    add_killed_run(household)
+    with daemon({"DATABASE_URL": f"sqlite:///{household.path}"}) as scheduler:
         household.wait_for("SELECT 1 FROM email_log WHERE recipient_email = 'zoe@example.org'")
-        assert running.stop()[0] == 0
+        assert scheduler.stop()[0] == 0
     assert [row[1] for row in household.rows(ROWS)] == ["failed", "failed"]

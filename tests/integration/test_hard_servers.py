@@ -1,4 +1,4 @@
-"""Whole mailings to servers that slow down, greylist or limit: who has the mail in the end, and when."""
+"""Whole mailings to servers that limit, greylist or fail: which mails arrive, and how long it takes."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,8 +27,8 @@ def _mails(count: int) -> list[OutgoingMail]:
     ]
 
 
-def _mailed(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[str]:
-    """Send so many mails; return the last status of each."""
+def _send(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[str]:
+    """Send `count` mails; return the final status of each."""
     log = ListLog()
     connect = connector(smtp_config(server.port), None, answer_limit=_LIMIT)
     deliver(_mails(count), connect, log, policy=policy, check=lambda: None)
@@ -36,27 +36,27 @@ def _mailed(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[s
 
 
 def test_a_greylisting_server_gets_its_second_attempt() -> None:
-    """After all others, once its time is over: everybody has the mail once."""
+    """The second try comes after all other mails, and each user gets the mail once."""
     with HostileServer(Greylist(0.3)) as server:
-        statuses = _mailed(server, 20, DeliveryPolicy(retry_after=0.4))
+        statuses = _send(server, 20, DeliveryPolicy(retry_after=0.4))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(20)}
     assert Counter(statuses) == {"delivered": 20}
 
 
 def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() -> None:
-    """It says 421 after each third mail, and wants a pause: the mailing resumes where it was."""
-    calm: list[float] = []
+    """The server answers 421 after each third mail; the mailing continues after a pause."""
+    accepted_at: list[float] = []
 
     def policy(visit: Visit) -> Fault | None:
         if visit.step is not Step.MAIL:
             return None
-        if len(calm) % 4 == 3 and monotonic() < calm[-1] + 0.1:
+        if len(accepted_at) % 4 == 3 and monotonic() < accepted_at[-1] + 0.1:
             return reply("421 4.7.0 too many mails, slow down")
-        calm.append(monotonic())
+        accepted_at.append(monotonic())
         return None
 
     with HostileServer(policy) as server:
-        statuses = _mailed(server, 12, DeliveryPolicy(pauses=(0.05, 0.1, 0.2)))
+        statuses = _send(server, 12, DeliveryPolicy(pauses=(0.05, 0.1, 0.2)))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(12)}
     assert set(statuses) == {"delivered"}
 
@@ -72,52 +72,52 @@ def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() 
     ],
     ids=["421", "554", "close", "silence", "closed port"],
 )
-def test_a_server_that_takes_one_connection_only_gets_all_mails_over_that(
+def test_a_server_that_accepts_one_connection_gets_all_mails_over_it(
     server: Callable[[], HostileServer],
 ) -> None:
-    """However it turns the second one away."""
-    with server() as running:
-        statuses = _mailed(running, 20, DeliveryPolicy(connections=3))
-        assert running.copies() == {f"user{number}@example.org": 1 for number in range(20)}
-        assert {mail.connection for mail in running.accepted} == {1}
+    """The mailing uses one connection, however the server refuses the second one."""
+    with server() as smtp_server:
+        statuses = _send(smtp_server, 20, DeliveryPolicy(connections=3))
+        assert smtp_server.copies() == {f"user{number}@example.org": 1 for number in range(20)}
+        assert {mail.connection for mail in smtp_server.accepted} == {1}
     assert set(statuses) == {"delivered"}
 
 
 @pytest.mark.parametrize("connections", [1, 2, 8])
-def test_a_server_that_dies_costs_one_time_out_and_one_look_whether_it_is_back(connections: int) -> None:
-    """Not one for each user: it falls silent after five mails of a hundred, on old connections and new."""
+def test_a_server_that_dies_costs_one_time_out_and_one_new_connection(connections: int) -> None:
+    """A server that stops answering costs two time limits in all, and not one for each mail."""
     started: list[float] = []
     with HostileServer() as server:
 
-        def die(visit: Visit) -> Fault | None:
+        def stop_answering(visit: Visit) -> Fault | None:
             if len(server.accepted) >= 5:
                 started.append(monotonic())
                 return delay()
             del visit
             return None
 
-        server.policies.append(die)
+        server.policies.append(stop_answering)
         with pytest.raises(ServerUnavailableError):
-            _mailed(server, 100, DeliveryPolicy(connections=connections))
+            _send(server, 100, DeliveryPolicy(connections=connections))
         seconds = monotonic() - started[0]
-    # And one more of a second at most: the farewell.
+    # QUIT takes a second at most.
     assert seconds < 2 * _LIMIT + 1 + 1
     assert len(server.accepted) < 5 + connections
 
 
 def test_no_mail_is_sent_twice_when_the_server_restarts() -> None:
-    """Every connection is cut at once, in the middle of a mailing over four of them: everybody has one."""
-    cut: list[bool] = []
+    """All connections are reset during the mailing, and each user gets the mail once."""
+    resets: list[bool] = []
     with HostileServer(latency=0.002) as server:
 
         def restart(visit: Visit) -> Fault | None:
-            if visit.step is Step.RCPT and len(server.accepted) >= 20 and len(cut) < 4:
-                cut.append(True)
+            if visit.step is Step.RCPT and len(server.accepted) >= 20 and len(resets) < 4:
+                resets.append(True)
                 return reset()
             return None
 
         server.policies.append(restart)
-        statuses = _mailed(server, 60, DeliveryPolicy(connections=4, retry_after=0.2))
+        statuses = _send(server, 60, DeliveryPolicy(connections=4, retry_after=0.2))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(60)}
     assert set(statuses) == {"delivered"}
-    assert len(cut) == 4
+    assert len(resets) == 4

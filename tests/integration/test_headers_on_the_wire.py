@@ -1,4 +1,4 @@
-"""Texts of people in headers, as they arrive at a mail server: none adds a header."""
+"""Texts of users in headers, as they arrive at a mail server: none adds a header."""
 
 from collections.abc import Mapping
 from email import message_from_bytes
@@ -35,7 +35,7 @@ def _run(variables: Mapping[str, str], *arguments: str) -> int:
 
 
 def _check(octets: bytes, names: list[str], subject: str, sender: str) -> None:
-    """See by hand, and by `email`, that these headers arrived and no others."""
+    """Check with the test's own parser and with `email` that exactly these headers arrived."""
     lines = header_lines(octets)
     assert [name for name, _value in lines] == names
     assert displayed(lines[0][1]) == subject
@@ -53,7 +53,7 @@ def _check(octets: bytes, names: list[str], subject: str, sender: str) -> None:
     ids=["forged", "long"],
 )
 def test_no_text_becomes_a_header(cellar: CellarFile, tmp_path: Path, sender: str) -> None:
-    """The sender's name, the subject of a job of one's own with a wine's name in it, an alert, a trial."""
+    """A sender's name, the subject of a custom job, an alert and a test message add no header."""
     file = tmp_path / "jobs.py"
     file.write_text(JOB.format(wine=FORGED))
     user = cellar.user("marie")
@@ -69,8 +69,8 @@ def test_no_text_becomes_a_header(cellar: CellarFile, tmp_path: Path, sender: st
         assert _run(variables, "run", "weekly_reports") == 0
         assert _run(variables, "run", "low_stock") == 1
         _run(variables, "check", "--send-to", "marie@example.org")
-        report, own, alert, trial = [mail.content for mail in server.accepted]
+        report, custom, alert, trial = [mail.content for mail in server.accepted]
     _check(report, COMMON + REPORT, "🍷 Votre rapport hebdomadaire - Cave à Vin", sender)
-    _check(own, COMMON + PLAIN, f"Plus de {FORGED}", sender)
+    _check(custom, COMMON + PLAIN, f"Plus de {FORGED}", sender)
     _check(alert, COMMON + PLAIN, "Cave à Vin : échec du job low_stock", sender)
     _check(trial, COMMON + PLAIN, "Essai - Cave à Vin", sender)

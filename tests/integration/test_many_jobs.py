@@ -1,4 +1,4 @@
-"""Many jobs that share a minute: none is missed, and a stop right after them loses no ending."""
+"""Many jobs that share a minute: none is missed, and a stop right after them loses no result."""
 
 import asyncio
 from datetime import timedelta
@@ -18,26 +18,26 @@ from tests.support.clocks import wall_clock
     ],
 )
 def test_jobs_that_share_a_minute_all_run_in_it(cellar: CellarFile, number: int, before: timedelta) -> None:
-    """Each has its row, and the scheduler is stopped at the moment when the last of them begins."""
-    begun: list[str] = []
+    """Each job has its row although the scheduler is stopped when the last of them starts."""
+    job_names: list[str] = []
 
     def work(run: Run) -> None:
-        begun.append(run.job.name)
+        job_names.append(run.job.name)
 
     jobs = [job(f"job_{n}", cron=f"{n * 10 // number * 5} * * * *")(work) for n in range(number)]
     scheduler = Scheduler(jobs, {"DATABASE_URL": f"sqlite:///{cellar.path}"})
     with wall_clock(NOW - before, tick=True):
-        asyncio.run(_stopped_after(scheduler, begun, number // 10))
-    assert sorted(begun) == sorted(job.name for job in jobs[: number // 10])
+        asyncio.run(_run_until(scheduler, job_names, number // 10))
+    assert sorted(job_names) == sorted(job.name for job in jobs[: number // 10])
     states = "SELECT state, trigger, attempt, count(*) FROM cavecron_run GROUP BY state, trigger, attempt"
     assert cellar.rows(states) == [("succeeded", "slot", 1, number // 10)]
 
 
-async def _stopped_after(scheduler: Scheduler, begun: list[str], number: int) -> None:
-    """Run the scheduler until so many jobs have begun; fail where they do not within a minute."""
+async def _run_until(scheduler: Scheduler, job_names: list[str], number: int) -> None:
+    """Run the scheduler until `number` jobs have started; fail after a minute."""
     running = asyncio.create_task(scheduler.run())
     async with asyncio.timeout(60):
-        while len(begun) < number:
+        while len(job_names) < number:
             await asyncio.sleep(0.01)
         scheduler.stop()
         await running

@@ -22,7 +22,7 @@ USERS = 100
 
 
 class NotUtf8(bytes):
-    """What a program of another age stored as text in Latin-1: SQLite does not check."""
+    """A text in Latin-1 that another program stored; SQLite does not check the encoding."""
 
 
 sqlite3.register_adapter(NotUtf8, bytes)
@@ -89,7 +89,7 @@ _ADDRESSED = len(ODDITIES) - len(_ADDRESSES)
 
 
 def _fill(cellar: CellarFile) -> None:
-    """Add a hundred users who each keep one good bottle."""
+    """Add a hundred users with one bottle each."""
     for number in range(USERS):
         user = cellar.user(f"user{number}")
         cave = cellar.cellar(user, f"cave {number}")
@@ -97,7 +97,7 @@ def _fill(cellar: CellarFile) -> None:
 
 
 def _spoil(cellar: CellarFile) -> None:
-    """Give each of the first users one oddity."""
+    """Add one oddity to each of the first users."""
     users = iter(range(1, USERS + 1))
     for user, columns in zip(users, _WINE.values(), strict=False):
         cellar.wine(user, **{"cellar": user, "name": "odd", **columns})
@@ -112,18 +112,18 @@ def _spoil(cellar: CellarFile) -> None:
 
 
 def _not_utf8() -> Iterator[tuple[str, str, NotUtf8]]:
-    """Yield what has to become text: bound values are blobs or UTF-8."""
+    """Yield the places of texts that are not UTF-8, which cannot be written as bound values."""
     for columns in _WINE.values():
         for column, stored in columns.items():
             if isinstance(stored, NotUtf8):
                 yield "wine", {"attributes": "extra_attributes"}.get(column, column), stored
     yield from (("wine_insight", "content", note) for note in _NOTES.values() if isinstance(note, NotUtf8))
-    yield from (('"user"', "email", one) for one in _ADDRESSES.values() if isinstance(one, NotUtf8))
+    yield from (('"user"', "email", item) for item in _ADDRESSES.values() if isinstance(item, NotUtf8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What users of one cellar are told: the lines of `preview`, the run, and its mails and log."""
+class Results:
+    """The results for all users: the lines of `preview`, the run, its mails and its log."""
 
     reports: list[dict[str, Any]]
     run: Result
@@ -131,7 +131,7 @@ class Told:
     log: list[tuple[object, ...]]
 
 
-def _told(path: Path, *, spoilt: bool) -> Told:
+def _results(path: Path, *, spoilt: bool) -> Results:
     cellar = CellarFile(path)
     _fill(cellar)
     if spoilt:
@@ -145,23 +145,23 @@ def _told(path: Path, *, spoilt: bool) -> Told:
     log = cellar.rows("SELECT recipient_user_id, status, error_message FROM email_log ORDER BY 1")
     cellar.close()
     lines = [json.loads(line) for line in preview.out.splitlines()]
-    return Told(reports=lines, run=run, mails=server.accepted, log=log)
+    return Results(reports=lines, run=run, mails=server.accepted, log=log)
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Return what is told where nothing is odd."""
-    return _told(tmp_path_factory.mktemp("clean") / "wine.db", spoilt=False)
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Return the results without oddities."""
+    return _results(tmp_path_factory.mktemp("clean") / "wine.db", spoilt=False)
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Return what is told where each of the first users has an oddity."""
-    return _told(tmp_path_factory.mktemp("odd") / "wine.db", spoilt=True)
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Return the results with an oddity for each of the first users."""
+    return _results(tmp_path_factory.mktemp("odd") / "wine.db", spoilt=True)
 
 
 def _words(mail: Mail) -> list[list[str]]:
-    """Return the words of both parts, without the minute in which they were made."""
+    """Return the words of both parts of a mail, without the time at which they were made."""
     message = message_from_bytes(mail.content, policy=default)
     parts = [message.get_body((kind,)) for kind in ("plain", "html")]
     texts = [unescape(part.get_content()) for part in parts if part]
@@ -169,50 +169,50 @@ def _words(mail: Mail) -> list[list[str]]:
     return [text.partition("Rapport généré")[0].split() for text in texts]
 
 
-def test_oddities_cost_nobody_else_anything(clean: Told, odd: Told) -> None:
-    """Whoever has no oddity gets to the letter the report of a cellar without any."""
+def test_oddities_change_no_other_report(clean: Results, odd: Results) -> None:
+    """Users without an oddity have exactly the same report as in a database without oddities."""
     assert len(odd.reports) == len(clean.reports) == USERS
     assert odd.reports[len(ODDITIES) :] == clean.reports[len(ODDITIES) :]
 
 
-def test_oddities_spoil_nobody_elses_mail(clean: Told, odd: Told) -> None:
-    """In a real run, over a real server: each of the others gets exactly one mail, and the right one."""
+def test_oddities_change_no_other_mail(clean: Results, odd: Results) -> None:
+    """In a real run over a real server, each user without an oddity gets one mail, the right one."""
     expected = {mail.recipient: mail for mail in clean.mails}
-    found = {mail.recipient: mail for mail in odd.mails}
+    mails = {mail.recipient: mail for mail in odd.mails}
     assert len(clean.mails) == len(expected) == USERS
-    assert len(odd.mails) == len(found) == USERS - len(_ADDRESSES) + len(_DELIVERED)
+    assert len(odd.mails) == len(mails) == USERS - len(_ADDRESSES) + len(_DELIVERED)
     for number in range(len(ODDITIES), USERS):
         address = f"user{number}@example.org"
-        assert _words(found[address]) == _words(expected[address])
+        assert _words(mails[address]) == _words(expected[address])
 
 
 @pytest.mark.parametrize("oddity", ODDITIES)
-def test_an_oddity_costs_its_own_row_at_most(odd: Told, oddity: str) -> None:
-    """The good bottle of the same user is told as it is."""
+def test_an_oddity_affects_its_own_row_only(odd: Results, oddity: str) -> None:
+    """The other bottle of the same user is in the report unchanged."""
     number = ODDITIES.index(oddity)
     wines = odd.reports[number]["wines_to_drink"]
     assert [wine["name"] for wine in wines if wine["score"] == 85] == [f"bonne {number}"]
 
 
 @pytest.mark.parametrize("oddity", [name for name in _ADDRESSES if name not in _DELIVERED])
-def test_an_address_that_is_none_is_a_failure_of_its_user(odd: Told, oddity: str) -> None:
-    """Told with the reason, recorded as failed, and never a header."""
+def test_an_unusable_address_is_a_failure_of_its_user(odd: Results, oddity: str) -> None:
+    """The mail is recorded as failed with the reason, and the address is in no header."""
     user = ODDITIES.index(oddity) + 1
-    (outcome,) = [one for one in json.loads(odd.run.out)["recipients"] if one["id"] == user]
+    (outcome,) = [item for item in json.loads(odd.run.out)["recipients"] if item["id"] == user]
     assert outcome["status"] == "failed"
     assert "une seule adresse de la forme nom@domaine est attendue" in outcome["reason"]
     assert odd.log[user - 1] == (user, "failed", outcome["reason"])
     assert not [mail for mail in odd.mails if b"Bcc" in mail.content]
 
 
-def test_the_log_tells_the_truth_of_all(clean: Told, odd: Told) -> None:
-    """A row each: sent for everybody who got a mail, failed for the others; and the exit code says so."""
+def test_the_records_agree_with_the_sent_mails(clean: Results, odd: Results) -> None:
+    """`email_log`, the JSON output and the exit code agree with the mails that were sent."""
     assert (clean.run.code, odd.run.code) == (0, 1)
     assert [(user, status) for user, status, _error in clean.log] == [(n + 1, "sent") for n in range(USERS)]
     refused = {ODDITIES.index(name) + 1 for name in _ADDRESSES if name not in _DELIVERED}
     assert [(user, status) for user, status, _error in odd.log] == [
         (user, "failed" if user in refused else "sent") for user in range(1, USERS + 1)
     ]
-    said = json.loads(odd.run.out)
-    assert (said["ok"], said["sent"], said["failed"]) == (False, USERS - len(refused), len(refused))
+    output = json.loads(odd.run.out)
+    assert (output["ok"], output["sent"], output["failed"]) == (False, USERS - len(refused), len(refused))
     assert "Traceback" not in odd.run.err

@@ -1,4 +1,4 @@
-"""Files with people's data are readable by their owner only, and printed data cannot act on a terminal."""
+"""Files with personal data are readable by their owner only, and output cannot control a terminal."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from tests.support.app_database import CellarFile
 from tests.support.commands import Result
 from tests.support.in_process import command
 
-#: CSI as one octet (ECMA-48), and a right-to-left override.
-ACTING = "\x9b31m\u202eegatniv\x1b]0;x\x07"
+#: CSI as one byte (ECMA-48), a right-to-left override, and a sequence that sets a title.
+CONTROLS = "\x9b31m\u202eegatniv\x1b]0;x\x07"
 
 
 @pytest.fixture(params=[0o000, 0o022], ids=["umask 000", "umask 022"])
@@ -27,27 +27,27 @@ _any_umask = pytest.mark.usefixtures("_umask")
 
 
 def _run(cellar: CellarFile, *arguments: str, **variables: str) -> Result:
-    usual: Mapping[str, str] = {
+    defaults: Mapping[str, str] = {
         "DATABASE_URL": f"sqlite:///{cellar.path}",
         "CAVECRON_MAIL": f"maildir:{cellar.path.with_name('mails') / 'box'}",
     }
-    return command(*arguments, at=None, **{**usual, **variables})
+    return command(*arguments, at=None, **{**defaults, **variables})
 
 
 @pytest.fixture
 def marie(cellar: CellarFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CellarFile:
-    """Return a database with one user, whose wine and cellar do things to a terminal."""
+    """Return a database with one user, whose wine and cellar contain control characters."""
     monkeypatch.chdir(tmp_path)
     user = cellar.user("marie")
-    place = cellar.cellar(user, f"Cave {ACTING}")
-    cellar.wine(user, place, f"Pomerol {ACTING}", quantity=9e999)
-    cellar.wine(user, place, f"Margaux {ACTING}", attributes={"year": 2000, "region": 9e999, "apogee": 2010})
+    cave = cellar.cellar(user, f"Cave {CONTROLS}")
+    cellar.wine(user, cave, f"Pomerol {CONTROLS}", quantity=9e999)
+    cellar.wine(user, cave, f"Margaux {CONTROLS}", attributes={"year": 2000, "region": 9e999, "apogee": 2010})
     return cellar
 
 
 @_any_umask
 def test_previews_and_mails_are_private(marie: CellarFile, tmp_path: Path) -> None:
-    """Whatever the umask, and whatever lay there before."""
+    """Previews and mails are private whatever the umask, also if they replace a file."""
     page = tmp_path / "rapport-marie.html"
     page.write_text("before")
     page.chmod(0o644)
@@ -64,7 +64,7 @@ def test_previews_and_mails_are_private(marie: CellarFile, tmp_path: Path) -> No
 @_any_umask
 @pytest.mark.parametrize("option", [(), ("-o", "rapport-marie.html")], ids=["by default", "-o"])
 def test_a_preview_follows_no_link(marie: CellarFile, tmp_path: Path, option: tuple[str, ...]) -> None:
-    """Somebody may have laid one into a folder that all write to."""
+    """Another user may have created a symbolic link in a folder that everybody can write to."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "rapport-marie.html").symlink_to(victim)
@@ -75,7 +75,7 @@ def test_a_preview_follows_no_link(marie: CellarFile, tmp_path: Path, option: tu
 
 @_any_umask
 def test_an_export_follows_no_link(marie: CellarFile, tmp_path: Path) -> None:
-    """Units are written by root."""
+    """Units are written by root, so a symbolic link would be dangerous."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     units = tmp_path / "units"
@@ -99,27 +99,27 @@ def test_an_export_follows_no_link(marie: CellarFile, tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_nothing_shown_acts_on_a_terminal(marie: CellarFile, arguments: tuple[str, ...]) -> None:
-    """Names of users, wines and cellars, reasons of a past run; and JSON has no Infinity."""
-    marie.user(f"paul{ACTING}", f"paul{ACTING}")
+def test_no_output_controls_a_terminal(marie: CellarFile, arguments: tuple[str, ...]) -> None:
+    """Names and reasons of former runs contain no control characters, and JSON contains no Infinity."""
+    marie.user(f"paul{CONTROLS}", f"paul{CONTROLS}")
     _run(marie, "run", "weekly_reports")
     result = _run(marie, *arguments)
-    shown = result.out + result.err
-    assert not [letter for letter in shown if letter != "\n" and letter in f"{ACTING[0]}\u202e\x1b\x07"]
+    output = result.out + result.err
+    assert not [letter for letter in output if letter != "\n" and letter in f"{CONTROLS[0]}\u202e\x1b\x07"]
     assert len(result.out) > 50
     if "--json" in arguments:
         json.loads(result.out, parse_constant=pytest.fail)
     if arguments[0] == "preview":
-        assert "Margaux" in shown
+        assert "Margaux" in output
 
 
 def test_a_log_as_json_is_harmless(marie: CellarFile) -> None:
-    """One object a line, whatever users are called."""
-    marie.user("paul", f"paul{ACTING}")
+    """Each line of the log is one JSON object without control characters."""
+    marie.user("paul", f"paul{CONTROLS}")
     lines = _run(marie, "run", "weekly_reports", CAVECRON_LOG_FORMAT="json").out.splitlines()
     assert [line for line in lines if "paul" in line]
     for line in lines:
         assert not {"\x9b", "\u202e", "\x1b"} & set(line)
-        if line.startswith("{"):  # the command's own words follow
+        if line.startswith("{"):  # the command's output follows
             json.loads(line, parse_constant=pytest.fail)
     assert lines[0].startswith("{")

@@ -31,8 +31,8 @@ _MEASURES = """page => {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the browser measured, in pixels; bars in percent of their table."""
+class Measures:
+    """The measures of a mail in pixels; bars in percent of their table."""
 
     width: float
     furthest: float
@@ -42,13 +42,13 @@ class Seen:
     ground: str
 
 
-def seen(report: WeeklyReport, folder: Path, width: int, *, dark: bool = False) -> Seen:
-    """Show a report on a screen of `width` pixels."""
-    return Seen(**ask(html_of(report), _MEASURES, folder, width=width, dark=dark))
+def measure(report: WeeklyReport, folder: Path, width: int, *, dark: bool = False) -> Measures:
+    """Return the measures of a report on a screen of `width` pixels."""
+    return Measures(**ask(html_of(report), _MEASURES, folder, width=width, dark=dark))
 
 
 def huge() -> WeeklyReport:
-    """Make a report with names that know no end, and numbers that nobody has."""
+    """Return a report with very long names and very large numbers."""
     report = a_report(name="W" * 200, moves=25)
     user = replace(report.user, username="Maximilien-François" * 9)
     statistics = replace(report.statistics, bottles=1234567.5)
@@ -61,29 +61,29 @@ def huge() -> WeeklyReport:
     [a_report(moves=25), huge(), an_empty_report()],
     ids=["rich", "huge names", "empty"],
 )
-def test_nothing_sticks_out(report: WeeklyReport, width: int, tmp_path: Path) -> None:
-    """Nobody has to scroll sideways, on a telephone or on a desk."""
-    found = seen(report, tmp_path, width)
-    assert found.width == width
-    assert found.furthest <= width
+def test_the_mail_is_not_wider_than_the_screen(report: WeeklyReport, width: int, tmp_path: Path) -> None:
+    """The mail is not wider than the screen, on a telephone and on a desktop."""
+    measures = measure(report, tmp_path, width)
+    assert measures.width == width
+    assert measures.furthest <= width
 
 
 def test_the_page_is_narrow_and_in_the_middle_of_a_wide_screen(tmp_path: Path) -> None:
-    """Lines as long as a screen are tiring to read."""
-    left, right = seen(a_report(), tmp_path, DESKTOP).sheet
+    """Lines as wide as a screen are hard to read."""
+    left, right = measure(a_report(), tmp_path, DESKTOP).sheet
     assert right - left == PAGE
     assert left == DESKTOP - right
 
 
 @pytest.mark.parametrize("width", [TELEPHONE, DESKTOP])
-def test_bars_are_as_long_as_what_they_draw(width: int, tmp_path: Path) -> None:
-    """To two percent, and thin."""
-    found = seen(a_report_of_all_urgencies(), tmp_path, width)
-    assert found.bars == pytest.approx([62, 100], abs=2)
-    assert set(found.heights) == {8}
+def test_bars_have_the_length_of_their_value(width: int, tmp_path: Path) -> None:
+    """Bars have the right length within two percent, and they are thin."""
+    measures = measure(a_report_of_all_urgencies(), tmp_path, width)
+    assert measures.bars == pytest.approx([62, 100], abs=2)
+    assert set(measures.heights) == {8}
 
 
 def test_dark_mode_is_dark(tmp_path: Path) -> None:
-    """A browser reads the style sheet as the contrast tests do."""
-    assert seen(a_report(), tmp_path, TELEPHONE).ground == "rgb(255, 255, 255)"
-    assert seen(a_report(), tmp_path, TELEPHONE, dark=True).ground == "rgb(36, 27, 31)"
+    """The browser uses the colours for which other tests check the contrast."""
+    assert measure(a_report(), tmp_path, TELEPHONE).ground == "rgb(255, 255, 255)"
+    assert measure(a_report(), tmp_path, TELEPHONE, dark=True).ground == "rgb(36, 27, 31)"

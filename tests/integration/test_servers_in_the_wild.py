@@ -31,7 +31,7 @@ _ONE = DeliveryPolicy(connections=1, pauses=(0.01, 0.02), retry_after=0.05)
 
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Return an authority that all the servers share."""
+    """Return an authority that all servers share."""
     folder: Path = tmp_path_factory.mktemp("authority")
     return authority(folder)
 
@@ -49,7 +49,7 @@ def _mails(count: int) -> Sequence[OutgoingMail]:
 
 
 def _deliver(server: HostileServer, count: int, policy: DeliveryPolicy = _ONE) -> tuple[ListLog, str]:
-    """Send so many mails; return the log, and the error that ended it."""
+    """Send `count` mails; return the log, and the error that ended the delivery, if any."""
     log = ListLog()
     try:
         deliver(_mails(count), connector(_config(server), None), log, policy=policy, check=go_on)
@@ -60,7 +60,7 @@ def _deliver(server: HostileServer, count: int, policy: DeliveryPolicy = _ONE) -
 
 @pytest.mark.parametrize("connections", [1, 2])
 def test_a_server_that_takes_its_time_to_accept_gets_one_copy_of_each(connections: int) -> None:
-    """A content filter answers after more than the limit of a step: that is waited for."""
+    """A content filter answers later than the time limit of a step, and the delivery waits for it."""
     with HostileServer(Trap(Step.END, delay(1.6 * _LIMIT), times=None)) as server:
         log, error = _deliver(server, 4, DeliveryPolicy(connections=connections))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(4)}
@@ -69,7 +69,7 @@ def test_a_server_that_takes_its_time_to_accept_gets_one_copy_of_each(connection
 
 
 def test_a_message_without_an_answer_is_presented_twice_at_most_over_another_connection() -> None:
-    """Later, with the same Message-ID; then it is given up, even by deliveries that come after."""
+    """The second try has the same Message-ID; after it the mail is abandoned."""
     with HostileServer(Trap(Step.END, close(kept=True), recipient="user0@example.org", times=None)) as server:
         log, _ = _deliver(server, 3)
         copies = [mail for mail in server.accepted if mail.recipient == "user0@example.org"]
@@ -91,10 +91,10 @@ _QUOTAS = (
 
 
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.END], ids=str)
-@pytest.mark.parametrize("said", _QUOTAS)
-def test_a_quota_of_the_sender_is_nobodys_refusal(step: Step, said: str) -> None:
-    """Wherever it is said: after its pauses the delivery ends for now, and the rest is for later."""
-    with HostileServer(Trap(step, reply(said), first=3, times=None)) as server:
+@pytest.mark.parametrize("reply_text", _QUOTAS)
+def test_a_quota_of_the_sender_is_nobodys_refusal(step: Step, reply_text: str) -> None:
+    """At any step, an exceeded quota ends the delivery temporarily, and the other mails are deferred."""
+    with HostileServer(Trap(step, reply(reply_text), first=3, times=None)) as server:
         log, error = _deliver(server, 6)
     assert error.startswith("ServerUnavailableError ")
     assert "quota" in error
@@ -102,16 +102,16 @@ def test_a_quota_of_the_sender_is_nobodys_refusal(step: Step, said: str) -> None
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply_text",
     [
         "552 5.2.2 user is over quota",
         "550 5.2.1 mailbox disabled, daily limit",
         "552 5.3.4 message size exceeds limit",
     ],
 )
-def test_a_full_mailbox_or_a_big_message_is_that_mails_trouble(said: str) -> None:
-    """Though it is a quota too, it is not the sender's."""
-    trap = Trap(Step.RCPT, reply(said), recipient="user1@example.org", times=None)
+def test_a_full_mailbox_or_a_big_message_is_a_failure_of_that_mail(reply_text: str) -> None:
+    """A quota of the recipient is the failure of that mail only."""
+    trap = Trap(Step.RCPT, reply(reply_text), recipient="user1@example.org", times=None)
     with HostileServer(trap) as server:
         log, error = _deliver(server, 3)
     assert error == ""
@@ -126,14 +126,16 @@ _SETTINGS = (
 )
 
 
-@pytest.mark.parametrize(("said", "told"), _SETTINGS)
+@pytest.mark.parametrize(("reply_text", "message"), _SETTINGS)
 @pytest.mark.parametrize("step", [Step.RCPT, Step.END], ids=str)
-def test_a_wrong_setting_ends_the_delivery_at_the_second_refusal(step: Step, said: str, told: str) -> None:
-    """Some servers say it late; everybody is owed the mail once the setting is right."""
-    with HostileServer(Trap(step, reply(said), times=None)) as server:
+def test_a_wrong_setting_ends_the_delivery_at_the_second_refusal(
+    step: Step, reply_text: str, message: str
+) -> None:
+    """Some servers refuse the sender at a later step; all mails are deferred until the setting is right."""
+    with HostileServer(Trap(step, reply(reply_text), times=None)) as server:
         log, error = _deliver(server, 6)
     assert error.startswith("PermanentServerError ")
-    assert told in error
+    assert message in error
     assert [status for _, status, _ in log.results] == ["deferred", "deferred"]
 
 
@@ -154,7 +156,7 @@ _BROKEN = {
 def test_a_way_to_log_in_that_does_not_work_leaves_the_others(
     ca: Authority, way: str, faults: Sequence[Fault], security: Literal["plain", "starttls"]
 ) -> None:
-    """Many servers offer CRAM-MD5 and cannot do it; the next way gets a connection of its own."""
+    """Some servers offer CRAM-MD5 without supporting it; the next way gets a new connection."""
     server = HostileServer(
         tls="no" if security == "plain" else security,
         context=ca.context(),
@@ -168,22 +170,25 @@ def test_a_way_to_log_in_that_does_not_work_leaves_the_others(
         transport.send(_mails(1)[0].message, "a@example.org")
         transport.close()
         assert server.copies() == {"a@example.org": 1}
-        asked = [command.split()[1] for _, command in server.commands if command.upper().startswith("AUTH")]
-    assert asked[0] == ("CRAM-MD5" if security == "plain" else "PLAIN")
+        ways = [command.split()[1] for _, command in server.commands if command.upper().startswith("AUTH")]
+    assert ways[0] == ("CRAM-MD5" if security == "plain" else "PLAIN")
 
 
 @pytest.mark.parametrize("initial_response", ["maybe", "only", "no"])
 def test_plain_works_with_and_without_an_initial_response(
     initial_response: Literal["maybe", "only", "no"],
 ) -> None:
-    """RFC 4954 has both, and there are servers for each that take no other."""
+    """RFC 4954 allows both, and there are servers that accept only one of them."""
     server = HostileServer(login=("marie", "sésame"), ways="PLAIN", initial_response=initial_response)
     with server:
-        SmtpTransport(_config(server), None).open()
+        transport = SmtpTransport(_config(server), None)
+        transport.open()
+        transport.send(_mails(1)[0].message, "a@example.org")
+        assert server.copies() == {"a@example.org": 1}
 
 
 def test_a_machine_without_md5_logs_in_by_another_way() -> None:
-    """FIPS mode, in a process of its own: hmac refuses MD5, and CRAM-MD5 is not tried."""
+    """In FIPS mode hmac refuses MD5, so CRAM-MD5 is not tried; in a process of its own."""
     script = """
 import hashlib, hmac, sys
 sys.modules["_md5"] = None
@@ -205,24 +210,25 @@ print(usable_ways(["CRAM-MD5", "PLAIN"], encrypted=False))
 def test_a_handshake_that_is_cut_short_passes(
     ca: Authority, fault: Fault, security: Literal["tls", "starttls"]
 ) -> None:
-    """The server was overloaded, or the network was: that is no reason to change the port."""
+    """An overloaded server or network is a temporary failure and no reason to change the port."""
     with HostileServer(Trap(Step.HANDSHAKE, fault, times=None), tls=security, context=ca.context()) as server:
         with pytest.raises(ServerUnavailableError) as caught:
             SmtpTransport(_config(server, security=security), ca.ca_file).open()
         assert "STARTTLS (TLS) au lieu de SSL" not in str(caught.value)
         server.policies.clear()
         SmtpTransport(_config(server, security=security), ca.ca_file).open()
+        assert server.commands[-1][1].lower().startswith("ehlo")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_final(ca: Authority) -> None:
-    """No later try can help: somebody has to change something."""
+def test_a_certificate_of_an_unknown_authority_is_a_permanent_error(ca: Authority) -> None:
+    """A retry cannot help, so the error is permanent."""
     refused = pytest.raises(PermanentServerError, match="autorité inconnue")
     with HostileServer(tls="tls", context=ca.context()) as server, refused:
         SmtpTransport(_config(server, security="tls"), None).open()
 
 
 def test_connections_that_died_while_they_were_idle_cost_nobody_the_mail() -> None:
-    """All of them, without a word: the second try of what was lost goes over a new one."""
+    """All idle connections die without an error; the mails are sent again over new ones."""
     dead: set[int] = set()
 
     def policy(visit: Visit) -> Fault | None:
@@ -239,7 +245,7 @@ def test_connections_that_died_while_they_were_idle_cost_nobody_the_mail() -> No
 
 
 def test_a_kernel_without_ipv6_reaches_an_address_of_ipv4() -> None:
-    """The name resolves to both, IPv6 first; a family that the kernel does not know is passed over."""
+    """An address of an unknown family is skipped, and the next one is used."""
     unknown = socket.AddressFamily.AF_APPLETALK
     with HostileServer() as server:
         addresses = [(unknown, ("127.0.0.1", server.port)), (socket.AF_INET, ("127.0.0.1", server.port))]
@@ -248,14 +254,14 @@ def test_a_kernel_without_ipv6_reaches_an_address_of_ipv4() -> None:
 
 
 def test_the_name_told_to_a_server_can_be_set() -> None:
-    """Some refuse an address in brackets."""
+    """Some servers refuse an address in brackets, so the name can be set."""
     with HostileServer() as server:
         connector(_config(server), None, ehlo_name="nas.example.org")().open()
         assert server.commands[0][1].lower() == "ehlo nas.example.org"
 
 
-def test_a_server_that_closes_at_ehlo_is_told_with_the_variable() -> None:
-    """As Google's relay does where it does not like the name."""
+def test_the_error_of_a_server_that_closes_at_ehlo_names_the_variable() -> None:
+    """Google's relay closes the connection if it refuses the name, so the error names the variable."""
     trap = Trap(Step.EHLO, reply("421 4.7.0 Try again later, closing connection. (EHLO)"), times=None)
     with HostileServer(trap) as server, pytest.raises(ServerUnavailableError, match="CAVECRON_EHLO_NAME"):
         SmtpTransport(_config(server), None).open()

@@ -19,8 +19,8 @@ from tests.support.fake_smtp.server import HostileServer
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
-    """Return what makes an authority, or gives the one that was made before."""
+def make_authority(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
+    """Return a function that creates an authority, or returns the one that it has created before."""
 
     @cache
     def make() -> Authority:
@@ -30,20 +30,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Authority]:
 
 
 @pytest.mark.parametrize(
-    ("security", "said"),
+    ("security", "message"),
     [("plain", "sans chiffrement"), ("starttls", "STARTTLS"), ("tls", "SSL/TLS")],
 )
-def test_a_healthy_server_is_told_and_left_alone(
-    cellar: CellarFile, made: Callable[..., Authority], security: str, said: str
+def test_a_healthy_server_gets_a_login_and_no_mail(
+    cellar: CellarFile, make_authority: Callable[..., Authority], security: str, message: str
 ) -> None:
-    """It is connected to and logged in to; no sender is named, so nothing can be sent."""
-    ca, way = made(), {"plain": "no"}.get(security, security)
+    """`check` connects and logs in, but names no sender, so that nothing can be sent."""
+    ca, way = make_authority(), {"plain": "no"}.get(security, security)
     with HostileServer(tls=way, context=ca.context(), login=("marie", "sésame")) as server:  # type: ignore[arg-type]
         columns = {"username": "marie", "password_encrypted": encrypted("sésame"), **SECURITY[security]}
         result = check_server(cellar, server.port, ca_file=ca.ca_file, **columns)
     assert result.code == 0
     assert line(result) == (
-        f"✓ Envoi : 127.0.0.1:{server.port} répond ({said}, identifié comme marie), rien n'a été envoyé"
+        f"✓ Envoi : 127.0.0.1:{server.port} répond ({message}, identifié comme marie), rien n'a été envoyé"
     )
     verbs = {command.partition(" ")[0].upper() for _connection, command in server.commands}
     assert verbs <= {"EHLO", "STARTTLS", "AUTH", "QUIT"}
@@ -51,8 +51,8 @@ def test_a_healthy_server_is_told_and_left_alone(
     assert server.accepted == []
 
 
-def test_one_message_is_sent_where_that_is_asked_for(cellar: CellarFile) -> None:
-    """`--send-to`: to that address only, from the configured sender; nobody's report is sent."""
+def test_send_to_sends_one_message(cellar: CellarFile) -> None:
+    """`--send-to` sends one message from the configured sender to that address, and no report."""
     with HostileServer() as server:
         result = check_server(cellar, server.port, "--send-to", "moi@example.org")
     assert result.code == 0
@@ -65,58 +65,58 @@ def test_one_message_is_sent_where_that_is_asked_for(cellar: CellarFile) -> None
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("deux@example.org, adresses@example.org", "une seule adresse de la forme nom@domaine est attendue"),
         ("absent@example.org", "refusé par le serveur : 550 5.1.1 no such user"),
     ],
 )
-def test_a_message_that_cannot_be_sent_is_told(cellar: CellarFile, address: str, said: str) -> None:
-    """Exit code 1; the connection itself was fine."""
+def test_a_message_that_cannot_be_sent_is_an_error(cellar: CellarFile, address: str, message: str) -> None:
+    """The connection succeeds, and the refused message is an error with exit code 1."""
     with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 no such user"))) as server:
         result = check_server(cellar, server.port, "--send-to", address)
     assert result.code == 1
     assert line(result).startswith("✓")
     assert line(result, "Essai").startswith("✗ Essai : ")
-    assert said in line(result, "Essai")
+    assert message in line(result, "Essai")
     assert server.accepted == []
 
 
 @pytest.mark.parametrize("security", ["plain", "starttls"])
 def test_a_port_that_expects_tls_is_recognised(
-    cellar: CellarFile, made: Callable[..., Authority], security: str
+    cellar: CellarFile, make_authority: Callable[..., Authority], security: str
 ) -> None:
-    """It says nothing until it is spoken to in TLS: Python would time out."""
-    with HostileServer(tls="tls", context=made().context()) as server:
-        said = problem_of(check_server(cellar, server.port, **SECURITY[security]))
-    assert said == (
+    """Such a server sends nothing before the TLS handshake, so that Python's client would time out."""
+    with HostileServer(tls="tls", context=make_authority().context()) as server:
+        message = problem_of(check_server(cellar, server.port, **SECURITY[security]))
+    assert message == (
         f"ce port attend SSL/TLS dès la connexion ; choisir SSL/TLS {WHERE}, ou donner le port STARTTLS"
         " (souvent 587)"
     )
 
 
 @pytest.mark.parametrize("way", ["no", "starttls"])
-def test_tls_spoken_to_a_port_that_begins_in_clear_is_recognised(
-    cellar: CellarFile, made: Callable[..., Authority], way: str
+def test_tls_on_a_port_that_begins_unencrypted_is_recognised(
+    cellar: CellarFile, make_authority: Callable[..., Authority], way: str
 ) -> None:
-    """Where Python says WRONG_VERSION_NUMBER."""
-    with HostileServer(tls=way, context=made().context()) as server:  # type: ignore[arg-type]
-        said = problem_of(check_server(cellar, server.port, use_ssl=1))
-    assert said == (
+    """Python's error for this is WRONG_VERSION_NUMBER."""
+    with HostileServer(tls=way, context=make_authority().context()) as server:  # type: ignore[arg-type]
+        message = problem_of(check_server(cellar, server.port, use_ssl=1))
+    assert message == (
         f"ce port ne parle pas SSL/TLS dès la connexion ; choisir STARTTLS (TLS) au lieu de SSL {WHERE},"
         " ou donner le port SSL (souvent 465)"
     )
 
 
-def test_a_server_without_starttls_is_told(cellar: CellarFile) -> None:
-    """Nothing is sent in clear instead."""
+def test_a_server_without_starttls_is_an_error(cellar: CellarFile) -> None:
+    """The connection is not continued without encryption."""
     with HostileServer() as server:
-        said = problem_of(check_server(cellar, server.port, use_tls=1))
-    assert said.startswith(f"STARTTLS n'est pas proposé ; choisir SSL/TLS {WHERE} (souvent port 465), ou")
+        message = problem_of(check_server(cellar, server.port, use_tls=1))
+    assert message.startswith(f"STARTTLS n'est pas proposé ; choisir SSL/TLS {WHERE} (souvent port 465), ou")
 
 
 @pytest.mark.parametrize(
-    ("login", "columns", "said"),
+    ("login", "columns", "message"),
     [
         (
             ("marie", "juste"),
@@ -133,18 +133,18 @@ def test_a_server_without_starttls_is_told(cellar: CellarFile) -> None:
     ],
     ids=["wrong password", "not offered"],
 )
-def test_a_login_that_fails_is_told(
-    cellar: CellarFile, login: tuple[str, str] | None, columns: dict[str, object], said: str
+def test_a_login_that_fails_is_an_error(
+    cellar: CellarFile, login: tuple[str, str] | None, columns: dict[str, object], message: str
 ) -> None:
-    """In the words of the server, and what to correct; never the password."""
+    """The message has the server's reply and what to correct, but no password."""
     with HostileServer(login=login) as server:
         result = check_server(cellar, server.port, **columns)
-    assert problem_of(result) == said
+    assert problem_of(result) == message
     assert "faux" not in result.out
 
 
-def test_a_name_without_password_is_told(cellar: CellarFile) -> None:
-    """Nobody logs in then, which is hardly meant."""
+def test_a_user_name_without_a_password_is_mentioned(cellar: CellarFile) -> None:
+    """Without a password there is no login, which `check` mentions because it is hardly intended."""
     with HostileServer() as server:
         result = check_server(cellar, server.port, username="marie")
     assert result.code == 0
@@ -154,21 +154,22 @@ def test_a_name_without_password_is_told(cellar: CellarFile) -> None:
 @pytest.mark.parametrize(
     "host", ["mail.example.invalid", "mail example", "a..b", "x" * 64 + ".fr", "smtp://x"]
 )
-def test_a_name_that_does_not_resolve_is_told(cellar: CellarFile, host: str) -> None:
-    """Or that is none at all."""
-    said = problem_of(check_server(cellar, 25, host=host, timeout=20))
+def test_a_name_that_does_not_resolve_is_an_error(cellar: CellarFile, host: str) -> None:
+    """An unknown name and one with a wrong form have the same message."""
+    message = problem_of(check_server(cellar, 25, host=host, timeout=20))
     assert (
-        said == f"ce nom ne se résout pas ; corriger le serveur {WHERE}, ou vérifier le DNS de cette machine"
+        message
+        == f"ce nom ne se résout pas ; corriger le serveur {WHERE}, ou vérifier le DNS de cette machine"
     )
 
 
 @pytest.mark.parametrize("security", ["plain", "starttls", "tls"])
-def test_a_closed_port_is_told(cellar: CellarFile, security: str) -> None:
-    """Whatever was to be spoken there."""
+def test_a_closed_port_is_an_error(cellar: CellarFile, security: str) -> None:
+    """The message is the same for every kind of encryption."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    said = problem_of(check_server(cellar, port, **SECURITY[security]))
-    assert said == f"port fermé ; corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
+    message = problem_of(check_server(cellar, port, **SECURITY[security]))
+    assert message == f"port fermé ; corriger le serveur ou le port {WHERE} (587 avec STARTTLS, 465 en SSL)"
 
 
 class _WebPage(BaseHTTPRequestHandler):
@@ -178,7 +179,7 @@ class _WebPage(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -191,17 +192,19 @@ def _web_server() -> Iterator[int]:
 
 @pytest.mark.parametrize("security", ["plain", "starttls", "tls"])
 def test_a_web_server_is_recognised(cellar: CellarFile, security: str) -> None:
-    """Somebody gave the port of the web mail."""
+    """The port may be that of the web mail."""
     with _web_server() as port:
-        said = problem_of(check_server(cellar, port, **SECURITY[security]))
-    assert said.startswith("un serveur web répond sur ce port, pas un serveur de mail ; corriger le serveur")
+        message = problem_of(check_server(cellar, port, **SECURITY[security]))
+    assert message.startswith(
+        "un serveur web répond sur ce port, pas un serveur de mail ; corriger le serveur"
+    )
 
 
 NOTHING = "pas de réponse à l'accueil en 0.5 s ; corriger le serveur ou le port"
 
 
 @pytest.mark.parametrize(
-    ("fault", "security", "said"),
+    ("fault", "security", "message"),
     [
         (delay(), "plain", NOTHING),
         (delay(), "starttls", NOTHING),
@@ -223,9 +226,9 @@ NOTHING = "pas de réponse à l'accueil en 0.5 s ; corriger le serveur ou le por
     ],
     ids=lambda value: getattr(value, "text", "") or getattr(value, "kind", None),
 )
-def test_a_port_that_is_no_mail_servers_is_told(
-    cellar: CellarFile, fault: Fault, security: str, said: str
+def test_a_port_of_no_mail_server_is_an_error(
+    cellar: CellarFile, fault: Fault, security: str, message: str
 ) -> None:
-    """Silent, something else, or not for us: no case takes longer than a few times the limit of a step."""
+    """A server that is silent, of another protocol, or refuses is diagnosed within a few time limits."""
     with HostileServer(Trap(Step.CONNECT, fault, times=None)) as server:
-        assert problem_of(check_server(cellar, server.port, **SECURITY[security])).startswith(said)
+        assert problem_of(check_server(cellar, server.port, **SECURITY[security])).startswith(message)

@@ -11,37 +11,37 @@ from tests.support.authority import Authority, authority
 from tests.support.smtp_fault_matrix import FaultCase, fault_cases, run_mailing, violations
 
 _ALL = tuple(fault_cases())
-#: Most of the time is waiting; more at a time would make the honest steps late too.
+#: Most of the time is waiting; with more cases at a time, steps without a fault would be late too.
 _AT_A_TIME = 8
 
 
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Return an authority that all the servers share."""
+    """Return an authority that all servers share."""
     folder: Path = tmp_path_factory.mktemp("authority")
     return authority(folder)
 
 
-def _found(chosen: Sequence[FaultCase], ca: Authority) -> dict[str, list[str]]:
+def _all_violations(cases: Sequence[FaultCase], ca: Authority) -> dict[str, list[str]]:
     """Return the violations of all cases that have any."""
 
-    def look(case: FaultCase) -> list[str]:
+    def check(case: FaultCase) -> list[str]:
         return list(violations(case, run_mailing(case, ca)))
 
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        found = zip(chosen, pool.map(look, chosen), strict=True)
-        return {str(case): violation for case, violation in found if violation}
+        results = zip(cases, pool.map(check, cases), strict=True)
+        return {str(case): violation for case, violation in results if violation}
 
 
-def test_a_sample_of_faults_is_survived_and_reported_truly(ca: Authority) -> None:
-    """A seeded sample of them, for each commit."""
+def test_the_results_of_a_sample_of_faults_are_true(ca: Authority) -> None:
+    """A seeded sample of the cases, small enough for each commit."""
     sample = random.Random(4).sample(_ALL, 8)
-    assert _found(sample, ca) == {}
+    assert _all_violations(sample, ca) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(6))
-def test_every_fault_is_survived_and_reported_truly(ca: Authority, part: int) -> None:
-    """All of them, a sixth at a time."""
-    assert _found(_ALL[part::6], ca) == {}
+def test_the_results_of_every_fault_are_true(ca: Authority, part: int) -> None:
+    """All cases, a sixth at a time."""
+    assert _all_violations(_ALL[part::6], ca) == {}

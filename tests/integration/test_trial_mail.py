@@ -26,8 +26,8 @@ ROWS = (
 TESTS = "SELECT id, last_test_at, last_test_success, last_test_error FROM smtp_config ORDER BY id"
 
 
-def checked(cellar: CellarFile, address: str | None, **variables: str) -> dict[str, CheckResult]:
-    """Return what `cavecron check --send-to` finds at NOW, by subject."""
+def check_results(cellar: CellarFile, address: str | None, **variables: str) -> dict[str, CheckResult]:
+    """Return the results of `cavecron check --send-to` at NOW, by subject."""
     settings = settings_of(cellar, CAVECRON_MAIL="smtp", **variables)
     with wall_clock(NOW, tick=True):
         results = list(run_checks(settings, clock=SystemClock(), mounts="", send_to=address, patience=0.2))
@@ -35,8 +35,8 @@ def checked(cellar: CellarFile, address: str | None, **variables: str) -> dict[s
 
 
 @pytest.fixture
-def ready(cellar: CellarFile) -> CellarFile:
-    """Return a database with a user to write to, and a configuration that is not the active one."""
+def household(cellar: CellarFile) -> CellarFile:
+    """Return a database with one user, and a configuration that is not the active one."""
     cellar.user("marie")
     cellar.smtp(1, is_active=0, is_default=0, name="autre")
     return cellar
@@ -47,26 +47,28 @@ def ready(cellar: CellarFile) -> CellarFile:
     [("marie@example.org", 1), ("Marie@Example.ORG", 1), ("moi@example.org", None)],
     ids=["a user's", "another case", "nobody's"],
 )
-def test_a_message_that_went_is_in_both_places(ready: CellarFile, address: str, user: int | None) -> None:
-    """A row of the list of mails, and the last test of the active configuration and of no other."""
+def test_a_sent_message_is_recorded_in_both_places(
+    household: CellarFile, address: str, user: int | None
+) -> None:
+    """`email_log` has a row, and only the active configuration has a new last test."""
     with HostileServer() as server:
-        ready.smtp(server.port, last_test_error="hier", last_test_success=0)
-        result = checked(ready, address)["Essai"]
+        household.smtp(server.port, last_test_error="hier", last_test_success=0)
+        result = check_results(household, address)["Essai"]
         assert len(server.accepted) == 1
     assert (result.ok, result.message) == (True, f"un message d'essai est parti vers {address}")
-    assert ready.rows(ROWS) == [(2, address, user, "test_email", "sent", None)]
-    ((sent, created, subject),) = ready.rows("SELECT sent_at, created_at, subject FROM email_log")
+    assert household.rows(ROWS) == [(2, address, user, "test_email", "sent", None)]
+    ((sent, created, subject),) = household.rows("SELECT sent_at, created_at, subject FROM email_log")
     assert (sent, subject) == (created, "Essai - Cave à Vin")
-    (other, (config, at, success, error)) = ready.rows(TESTS)
+    (other, (config, at, success, error)) = household.rows(TESTS)
     assert other == (1, None, None, None)
     assert (config, at, success, error) == (2, sent, 1, None)
     assert len(str(at)) == 26
-    assert (moment := read_utc(str(at))) is not None
-    assert 0 <= (moment - NOW).total_seconds() < 60
+    assert (instant := read_utc(str(at))) is not None
+    assert 0 <= (instant - NOW).total_seconds() < 60
 
 
 @pytest.mark.parametrize(
-    ("columns", "variables", "reason", "essai"),
+    ("columns", "variables", "reason", "ok"),
     [
         pytest.param({}, {}, "refusé par le serveur : 550 5.1.1 inconnu", False, id="recipient refused"),
         pytest.param({"port": 0}, {}, "port 0, un nombre", None, id="no port"),
@@ -89,130 +91,130 @@ def test_a_message_that_went_is_in_both_places(ready: CellarFile, address: str, 
         ),
     ],
 )
-def test_a_message_that_did_not_go_is_in_both_places_with_the_reason(
-    ready: CellarFile,
+def test_a_failed_message_is_recorded_in_both_places_with_the_reason(
+    household: CellarFile,
     columns: dict[str, object],
     variables: dict[str, str],
     reason: str,
     *,
-    essai: bool | None,
+    ok: bool | None,
 ) -> None:
-    """Also where the server, the key or the configuration is wrong; what is wrong is told once."""
+    """The failure is recorded for a wrong server, key or configuration, and its reason is printed once."""
     with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnu"), times=None)) as server:
         port = CLOSED_PORT if columns.get("port") == -1 else server.port
-        ready.smtp(**{**columns, "port": port if columns.get("port", -1) == -1 else columns["port"]})
-        results = checked(ready, "marie@example.org", **variables)
+        household.smtp(**{**columns, "port": port if columns.get("port", -1) == -1 else columns["port"]})
+        results = check_results(household, "marie@example.org", **variables)
         assert server.accepted == []
-    assert results["Essai"].ok is essai
+    assert results["Essai"].ok is ok
     assert [reason in result.message for result in results.values()].count(True) == 1
-    ((config, *row, error),) = ready.rows(ROWS)
+    ((config, *row, error),) = household.rows(ROWS)
     assert (config, row) == (2, ["marie@example.org", 1, "test_email", "failed"])
     assert reason in str(error)
-    (_other, (_id, at, success, last_error)) = ready.rows(TESTS)
+    (_other, (_id, at, success, last_error)) = household.rows(TESTS)
     assert (success, last_error) == (0, error)
     assert len(str(at)) == 26
-    assert ready.rows("SELECT sent_at FROM email_log") == [(None,)]
+    assert household.rows("SELECT sent_at FROM email_log") == [(None,)]
 
 
-def test_without_an_active_configuration_the_message_is_logged_all_the_same(ready: CellarFile) -> None:
-    """There is nothing to test, and no configuration is touched."""
-    results = checked(ready, "moi@example.org")
+def test_without_an_active_configuration_the_message_is_recorded(household: CellarFile) -> None:
+    """The row has no configuration, and no configuration is changed."""
+    results = check_results(household, "moi@example.org")
     assert results["Essai"] == CheckResult(subject="Essai", ok=None, message="pas envoyé")
-    ((config, *_row, status, error),) = ready.rows(ROWS)
+    ((config, *_row, status, error),) = household.rows(ROWS)
     assert (config, status) == (None, "failed")
     assert "aucune configuration SMTP active" in str(error)
-    assert ready.rows(TESTS) == [(1, None, None, None)]
+    assert household.rows(TESTS) == [(1, None, None, None)]
 
 
-def test_an_address_that_is_none_is_no_mail(ready: CellarFile) -> None:
-    """A slip of the finger says nothing about the configuration."""
+def test_an_unusable_address_is_no_mail(household: CellarFile) -> None:
+    """A mistyped address is not recorded, because it says nothing about the configuration."""
     with HostileServer() as server:
-        ready.smtp(server.port)
-        assert not checked(ready, "moi, toi@example.org")["Essai"].ok
-    assert ready.rows(ROWS) == []
-    assert ready.rows(TESTS)[1] == (2, None, None, None)
+        household.smtp(server.port)
+        assert not check_results(household, "moi, toi@example.org")["Essai"].ok
+    assert household.rows(ROWS) == []
+    assert household.rows(TESTS)[1] == (2, None, None, None)
 
 
-@pytest.mark.parametrize("gone", [("at",), ("success", "error"), ("at", "success", "error")])
-def test_an_older_database_lacks_the_columns(ready: CellarFile, gone: tuple[str, ...]) -> None:
-    """What is there is written, the message goes, and a run is not held up either."""
-    for name in gone:
-        ready.execute(f"ALTER TABLE smtp_config DROP COLUMN last_test_{name}")
+@pytest.mark.parametrize("columns", [("at",), ("success", "error"), ("at", "success", "error")])
+def test_an_older_database_may_lack_the_columns(household: CellarFile, columns: tuple[str, ...]) -> None:
+    """The existing columns are written, and neither the message nor a run fails."""
+    for name in columns:
+        household.execute(f"ALTER TABLE smtp_config DROP COLUMN last_test_{name}")
     with HostileServer() as server:
-        ready.smtp(server.port)
-        results = checked(ready, "marie@example.org")
+        household.smtp(server.port)
+        results = check_results(household, "marie@example.org")
         assert {result.ok for result in results.values()} == {True}
-        environ = {"DATABASE_URL": f"sqlite:///{ready.path}"}
+        environ = {"DATABASE_URL": f"sqlite:///{household.path}"}
         assert cli.main(["run", "weekly_reports"], environ) == 0
         assert len(server.accepted) == 2
-    if "success" not in gone:
-        assert ready.rows("SELECT last_test_success FROM smtp_config WHERE id = 2") == [(1,)]
+    if "success" not in columns:
+        assert household.rows("SELECT last_test_success FROM smtp_config WHERE id = 2") == [(1,)]
 
 
-def test_an_outbox_is_no_test_of_the_configuration(ready: CellarFile) -> None:
-    """The row is there, it belongs to no configuration; nothing of smtp_config is touched."""
-    ready.smtp(25)
-    before = ready.rows("SELECT * FROM smtp_config")
+def test_an_outbox_is_no_test_of_the_configuration(household: CellarFile) -> None:
+    """A message into a folder is recorded without a configuration, and no configuration is changed."""
+    household.smtp(25)
+    before = household.rows("SELECT * FROM smtp_config")
     environ = {
-        "DATABASE_URL": f"sqlite:///{ready.path}",
-        "CAVECRON_MAIL": f"maildir:{ready.path.parent / 'outbox'}",
+        "DATABASE_URL": f"sqlite:///{household.path}",
+        "CAVECRON_MAIL": f"maildir:{household.path.parent / 'outbox'}",
     }
     assert cli.main(["check", "--send-to", "marie@example.org"], environ) == 0
-    assert ready.rows(ROWS) == [(None, "marie@example.org", 1, "test_email", "sent", None)]
-    assert ready.rows("SELECT * FROM smtp_config") == before
+    assert household.rows(ROWS) == [(None, "marie@example.org", 1, "test_email", "sent", None)]
+    assert household.rows("SELECT * FROM smtp_config") == before
 
 
-def test_a_plain_check_writes_nothing(ready: CellarFile) -> None:
-    """Whether the server works or not."""
+def test_a_plain_check_writes_nothing(household: CellarFile) -> None:
+    """`check` without `--send-to` writes nothing, whether the server works or not."""
     for port in (CLOSED_PORT, 0):
-        ready.smtp(port)
-        before = ready.path.read_bytes()
-        checked(ready, None)
-        assert ready.path.read_bytes() == before
+        household.smtp(port)
+        before = household.path.read_bytes()
+        check_results(household, None)
+        assert household.path.read_bytes() == before
 
 
-def test_a_message_that_went_is_told_where_the_database_is_read_only(ready: CellarFile) -> None:
-    """Nobody sends it again because of that; exit code 1, with what to do."""
+def test_a_sent_message_is_reported_although_the_database_is_read_only(household: CellarFile) -> None:
+    """The exit code is 1, and the output says that the message was sent, so that nobody repeats it."""
     with HostileServer() as server:
-        ready.smtp(server.port)
-        ready.path.chmod(0o444)
+        household.smtp(server.port)
+        household.path.chmod(0o444)
         result = cavecron(
             *("check", "--send-to", "moi@example.org"),
             prefix=unprivileged(),
-            DATABASE_URL=f"sqlite:///{ready.path}",
+            DATABASE_URL=f"sqlite:///{household.path}",
         )
         assert len(server.accepted) == 1
     assert result.code == 1
-    said = (
+    message = (
         "✗ Essai : un message d'essai est parti vers moi@example.org ; mais la liste des mails de Cave à Vin"
     )
-    assert f"{said} n'a pu le noter : {ready.path} ne peut être ouverte en écriture" in result.out
+    assert f"{message} n'a pu le noter : {household.path} ne peut être ouverte en écriture" in result.out
 
 
-def test_a_message_that_went_is_told_where_the_database_is_locked(ready: CellarFile) -> None:
-    """And so is one that did not."""
+def test_a_message_is_reported_although_the_database_is_locked(household: CellarFile) -> None:
+    """The output says whether the message was sent although neither can be recorded."""
     with (
         HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org")) as server,
-        closing(sqlite3.connect(ready.path, isolation_level=None)) as other,
+        closing(sqlite3.connect(household.path, isolation_level=None)) as other,
     ):
-        ready.smtp(server.port)
+        household.smtp(server.port)
         other.execute("BEGIN IMMEDIATE")
-        went = checked(ready, "moi@example.org")["Essai"]
-        refused = checked(ready, "paul@example.org")["Essai"]
+        sent = check_results(household, "moi@example.org")["Essai"]
+        refused = check_results(household, "paul@example.org")["Essai"]
         other.execute("ROLLBACK")
-    assert (went.ok, refused.ok) == (False, False)
-    assert went.message.startswith("un message d'essai est parti vers moi@example.org ; mais la liste")
-    assert "base verrouillée" in went.message
+    assert (sent.ok, refused.ok) == (False, False)
+    assert sent.message.startswith("un message d'essai est parti vers moi@example.org ; mais la liste")
+    assert "base verrouillée" in sent.message
     assert refused.message.startswith("refusé par le serveur : 550 5.1.1 inconnu ; mais la liste des mails")
 
 
-def test_the_database_is_free_while_the_message_is_on_its_way(ready: CellarFile) -> None:
-    """The application's writers do not wait for a mail server that takes its time."""
+def test_the_database_is_not_locked_while_the_message_is_sent(household: CellarFile) -> None:
+    """The application can write while a slow mail server is waited for."""
     with HostileServer(Trap(Step.END, delay(1.0))) as server, ThreadPoolExecutor(1) as pool:
-        ready.smtp(server.port, timeout=5)
-        check = pool.submit(checked, ready, "moi@example.org")
-        server.wait_until(lambda seen: seen.visits[Step.END] > 0)
-        ready.execute("PRAGMA busy_timeout = 0")
-        ready.execute("UPDATE smtp_config SET name = 'a' WHERE id = 1")
+        household.smtp(server.port, timeout=5)
+        check = pool.submit(check_results, household, "moi@example.org")
+        server.wait_until(lambda state: state.visits[Step.END] > 0)
+        household.execute("PRAGMA busy_timeout = 0")
+        household.execute("UPDATE smtp_config SET name = 'a' WHERE id = 1")
         assert not check.done()
         assert check.result()["Essai"].ok

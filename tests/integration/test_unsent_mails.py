@@ -25,62 +25,64 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def household(cellar: CellarFile) -> CellarFile:
-    """Return a database with two who get a report, one without an address, and a sub-account."""
+    """Return a database with two users who get a report, one without an address, and a sub-account."""
     return household_of(cellar)
 
 
-def test_a_database_that_cannot_be_written_is_not_written_to(
+def test_unsent_mails_are_not_recorded_in_a_locked_database(
     household: CellarFile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The run fails because of it, and nothing is said of mails that could not go."""
-    made = process(household)
+    """The run fails because of the lock, and the log has no second error about the unsent mails."""
+    proc = process(household)
     database = Database(household.path, busy_timeout=0.05)
-    made = made.on(database)
-    claim = first(made)
+    proc = proc.on(database)
+    claim = first(proc)
     with HostileServer() as server, closing(sqlite3.connect(household.path, isolation_level=None)) as other:
         household.smtp(server.port)
         other.execute("BEGIN IMMEDIATE")
         caplog.set_level(logging.WARNING, "cavecron")
         stop = StopSignal()
-        work = execute_run(claim, WEEKLY_REPORTS, made.context, stop=stop, options=Options())
+        work = execute_run(claim, WEEKLY_REPORTS, proc.context, stop=stop, options=Options())
 
-        async def limited() -> None:
+        async def execute() -> None:
             asyncio.get_running_loop().call_later(1.0, stop.stop)
             with pytest.raises(CavecronError, match="base verrouillée"):
                 await work
 
-        asyncio.run(limited())
+        asyncio.run(execute())
         other.execute("ROLLBACK")
     assert household.rows(ROWS) == []
     assert "La liste des mails" not in caplog.text
 
 
-def test_two_thousand_rows_are_written_in_small_transactions(cellar: CellarFile) -> None:
-    """A writer of the application gets in between two of them; each commits rows and deliveries together."""
+def test_many_rows_are_written_in_small_transactions(cellar: CellarFile) -> None:
+    """Each transaction writes rows and deliveries of at most 100 mails, so that other writers get in."""
     for number in range(450):
         cellar.user(f"user{number}")
     cellar.smtp(CLOSED_PORT)
     database = WatchedDatabase(cellar.path)
-    made = process(cellar).on(database)
-    claim = first(made)
-    attempt(made, claim)
+    proc = process(cellar).on(database)
+    claim = first(proc)
+    attempt(proc, claim)
     transactions = "\n".join(database.statements).split("BEGIN IMMEDIATE")
     tables = ("email_log", "cavecron_delivery")
-    sizes = [tuple(each.count(f"INSERT INTO {table}") for table in tables) for each in transactions]
+    sizes = [
+        tuple(transaction.count(f"INSERT INTO {table}") for table in tables) for transaction in transactions
+    ]
     assert [size for size in sizes if size != (0, 0)] == [(100, 100)] * 4 + [(50, 50)]
     assert cellar.rows("SELECT count(*), count(DISTINCT recipient_user_id) FROM email_log") == [(450, 450)]
 
 
 def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(household: CellarFile) -> None:
-    """It was cut off before the verdict; the row says so, and the repetition is counted when it comes."""
+    """The row says that the mail may have arrived, and its repetition is counted when it is sent again."""
     household.smtp(CLOSED_PORT)
-    made = process(household)
-    claim = first(made)
-    Deliveries(ledger=made.ledger, run=claim.run).record(now=NOW, started=["1"])
-    ended = attempt(made, claim)
+    proc = process(household)
+    claim = first(proc)
+    Deliveries(ledger=proc.ledger, run=claim.run).record(now=NOW, started=["1"])
+    error = attempt(proc, claim)
     assert [row[1:] for row in household.rows(ROWS)] == [
-        ("failed", f"envoi coupé net, le message est peut-être arrivé ; la reprise a échoué : {ended}"),
-        ("failed", f"envoi arrêté avant ce mail : {ended}"),
+        ("failed", f"envoi coupé net, le message est peut-être arrivé ; la reprise a échoué : {error}"),
+        ("failed", f"envoi arrêté avant ce mail : {error}"),
     ]
     assert household.rows("SELECT state FROM cavecron_delivery ORDER BY recipient") == [
         ("sending",),
@@ -88,7 +90,7 @@ def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(household: C
     ]
     with HostileServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
-        made = process(household, NOW + HOUR)
-        attempt(made, again(made))
+        proc = process(household, NOW + HOUR)
+        attempt(proc, again(proc))
     assert [row[1] for row in household.rows(ROWS)] == ["sent", "sent"]
     assert household.rows("SELECT sum(repeats) FROM cavecron_delivery") == [(1,)]
