@@ -249,7 +249,7 @@ def address(text: str) -> str | None:
 
 
 def ping_url(text: str) -> str | None:
-    """Return the URL of a dead-man service, None for a blank: `https`, or `http` on the local network."""
+    """Return the URL of a monitoring service, None for a blank: `https`, or `http` on the local network."""
     if not text:
         return None
     url = re.fullmatch(

@@ -92,7 +92,7 @@ _OFF_BY_DEFAULT = frozenset(job.name for job in BUILT_IN if not job.enabled)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """The settings of one job; `time_limit` in seconds, `ping_url` is that of a dead-man service."""
+    """The settings of one job; `time_limit` in seconds, `ping_url` is that of a monitoring service."""
 
     prefix: str
     schedule: Schedule

@@ -1,4 +1,4 @@
-"""Notifications outside of the log: a dead-man service, and the operator by mail.
+"""Notifications outside of the log: a monitoring service, and the operator by mail.
 
 An error here is only a warning. It decides nothing about the run.
 """

@@ -1,4 +1,4 @@
-"""One ping of a dead-man service, in ten seconds at most, including the DNS lookup.
+"""One ping of a monitoring service, in ten seconds at most, including the DNS lookup.
 
 The URL is a secret: of an error only the type is logged. The body has no names or addresses of people.
 """

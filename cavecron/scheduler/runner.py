@@ -151,6 +151,6 @@ class _Attempt:
         )
 
     def notify_start(self) -> "asyncio.Future[None] | None":
-        """Ping the job's dead-man service, if it has one, because a run began."""
+        """Ping the job's monitoring service, if it has one, because a run began."""
         url = self.context.settings.jobs[self.job.name].ping_url
         return notify(self.context, lambda: ping.ping(url, "start")) if url else None

@@ -28,7 +28,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 
 @pytest.fixture
 def monitor() -> Iterator[Service]:
-    """Yield a dead-man service."""
+    """Yield a monitoring service."""
     with service() as started:
         yield started
 

@@ -1,4 +1,4 @@
-"""Notifications of a run: pings to a dead-man service over a socket, and mails to the operator."""
+"""Notifications of a run: pings to a monitoring service over a socket, and mails to the operator."""
 
 import email
 import email.policy
@@ -39,7 +39,7 @@ def busy(run):
 
 
 class Service(ThreadingHTTPServer):
-    """A dead-man service that keeps the pings it gets and answers with `status`."""
+    """A monitoring service that keeps the pings it gets and answers with `status`."""
 
     def __init__(self, status: int = 200) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def service(status: int = 200) -> Iterator[Service]:
-    """Yield a dead-man service that listens on a port."""
+    """Yield a monitoring service that listens on a port."""
     with Service(status) as monitor:
         Thread(target=monitor.serve_forever, daemon=True).start()
         yield monitor
