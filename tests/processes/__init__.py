@@ -1,1 +1,1 @@
-"""cavecron as people start it: real processes, real signals."""
+"""Tests of cavecron as people start it, with real processes and real signals."""

@@ -1,4 +1,4 @@
-"""croniter computes the slots in the running program: without it nothing that needs one works."""
+"""The running program computes slots with croniter: without it, no command that needs a slot works."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from tests.support.app_database import CellarFile
 from tests.support.commands import ROOT, Result, cavecron
 from tests.support.oracle import UTC_ZONE
 
-#: Stand before the installed croniter: one that is not there, and one whose times are half an hour off.
-_TAKEN_AWAY = "raise ImportError('no croniter here')"
-_BROKEN = """
+#: Replacements for croniter: one that cannot be imported, and one whose times are half an hour late.
+_MISSING = "raise ImportError('no croniter here')"
+_LATE = """
 import importlib, sys
 from datetime import timedelta
 from pathlib import Path
@@ -37,12 +37,12 @@ real.croniter = croniter
 """
 
 
-def with_croniter(source: str, folder: Path, *arguments: str, **variables: str) -> Result:
-    """Run a command with another croniter before the installed one."""
-    instead = folder / "instead"
-    instead.mkdir()
-    (instead / "croniter.py").write_text(source, encoding="utf-8")
-    return cavecron(*arguments, PYTHONPATH=f"{instead}{os.pathsep}{ROOT}", cwd=folder, **variables)
+def run_with_croniter(source: str, folder: Path, *arguments: str, **variables: str) -> Result:
+    """Run a command with another croniter in place of the installed one."""
+    replacement_folder = folder / "instead"
+    replacement_folder.mkdir()
+    (replacement_folder / "croniter.py").write_text(source, encoding="utf-8")
+    return cavecron(*arguments, PYTHONPATH=f"{replacement_folder}{os.pathsep}{ROOT}", cwd=folder, **variables)
 
 
 @pytest.mark.parametrize(
@@ -55,32 +55,32 @@ def with_croniter(source: str, folder: Path, *arguments: str, **variables: str) 
     ],
     ids=" ".join,
 )
-def test_what_computes_a_slot_fails_without_croniter(
+def test_a_command_that_computes_a_slot_fails_without_croniter(
     command: tuple[str, ...], cellar: CellarFile, tmp_path: Path
 ) -> None:
-    """And says in one line what is missing."""
-    done = with_croniter(_TAKEN_AWAY, tmp_path, *command, DATABASE_URL=f"sqlite:///{cellar.path}")
-    assert done.code != 0
-    assert "no croniter here" in done.err
-    assert "installation incomplète" in done.err
-    assert "Traceback" not in done.err
+    """The error is one line that names the missing package."""
+    result = run_with_croniter(_MISSING, tmp_path, *command, DATABASE_URL=f"sqlite:///{cellar.path}")
+    assert result.code != 0
+    assert "no croniter here" in result.err
+    assert "installation incomplète" in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
     "command", [("--version",), ("history",), ("check",), ("preview", "Claire")], ids=" ".join
 )
-def test_what_computes_none_does_without_croniter(
+def test_a_command_that_computes_no_slot_needs_no_croniter(
     command: tuple[str, ...], cellar: CellarFile, tmp_path: Path
 ) -> None:
-    """It pays nothing for it."""
+    """Commands that compute no slot do not import croniter."""
     cellar.user("Claire")
-    done = with_croniter(_TAKEN_AWAY, tmp_path, *command, DATABASE_URL=f"sqlite:///{cellar.path}")
-    assert "croniter" not in done.err
-    assert done.out
+    result = run_with_croniter(_MISSING, tmp_path, *command, DATABASE_URL=f"sqlite:///{cellar.path}")
+    assert "croniter" not in result.err
+    assert result.out
 
 
-def test_the_health_of_a_quiet_hour_needs_no_croniter(cellar: CellarFile, tmp_path: Path) -> None:
-    """The weekly job ran two days ago, and is next due in five: no slot has to be computed."""
+def test_health_needs_no_croniter_while_no_slot_is_due(cellar: CellarFile, tmp_path: Path) -> None:
+    """The weekly job ran two days ago and is due in five days, so `health` computes no slot."""
     day = datetime.now(UTC) - timedelta(days=2)
     schedule = parse(f"0 8 * * {day.isoweekday() % 7}", UTC_ZONE)
     slot = day.replace(hour=8, minute=0, second=0, microsecond=0)
@@ -96,13 +96,13 @@ def test_the_health_of_a_quiet_hour_needs_no_croniter(cellar: CellarFile, tmp_pa
         "SCHEDULER_CLEANUP_ENABLED": "0",
         "SCHEDULER_WEEKLY_REPORT_CRON": schedule.expression,
     }
-    done = with_croniter(_TAKEN_AWAY, tmp_path, "health", **variables)
-    assert (done.code, done.out) == (0, "En bonne santé : aucun créneau en souffrance\n"), done.err
+    result = run_with_croniter(_MISSING, tmp_path, "health", **variables)
+    assert (result.code, result.out) == (0, "En bonne santé : aucun créneau en souffrance\n"), result.err
 
 
-def test_a_slot_is_what_croniter_says(tmp_path: Path) -> None:
-    """One that is half an hour off shifts what is announced."""
+def test_a_slot_is_the_time_that_croniter_returns(tmp_path: Path) -> None:
+    """A croniter that is half an hour late moves the slot of `next` by half an hour."""
     command = ("next", "weekly_reports", "-n", "1", "--from", "2026-11-23", "--json")
-    honest, shifted = cavecron(*command), with_croniter(_BROKEN, tmp_path, *command)
-    local = [json.loads(done.out)[0]["local"] for done in (honest, shifted)]
-    assert local == ["2026-11-23T08:00:00+01:00", "2026-11-23T08:30:00+01:00"]
+    usual, shifted = cavecron(*command), run_with_croniter(_LATE, tmp_path, *command)
+    local_times = [json.loads(result.out)[0]["local"] for result in (usual, shifted)]
+    assert local_times == ["2026-11-23T08:00:00+01:00", "2026-11-23T08:30:00+01:00"]

@@ -25,23 +25,23 @@ from tests.support.app_database import CellarFile
 from tests.support.fake_smtp.server import HostileServer
 
 _USERS = 200
-#: Seconds that a lock is waited for here, a tenth of what it really is; and locks in the same proportion to
-#: the 1, 10 and 40 seconds that a neighbour takes on a bad day.
-_PATIENCE = 3.0
+#: Seconds to wait for a lock, a tenth of the real limit; and the other process's locks, a tenth of 1, 10
+#: and 40 seconds.
+_LOCK_LIMIT = 3.0
 _LOCKS = (0.1, 1.0, 4.0)
 _MOST_ATTEMPTS = 20
 
 
-def _neighbour(path: Path, seed: int, done: Event, answer: Connection) -> None:
-    """Write every 10 ms, and now and then hold everything; tell the longest wait of a write."""
-    dice = random.Random(seed)
+def _other_writer(path: Path, seed: int, done: Event, answer: Connection) -> None:
+    """Write every 10 ms and sometimes lock the file; send the longest wait for a write."""
+    generator = random.Random(seed)
     connection = sqlite3.connect(path, timeout=60, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     waits = []
     locks = list(_LOCKS) * 2
-    dice.shuffle(locks)
+    generator.shuffle(locks)
     while not done.is_set():
-        if locks and dice.random() < 0.02:
+        if locks and generator.random() < 0.02:
             connection.execute("BEGIN EXCLUSIVE")
             time.sleep(locks.pop())
             connection.execute("COMMIT")
@@ -54,9 +54,9 @@ def _neighbour(path: Path, seed: int, done: Event, answer: Connection) -> None:
     answer.send((max(waits), len(locks)))
 
 
-def _means(cellar: CellarFile) -> RunContext:
+def _run_context(cellar: CellarFile) -> RunContext:
     context = system_context(load_for([WEEKLY_REPORTS], {"DATABASE_URL": f"sqlite:///{cellar.path}"}))
-    database = Database(cellar.path, busy_timeout=_PATIENCE)
+    database = Database(cellar.path, busy_timeout=_LOCK_LIMIT)
     return replace(context, database=database, ledger=Ledger(database=database))
 
 
@@ -67,40 +67,42 @@ def _claim(context: RunContext, attempt: int) -> Claim:
     return claim_resume(context.ledger, WEEKLY_REPORTS.name, now)
 
 
-def _mail(context: RunContext) -> int:
-    """Mail until everybody has been written to, as the retries of a failed run do; return the attempts."""
+def _send_reports(context: RunContext) -> int:
+    """Run the reports until all mails are sent, as the retries of a failed run do; return the attempts."""
     for attempt in range(_MOST_ATTEMPTS):
         try:
             claim = _claim(context, attempt)
             work = execute_run(claim, WEEKLY_REPORTS, context, stop=StopSignal(), options=Options())
             asyncio.run(work)
         except CavecronError as error:
-            assert error.temporary, error  # noqa: PT017 - a lock is all that may go wrong
+            assert error.temporary, error  # noqa: PT017 - only a lock may cause an error
         else:
             return attempt + 1
-    pytest.fail("the run never got through")
+    pytest.fail("no attempt sent all mails")
 
 
 @pytest.mark.slow
-def test_everybody_has_one_mail_beside_a_bad_neighbour(cellar: CellarFile) -> None:
-    """Whatever is locked and for how long; the neighbour's own longest wait is printed."""
+def test_everybody_gets_one_mail_beside_a_process_that_locks_the_file(cellar: CellarFile) -> None:
+    """Whatever the locks, each user gets one mail; the other process's longest wait is printed."""
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     for number in range(_USERS):
         cellar.user(f"user{number:03}")
     context = get_context("spawn")
     done = context.Event()
-    ours, theirs = context.Pipe()
+    receiver, sender = context.Pipe()
     with HostileServer(latency=0.01) as server:
         cellar.smtp(server.port, timeout=5)
-        neighbour = context.Process(target=_neighbour, args=(cellar.path, seed, done, theirs), daemon=True)
-        neighbour.start()
-        attempts = _mail(_means(cellar))
+        other_writer = context.Process(
+            target=_other_writer, args=(cellar.path, seed, done, sender), daemon=True
+        )
+        other_writer.start()
+        attempts = _send_reports(_run_context(cellar))
         done.set()
-        longest, locks_left = ours.recv()
-        neighbour.join(10)
+        longest, locks_left = receiver.recv()
+        other_writer.join(10)
         copies = server.copies()
-    print(f"{attempts} attempts, {locks_left} locks left, longest wait of the neighbour {longest:.3f} s")
+    print(f"{attempts} attempts, {locks_left} locks left, longest wait of the other process {longest:.3f} s")
     assert len(copies) == _USERS
     assert set(copies.values()) == {1}
     log = cellar.rows(

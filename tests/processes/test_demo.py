@@ -1,4 +1,4 @@
-"""`cavecron demo`: what a new user sees who has nothing but Python."""
+"""`cavecron demo`, as a new user sees it who has nothing but Python."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.support.app_database import NOW, ago
 from tests.support.commands import cavecron, unprivileged
 from tests.support.in_process import command
 
-#: For each log table its column of instants, and how many days it is kept.
+#: For each log table its column of instants, and the days for which its rows are kept.
 LOGS = {
     "email_log": ("created_at", 90),
     "activity_log": ("created_at", 180),
@@ -29,21 +29,21 @@ LOGS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an empty folder in which `cavecron demo` was run, whatever the environment says."""
-    place = tmp_path_factory.mktemp("demo")
+    """Return a folder in which `cavecron demo` was run with an environment that must not affect it."""
+    demo_folder = tmp_path_factory.mktemp("demo")
     environ = {"DATABASE_URL": "sqlite:////elsewhere.db", "SCHEDULER_CLEANUP_HOUR": "99"}
-    result = cavecron("demo", cwd=place, **environ)
+    result = cavecron("demo", cwd=demo_folder, **environ)
     assert (result.code, result.err) == (0, "")
-    (place / "said").write_text(result.out)
-    return place
+    (demo_folder / "output").write_text(result.out)
+    return demo_folder
 
 
-def _letters(folder: Path) -> Mapping[str, EmailMessage]:
-    """Return the mails of the outbox by the local part of whom they go to."""
+def _mails(folder: Path) -> Mapping[str, EmailMessage]:
+    """Return the mails of the outbox, by the local part of their recipient."""
     new = folder / "cave-demo/courrier/new"
-    letters = [message_from_bytes(path.read_bytes(), policy=default) for path in new.iterdir()]
-    assert len(Maildir(new.parent, factory=None)) == len(letters)
-    return {str(letter["To"]).partition(".")[0]: letter for letter in letters}
+    mails = [message_from_bytes(path.read_bytes(), policy=default) for path in new.iterdir()]
+    assert len(Maildir(new.parent, factory=None)) == len(mails)
+    return {str(mail["To"]).partition(".")[0]: mail for mail in mails}
 
 
 def _rows(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -51,10 +51,10 @@ def _rows(path: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_it_says_what_it_did_and_where_everything_lies(folder: Path) -> None:
-    """The fixed sentences of both jobs, the outbox, the page to open, and how to go on."""
-    said = (folder / "said").read_text()
-    wanted = (
+def test_the_output_names_the_jobs_and_the_files(folder: Path) -> None:
+    """The output has the sentences of both jobs, the outbox, the page to open, and how to continue."""
+    output = (folder / "output").read_text()
+    sentences = (
         "Une cave d'exemple de 12 utilisateurs est dans",
         "INFO - Démarrage du job: envoi des rapports hebdomadaires\n",
         "INFO - Rapports hebdomadaires: 10 envoyés, 0 échecs\n",
@@ -64,33 +64,33 @@ def test_it_says_what_it_did_and_where_everything_lies(folder: Path) -> None:
         f"ouvrez dans un navigateur :\n  {folder}/cave-demo/rapport-Claire.html\n",
         "Pour votre propre cave : DATABASE_URL=sqlite:////chemin/vers/wine.db cavecron check\n",
     )
-    assert [sentence for sentence in wanted if sentence not in said] == []
+    assert [sentence for sentence in sentences if sentence not in output] == []
 
 
 def test_each_household_gets_its_mail(folder: Path) -> None:
-    """Ten of twelve: a sub-account and a user without an address get none."""
-    letters = _letters(folder)
-    assert sorted(letters) == [
+    """Ten of twelve users get a mail: not the sub-account and not the user without an address."""
+    mails = _mails(folder)
+    assert sorted(mails) == [
         *("antoine", "claire", "helene", "julien", "marguerite"),
         *("nadia", "paul", "sophie", "thomas", "yann"),
     ]
-    for letter in letters.values():
-        text = letter.get_body(("plain",))
+    for mail in mails.values():
+        text = mail.get_body(("plain",))
         assert text is not None
         assert "Bonjour " in text.get_content()
 
 
 def test_the_page_is_the_html_part_of_the_mail(folder: Path) -> None:
-    """Save for the instant at which each was made."""
-    part = _letters(folder)["claire"].get_body(("html",))
+    """The page and the mail differ only in the instant at which they were made."""
+    part = _mails(folder)["claire"].get_body(("html",))
     assert part is not None
     pages = [(folder / "cave-demo/rapport-Claire.html").read_text(), part.get_content()]
-    shown, mailed = (unescape(page).partition("Rapport généré")[0].split() for page in pages)
-    assert shown == mailed
+    page_words, mail_words = (unescape(page).partition("Rapport généré")[0].split() for page in pages)
+    assert page_words == mail_words
 
 
 def test_every_urgency_is_shown(folder: Path) -> None:
-    """On Claire's page, with a cellar that is too full; and no wine to drink whose peak is far away."""
+    """Claire's page shows all urgencies and a cellar that is too full; no wine far from its peak is shown."""
     page = (folder / "cave-demo/rapport-Claire.html").read_text()
     assert {"Urgent", "Optimal", "Bientôt"} == set(re.findall(r"[▲●○]&nbsp;([A-Z]\w+)&nbsp;<", page))
     assert "Trop pleine" in page
@@ -104,7 +104,7 @@ def test_every_urgency_is_shown(folder: Path) -> None:
 
 
 def test_every_mail_is_in_the_applications_log_and_old_rows_are_gone(folder: Path) -> None:
-    """What the application's admin pages would show."""
+    """The application's admin pages would show ten mails, and no row that is too old."""
     database = folder / "cave-demo/wine.db"
     sent = _rows(database, "SELECT count(*) FROM email_log WHERE template_name = 'weekly_report'")
     assert sent == [(10,)]
@@ -113,8 +113,8 @@ def test_every_mail_is_in_the_applications_log_and_old_rows_are_gone(folder: Pat
     assert 88 < oldest <= 90.01
 
 
-def test_the_sample_cellar_holds_what_a_household_would_recognise(tmp_path: Path) -> None:
-    """A dozen users, one of them a sub-account and one without address; old and new rows in each log."""
+def test_the_sample_database_is_plausible(tmp_path: Path) -> None:
+    """It has twelve users, one of them a sub-account and one without an address, and plausible rows."""
     sample.create(tmp_path / "wine.db", NOW)
     path = tmp_path / "wine.db"
     assert _rows(path, 'SELECT count(*), count(parent_id), count(email) FROM "user"') == [(12, 1, 11)]
@@ -128,7 +128,7 @@ def test_the_sample_cellar_holds_what_a_household_would_recognise(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "message"),
     [
         pytest.param("full", "full n'est pas vide : l'effacer, ou donner un autre DOSSIER", id="not empty"),
         pytest.param("file", "file : impossible d'y faire un dossier (un fichier porte ce nom)", id="a file"),
@@ -137,24 +137,24 @@ def test_the_sample_cellar_holds_what_a_household_would_recognise(tmp_path: Path
         pytest.param("a?b", "a?b : une DATABASE_URL ne peut contenir de « ? »", id="a question mark"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, said: str
+def test_a_folder_that_cannot_be_used_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, message: str
 ) -> None:
-    """Exit code 2, one line, and nothing that was there is touched."""
+    """The error is one line with exit code 2, and no existing file is changed."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("dear")
     (tmp_path / "file").write_text("dear")
     monkeypatch.chdir(tmp_path)
     result = command("demo", argument)
     assert (result.code, result.out) == (2, "")
-    assert said in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "full", "thesis.txt"]
 
 
 @pytest.mark.parametrize("argument", ["closed", "closed/new"])
-def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path, argument: str) -> None:
-    """As somebody who is not root."""
+def test_a_read_only_folder_is_an_error(tmp_path: Path, argument: str) -> None:
+    """Without root's privileges, the error is one line about the missing permission."""
     (tmp_path / "closed").mkdir(mode=0o555)
     result = cavecron("demo", argument, cwd=tmp_path, prefix=unprivileged())
     assert result.code in (1, 2)
@@ -163,21 +163,21 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path, argument: s
     assert "accès refusé" in result.err or "droits du fichier et de son dossier" in result.err
 
 
-def test_a_special_name_is_no_hindrance(tmp_path: Path) -> None:
-    """Percent signs, hashes and accents mean something in a URI."""
+def test_a_folder_with_special_characters_can_be_used(tmp_path: Path) -> None:
+    """Percent signs, hashes and accents in a path are escaped, because SQLite gets a URI."""
     assert cavecron("demo", "ma cave 100%#é", cwd=tmp_path).code == 0
     assert (tmp_path / "ma cave 100%#é" / "rapport-Claire.html").exists()
 
 
 @pytest.mark.parametrize("room", [-200, 200], ids=["during the cellar", "during the jobs"])
-def test_a_full_disk_is_told(small_disk: Callable[[int], Path], folder: Path, room: int) -> None:
-    """In French, exit code 1, and nothing more is tried; a half made database does not stay."""
+def test_a_full_disk_is_an_error(small_disk: Callable[[int], Path], folder: Path, room: int) -> None:
+    """The error is French with exit code 1, and an incomplete database is deleted."""
     size = (folder / "cave-demo/wine.db").stat().st_size // 1024
-    place = small_disk(size + room)
-    result = cavecron("demo", ".", cwd=place)
+    disk = small_disk(size + room)
+    result = cavecron("demo", ".", cwd=disk)
     assert result.code == 1
-    said = result.out + result.err
-    assert "disque est plein" in said or "disque plein" in said
-    assert "Traceback" not in said
-    assert "preview" not in said
-    assert (place / "wine.db").exists() == (room > 0)
+    output = result.out + result.err
+    assert "disque est plein" in output or "disque plein" in output
+    assert "Traceback" not in output
+    assert "preview" not in output
+    assert (disk / "wine.db").exists() == (room > 0)

@@ -1,6 +1,7 @@
-"""What `export` prints and `examples/` has, started by the engines that it is for: systemd and cron.
+"""systemd and cron start what `export` prints and `examples/` contains.
 
-In a folder whose name has what means something to them: blanks, accents, quotes, a percent and a dollar sign.
+The folder has a name with characters that mean something to them: blanks, accents, quotes, percent and
+dollar.
 """
 
 import os
@@ -22,18 +23,18 @@ _KEY = "clé 100%.txt"
 _SUCCEEDED = "SELECT 1 FROM cavecron_run WHERE state = 'succeeded'"
 _SERVICE = "cavecron-weekly-reports.service"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root is wanted for a machine of its own")
-_wants_systemd = pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a machine of its own needs root")
+_needs_systemd = pytest.mark.skipif(
     not Path("/lib/systemd/systemd").exists(), reason="apt-get install systemd"
 )
 
 
 @pytest.fixture
-def stocked() -> Iterator[CellarFile]:
-    """Return a cellar whose owner gets a report, and its key, where a service can see them: below /srv."""
-    with TemporaryDirectory(dir="/srv") as above:
-        os.chmod(above, 0o755)
-        folder = Path(above, _NAME)
+def cellar() -> Iterator[CellarFile]:
+    """Yield a database with one user, beside its key, in a folder that services can read: below /srv."""
+    with TemporaryDirectory(dir="/srv") as parent:
+        os.chmod(parent, 0o755)
+        folder = Path(parent, _NAME)
         folder.mkdir()
         cellar = CellarFile(folder / "wine.db")
         cellar.user("marie")
@@ -42,9 +43,9 @@ def stocked() -> Iterator[CellarFile]:
         cellar.close()
 
 
-def exported(stocked: CellarFile, engine: str, *arguments: str) -> str:
-    """Return what is exported of a job that runs each minute."""
-    folder = stocked.path.parent
+def export(cellar: CellarFile, engine: str, *arguments: str) -> str:
+    """Return the export of a job that runs each minute."""
+    folder = cellar.path.parent
     result = cavecron(
         "export", engine, *arguments,
         DATABASE_URL=f"sqlite:///{folder}/wine.db",
@@ -57,46 +58,46 @@ def exported(stocked: CellarFile, engine: str, *arguments: str) -> str:
     return result.out
 
 
-def exported_units(stocked: CellarFile, folder: Path) -> Mapping[str, str]:
-    """Return the units that are written into a folder."""
-    exported(stocked, "systemd", "-o", str(folder))
+def export_units(cellar: CellarFile, folder: Path) -> Mapping[str, str]:
+    """Return the units that `export` writes into a folder."""
+    export(cellar, "systemd", "-o", str(folder))
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-@_wants_systemd
-def test_systemd_runs_an_exported_service(stocked: CellarFile, tmp_path: Path) -> None:
-    """As its own user, hardened, with the key as a credential: the report lies in the folder."""
-    units = exported_units(stocked, tmp_path / "units")
-    with systemd(tmp_path / "machine", units, _SERVICE, shared=stocked.path.parent):
-        stocked.wait_for(_SUCCEEDED)
-    (mail,) = (stocked.path.parent / "courrier/new").iterdir()
+@_needs_systemd
+def test_systemd_runs_an_exported_service(cellar: CellarFile, tmp_path: Path) -> None:
+    """The service runs as its own user with the key as a credential, and writes the report."""
+    units = export_units(cellar, tmp_path / "units")
+    with systemd(tmp_path / "machine", units, _SERVICE, shared=cellar.path.parent):
+        cellar.wait_for(_SUCCEEDED)
+    (mail,) = (cellar.path.parent / "courrier/new").iterdir()
     assert mail.stat().st_uid != 0
 
 
-@_wants_systemd
+@_needs_systemd
 @pytest.mark.slow
-def test_systemd_starts_it_by_the_exported_timer(stocked: CellarFile, tmp_path: Path) -> None:
-    """Within a minute, as the schedule has it."""
-    units = exported_units(stocked, tmp_path / "units")
+def test_systemd_starts_the_service_by_the_exported_timer(cellar: CellarFile, tmp_path: Path) -> None:
+    """The timer starts the service within a minute."""
+    units = export_units(cellar, tmp_path / "units")
     timer = "cavecron-weekly-reports.timer"
-    with systemd(tmp_path / "machine", units, timer, shared=stocked.path.parent):
-        stocked.wait_for(_SUCCEEDED, limit=90)
+    with systemd(tmp_path / "machine", units, timer, shared=cellar.path.parent):
+        cellar.wait_for(_SUCCEEDED, limit=90)
 
 
-@_wants_systemd
-def test_systemd_runs_the_scheduler_of_the_examples(stocked: CellarFile, tmp_path: Path) -> None:
-    """With the two choices made that the file names, and its variables and key where it looks for them."""
-    folder = stocked.path.parent
+@_needs_systemd
+def test_systemd_runs_the_scheduler_of_the_examples(cellar: CellarFile, tmp_path: Path) -> None:
+    """The service starts with the settings that its file asks for, and with its variables and key."""
+    folder = cellar.path.parent
     link = folder.with_name("cave-a-vin")
     folder.rename(link)
     text = (ROOT / "examples/systemd/cavecron.service").read_text(encoding="utf-8")
-    for place, here in (
+    for original, replacement in (
         ("/var/lib/cave-a-vin", str(link)),
         ("/etc/cavecron/smtp_encryption_key", f"{link}/{_KEY.replace('%', '%%')}"),
         ("/etc/cavecron/cavecron.env", f"{link}/cavecron.env"),
     ):
-        assert place in text
-        text = text.replace(place, here)
+        assert original in text
+        text = text.replace(original, replacement)
     variables = (ROOT / "examples/cavecron.env").read_text(encoding="utf-8")
     (link / "cavecron.env").write_text(f"{variables}\nCAVECRON_MAIL=maildir:{link}/courrier\n")
     with systemd(tmp_path / "machine", {"cavecron.service": text}, "cavecron.service", shared=link) as log:
@@ -106,16 +107,16 @@ def test_systemd_runs_the_scheduler_of_the_examples(stocked: CellarFile, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cron") is None, reason="apt-get install cron")
-def test_cron_runs_an_exported_crontab(stocked: CellarFile, tmp_path: Path) -> None:
-    """Within a minute, with each variable as it was."""
-    with cron(tmp_path / "machine", exported(stocked, "crontab")):
-        stocked.wait_for(_SUCCEEDED, limit=90)
-    assert len(list((stocked.path.parent / "courrier/new").iterdir())) == 1
+def test_cron_runs_an_exported_crontab(cellar: CellarFile, tmp_path: Path) -> None:
+    """The job runs within a minute, with unchanged variables."""
+    with cron(tmp_path / "machine", export(cellar, "crontab")):
+        cellar.wait_for(_SUCCEEDED, limit=90)
+    assert len(list((cellar.path.parent / "courrier/new").iterdir())) == 1
 
 
-def test_the_crontab_has_each_value_on_a_line(stocked: CellarFile) -> None:
-    """No value can end the line or begin another one."""
-    lines = [line for line in exported(stocked, "crontab").splitlines() if not line.startswith("#")]
+def test_the_crontab_has_each_value_on_a_line(cellar: CellarFile) -> None:
+    """No value ends its line early or starts another one."""
+    lines = [line for line in export(cellar, "crontab").splitlines() if not line.startswith("#")]
     assert all(
         re.match(r"[A-Z_]+=|\* \* \* \* \* /usr/local/bin/cavecron run --due ", line) for line in lines
     )

@@ -1,4 +1,4 @@
-"""What a user copies from examples/: each file is read, run or checked by the tool that it is for."""
+"""The files in examples/ that users copy: each is read, run or checked by the tool for which it is made."""
 
 import re
 import shutil
@@ -21,29 +21,29 @@ _systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="a
 
 
 def _variables() -> dict[str, str]:
-    """Return each variable of the env file, commented out or not."""
+    """Return each variable of the env file, including those that are commented out."""
     lines = (_EXAMPLES / "cavecron.env").read_text(encoding="utf-8").splitlines()
     return dict(match.groups() for line in lines if (match := _LINE.fullmatch(line)))  # type: ignore[misc]
 
 
-def _loaded(environ: dict[str, str]) -> Settings:
+def _load(environ: dict[str, str]) -> Settings:
     return load(environ, lambda path: path)
 
 
 def test_the_env_file_has_every_variable_with_its_default() -> None:
-    """And none that cavecron does not know."""
+    """The env file has all variables that cavecron knows, and no others."""
     assert _variables() == {variable.name: variable.default for variable in variables()}
 
 
 def test_the_env_file_shows_the_defaults() -> None:
-    """Taking every # away changes nothing."""
-    filled = _loaded(_variables())
-    assert filled.warnings == ()
-    assert filled == _loaded({})
+    """The env file without comment signs gives the same settings as an empty environment."""
+    uncommented = _load(_variables())
+    assert uncommented.warnings == ()
+    assert uncommented == _load({})
 
 
-def test_compose_is_as_tight_as_promised() -> None:
-    """Read-only, without privileges or a way to them, and bounded."""
+def test_compose_restricts_the_container() -> None:
+    """The container is read-only, without capabilities and with limits, as the page promises."""
     document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
     service = document["services"]["cavecron"]
     assert service["read_only"] is True
@@ -53,8 +53,8 @@ def test_compose_is_as_tight_as_promised() -> None:
     assert "ports" not in service
 
 
-def test_compose_stands_beside_the_application_as_it_is() -> None:
-    """Port, user, folder and settings are as the contract has them; nothing else of it is needed."""
+def test_compose_agrees_with_the_application() -> None:
+    """Port, user, folder and settings are those of the application's own compose file."""
     contract = (ROOT / "cavecron/appdb/README.md").read_text(encoding="utf-8")
     (container,) = (block.text for block in blocks(contract) if block.tag == "container")
     facts = dict(line.split() for line in container.splitlines())
@@ -69,10 +69,10 @@ def test_compose_stands_beside_the_application_as_it_is() -> None:
     assert set(document) == {"services"}
 
 
-def test_compose_lets_as_many_threads_be_as_may_run() -> None:
-    """Four for each job (its own, lease, ping, end), two for each connection of a mailing, and the rest."""
+def test_compose_allows_as_many_threads_as_can_run() -> None:
+    """Four threads for each job (job, lease, ping, end), two for each connection, and the rest."""
     document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
-    settings = _loaded({})
+    settings = _load({})
     jobs = 4 * settings.max_running
     mailing = 2 * settings.mail_limits.connections
     loop_scan_and_registration, health_and_a_command = 3, 2 * 4
@@ -81,49 +81,46 @@ def test_compose_lets_as_many_threads_be_as_may_run() -> None:
 
 
 def test_compose_and_the_image_check_health_alike() -> None:
-    """The same command; a person who changes one interval sees the same default in the other."""
+    """Both use the same command and intervals, so that a change of one is not forgotten in the other."""
     document = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
     check = document["services"]["cavecron"]["healthcheck"]
     containerfile = (ROOT / "Containerfile").read_text(encoding="utf-8")
-    found = re.search(
+    healthcheck = re.search(
         r"^HEALTHCHECK --interval=(\S+) --timeout=(\S+) --start-period=(\S+) --retries=(\S+) CMD (.+)$",
         containerfile,
         re.MULTILINE,
     )
-    assert found is not None
-    assert found.groups()[:4] == (
+    assert healthcheck is not None
+    assert healthcheck.groups()[:4] == (
         check["interval"],
         check["timeout"],
         check["start_period"],
         str(check["retries"]),
     )
-    assert yaml.safe_load(found[5]) == check["test"][1:]
+    assert yaml.safe_load(healthcheck[5]) == check["test"][1:]
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
 def test_compose_is_understood_by_compose(tmp_path: Path) -> None:
-    """Every key is one that Compose knows; the application's key arrives, and its user is the default.
-
-    It does not matter what the folder is called.
-    """
+    """Compose accepts every key, passes the application's key and uses the default user, in any folder."""
     folder = tmp_path / "cave à vin 100% $USER"
     (folder / "data").mkdir(parents=True)
     for name in ("compose.yaml", "cavecron.env"):
         shutil.copy(_EXAMPLES / name, folder)
     (folder / "data/.env").write_text("SMTP_ENCRYPTION_KEY=key-of-the-application\n", encoding="utf-8")
-    done = subprocess.run(
+    result = subprocess.run(
         ["docker-compose", "-f", "compose.yaml", "config"],
         cwd=folder, check=False, capture_output=True, text=True,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    service = yaml.safe_load(done.stdout)["services"]["cavecron"]
+    assert (result.returncode, result.stderr) == (0, "")
+    service = yaml.safe_load(result.stdout)["services"]["cavecron"]
     assert service["environment"] == {"SMTP_ENCRYPTION_KEY": "key-of-the-application"}
     assert service["user"] == "10001:10001"
 
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """Return the service with a program that is there."""
+    """Return the service file with a program that exists."""
     path = tmp_path / "cavecron.service"
     text = (_EXAMPLES / "systemd/cavecron.service").read_text(encoding="utf-8")
     path.write_text(
@@ -134,24 +131,24 @@ def unit(tmp_path: Path) -> Path:
 
 @_systemd
 def test_systemd_understands_the_service(unit: Path) -> None:
-    """Not a word of complaint."""
-    done = subprocess.run(["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    """systemd-analyze prints no warning."""
+    result = subprocess.run(["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
 @_systemd
 def test_systemd_finds_the_service_safe(unit: Path) -> None:
-    """Its own score, 0 to 10, is 2.0 at most."""
-    done = subprocess.run(
+    """The score of exposure that systemd-analyze gives, from 0 to 10, is at most 2.0."""
+    result = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-500:]
+    assert result.returncode == 0, result.stdout[-500:]
 
 
 @pytest.fixture
-def stocked(cellar: CellarFile) -> CellarFile:
-    """Return a cellar with a wine that runs out."""
+def cellar_with_wines(cellar: CellarFile) -> CellarFile:
+    """Return a database with one wine that is running out."""
     marie = cellar.user("marie")
     cave = cellar.cellar(marie, "Cave de l'Île")
     for name, quantity in (("Chinon", 2), ("Morgon", 12), ("Épuisé", 0)):
@@ -168,11 +165,11 @@ def _run(job: str, cellar: CellarFile) -> Result:
     )  # fmt: skip
 
 
-def test_low_stock_is_mailed(stocked: CellarFile) -> None:
-    """One mail, with the wine that runs out and no other."""
-    result = _run("low_stock", stocked)
+def test_low_stock_is_mailed(cellar_with_wines: CellarFile) -> None:
+    """The job sends one mail with the wine that is running out, and no other wine."""
+    result = _run("low_stock", cellar_with_wines)
     assert result.code == 0, result.err + result.out
-    (mail,) = (stocked.path.parent / "courrier/new").iterdir()
+    (mail,) = (cellar_with_wines.path.parent / "courrier/new").iterdir()
     message = message_from_bytes(mail.read_bytes(), policy=policy.default)
     text = message.get_content()
     assert message["To"] == "marie@example.org"
@@ -181,13 +178,13 @@ def test_low_stock_is_mailed(stocked: CellarFile) -> None:
     assert "1 vins presque épuisés" in result.out
 
 
-def test_the_cellar_is_exported(stocked: CellarFile) -> None:
-    """Accents as a spreadsheet reads them, and only the latest files are kept."""
-    exports = stocked.path.parent / "exports"
+def test_the_cellar_is_exported(cellar_with_wines: CellarFile) -> None:
+    """A spreadsheet program can read the accents, and only the newest files are kept."""
+    exports = cellar_with_wines.path.parent / "exports"
     exports.mkdir()
     for week in range(10, 20):
         (exports / f"cave-2020-01-{week}.csv").touch()
-    result = _run("cellar_csv", stocked)
+    result = _run("cellar_csv", cellar_with_wines)
     assert result.code == 0, result.err + result.out
     kept = sorted(exports.iterdir())
     assert len(kept) == 8
@@ -195,7 +192,7 @@ def test_the_cellar_is_exported(stocked: CellarFile) -> None:
 
 
 def test_the_page_on_nas_names_real_commands_and_files() -> None:
-    """Each cavecron command on it can be parsed; each link leads somewhere."""
+    """Each cavecron command on the page can be parsed, and each link and variable exists."""
     page = _EXAMPLES / "nas/LISEZMOI.md"
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)]+)\)", text):

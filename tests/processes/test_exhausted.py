@@ -1,4 +1,4 @@
-"""A system that grants few threads, and jobs that hang in threads of their own: real processes and limits."""
+"""A system that allows few threads, and jobs that hang in threads of their own, with real processes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ if not sys.platform.startswith("linux"):
     pytest.skip("threads are limited here by what Linux lets them reserve", allow_module_level=True)
 
 BEFORE = NOW - timedelta(seconds=5)
-#: Each thread reserves this for its stack; the process may reserve so many of them.
+#: Bytes that each thread reserves for its stack; a limit on memory is a limit on threads.
 STACK = 256 << 20
 JOBS = '''
 import asyncio, time
@@ -58,53 +58,53 @@ def variables(cellar: CellarFile, **more: str) -> dict[str, str]:
 
 
 def allow_threads(number: int) -> tuple[str, ...]:
-    """Return what starts a process that can have about so many threads."""
+    """Return the command prefix that starts a process with about `number` threads at most."""
     if shutil.which("prlimit") is None:
         pytest.skip("prlimit is not installed (apt-get install util-linux)")
     return ("prlimit", f"--stack={STACK}", f"--as={number * STACK + (1 << 30)}")
 
 
 def states(cellar: CellarFile) -> dict[object, object]:
-    """Return how many runs are in which state."""
+    """Return the number of runs in each state."""
     return dict(cellar.rows("SELECT state, count(*) FROM cavecron_run GROUP BY state"))  # type: ignore[arg-type]
 
 
-def wait_until_all_have_ended(cellar: CellarFile, running: Daemon) -> None:
-    """Return when each of the hundred slots has its row, and none runs any more; fail where that never is."""
+def wait_until_all_have_finished(cellar: CellarFile, scheduler: Daemon) -> None:
+    """Return when each of the hundred slots has a row of a finished run; fail after a time limit."""
     cellar.wait_for(
         "SELECT 1 WHERE (SELECT count(*) FROM cavecron_run WHERE state <> 'running') = 100", limit=60.0
     )
-    assert running.process.poll() is None
-    assert not [line for line in running.lines if "never retrieved" in line or "Traceback" in line], (
-        "\n".join(running.lines)
+    assert scheduler.process.poll() is None
+    assert not [line for line in scheduler.lines if "never retrieved" in line or "Traceback" in line], (
+        "\n".join(scheduler.lines)
     )
 
 
 @pytest.mark.slow
 def test_a_hundred_jobs_in_a_minute_need_few_threads(cellar: CellarFile) -> None:
-    """Sixteen run at a time, and all of them in the end, where a hundred could not."""
-    with daemon(variables(cellar), at=BEFORE, prefix=allow_threads(40)) as running:
-        wait_until_all_have_ended(cellar, running)
+    """Sixteen jobs run at a time, so that the thread limit is not reached."""
+    with daemon(variables(cellar), at=BEFORE, prefix=allow_threads(40)) as scheduler:
+        wait_until_all_have_finished(cellar, scheduler)
         assert states(cellar) == {"succeeded": 100}
-        assert running.stop()[0] == 0
+        assert scheduler.stop()[0] == 0
 
 
 @pytest.mark.slow
 def test_a_system_without_threads_is_told_and_no_slot_is_forgotten(cellar: CellarFile) -> None:
-    """Each job that got none has failed, and is tried again; the scheduler lives, and stops when told to."""
-    few = variables(cellar, CAVECRON_MAX_RUNNING="100")
-    with daemon(few, at=BEFORE, prefix=allow_threads(12)) as running:
-        wait_until_all_have_ended(cellar, running)
-        counted = states(cellar)
-        assert set(counted) == {"succeeded", "failed"}
+    """Jobs without a thread fail and are retried; the scheduler goes on and can be stopped."""
+    variables_of_many = variables(cellar, CAVECRON_MAX_RUNNING="100")
+    with daemon(variables_of_many, at=BEFORE, prefix=allow_threads(12)) as scheduler:
+        wait_until_all_have_finished(cellar, scheduler)
+        counts = states(cellar)
+        assert set(counts) == {"succeeded", "failed"}
         (row,) = cellar.rows("SELECT count(*) FROM cavecron_run WHERE state = 'failed' AND retry_at IS NULL")
         assert row == (0,)
-        running.wait_for("en échec : le système n'accorde plus de thread : relever la limite de processus")
-        assert running.stop()[0] == 0
+        scheduler.wait_for("en échec : le système n'accorde plus de thread : relever la limite de processus")
+        assert scheduler.stop()[0] == 0
 
 
 def start(cellar: CellarFile, **more: str) -> "subprocess.Popen[str]":
-    """Start `cavecron run pooled` and return it once the job hangs."""
+    """Start `cavecron run pooled`; return the process when the job hangs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cavecron", "run", "pooled"],
         env=environment(**variables(cellar, **more)),
@@ -118,38 +118,38 @@ def start(cellar: CellarFile, **more: str) -> "subprocess.Popen[str]":
     return process
 
 
-def ended(process: "subprocess.Popen[str]", within: float) -> tuple[int, str, float]:
-    """Return the exit code, what the process said, and how long it took to end; fail where it hangs."""
-    began = time.monotonic()
+def end_of(process: "subprocess.Popen[str]", within: float) -> tuple[int, str, float]:
+    """Return the exit code, the output and the duration of the process; kill it after `within` seconds."""
+    start_time = time.monotonic()
     try:
         out, _ = process.communicate(timeout=within)
     finally:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-    return process.returncode, out, time.monotonic() - began
+    return process.returncode, out, time.monotonic() - start_time
 
 
 def test_a_run_that_hangs_in_a_pool_ends_after_its_time_limit(cellar: CellarFile) -> None:
-    """And the grace: with exit code 1, its end in the ledger."""
+    """It ends after the time limit and the grace, with exit code 1, and is recorded as failed."""
     process = start(cellar, SCHEDULER_POOLED_TIMEOUT="1", CAVECRON_STOP_GRACE="1")
-    code, said, _seconds = ended(process, within=20)
+    code, output, _seconds = end_of(process, within=20)
     assert code == 1
-    assert "Job pooled en échec : le job ignore sa durée limite" in said
+    assert "Job pooled en échec : le job ignore sa durée limite" in output
     assert states(cellar) == {"failed": 1}
 
 
 def test_a_run_that_hangs_in_a_pool_ends_when_it_is_stopped(cellar: CellarFile) -> None:
-    """Within the grace, and not when the pool has slept its fill."""
+    """It ends within the grace and does not wait for the thread of the pool."""
     process = start(cellar, CAVECRON_STOP_GRACE="1")
     process.send_signal(signal.SIGTERM)
-    code, said, seconds = ended(process, within=20)
+    code, output, seconds = end_of(process, within=20)
     assert code == 1
-    assert "Job pooled interrompu : le job ignore l'arrêt" in said
+    assert "Job pooled interrompu : le job ignore l'arrêt" in output
     assert seconds < 6
     assert states(cellar) == {"interrupted": 1}
 
 
-def has_opened(process: int, path: Path) -> bool:
+def has_file_open(process: int, path: Path) -> bool:
     """Return whether a process has a file open."""
     for descriptor in Path(f"/proc/{process}/fd").iterdir():
         with suppress(FileNotFoundError):  # it was closed meanwhile
@@ -159,20 +159,20 @@ def has_opened(process: int, path: Path) -> bool:
 
 
 def test_a_run_that_waits_for_a_locked_database_ends_when_it_is_stopped(cellar: CellarFile) -> None:
-    """At once, and it claims nothing after all."""
+    """It ends at once and claims no run."""
     arguments = [sys.executable, "-m", "cavecron", "run", "pooled", "--json"]
     cellar.execute("BEGIN EXCLUSIVE")
     process = subprocess.Popen(
         arguments, env=environment(**variables(cellar)), stdout=subprocess.PIPE, text=True
     )
-    while not has_opened(process.pid, cellar.path.resolve()):
+    while not has_file_open(process.pid, cellar.path.resolve()):
         time.sleep(0.02)
     time.sleep(0.2)  # and waits for the lock
     process.send_signal(signal.SIGTERM)
-    code, said, seconds = ended(process, within=20)
+    code, output, seconds = end_of(process, within=20)
     cellar.execute("ROLLBACK")
     assert code == 1
     assert seconds < 3
-    assert json.loads(said)["error"] == "arrêt demandé avant le début : rien n'a été fait"
+    assert json.loads(output)["error"] == "arrêt demandé avant le début : rien n'a été fait"
     time.sleep(0.5)
     assert not cellar.rows("SELECT 1 FROM sqlite_master WHERE name = 'cavecron_run'")

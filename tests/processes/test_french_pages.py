@@ -1,7 +1,7 @@
-"""The pages in French are true: their commands are run, as README.md's are, and print what they show.
+"""The pages in French are true: their commands are run as those of README.md, and print what is shown.
 
-Where a page calls Docker, a program of the same name stands in for the engine: it runs here, on the sandbox's
-/data, what the container of examples/compose.yaml would run. That file is tested in test_examples.py.
+A program named `docker` replaces the engine: it runs the command of examples/compose.yaml here, on the /data
+of the sandbox. That file is tested in test_examples.py.
 """
 
 import re
@@ -46,18 +46,18 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """Return an empty folder, an engine, and a cellar whose application has mailed a report."""
-    with sandbox_in(tmp_path) as made:
+    """Yield an empty folder with an engine and a database whose application has mailed a report."""
+    with sandbox_in(tmp_path) as folder:
         docker = tmp_path / "bin" / "docker"
-        docker.write_text(_ENGINE.format(data=made.data), encoding="utf-8")
+        docker.write_text(_ENGINE.format(data=folder.data), encoding="utf-8")
         docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
-        with closing(sqlite3.connect(made.data / "wine.db", isolation_level=None)) as connection:
+        with closing(sqlite3.connect(folder.data / "wine.db", isolation_level=None)) as connection:
             connection.execute(_EARLIER_REPORT, {"at": "2026-11-25 10:56:02.000000"})
-        yield made
+        yield folder
 
 
 def test_the_commands_of_the_page_do_what_it_says(page: Path, sandbox: Sandbox) -> None:
-    """Each after those before it, as a person would who reads from top to bottom."""
+    """Each command runs after those before it, as for a person who reads from top to bottom."""
     problems = [
         f"{page.name}:{block.line}\n{problem}"
         for block in blocks(page.read_text(encoding="utf-8"))
@@ -67,21 +67,21 @@ def test_the_commands_of_the_page_do_what_it_says(page: Path, sandbox: Sandbox) 
     assert not problems, "\n".join(problems)
 
 
-def test_every_command_in_the_text_can_be_given(page: Path) -> None:
-    """The ones between backticks, with or without Docker before them."""
-    named = re.findall(r"`(?:docker compose \w+ (?:--rm )?cavecron )?cavecron ([a-z][^`]*)`", _text(page))
-    assert named
-    for command in named:
+def test_every_command_in_the_text_can_be_parsed(page: Path) -> None:
+    """The commands in backticks can be parsed, with and without Docker before them."""
+    names = re.findall(r"`(?:docker compose \w+ (?:--rm )?cavecron )?cavecron ([a-z][^`]*)`", _text(page))
+    assert names
+    for command in names:
         assert parse(command.split()).command
 
 
 def test_every_variable_and_every_link_is_there(page: Path) -> None:
-    """A variable that cavecron knows, and a file of this repository."""
+    """Each variable is one of cavecron's, and each link leads to a file of this repository."""
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"\b(?:SCHEDULER|CAVECRON|SMTP)_[A-Z_]+[A-Z]\b", text)) - {
+    names = set(re.findall(r"\b(?:SCHEDULER|CAVECRON|SMTP)_[A-Z_]+[A-Z]\b", text)) - {
         "SMTP_ENCRYPTION_KEY_FILE"
     }
-    assert named <= known_names()
+    assert names <= known_names()
     links = re.findall(r"\]\(([^)#]+)\)", text)
     assert links
     assert not [link for link in links if not (page.parent / link).exists()]

@@ -17,7 +17,7 @@ from tests.support.processes import Counters, counters, network_sockets, open_fi
 if not sys.platform.startswith("linux"):
     pytest.skip("only Linux tells in /proc what a process does", allow_module_level=True)
 
-#: What a job, another command or a mistake needs, and an idle scheduler would hold in memory for years.
+#: Modules for jobs, other commands or errors, which an idle scheduler would keep in memory for years.
 NOT_NEEDED = {
     *("argparse", "cryptography", "difflib", "email.message", "http.client", "json", "secrets", "smtplib"),
     *(
@@ -44,26 +44,26 @@ def once(run):
 
 
 def test_an_idle_scheduler_has_imported_nothing_that_only_a_job_needs(cellar: CellarFile) -> None:
-    """It is there for a year, and its jobs for some seconds."""
+    """The scheduler runs for years, its jobs for seconds, so it does not keep their modules in memory."""
     jobs = cellar.path.with_name("jobs_of_mine.py")
     jobs.write_text(JOBS, encoding="utf-8")
     variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": str(jobs)}
-    # coverage imports much itself
-    with daemon({**variables, "COVERAGE_PROCESS_START": ""}) as running:
-        running.wait_for("prochain créneau")
-        assert running.stop()[0] == 0
-        imported = set(running.wait_for("^modules:").split())
+    # without coverage, which imports many modules
+    with daemon({**variables, "COVERAGE_PROCESS_START": ""}) as scheduler:
+        scheduler.wait_for("prochain créneau")
+        assert scheduler.stop()[0] == 0
+        imported = set(scheduler.wait_for("^modules:").split())
     assert {"cavecron.scheduler.scheduler", "cavecron.ledger.catch_up"} <= imported
     assert not NOT_NEEDED & imported
 
 
 @pytest.mark.slow
 def test_an_idle_scheduler_lets_the_disks_sleep(cellar: CellarFile) -> None:
-    """In 35 seconds it looks at the clock once or twice, and at nothing else."""
-    with daemon({"DATABASE_URL": f"sqlite:///{cellar.path}", "TZ": "UTC"}) as running:
-        running.wait_for("Job cleanup .* prochain créneau")
-        process = running.process.pid
-        before = _settled(process)
+    """In 35 seconds it wakes up once or twice, reads and writes nothing, and has no port open."""
+    with daemon({"DATABASE_URL": f"sqlite:///{cellar.path}", "TZ": "UTC"}) as scheduler:
+        scheduler.wait_for("Job cleanup .* prochain créneau")
+        process = scheduler.process.pid
+        before = _stable_counters(process)
         time.sleep(35)
         after = counters(process)
         assert after.characters == before.characters
@@ -71,11 +71,11 @@ def test_an_idle_scheduler_lets_the_disks_sleep(cellar: CellarFile) -> None:
         assert 1 <= after.wakeups - before.wakeups <= 2
         assert not [name for name in open_files(process) if name.startswith(str(cellar.path))]
         assert not network_sockets(process)
-        assert running.stop()[0] == 0
+        assert scheduler.stop()[0] == 0
 
 
-def _settled(process: int) -> Counters:
-    """Return the counters once nothing has moved for half a second; fail where something always does."""
+def _stable_counters(process: int) -> Counters:
+    """Return the counters when they have not changed for half a second; fail if they always change."""
     before = counters(process)
     for _ in range(40):
         time.sleep(0.5)
@@ -83,16 +83,16 @@ def _settled(process: int) -> Counters:
         if now == before:
             return now
         before = now
-    pytest.fail("it never settled")
+    pytest.fail("the counters never stopped changing")
 
 
-def test_a_guest_that_is_none_would_be_found(tmp_path: Path) -> None:
-    """What the kernel is asked tells a process that reads, writes, listens and holds a database open."""
+def test_the_measurement_notices_an_active_process(tmp_path: Path) -> None:
+    """The measurement notices a process that reads, writes, listens and keeps a database open."""
     before = counters(os.getpid())
-    with closing(sqlite3.connect(tmp_path / "wine.db")) as connection, socket.socket() as listening:
+    with closing(sqlite3.connect(tmp_path / "wine.db")) as connection, socket.socket() as listener:
         connection.execute("CREATE TABLE wine (name)")
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         time.sleep(0.01)
         after = counters(os.getpid())
         assert after.characters > before.characters

@@ -1,4 +1,4 @@
-"""Modules that short commands do not load: `health` runs every five minutes, for years."""
+"""Modules that short commands do not load, because `health` runs every five minutes for years."""
 
 import os
 import subprocess
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tests.support.commands import cavecron, environment
 
-_LISTED = (
+_PROGRAM = (
     "import sys; from cavecron.cli.main import main; main({!r}, {{}}); print(*sys.modules, file=sys.stderr)"
 )
 
 
 def test_health_loads_no_network_no_cryptography_and_no_event_loop() -> None:
-    """Each of them costs more than all that it does itself."""
+    """Each of these modules takes longer to load than `health` takes for everything else."""
     done = subprocess.run(
-        [sys.executable, "-c", _LISTED.format(["health"])],
-        env=environment(COVERAGE_PROCESS_START=""),  # coverage loads much itself
+        [sys.executable, "-c", _PROGRAM.format(["health"])],
+        env=environment(COVERAGE_PROCESS_START=""),  # without coverage, which loads many modules
         capture_output=True,
         text=True,
         check=True,
@@ -27,7 +27,7 @@ def test_health_loads_no_network_no_cryptography_and_no_event_loop() -> None:
 
 
 def test_the_computation_of_a_slot_starts_no_process(tmp_path: Path) -> None:
-    """When it is imported, croniter asks for the size of a pointer: Python would run the program `file`."""
+    """On import, croniter would start the program `file` to find the size of a pointer."""
     program = tmp_path / "file"
     program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
     program.chmod(0o755)

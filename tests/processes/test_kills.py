@@ -23,20 +23,20 @@ from tests.support.killable_process import DONE, FAILED, victim
 
 _USERS = 20
 _CONNECTIONS = 2
-#: Between two starts, for the lease of the killed process to run out.
+#: The time between two starts, after which the lease of the killed process has expired.
 _LATER = timedelta(minutes=2)
 _MOST_STARTS = 2_000
 
 
-class Assassin:
-    """A policy of the mail server: kill the client at the `visit`-th thing it says."""
+class Killer:
+    """A policy of the mail server that kills the client at its `visit`-th command."""
 
     def __init__(self) -> None:
         self.target: BaseProcess | None = None
         self.visit = 0
 
     def __call__(self, _visit: Visit) -> Fault | None:
-        """Count, and kill when it is time; the server itself goes on as if nothing were."""
+        """Count the commands and kill the client at the right one; the server itself goes on."""
         self.visit -= 1
         if self.visit == 0 and self.target and self.target.pid:
             with suppress(ProcessLookupError):
@@ -44,8 +44,8 @@ class Assassin:
         return None
 
 
-def furnished(cellar: CellarFile, server: HostileServer, **smtp: object) -> None:
-    """Add the users, and how to reach the server."""
+def fill(cellar: CellarFile, server: HostileServer, **smtp: object) -> None:
+    """Add the users and the configuration of the mail server."""
     for number in range(_USERS):
         user = cellar.user(f"user{number:02}")
         cellar.wine(user, cellar.cellar(user))
@@ -53,15 +53,15 @@ def furnished(cellar: CellarFile, server: HostileServer, **smtp: object) -> None
 
 
 def check(cellar: CellarFile, server: HostileServer, kills: int) -> None:
-    """Fail unless every user has the mail once, save for a repetition for each kill and connection."""
+    """Fail unless each user has the mail once, apart from one repetition for each kill and connection."""
     copies = server.copies()
     assert set(copies) == {f"user{number:02}@example.org" for number in range(_USERS)}
     repeated = sum(copies.values()) - _USERS
     assert repeated <= kills * _CONNECTIONS
-    identities: dict[str, set[str]] = {}
+    message_ids: dict[str, set[str]] = {}
     for mail in server.accepted:
-        identities.setdefault(mail.recipient, set()).add(mail.message_id)
-    assert all(len(ids) == 1 for ids in identities.values()), "a repetition has another Message-ID"
+        message_ids.setdefault(mail.recipient, set()).add(mail.message_id)
+    assert all(len(ids) == 1 for ids in message_ids.values()), "a repetition has another Message-ID"
     (entry,) = history(Ledger(database=cellar.database))
     assert entry.state == "succeeded"
     assert repeated <= entry.repeats <= kills * _CONNECTIONS
@@ -72,16 +72,16 @@ def check(cellar: CellarFile, server: HostileServer, kills: int) -> None:
 
 
 def integrity(cellar: CellarFile) -> str:
-    """Return what SQLite says of the file."""
+    """Return the result of SQLite's integrity check."""
     with closing(sqlite3.connect(cellar.path)) as connection:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
 
 
 @pytest.mark.slow
 def test_a_process_killed_at_each_statement_mails_everybody_once(cellar: CellarFile) -> None:
-    """At the first, the second, the third … of a start, until one gets through."""
+    """The n-th start is killed at its n-th SQL statement, until one start ends by itself."""
     with HostileServer() as server:
-        furnished(cellar, server)
+        fill(cellar, server)
         for kills in range(_MOST_STARTS):
             process = victim(cellar.path, at=NOW + kills * _LATER, statement=kills + 1)
             process.join()
@@ -95,14 +95,14 @@ def test_a_process_killed_at_each_statement_mails_everybody_once(cellar: CellarF
 
 @pytest.mark.slow
 def test_a_process_killed_at_each_step_of_the_dialogue_mails_everybody_once(cellar: CellarFile) -> None:
-    """The server kills its client at the first, the second, the third … thing that it says."""
-    assassin = Assassin()
-    with HostileServer(assassin) as server:
-        furnished(cellar, server)
+    """The server kills the n-th start at its n-th command, until one start ends by itself."""
+    killer = Killer()
+    with HostileServer(killer) as server:
+        fill(cellar, server)
         for kills in range(_MOST_STARTS):
-            assassin.visit = 0
-            assassin.target = process = victim(cellar.path, at=NOW + kills * _LATER)
-            assassin.visit = kills + 1
+            killer.visit = 0
+            killer.target = process = victim(cellar.path, at=NOW + kills * _LATER)
+            killer.visit = kills + 1
             process.join()
             if process.exitcode != -signal.SIGKILL:
                 break
@@ -113,9 +113,9 @@ def test_a_process_killed_at_each_step_of_the_dialogue_mails_everybody_once(cell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What else goes wrong: the clock of some starts is ahead, or dead processes cannot be seen.
+    """Other faults: a clock ahead at some starts, or dead processes that cannot be seen.
 
-    With `ca_file` the connection is encrypted, and a start may fail for a while.
+    With `ca_file` the connection is encrypted, and a start may fail temporarily.
     """
 
     clock_ahead: bool = False
@@ -123,15 +123,15 @@ class Trouble:
     ca_file: Path | None = None
 
 
-def _killed_at_random(cellar: CellarFile, dice: random.Random, trouble: Trouble) -> int:
-    """Run until it gets through, killed at a random statement each time; return the kills."""
+def _kill_at_random(cellar: CellarFile, generator: random.Random, trouble: Trouble) -> int:
+    """Start the run until it ends by itself, killing it at a random statement; return the number of kills."""
     kills = 0
     for start in range(_MOST_STARTS):
-        ahead = timedelta(seconds=dice.choice((0, 90, 7_200, 10**8))) * trouble.clock_ahead
+        ahead = timedelta(seconds=generator.choice((0, 90, 7_200, 10**8))) * trouble.clock_ahead
         process = victim(
             cellar.path,
             at=NOW + start * _LATER + ahead,
-            statement=dice.randrange(1, 400),
+            statement=generator.randrange(1, 400),
             hidden=trouble.hidden,
             ca_file=trouble.ca_file,
         )
@@ -140,16 +140,16 @@ def _killed_at_random(cellar: CellarFile, dice: random.Random, trouble: Trouble)
             return kills
         assert process.exitcode in ((-signal.SIGKILL, FAILED) if trouble.ca_file else (-signal.SIGKILL,))
         kills += process.exitcode != FAILED
-    pytest.fail("it never got through")
+    pytest.fail("the run never ended by itself")
 
 
 def _kill_and_check(
     cellar: CellarFile, server: HostileServer, runs: int = 1, trouble: Trouble | None = None
 ) -> None:
-    """Kill run after run at random, on a fresh outbox each time, and check each."""
-    dice = _dice()
+    """Kill several runs at random, each with an empty mail server and log, and check each of them."""
+    generator = _random_generator()
     for _ in range(runs):
-        kills = _killed_at_random(cellar, dice, trouble or Trouble())
+        kills = _kill_at_random(cellar, generator, trouble or Trouble())
         assert integrity(cellar) == "ok"
         check(cellar, server, kills)
         server.accepted.clear()
@@ -157,7 +157,7 @@ def _kill_and_check(
             cellar.execute(f"DELETE FROM {table}")
 
 
-def _dice() -> random.Random:
+def _random_generator() -> random.Random:
     seed = int(os.environ.get("CAVECRON_SEED", random.randrange(10**6)))
     print(f"CAVECRON_SEED={seed}")
     return random.Random(seed)
@@ -167,9 +167,9 @@ def _dice() -> random.Random:
     "runs", [pytest.param(2, id="some"), pytest.param(200, id="many", marks=pytest.mark.slow)]
 )
 def test_a_process_killed_at_random_mails_everybody_once(cellar: CellarFile, runs: int) -> None:
-    """Run after run on a fresh outbox; the seed is told, and replays with CAVECRON_SEED."""
+    """Runs are killed at random statements; the seed is printed and can be repeated with CAVECRON_SEED."""
     with HostileServer() as server:
-        furnished(cellar, server)
+        fill(cellar, server)
         _kill_and_check(cellar, server, runs)
 
 
@@ -182,9 +182,9 @@ def test_a_process_killed_at_random_mails_everybody_once(cellar: CellarFile, run
     ],
 )
 def test_a_killed_process_mails_everybody_once_in_trouble(cellar: CellarFile, trouble: Trouble) -> None:
-    """The clock of some starts is ahead by minutes to years; or nobody sees that the former one is dead."""
+    """Some starts have a clock far ahead, or cannot see that the former process is dead."""
     with HostileServer() as server:
-        furnished(cellar, server)
+        fill(cellar, server)
         _kill_and_check(cellar, server, 10, trouble)
 
 
@@ -192,12 +192,12 @@ def test_a_killed_process_mails_everybody_once_in_trouble(cellar: CellarFile, tr
 def test_a_killed_process_mails_everybody_once_where_handshakes_are_cut_short(
     cellar: CellarFile, tmp_path: Path
 ) -> None:
-    """Some starts find no way to encrypt; each tries again, as for any other trouble that passes."""
-    dice, ca = _dice(), authority(tmp_path)
+    """Some starts cannot encrypt the connection and fail; the next start tries again."""
+    generator, ca = _random_generator(), authority(tmp_path)
 
-    def hiccup(visit: Visit) -> Fault | None:
-        return close() if visit.step is Step.HANDSHAKE and dice.random() < 0.5 else None
+    def cut_handshake(visit: Visit) -> Fault | None:
+        return close() if visit.step is Step.HANDSHAKE and generator.random() < 0.5 else None
 
-    with HostileServer(hiccup, tls="starttls", context=ca.context()) as server:
-        furnished(cellar, server, use_tls=1)
+    with HostileServer(cut_handshake, tls="starttls", context=ca.context()) as server:
+        fill(cellar, server, use_tls=1)
         _kill_and_check(cellar, server, 5, Trouble(ca_file=ca.ca_file))

@@ -1,4 +1,4 @@
-"""The scheduler is stopped while a mail of a job of one's own waits for a server that does not answer."""
+"""The scheduler is stopped while a mail of a custom job waits for a server that does not answer."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def mailer(run):
 
 @pytest.mark.slow
 def test_a_stop_leaves_a_mail_without_an_answer_in_doubt(cellar: CellarFile) -> None:
-    """It ends within the grace; the next scheduler presents the mail once more, under the same Message-ID."""
+    """It stops within the grace; the next scheduler sends the mail again with the same Message-ID."""
     path = cellar.path.with_name("mine.py")
     path.write_text(JOB, encoding="utf-8")
     variables = {
@@ -32,18 +32,18 @@ def test_a_stop_leaves_a_mail_without_an_answer_in_doubt(cellar: CellarFile) -> 
     }
     with HostileServer(Trap(Step.END, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
-        with daemon(variables, at=NOW - timedelta(seconds=3)) as running:
+        with daemon(variables, at=NOW - timedelta(seconds=3)) as scheduler:
             cellar.wait_for("SELECT 1 FROM cavecron_delivery WHERE state = 'sending'")
-            server.wait_until(lambda there: there.visits[Step.END] > 0)
-            code, seconds = running.stop()
+            server.wait_until(lambda state: state.visits[Step.END] > 0)
+            code, seconds = scheduler.stop()
         assert (code, seconds < 8.0) == (0, True)
         assert cellar.rows("SELECT state, reason FROM cavecron_run") == [
             ("interrupted", "arrêt demandé, le job s'est interrompu")
         ]
         server.policies.clear()
-        with daemon(variables, at=NOW + timedelta(minutes=2)) as running:
-            running.wait_for("Job mailer exécuté avec succès")
-            running.stop()
+        with daemon(variables, at=NOW + timedelta(minutes=2)) as scheduler:
+            scheduler.wait_for("Job mailer exécuté avec succès")
+            scheduler.stop()
         assert len(server.accepted) == 2
         assert len({mail.message_id for mail in server.accepted}) == 1
     assert cellar.rows("SELECT state, repeats FROM cavecron_delivery") == [("sent", 1)]

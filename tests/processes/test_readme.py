@@ -1,7 +1,7 @@
-"""README.md is true: its commands are run, in the order of the page, and print what it shows.
+"""README.md is true: its commands are run in the order of the page, and print what it shows.
 
-How a block is written stands in tests/support/shown_commands.py; one with a tag is run by the test that names
-the tag. The page's /data is a folder of the test's, with the sample cellar and a mail server on loopback.
+tests/support/shown_commands.py explains the form of a block; a block with a tag is run by the test that names
+the tag. The page's /data is a folder of the test with the sample database and a mail server on loopback.
 """
 
 import importlib.util
@@ -23,9 +23,9 @@ from tests.support.sandbox import Sandbox, sandbox_in
 from tests.support.shown_commands import commands, matches, problems_of
 
 PAGE = README.read_text(encoding="utf-8")
-STORY = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and block.tag is None]
+BLOCKS = [block for block in blocks(PAGE) if block.kind in ("sh", "console") and block.tag is None]
 #: Tags of blocks, each with the test that runs it.
-TOLD_ELSEWHERE = {
+TESTED_ELSEWHERE = {
     "benchmarks": "tests/benchmarks/test_benchmarks.py, each in its smallest size",
     "binary": "tests/container/test_image.py: the same target, with stand-ins for the bases",
     "compose": "tests/processes/test_examples.py reads the file with Compose; no engine is to be had in CI",
@@ -40,29 +40,31 @@ TOLD_ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Return a folder with nothing in it, a real cellar in another, and its mail server."""
-    with sandbox_in(tmp_path_factory.mktemp("readme")) as made:
-        yield made
+    """Yield an empty folder, another one with a database, and a mail server."""
+    with sandbox_in(tmp_path_factory.mktemp("readme")) as folder:
+        yield folder
 
 
 def test_the_commands_of_the_page_do_what_it_says(sandbox: Sandbox) -> None:
-    """Each block after all that stand before it, as a person would who reads from top to bottom."""
-    told = [f"line {block.line}: {problem}" for block in STORY for problem in problems_of(block, sandbox)]
-    assert not told, "\n".join(told)
+    """Each block runs after all blocks before it, as for a person who reads from top to bottom."""
+    problems = [
+        f"line {block.line}: {problem}" for block in BLOCKS for problem in problems_of(block, sandbox)
+    ]
+    assert not problems, "\n".join(problems)
 
 
 def test_every_other_block_is_run_by_a_test_of_its_own() -> None:
-    """A tag that no test knows would hide a command from all of them."""
-    assert {block.tag for block in blocks(PAGE) if block.tag} == set(TOLD_ELSEWHERE)
+    """Each tag belongs to a test, because a block with an unknown tag would not be run."""
+    assert {block.tag for block in blocks(PAGE) if block.tag} == set(TESTED_ELSEWHERE)
 
 
 def test_every_fence_is_a_block() -> None:
-    """One that the tests cannot read would not be run."""
+    """The tests can read each fenced block, because another one would not be run."""
     assert PAGE.count("```") == 2 * len(list(blocks(PAGE)))
 
 
-def test_the_table_of_variables_is_whole() -> None:
-    """Each variable that the settings know, and no other; each with its default."""
+def test_the_table_of_variables_is_complete() -> None:
+    """The table has each variable that the settings know with its default, and no other variable."""
     table = PAGE.partition("\n## Configuration\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \| .* \| ?(.*?) ?\|$", table, re.MULTILINE)
     shown = {
@@ -78,7 +80,7 @@ def test_the_table_of_variables_is_whole() -> None:
 
 
 def test_every_command_is_listed() -> None:
-    """The page's table has the commands that the help has."""
+    """The table has the same commands as `--help`."""
     table = PAGE.partition("\n## Commands\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `cavecron ([a-z]+)(?: \[?[A-Z]+\]?)?`", table, re.MULTILINE)
     helped = cavecron("--help").out.partition("\ncommandes:\n")[2]
@@ -87,20 +89,20 @@ def test_every_command_is_listed() -> None:
 
 @pytest.fixture
 def configured(sandbox: Sandbox) -> Sandbox:
-    """Return the folder with the variables that the page sets first."""
-    export, _ = next(commands(STORY[0].text))
+    """Return the folder after setting the variables that the page sets first."""
+    export, _ = next(commands(BLOCKS[0].text))
     assert sandbox.run(export) == (0, "")
     return sandbox
 
 
 def test_the_scheduler_says_when_each_job_comes_next(configured: Sandbox) -> None:
-    """And stops well when it is told to."""
+    """The scheduler prints what the page shows, and stops when asked to."""
     ((command, shown),) = commands(tagged("daemon").text)
     assert matches(shown, configured.run_until(command, lines=shown.count("\n") - 1))
 
 
 def test_the_scheduler_runs_in_another_program(configured: Sandbox) -> None:
-    """It follows its job from then on, and returns when it is stopped."""
+    """The scheduler registers the job of the program, and returns when it is stopped."""
     (configured.folder / "service.py").write_text(tagged("embed").text, encoding="utf-8")
     assert configured.run(f'"{sys.executable}" service.py') == (0, "")
     with closing(sqlite3.connect(configured.data / "wine.db")) as connection:
@@ -108,26 +110,26 @@ def test_the_scheduler_runs_in_another_program(configured: Sandbox) -> None:
 
 
 def test_the_job_on_the_page_is_the_example() -> None:
-    """The commands after it on the page run the example."""
+    """The job is the file that the following commands on the page run."""
     assert tagged("low_stock").text == (ROOT / "examples/jobs/low_stock.py").read_text(encoding="utf-8")
 
 
 def test_every_module_that_is_named_is_there() -> None:
-    """Benchmarks and sweeps are too long for a test; that their commands exist is not."""
-    named = set(re.findall(r"python -m (tests(?:\.\w+)+)", PAGE))
-    assert {"tests.benchmarks", "tests.model.clock_change_sweep"} <= named
-    assert not [name for name in named if not importlib.util.find_spec(name)]
+    """The modules are too slow for a test, but they exist."""
+    names = set(re.findall(r"python -m (tests(?:\.\w+)+)", PAGE))
+    assert {"tests.benchmarks", "tests.model.clock_change_sweep"} <= names
+    assert not [name for name in names if not importlib.util.find_spec(name)]
 
 
 def test_every_link_leads_somewhere() -> None:
-    """Into this repository."""
+    """Each link leads to a file of this repository."""
     links = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert links
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
 def copy_of_the_project(folder: Path) -> Path:
-    """Return a folder with the files that git would hand to a new user."""
+    """Copy the files that git would give to a new user into a folder."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False
     )
@@ -140,7 +142,7 @@ def copy_of_the_project(folder: Path) -> Path:
 
 
 def _files() -> list[str]:
-    """Return what there is where git does not know the folder (an unpacked archive)."""
+    """Return the files of a folder that git does not know, for example of an unpacked archive."""
     left_out = re.compile(r"(^|/)(\.venv|\.git|__pycache__|build|\.\w+_cache|\.hypothesis)(/|$)")
     files = (str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file())
     return [name for name in files if not left_out.search(name)]
@@ -148,13 +150,13 @@ def _files() -> list[str]:
 
 @pytest.mark.slow
 def test_the_first_command_shows_it_at_work(tmp_path: Path) -> None:
-    """In a fresh copy, with a bare environment: it ends well and names a page and a folder that are there."""
+    """In a new copy with a minimal environment, the page and the mails that the output names exist."""
     project = copy_of_the_project(tmp_path / "cavecron")
-    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    minimal = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-euc", tagged("demo").text],
         cwd=project,
-        env={**{name: value for name, value in os.environ.items() if name.startswith("PIP_")}, **bare},
+        env={**{name: value for name, value in os.environ.items() if name.startswith("PIP_")}, **minimal},
         capture_output=True,
         encoding="utf-8",
         timeout=300,

@@ -1,4 +1,4 @@
-"""A restore under a scheduler that runs: it goes on with the restored file, and mails nobody twice."""
+"""A restore while a scheduler runs: it continues with the restored file, and mails nobody twice."""
 
 import sqlite3
 from contextlib import closing
@@ -11,7 +11,7 @@ from tests.support.clocked import program
 from tests.support.commands import cavecron
 from tests.support.daemons import daemon
 
-#: The scheduler's clock goes so many times as fast: a minute is a second.
+#: The factor by which the scheduler's clock is faster: a minute lasts a second.
 _SPEED = 60.0
 _TICK = """
 from cavecron import Run, job
@@ -25,7 +25,7 @@ def tick(run: Run) -> str:
 
 @pytest.mark.slow
 def test_a_running_scheduler_goes_on_with_the_restored_file(cellar: CellarFile) -> None:
-    """Copied before the reports went out, restored after; then the next slot of another job runs."""
+    """The copy was made before the reports were sent; after its restore the next slot of another job runs."""
     for name in ("marie", "paul"):
         user = cellar.user(name)
         cellar.wine(user, cellar.cellar(user))
@@ -45,7 +45,7 @@ def test_a_running_scheduler_goes_on_with_the_restored_file(cellar: CellarFile) 
         scheduler.wait_for("Job weekly_reports exécuté avec succès")
         user = cellar.user("later")
         cellar.wait_for("SELECT 1 FROM cavecron_run WHERE state = 'succeeded' AND job = 'weekly_reports'")
-        for _ in range(20):  # a run may be under way
+        for _ in range(20):  # a job may be running
             result = cavecron(
                 "restore", str(copy), "--yes", cwd=None, prefix=(), encoding="utf-8", **variables
             )

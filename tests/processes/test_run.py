@@ -1,4 +1,4 @@
-"""`cavecron run` from the outside: a process, a real database and a real mail server."""
+"""`cavecron run` as a process, with a real database and a real mail server."""
 
 import json
 import os
@@ -22,9 +22,9 @@ LOG = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
-    """Return an honest mail server, to which policies can be added."""
-    with HostileServer() as running:
-        yield running
+    """Yield a mail server without faults, to which policies can be added."""
+    with HostileServer() as smtp_server:
+        yield smtp_server
 
 
 @pytest.fixture
@@ -39,22 +39,22 @@ def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
 
 
 def run(cellar: CellarFile, *arguments: str) -> Result:
-    """Return what `cavecron run` did in a process of its own."""
+    """Run `cavecron run` in a process of its own; return its result."""
     return cavecron("run", *arguments, DATABASE_URL=f"sqlite:///{cellar.path}")
 
 
 def run_here(cellar: CellarFile, *arguments: str, **variables: str) -> Result:
-    """Return what `cavecron run` did in this process, where nothing depends on which one it is."""
+    """Run `cavecron run` in this process, where the process does not matter; return its result."""
     return command("run", *arguments, at=None, DATABASE_URL=f"sqlite:///{cellar.path}", **variables)
 
 
-def without_times(said: str) -> list[str]:
-    """Return the lines of a log, without their times."""
-    return [line.partition(" - ")[2] or line for line in said.splitlines()]
+def without_times(log: str) -> list[str]:
+    """Return the lines of a log without their times."""
+    return [line.partition(" - ")[2] or line for line in log.splitlines()]
 
 
 def test_everybody_gets_a_report(household: CellarFile, server: HostileServer) -> None:
-    """The fixed sentences of the log, exit code 0, and a row each in the application's log."""
+    """The log has its fixed sentences, the exit code is 0, and `email_log` has a row for each user."""
     result = run(household, "weekly_reports")
     assert (result.code, result.err) == (0, "")
     assert without_times(result.out) == [
@@ -74,12 +74,12 @@ def test_everybody_gets_a_report(household: CellarFile, server: HostileServer) -
 
 
 def test_the_outcome_can_be_had_as_json(household: CellarFile) -> None:
-    """One object on standard output and nothing else there; the log goes to standard error."""
+    """Standard output has one JSON object and nothing else; the log goes to standard error."""
     result = run(household, "weekly_reports", "--json")
     assert result.code == 0
-    said = json.loads(result.out)
-    people = said.pop("recipients")
-    assert said == {
+    output = json.loads(result.out)
+    people = output.pop("recipients")
+    assert output == {
         "job": "weekly_reports",
         "ok": True,
         "dry_run": False,
@@ -89,19 +89,19 @@ def test_the_outcome_can_be_had_as_json(household: CellarFile) -> None:
         "without_address": 1,
         "excluded": 0,
     }
-    wanted = {"id": 2, "username": "paul", "email": "paul@example.org", "status": "sent", "reason": None}
-    assert wanted in people
+    expected = {"id": 2, "username": "paul", "email": "paul@example.org", "status": "sent", "reason": None}
+    assert expected in people
     assert "Job weekly_reports exécuté avec succès" in result.err
 
 
 def test_some_users_only(household: CellarFile, server: HostileServer) -> None:
-    """By name or id; nobody else gets a mail."""
+    """`--user` takes a name or an id, and the other users get no mail."""
     assert run_here(household, "weekly_reports", "--user", "zoé", "--user", "1").code == 0
     assert sorted(mail.recipient for mail in server.accepted) == ["marie@example.org", "zoe@example.org"]
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("mari", "utilisateur inconnu : 'mari' (vouliez-vous dire 'marie' ?)"),
         ("lucas", "'lucas' est un sous-compte : son rapport est celui de son compte principal"),
@@ -109,26 +109,24 @@ def test_some_users_only(household: CellarFile, server: HostileServer) -> None:
     ],
 )
 @pytest.mark.parametrize("option", ["--json", "--dry-run"])
-def test_a_user_who_cannot_get_one_is_told(
-    *, household: CellarFile, server: HostileServer, name: str, said: str, option: str
+def test_a_user_who_cannot_get_a_report_is_an_error(
+    *, household: CellarFile, server: HostileServer, name: str, message: str, option: str
 ) -> None:
-    """Exit code 2, and not even the others get a mail."""
+    """The exit code is 2, and the other users get no mail either."""
     result = run_here(household, "weekly_reports", option, "--user", "marie", "--user", name)
     assert result.code == 2
-    assert said in result.out + result.err
+    assert message in result.out + result.err
     assert "Traceback" not in result.err
     assert server.connections == 0
 
 
 @pytest.mark.parametrize("mode", ["text", "json"])
-def test_a_rehearsal_sends_and_writes_nothing(
-    household: CellarFile, server: HostileServer, mode: str
-) -> None:
-    """What would go to whom; not a byte of the database changes."""
+def test_a_dry_run_sends_and_writes_nothing(household: CellarFile, server: HostileServer, mode: str) -> None:
+    """A dry run lists the recipients and does not change a byte of the database."""
     household.user("eve", "eve@example.org, mallory@example.org")
     before = household.path.read_bytes()
     result = run_here(household, "weekly_reports", "--dry-run", *(["--json"] if mode == "json" else []))
-    assert result.code == 1  # one address is none
+    assert result.code == 1  # one address cannot be used
     if mode == "json":
         statuses = {one["username"]: one["status"] for one in json.loads(result.out)["recipients"]}
         assert statuses == {"marie": "ready", "paul": "ready", "zoé": "ready", "eve": "refused"}
@@ -139,10 +137,8 @@ def test_a_rehearsal_sends_and_writes_nothing(
     assert household.path.read_bytes() == before
 
 
-def test_whom_the_server_refuses_is_told_with_the_reason(
-    household: CellarFile, server: HostileServer
-) -> None:
-    """Exit code 1; the others got theirs, and the application's log says the same."""
+def test_a_refused_user_is_listed_with_the_reason(household: CellarFile, server: HostileServer) -> None:
+    """The exit code is 1; the other users got their mail, and `email_log` has the reason."""
     server.policies.append(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org"))
     result = run_here(household, "weekly_reports")
     reason = "refusé par le serveur : 550 5.1.1 no such user"
@@ -157,25 +153,25 @@ def test_whom_the_server_refuses_is_told_with_the_reason(
     ]
 
 
-def test_a_server_that_is_down_is_told_once(household: CellarFile) -> None:
-    """One error for the run and not one for each user; each has a failed mail in the application's log."""
+def test_a_server_that_is_down_is_reported_once(household: CellarFile) -> None:
+    """The run has one error and not one for each user; each user has a failed row in `email_log`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     household.execute("UPDATE smtp_config SET port = ?", (port,))
     result = run_here(household, "weekly_reports", "--json")
     assert result.code == 1
-    said = json.loads(result.out)
-    assert (said["ok"], said["error"].partition(" ; ")[0]) == (
+    output = json.loads(result.out)
+    assert (output["ok"], output["error"].partition(" ; ")[0]) == (
         False,
         f"serveur SMTP 127.0.0.1:{port} : port fermé",
     )
     assert result.err.count("port fermé") == 1
     addresses = ["marie@example.org", "paul@example.org", "zoe@example.org"]
-    assert household.rows(LOG) == [(address, "failed", said["error"]) for address in addresses]
+    assert household.rows(LOG) == [(address, "failed", output["error"]) for address in addresses]
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("UPDATE smtp_config SET is_active = 0", "aucune configuration SMTP active : en créer une"),
         ("UPDATE smtp_config SET password_encrypted = 'x'", "SMTP_ENCRYPTION_KEY n'est pas définie"),
@@ -184,22 +180,22 @@ def test_a_server_that_is_down_is_told_once(household: CellarFile) -> None:
     ],
     ids=["inactive", "no key", "no STARTTLS", "no host"],
 )
-def test_a_configuration_that_does_not_work_is_told_once(
-    household: CellarFile, server: HostileServer, change: str, said: str
+def test_a_configuration_that_does_not_work_is_reported_once(
+    household: CellarFile, server: HostileServer, change: str, message: str
 ) -> None:
-    """Before anybody is written to; exit code 1."""
+    """The exit code is 1 before any mail is sent, and the error is printed once."""
     household.execute(change)
     result = run_here(household, "weekly_reports")
     assert result.code == 1
-    assert (result.out + result.err).count(said) == 1
+    assert (result.out + result.err).count(message) == 1
     assert server.accepted == []
-    assert [status for _address, status, reason in household.rows(LOG) if said in str(reason)] == [
+    assert [status for _address, status, reason in household.rows(LOG) if message in str(reason)] == [
         "failed"
     ] * 3
 
 
 def test_a_user_name_cannot_forge_a_line_of_the_log(household: CellarFile, server: HostileServer) -> None:
-    """Line breaks and terminal controls in it, and in what the server says, are shown as such."""
+    """Line breaks and control characters in names and in the server's replies are shown as escapes."""
     forged = "x\n2024-01-15 08:00:05 - cavecron.runner - INFO - Job weekly_reports exécuté avec succès\x1b[2J"
     household.execute('UPDATE "user" SET username = ? WHERE id = 2', (forged,))
     server.policies.append(Trap(Step.RCPT, reply("550 no \x1b[31muser"), recipient="paul@example.org"))
@@ -221,43 +217,43 @@ def _old_rows(cellar: CellarFile, rows: int) -> None:
 
 
 def test_old_rows_are_cleaned_up(household: CellarFile) -> None:
-    """And counted, a line for each table and one for all; a second run finds nothing."""
+    """The log has the number of deleted rows for each table and in all; a second run deletes none."""
     _old_rows(household, 3)
     household.execute("DELETE FROM activity_log WHERE id > 1")
-    told = [line for line in without_times(run_here(household, "cleanup").out) if "jobs.cleanup" in line]
-    assert told == [
+    lines = [line for line in without_times(run_here(household, "cleanup").out) if "jobs.cleanup" in line]
+    assert lines == [
         "cavecron.jobs.cleanup - INFO - Nettoyage: email_log 3 lignes supprimées",
         "cavecron.jobs.cleanup - INFO - Nettoyage: activity_log 1 ligne supprimée",
         "cavecron.jobs.cleanup - INFO - Nettoyage: api_token_usage 0 ligne supprimée",
         "cavecron.jobs.cleanup - INFO - Nettoyage, lignes supprimées: email_log 3, activity_log 1,"
         " api_token_usage 0",
     ]
-    said = json.loads(run_here(household, "cleanup", "--json").out)
-    assert said["tables"] == {"email_log": 0, "activity_log": 0, "api_token_usage": 0}
-    assert said["ok"] is True
+    output = json.loads(run_here(household, "cleanup", "--json").out)
+    assert output["tables"] == {"email_log": 0, "activity_log": 0, "api_token_usage": 0}
+    assert output["ok"] is True
 
 
-def test_a_rehearsal_of_the_cleanup_counts_and_deletes_nothing(household: CellarFile) -> None:
-    """The same numbers that a run would tell."""
+def test_a_dry_run_of_the_cleanup_counts_and_deletes_nothing(household: CellarFile) -> None:
+    """A dry run reports the same numbers as a run."""
     _old_rows(household, 2)
     before = household.path.read_bytes()
     assert "Essai à blanc, lignes à supprimer: email_log 2, activity_log 2, api_token_usage 0" in (
         run_here(household, "cleanup", "--dry-run").out
     )
-    said = json.loads(run_here(household, "cleanup", "--dry-run", "--json").out)
-    assert (said["dry_run"], said["tables"]["email_log"]) == (True, 2)
+    output = json.loads(run_here(household, "cleanup", "--dry-run", "--json").out)
+    assert (output["dry_run"], output["tables"]["email_log"]) == (True, 2)
     assert household.path.read_bytes() == before
 
 
 def test_retention_is_configured(household: CellarFile) -> None:
-    """By a variable for each table."""
+    """Each table has a variable for the days for which its rows are kept."""
     _old_rows(household, 1)
     result = run_here(household, "cleanup", SCHEDULER_CLEANUP_EMAIL_LOG_DAYS="36500")
     assert "email_log 0, activity_log 1" in result.out
 
 
 def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server: HostileServer) -> None:
-    """Exit code 3 while another process runs the job; that one finishes undisturbed."""
+    """The exit code is 3 while another process runs the job, which is not affected."""
     server.latency = 3.0  # until the second one has ended, so that a slow start does not come too late
     with subprocess.Popen(
         [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
@@ -278,9 +274,9 @@ def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server:
 def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
     household: CellarFile, server: HostileServer
 ) -> None:
-    """After two seconds, on one line that the log then overwrites; who reads a file sees the log only."""
+    """After two seconds the progress is shown on one line of the terminal, and not in a file."""
     server.latency = 0.3
-    seen, terminal = pty.openpty()
+    reader, terminal = pty.openpty()
     done = subprocess.run(
         [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
         env=environment(DATABASE_URL=f"sqlite:///{household.path}", SCHEDULER_WEEKLY_REPORT_CONNECTIONS="1"),
@@ -290,8 +286,8 @@ def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
         check=True,
     )
     os.close(terminal)
-    shown = os.read(seen, 1000).decode()
-    os.close(seen)
-    assert shown.endswith("3/3\r")
-    assert set(re.split(r"\r", shown)) <= {"0/3", "1/3", "2/3", "3/3", ""}
+    progress = os.read(reader, 1000).decode()
+    os.close(reader)
+    assert progress.endswith("3/3\r")
+    assert set(re.split(r"\r", progress)) <= {"0/3", "1/3", "2/3", "3/3", ""}
     assert "3/3" not in done.stdout

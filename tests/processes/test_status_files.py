@@ -32,28 +32,28 @@ def soon(run):
 
 
 def variables(cellar: CellarFile, folder: Path, **more: str) -> dict[str, str]:
-    """Return those of a scheduler with a daily job, whose slot NOW is made up for right after its start."""
+    """Return the variables of a scheduler whose daily job has its slot at NOW and runs it late."""
     jobs = cellar.path.with_name("soon.py")
     jobs.write_text(JOB, encoding="utf-8")
-    usual = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": str(jobs), "TZ": "UTC"}
-    settings, _jobs = load(usual)
+    defaults = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": str(jobs), "TZ": "UTC"}
+    settings, _jobs = load(defaults)
     register_jobs(Ledger(database=cellar.database), settings.schedules, NOW - HOUR)
-    return {**usual, "CAVECRON_STATUS_DIR": str(folder), **more}
+    return {**defaults, "CAVECRON_STATUS_DIR": str(folder), **more}
 
 
 def metric(folder: Path, name: str, **labels: str) -> float | None:
-    """Return a sample of the file; None while it is not there."""
+    """Return the value of a sample in the file, or None while the file does not exist."""
     try:
         text = (folder / "cavecron.prom").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     families = text_string_to_metric_families(text)
-    found = (sample for family in families for sample in family.samples)
-    return next((one.value for one in found if one.name == name and one.labels == labels), None)
+    samples = (sample for family in families for sample in family.samples)
+    return next((sample.value for sample in samples if sample.name == name and sample.labels == labels), None)
 
 
 def wait_for(folder: Path, name: str, value: float, labels: Mapping[str, str]) -> None:
-    """Return when the file says so; fail where it never does."""
+    """Return when the sample has this value; fail after a time limit."""
     limit = time.monotonic() + 40
     while time.monotonic() < limit:
         if metric(folder, name, **labels) == value:
@@ -63,14 +63,14 @@ def wait_for(folder: Path, name: str, value: float, labels: Mapping[str, str]) -
 
 
 def test_a_run_is_in_the_file_as_soon_as_it_has_ended(cellar: CellarFile, tmp_path: Path) -> None:
-    """It is there from the start on; at the stop the scheduler says that it is gone."""
+    """The file is written at the start, after the run, and at the stop, which it shows."""
     folder = tmp_path / "status"
     folder.mkdir()
-    with daemon(variables(cellar, folder), at=NOW + MINUTE) as running:
+    with daemon(variables(cellar, folder), at=NOW + MINUTE) as scheduler:
         wait_for(folder, "cavecron_scheduler_up", 1, {})
         wait_for(folder, "cavecron_slots", 1, {"job": "soon", "state": "succeeded"})
         assert metric(folder, "cavecron_next_slot_timestamp_seconds", job="soon") == NOW.timestamp() + 86400
-        assert running.stop()[0] == 0
+        assert scheduler.stop()[0] == 0
     assert metric(folder, "cavecron_scheduler_up") == 0
     assert sorted(os.listdir(folder)) == ["cavecron.prom", "status.html"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
@@ -79,31 +79,31 @@ def test_a_run_is_in_the_file_as_soon_as_it_has_ended(cellar: CellarFile, tmp_pa
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="permissions of root")
 def test_a_folder_that_cannot_be_written_is_a_warning_once(cellar: CellarFile, tmp_path: Path) -> None:
-    """The run succeeds, and the next one too."""
+    """There is one warning, and the run succeeds."""
     folder = tmp_path / "status"
     folder.mkdir(mode=0o555)
     prefix = unprivileged()
     tmp_path.chmod(0o755)
-    with daemon(variables(cellar, folder), at=NOW + MINUTE, prefix=prefix) as running:
-        running.wait_for("CAVECRON_STATUS_DIR")
-        running.wait_for("Job soon exécuté avec succès")
-        assert running.stop()[0] == 0
-    warnings = [line for line in running.lines if "CAVECRON_STATUS_DIR" in line]
+    with daemon(variables(cellar, folder), at=NOW + MINUTE, prefix=prefix) as scheduler:
+        scheduler.wait_for("CAVECRON_STATUS_DIR")
+        scheduler.wait_for("Job soon exécuté avec succès")
+        assert scheduler.stop()[0] == 0
+    warnings = [line for line in scheduler.lines if "CAVECRON_STATUS_DIR" in line]
     assert len(warnings) == 1
     assert re.search(r"WARNING - CAVECRON_STATUS_DIR : .*status\.html.* \(accès refusé\)", warnings[0])
-    assert not any("Traceback" in line for line in running.lines)
+    assert not any("Traceback" in line for line in scheduler.lines)
 
 
 def test_a_database_that_is_away_is_in_the_file(cellar: CellarFile, tmp_path: Path) -> None:
-    """The page is the first thing that a person looks at then."""
+    """The file shows that the database is unavailable, because a person looks there first."""
     url = f"sqlite:///{tmp_path / 'none.db'}"
-    with daemon(variables(cellar, tmp_path, DATABASE_URL=url)) as running:
+    with daemon(variables(cellar, tmp_path, DATABASE_URL=url)) as scheduler:
         wait_for(tmp_path, "cavecron_database_up", 0, {})
-        assert running.stop()[0] == 0
+        assert scheduler.stop()[0] == 0
 
 
-def test_nothing_is_followed_that_lies_in_the_files_place(cellar: CellarFile, tmp_path: Path) -> None:
-    """A link there would have the scheduler overwrite what somebody else chose."""
+def test_a_symbolic_link_in_place_of_a_file_is_not_followed(cellar: CellarFile, tmp_path: Path) -> None:
+    """The scheduler does not write through a symbolic link, which could lead to any file."""
     precious = tmp_path / "precious"
     precious.write_text("1", encoding="utf-8")
     (tmp_path / "cavecron.prom").symlink_to(precious)

@@ -1,4 +1,4 @@
-"""Closed, full and broken standard streams: they do not turn a run that was done into a failure."""
+"""Closed, full and broken standard streams do not turn a successful run into a failure."""
 
 import shlex
 import signal
@@ -46,7 +46,7 @@ REDIRECTIONS = (
 
 
 def variables(cellar: CellarFile) -> dict[str, str]:
-    """Return the variables of a job of one's own, mails going to a folder."""
+    """Return the variables of a process with custom jobs and a folder for mails."""
     jobs = cellar.path.with_name("mine.py")
     jobs.write_text(JOBS, encoding="utf-8")
     return {
@@ -57,7 +57,7 @@ def variables(cellar: CellarFile) -> dict[str, str]:
 
 
 def shell(cellar: CellarFile, arguments: str, redirection: str) -> "subprocess.CompletedProcess[str]":
-    """Have a shell start a command; its exit code is the command's, not that of the end of a pipe."""
+    """Run a command in a shell; its exit code is printed, and not that of the end of a pipe."""
     command = f"{shlex.quote(sys.executable)} -m cavecron {arguments}"
     line = (
         f"{{ {command}; echo code=$? >&3; }} {redirection}"
@@ -85,23 +85,23 @@ def shell(cellar: CellarFile, arguments: str, redirection: str) -> "subprocess.C
 def test_a_job_is_done_whatever_becomes_of_what_it_says(
     cellar: CellarFile, arguments: str, redirection: str
 ) -> None:
-    """Its outcome is the exit code, and nothing complains."""
+    """The exit code is that of the run, and there is no message about the stream."""
     cellar.user("marie")
-    done = shell(cellar, arguments, redirection)
-    assert "code=0" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert "Logging error" not in done.stderr
-    assert "Exception ignored" not in done.stderr
+    result = shell(cellar, arguments, redirection)
+    assert "code=0" in result.stdout
+    assert "Traceback" not in result.stderr
+    assert "Logging error" not in result.stderr
+    assert "Exception ignored" not in result.stderr
     assert cellar.rows("SELECT state FROM cavecron_run") == [("succeeded",)]
 
 
 @pytest.mark.parametrize("arguments", ["next", "next -n 300", "history"])
-def test_a_listing_that_cannot_be_written_is_told(cellar: CellarFile, arguments: str) -> None:
-    """The disk is full."""
+def test_a_listing_that_cannot_be_written_is_an_error(cellar: CellarFile, arguments: str) -> None:
+    """A full disk is an error with exit code 1 and one line."""
     shell(cellar, "run hop", "")
-    done = shell(cellar, arguments, ">/dev/full")
-    assert "code=1" in done.stdout
-    assert done.stderr == "cavecron : la sortie n'a pu être écrite : disque plein\n"
+    result = shell(cellar, arguments, ">/dev/full")
+    assert "code=1" in result.stdout
+    assert result.stderr == "cavecron : la sortie n'a pu être écrite : disque plein\n"
 
 
 @pytest.mark.parametrize(
@@ -115,44 +115,44 @@ def test_a_listing_that_cannot_be_written_is_told(cellar: CellarFile, arguments:
 def test_a_reader_that_leaves_ends_a_listing_quietly(
     cellar: CellarFile, arguments: str, redirection: str
 ) -> None:
-    """No traceback."""
-    done = shell(cellar, arguments, redirection)
-    assert "code=" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
+    """A listing ends without a traceback when its reader closes the pipe."""
+    result = shell(cellar, arguments, redirection)
+    assert "code=" in result.stdout
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
 
 
 def test_a_terminal_that_is_closed_stops_a_run(cellar: CellarFile) -> None:
-    """As SIGTERM does: its end is in the ledger."""
-    with daemon(variables(cellar), program=("cavecron", "run", "steps")) as running:
-        running.wait_for("j'y suis")
-        for _number in range(2):  # shells and kernels send several
-            running.process.send_signal(signal.SIGHUP)
-        running.wait_for("Job steps interrompu : arrêt demandé")
-        assert running.process.wait(20) == 1
+    """SIGHUP stops the run as SIGTERM does, and its end is recorded."""
+    with daemon(variables(cellar), program=("cavecron", "run", "steps")) as process:
+        process.wait_for("j'y suis")
+        for _number in range(2):  # shells and kernels may send several signals
+            process.process.send_signal(signal.SIGHUP)
+        process.wait_for("Job steps interrompu : arrêt demandé")
+        assert process.process.wait(20) == 1
     assert cellar.rows("SELECT state FROM cavecron_run") == [("interrupted",)]
 
 
-def test_whoever_was_started_by_nohup_goes_on(cellar: CellarFile) -> None:
-    """Closing the terminal is what it was made for."""
-    with daemon(variables(cellar), program=("cavecron", "run", "steps"), prefix=("nohup",)) as running:
-        running.wait_for("j'y suis")
-        running.process.send_signal(signal.SIGHUP)
-        running.process.send_signal(signal.SIGHUP)
+def test_a_run_started_by_nohup_goes_on(cellar: CellarFile) -> None:
+    """A process started by `nohup` ignores SIGHUP."""
+    with daemon(variables(cellar), program=("cavecron", "run", "steps"), prefix=("nohup",)) as process:
+        process.wait_for("j'y suis")
+        process.process.send_signal(signal.SIGHUP)
+        process.process.send_signal(signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):
-            running.process.wait(0.7)
-        assert running.stop()[0] == 1
+            process.process.wait(0.7)
+        assert process.stop()[0] == 1
 
 
 def test_ctrl_c_while_modules_load_is_no_traceback(cellar: CellarFile) -> None:
-    """A person who presses it at once reads one line."""
+    """Ctrl-C right after the start prints one line."""
     slow = cellar.path.with_name("slow.py")
     slow.write_text("import time\nprint('je charge', flush=True)\ntime.sleep(30)\n", encoding="utf-8")
     with daemon(
         {**variables(cellar), "CAVECRON_JOBS": "slow", "PYTHONPATH": f"{slow.parent}:{ROOT}"}
-    ) as running:
-        running.wait_for("je charge")
-        code, _seconds = running.stop(signal.SIGINT)
+    ) as process:
+        process.wait_for("je charge")
+        code, _seconds = process.stop(signal.SIGINT)
     assert code == 130
-    assert running.lines[-1] == "cavecron : interrompu"
-    assert not [line for line in running.lines if "Traceback" in line]
+    assert process.lines[-1] == "cavecron : interrompu"
+    assert not [line for line in process.lines if "Traceback" in line]

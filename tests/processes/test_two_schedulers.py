@@ -1,4 +1,4 @@
-"""Two schedulers on one database file, over a hundred slots of real processes."""
+"""Two schedulers on one database file, with more than a hundred slots of real processes."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from tests.support.app_database import NOW, CellarFile
 from tests.support.clocked import program
 from tests.support.daemons import daemon
 
-#: A minute of theirs is two seconds of ours; a lease, too: more than a busy machine holds a process up.
+#: A minute of the schedulers lasts two seconds; so does a lease, longer than a busy machine delays them.
 SPEED = 30
 SLOTS = 100
 MINUTE = timedelta(minutes=1)
@@ -31,14 +31,14 @@ for name in ("do", "re", "mi", "fa"):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_each_of_a_hundred_slots_runs_in_one_of_two_schedulers(cellar: CellarFile) -> None:
-    """Exactly once, and neither of them has them all."""
-    jobs, ran = cellar.path.with_name("jobs_of_mine.py"), cellar.path.with_name("ran")
+    """Each slot runs exactly once, and each of the schedulers runs some of them."""
+    jobs, record = cellar.path.with_name("jobs_of_mine.py"), cellar.path.with_name("ran")
     jobs.write_text(JOBS, encoding="utf-8")
     variables = {
         "DATABASE_URL": f"sqlite:///{cellar.path}",
         "CAVECRON_JOBS": str(jobs),
         "SCHEDULER_WEEKLY_REPORT_ENABLED": "0",
-        "RAN": str(ran),
+        "RAN": str(record),
     }
     clock = program(NOW, since=datetime.now(UTC) + timedelta(seconds=8), speed=SPEED)
     with daemon(variables, program=clock) as one, daemon(variables, program=clock) as two:
@@ -46,8 +46,8 @@ def test_each_of_a_hundred_slots_runs_in_one_of_two_schedulers(cellar: CellarFil
             f"{RUNS} WHERE state = 'succeeded' GROUP BY state HAVING count(*) >= {SLOTS}", limit=200
         )
         assert [running.stop()[0] for running in (one, two)] == [0, 0]
-        told = one.lines + two.lines
-    lines = [line.split() for line in ran.read_text().splitlines()]
+        log_lines = one.lines + two.lines
+    lines = [line.split() for line in record.read_text().splitlines()]
     assert {int(process) for *_, process in lines} == {one.process.pid, two.process.pid}
     times = Counter((job, datetime.fromisoformat(slot)) for job, slot, _process in lines)
     first = min(slot for _job, slot in times)
@@ -58,4 +58,4 @@ def test_each_of_a_hundred_slots_runs_in_one_of_two_schedulers(cellar: CellarFil
         (job, first + n * MINUTE) for job in ("do", "re", "mi", "fa") for n in range(minutes)
     )
     assert cellar.rows(f"{RUNS} GROUP BY state, attempt") == [("succeeded", 1, 4 * minutes)]
-    assert not [line for line in told if "WARNING" in line or "ERROR" in line]
+    assert not [line for line in log_lines if "WARNING" in line or "ERROR" in line]
