@@ -1,1 +1,1 @@
-"""A model of the promises, and a simulated world that tries to break them; `python -m tests.model SEED`."""
+"""A model of the promises, and simulated worlds that try to break them; `python -m tests.model SEED`."""

@@ -1,6 +1,6 @@
-"""Replay seeds: `python -m tests.model SEED…`, or live through many: `python -m tests.model FIRST-LAST`.
+"""Replay seeds with `python -m tests.model SEED…`, or many of them with `python -m tests.model FIRST-LAST`.
 
-With `--first` it ends with the first broken one.
+With `--first` it ends at the first life in which a promise is broken.
 """
 
 import sys
@@ -10,8 +10,8 @@ from tests.model.scenario import live
 
 
 def main(arguments: list[str]) -> int:
-    """Print what happened in each seed, or only the broken ones of many."""
-    failed, impatient = 0, "--first" in arguments
+    """Print the events of each seed, or only the broken promises if there are many seeds."""
+    failed, stops_at_first = 0, "--first" in arguments
     for argument in arguments:
         if argument == "--first":
             continue
@@ -19,20 +19,20 @@ def main(arguments: list[str]) -> int:
         if not dash:
             life = live(int(first), trace=print)
             print(life)
-            failed += bool(life.broken)
+            failed += bool(life.violations)
             continue
-        began, seconds = time.perf_counter(), 0.0
+        start_time, seconds = time.perf_counter(), 0.0
         for seed in range(int(first), int(last) + 1):
             life = live(seed)
             seconds += life.seconds
-            if life.broken:
+            if life.violations:
                 failed += 1
-                print(seed, *life.broken[:1], sep=": ")
-                if impatient:
+                print(seed, *life.violations[:1], sep=": ")
+                if stops_at_first:
                     return 1
-        took = time.perf_counter() - began
+        elapsed = time.perf_counter() - start_time
         years = seconds / 86400 / 365.25
-        print(f"{failed} broken; {years:.1f} years in {took:.1f} s: {years / took:.1f} a second")
+        print(f"{failed} broken; {years:.1f} years in {elapsed:.1f} s: {years / elapsed:.1f} a second")
     return min(failed, 1)
 
 

@@ -1,10 +1,9 @@
 """Every clock change of every IANA zone from 2015 to 2040, with every expression of the family.
 
 `python -m tests.model.clock_change_sweep [FIRST_YEAR LAST_YEAR] [--every-zone]` compares next_slot,
-previous_slot and count_slots with cronsim, walking both ways, and with promise 5 taken word by word. Zones
-that change at one instant in one way are tried once, unless --every-zone is given. It prints known
-differences by their reason and returns 1 if there are others. 26 years are 1730 changes and take one core
-20 minutes.
+previous_slot and count_slots with cronsim, in both directions, and with promise 5 taken literally. Zones with
+the same change at the same instant are tried once, unless --every-zone is given. It prints known differences
+by their reason and returns 1 if there are others. 26 years have 1730 changes and take 20 minutes on one core.
 """
 
 import sys
@@ -17,12 +16,14 @@ from tests.support.oracle import DENSE, SPARSE, differences
 def main() -> int:
     """Run the sweep and return its exit code."""
     years = [int(argument) for argument in sys.argv[1:] if argument.isdecimal()] or [2015, 2040]
-    found = changes(*years, every_zone="--every-zone" in sys.argv)
+    clock_changes = changes(*years, every_zone="--every-zone" in sys.argv)
     family = DENSE + SPARSE
-    print(f"{years[0]}-{years[-1]}: {len(found)} clock changes × {len(family)} expressions", flush=True)
+    print(
+        f"{years[0]}-{years[-1]}: {len(clock_changes)} clock changes × {len(family)} expressions", flush=True
+    )
     known: Counter[str] = Counter()
     unknown = 0
-    for number, change in enumerate(found, start=1):
+    for number, change in enumerate(clock_changes, start=1):
         for expression in family:
             for difference in differences(expression, change):
                 known[difference.reason] += bool(difference.reason)

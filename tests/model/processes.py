@@ -1,4 +1,4 @@
-"""Processes that can be killed at any SQL statement, on one database file that everybody shares."""
+"""Processes that can be killed at any SQL statement, with connections to one database file."""
 
 import asyncio
 import random
@@ -14,40 +14,36 @@ from cavecron.scheduler.threads import NoThreadError, retrieve
 from cavecron.simulation.machine import KeptConnection, KeptDatabase, Process
 
 _T = TypeVar("_T")
-#: The names of the calls that write the ledger.
+#: The names of the threads that write the ledger.
 LEDGER_CALLS = frozenset({"register", "scan", "end", "lease", "claim"})
 
 
 class KilledError(BaseException):
-    """The process was killed at this statement; no code of it runs any more."""
+    """The process was killed at this statement; none of its code is executed any more."""
 
 
-class MortalConnection(KeptConnection):
-    """A connection that counts down to its process's death."""
+class KillableConnection(KeptConnection):
+    """A connection that kills its process after a number of statements."""
 
     statements_left = -1
     dead = False
 
-    weather: "Weather | None" = None
+    faults: "Faults | None" = None
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """Execute a statement, or die before it; a full disk takes nothing new."""
+        """Execute a statement unless the process is killed before it; a full disk accepts no new row."""
         self.tick()
-        if (
-            self.weather
-            and self.weather.full
-            and str(arguments[0]).startswith(("INSERT", "UPDATE", "CREATE"))
-        ):
+        if self.faults and self.faults.full and str(arguments[0]).startswith(("INSERT", "UPDATE", "CREATE")):
             raise sqlite3.OperationalError("database or disk is full")
         return super().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
-        """Execute statements, or die before them."""
+        """Execute statements unless the process is killed before them."""
         self.tick()
         return super().executemany(*arguments)
 
     def close(self) -> None:
-        """Leave no transaction behind, or die just after the last statement."""
+        """Roll back an open transaction, unless the process is killed just after its last statement."""
         self.tick()
         super().close()
 
@@ -60,18 +56,19 @@ class MortalConnection(KeptConnection):
         self.statements_left -= 1
 
     def drop(self) -> None:
-        """Close it as the system does for a process that is gone: what was not committed is undone."""
+        """Close the connection as the system does for a dead process: an open transaction is rolled back."""
         sqlite3.Connection.close(self)
 
 
 @dataclass(slots=True)
-class Weather:
-    """Whether the database and threads can be had, how long calls take, and whether processes can be seen.
+class Faults:
+    """Faults of the machine: of the database, of threads, slow calls, and processes that cannot be seen.
 
-    `threadless` is the share of calls that get no thread; `hidden` is a /proc that hides processes of others.
+    `threadless` is the share of calls that get no thread; `hidden` is a /proc that hides processes of other
+    users.
     """
 
-    dice: random.Random
+    generator: random.Random
     away: bool = False
     locked: bool = False
     full: bool = False
@@ -81,75 +78,75 @@ class Weather:
 
     def grants_thread(self) -> bool:
         """Return whether the next call gets a thread."""
-        return not self.threadless or self.dice.random() >= self.threadless
+        return not self.threadless or self.generator.random() >= self.threadless
 
     def delay(self) -> timedelta:
         """Return how long the next call waits."""
-        return timedelta(seconds=self.dice.uniform(0, self.slow)) if self.slow else timedelta()
+        return timedelta(seconds=self.generator.uniform(0, self.slow)) if self.slow else timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeatherDatabase(KeptDatabase):
+class FaultyDatabase(KeptDatabase):
     """The one connection of a process to the file."""
 
-    weather: Weather
+    faults: Faults
 
     def connect(self) -> sqlite3.Connection:
-        """Return it, if the weather permits."""
-        if self.weather.away:
+        """Return the connection unless a fault prevents it."""
+        if self.faults.away:
             raise NotReadyError("base introuvable")
-        if self.weather.locked:
+        if self.faults.locked:
             raise TemporaryError("base verrouillée")
         return KeptDatabase.connect(self)
 
 
-def open_database(path: Path, weather: Weather) -> WeatherDatabase:
-    """Return a new process's database; nothing in these tests survives a power cut, so nothing is synced."""
-    connection = sqlite3.connect(path, isolation_level=None, factory=MortalConnection)
+def open_database(path: Path, faults: Faults) -> FaultyDatabase:
+    """Return the database of a new process; without syncs, because nothing here survives a power cut."""
+    connection = sqlite3.connect(path, isolation_level=None, factory=KillableConnection)
     for pragma in ("synchronous = OFF", "journal_mode = MEMORY", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.weather = weather
-    return WeatherDatabase(path=path, connection=connection, weather=weather)
+    connection.faults = faults
+    return FaultyDatabase(path=path, connection=connection, faults=faults)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Mortal(Process):
-    """A process that can be killed; `heard` is told of each ledger call that came to its end."""
+class KillableProcess(Process):
+    """A process that can be killed; `heard` is called after each ledger call, and `died` when it ends."""
 
     name: str
-    database: WeatherDatabase
-    heard: Callable[["Mortal", str], None]
-    died: Callable[["Mortal"], None]
-    asked: dict[str, Any] = field(default_factory=dict)
+    database: FaultyDatabase
+    on_call: Callable[["KillableProcess", str], None]
+    on_end: Callable[["KillableProcess"], None]
+    call_times: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Make a call, after what the weather makes it wait."""
+        """Make a call, after the delay of a slow machine."""
         future: asyncio.Future[_T] = self.loop.create_future()
         future.add_done_callback(retrieve)
-        if not self.database.weather.grants_thread():
+        if not self.database.faults.grants_thread():
             future.set_exception(NoThreadError("plus de thread"))
             return future
-        self.asked[name] = self.now()
+        self.call_times[name] = self.now()
         if name in LEDGER_CALLS:
             future.add_done_callback(lambda done: self._tell(name, done))
-            if wait := self.database.weather.delay():
+            if wait := self.database.faults.delay():
                 self.loop.call_later(wait.total_seconds(), self.make, call, future)
                 return future
         self.make(call, future)
         return future
 
     def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
-        """Make a call in place; it may be this process's last."""
+        """Make a call at once; the process may be killed in it."""
         try:
             Process.make(self, call, future)
         except KilledError:
             self.kill()
 
     def kill_at_statement(self, number: int) -> None:
-        """Have the process killed at its so-and-so-many-th statement from now on."""
+        """Kill the process at its n-th statement from now on."""
         self._connection.statements_left = number
 
     def kill(self) -> None:
@@ -157,14 +154,14 @@ class Mortal(Process):
         if self.alive:
             Process.kill(self)
             self._connection.drop()
-            self.died(self)
+            self.on_end(self)
 
     def _tell(self, name: str, done: "asyncio.Future[Any]") -> None:
         if self.alive and not done.cancelled() and not done.exception():
-            self.heard(self, name)
+            self.on_call(self, name)
 
     @property
-    def _connection(self) -> MortalConnection:
+    def _connection(self) -> KillableConnection:
         connection = self.database.connection
-        assert isinstance(connection, MortalConnection)
+        assert isinstance(connection, KillableConnection)
         return connection

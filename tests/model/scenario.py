@@ -1,4 +1,4 @@
-"""One seed, one life of the scheduler: what is configured, and what happens to it, when."""
+"""The life of one seed: the configuration of its jobs, and the events with their times."""
 
 import random
 import tempfile
@@ -11,24 +11,24 @@ from pathlib import Path
 from cavecron.cli import log
 from cavecron.schedule import next_slot
 from cavecron.simulation.machine import SimulatedMachine, loop_of
-from tests.model.author import Author
-from tests.model.living import Living
+from tests.model.instances import Instance
+from tests.model.scenario_builder import ScenarioBuilder
 from tests.model.world import World
 
-EVENTS = 24
+EVENT_COUNT = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """What came of a seed: how long it was, in seconds, and what was broken."""
+    """The result of a seed: its duration in seconds, and the broken promises."""
 
     seconds: float
-    broken: list[BaseException]
+    violations: list[BaseException]
 
 
 def _last_start(world: World) -> None:
-    for living in world.living.values():
-        living.process.kill_at_statement(-1)
+    for instance in world.instances.values():
+        instance.process.kill_at_statement(-1)
     _at_least(world, 1)
 
 
@@ -37,136 +37,136 @@ def _at_least(world: World, daemons: int) -> None:
         world.start_daemon()
 
 
-def _start(author: Author) -> None:
-    author.happens("start", lambda: _at_least(author.world, author.instances))
+def _start(builder: ScenarioBuilder) -> None:
+    builder.add_event("start", lambda: _at_least(builder.world, builder.scheduler_count))
 
 
-def _stop(author: Author) -> None:
-    author.happens("stop", lambda: _each(author, Living.stop))
+def _stop(builder: ScenarioBuilder) -> None:
+    builder.add_event("stop", lambda: _each(builder, Instance.stop))
 
 
-def _kill(author: Author) -> None:
-    author.happens("kill", lambda: _each(author, lambda living: living.process.kill()))
+def _kill(builder: ScenarioBuilder) -> None:
+    builder.add_event("kill", lambda: _each(builder, lambda instance: instance.process.kill()))
 
 
-def _each(author: Author, act: Callable[[Living], None]) -> None:
-    for living in list(author.world.living.values()):
-        act(living)
+def _each(builder: ScenarioBuilder, act: Callable[[Instance], None]) -> None:
+    for instance in list(builder.world.instances.values()):
+        act(instance)
 
 
-def _kill_one(author: Author) -> None:
-    chance = author.dice.random()
+def _kill_one(builder: ScenarioBuilder) -> None:
+    chance = builder.generator.random()
 
     def kill() -> None:
-        living = list(author.world.living.values())
-        if living:
-            living[int(chance * len(living))].process.kill()
+        instances = list(builder.world.instances.values())
+        if instances:
+            instances[int(chance * len(instances))].process.kill()
 
-    author.happens("kill one", kill)
-
-
-def _kill_at_statement(author: Author) -> None:
-    number, chance = author.dice.randrange(40), author.dice.random()
-
-    def doom() -> None:
-        living = list(author.world.living.values())
-        if living:
-            living[int(chance * len(living))].process.kill_at_statement(number)
-
-    author.happens(f"kill at statement {number}", doom)
+    builder.add_event("kill one", kill)
 
 
-def _restart(author: Author) -> None:
-    _kill(author) if author.dice.random() < 0.5 else _stop(author)
-    author.time += author.span()
-    _start(author)
+def _kill_at_statement(builder: ScenarioBuilder) -> None:
+    number, chance = builder.generator.randrange(40), builder.generator.random()
+
+    def arm() -> None:
+        instances = list(builder.world.instances.values())
+        if instances:
+            instances[int(chance * len(instances))].process.kill_at_statement(number)
+
+    builder.add_event(f"kill at statement {number}", arm)
 
 
-def _suspend(author: Author) -> None:
-    author.happens("sleep", author.world.sleep, interrupts=True)
-    author.time += author.span()
-    author.happens("wake", author.world.wake, interrupts=True)
+def _restart(builder: ScenarioBuilder) -> None:
+    _kill(builder) if builder.generator.random() < 0.5 else _stop(builder)
+    builder.time += builder.span()
+    _start(builder)
 
 
-def _suspend_at_work(author: Author) -> None:
-    """Suspend the machine for longer than a lease, before a scheduler that came late looks at a run again.
+def _suspend(builder: ScenarioBuilder) -> None:
+    builder.add_event("sleep", builder.world.sleep, interrupts=True)
+    builder.time += builder.span()
+    builder.add_event("wake", builder.world.wake, interrupts=True)
 
-    After half a minute it does, and the owner of the run has not renewed its lease by then.
+
+def _suspend_at_work(builder: ScenarioBuilder) -> None:
+    """Suspend the machine for longer than a lease, before a scheduler that started late scans again.
+
+    It scans half a minute later, and by then the owner of the run has not renewed its lease.
     """
-    job = author.world.settings.jobs[author.dice.choice(author.names)]
-    slot = next_slot(job.schedule, author.time + author.ahead)
-    late = author.dice.uniform(5, 14)
+    job = builder.world.settings.jobs[builder.generator.choice(builder.names)]
+    slot = next_slot(job.schedule, builder.time + builder.ahead)
+    late = builder.generator.uniform(5, 14)
     if slot:
-        author.time = max(author.time, slot - author.ahead + timedelta(seconds=late))
-    author.happens("start another", author.world.start_daemon)
-    author.time += timedelta(seconds=author.dice.uniform(31 - late, 29))
-    author.happens("sleep", author.world.sleep, interrupts=True)
-    author.time += timedelta(seconds=author.dice.choice((61, 75, 90, 600)))
-    author.happens("wake", author.world.wake, interrupts=True)
+        builder.time = max(builder.time, slot - builder.ahead + timedelta(seconds=late))
+    builder.add_event("start another", builder.world.start_daemon)
+    builder.time += timedelta(seconds=builder.generator.uniform(31 - late, 29))
+    builder.add_event("sleep", builder.world.sleep, interrupts=True)
+    builder.time += timedelta(seconds=builder.generator.choice((61, 75, 90, 600)))
+    builder.add_event("wake", builder.world.wake, interrupts=True)
 
 
-def _set_clock(author: Author) -> None:
-    by = author.span() * author.dice.choice((-1, 1))
-    author.happens(f"clock {by}", partial(author.world.machine.set_clock, by), interrupts=True)
-    author.ahead += by
-    if author.dice.random() < 0.3:  # somebody corrects it
-        author.move()
-        author.happens(f"clock {-by}", partial(author.world.machine.set_clock, -by), interrupts=True)
-        author.ahead -= by
+def _set_clock(builder: ScenarioBuilder) -> None:
+    by = builder.span() * builder.generator.choice((-1, 1))
+    builder.add_event(f"clock {by}", partial(builder.world.machine.set_clock, by), interrupts=True)
+    builder.ahead += by
+    if builder.generator.random() < 0.3:  # a person corrects it
+        builder.move()
+        builder.add_event(f"clock {-by}", partial(builder.world.machine.set_clock, -by), interrupts=True)
+        builder.ahead -= by
 
 
-def _lose_clock(author: Author) -> None:
-    """Empty the battery: it is 1970 until somebody sets the clock."""
-    by = datetime(1970, 1, 1, 1, tzinfo=UTC) - author.time - author.ahead
-    author.happens("clock lost", partial(author.world.machine.set_clock, by), interrupts=True)
-    author.time += min(author.span(), timedelta(hours=3))
-    author.happens("clock found", partial(author.world.machine.set_clock, -by), interrupts=True)
+def _lose_clock(builder: ScenarioBuilder) -> None:
+    """Set the clock to 1970, as with an empty battery, until somebody corrects it."""
+    by = datetime(1970, 1, 1, 1, tzinfo=UTC) - builder.time - builder.ahead
+    builder.add_event("clock lost", partial(builder.world.machine.set_clock, by), interrupts=True)
+    builder.time += min(builder.span(), timedelta(hours=3))
+    builder.add_event("clock found", partial(builder.world.machine.set_clock, -by), interrupts=True)
 
 
-def _configure(author: Author) -> None:
-    """All schedulers are restarted with another configuration, some time later."""
-    _kill(author) if author.dice.random() < 0.5 else _stop(author)
-    author.time += timedelta(seconds=15) + author.span() * author.dice.choice((0, 1))
-    name = author.dice.choice(author.names)
-    author.jobs[name] = author.new_job()
-    environ = author.environ()
-    author.happens(f"configure {environ}", partial(author.world.configure, environ, author.names))
-    author.world.configure(environ, author.names)  # for `move`
-    _start(author)
+def _configure(builder: ScenarioBuilder) -> None:
+    """Restart all schedulers with another configuration, some time later."""
+    _kill(builder) if builder.generator.random() < 0.5 else _stop(builder)
+    builder.time += timedelta(seconds=15) + builder.span() * builder.generator.choice((0, 1))
+    name = builder.generator.choice(builder.names)
+    builder.jobs[name] = builder.new_job()
+    environ = builder.environ()
+    builder.add_event(f"configure {environ}", partial(builder.world.configure, environ, builder.names))
+    builder.world.configure(environ, builder.names)  # because `move` uses the settings
+    _start(builder)
 
 
-def _by_hand(author: Author) -> None:
-    name, resume = author.dice.choice(author.names), author.dice.random() < 0.3
-    author.happens("by hand", partial(author.world.run_by_hand, name, resume=resume))
+def _by_hand(builder: ScenarioBuilder) -> None:
+    name, resume = builder.generator.choice(builder.names), builder.generator.random() < 0.3
+    builder.add_event("by hand", partial(builder.world.run_by_hand, name, resume=resume))
 
 
-def _due(author: Author) -> None:
-    author.happens("due", author.world.run_due)
+def _due(builder: ScenarioBuilder) -> None:
+    builder.add_event("due", builder.world.run_due)
 
 
-def _threads(author: Author) -> None:
-    """Have the system grant no thread, or not always one, for a while."""
-    weather, share = author.world.weather, author.dice.choice((0.3, 1.0))
-    author.happens("no threads", partial(setattr, weather, "threadless", share))
-    author.time += min(author.span(), timedelta(hours=3))
-    author.happens("threads", partial(setattr, weather, "threadless", 0.0))
+def _threads(builder: ScenarioBuilder) -> None:
+    """Let the system refuse all threads, or some of them, for a while."""
+    faults, share = builder.world.faults, builder.generator.choice((0.3, 1.0))
+    builder.add_event("no threads", partial(setattr, faults, "threadless", share))
+    builder.time += min(builder.span(), timedelta(hours=3))
+    builder.add_event("threads", partial(setattr, faults, "threadless", 0.0))
 
 
-def _proc(author: Author) -> None:
-    """Hide the processes of others from now on, or show them."""
-    hidden = author.dice.random() < 0.5
-    author.happens(f"processes hidden: {hidden}", partial(setattr, author.world.weather, "hidden", hidden))
+def _proc(builder: ScenarioBuilder) -> None:
+    """Hide the processes of other users from now on, or show them."""
+    hidden = builder.generator.random() < 0.5
+    builder.add_event(f"processes hidden: {hidden}", partial(setattr, builder.world.faults, "hidden", hidden))
 
 
-def _weather(author: Author) -> None:
-    weather, kind = author.world.weather, author.dice.choice(("away", "locked", "full", "slow"))
-    value: object = author.dice.choice((0.5, 5.0, 29.0)) if kind == "slow" else True
-    author.happens(f"database {kind}", partial(setattr, weather, kind, value))
-    author.time += min(author.span(), timedelta(hours=3))
-    author.happens(f"database not {kind}", partial(setattr, weather, kind, type(value)()))
+def _database_fault(builder: ScenarioBuilder) -> None:
+    faults, kind = builder.world.faults, builder.generator.choice(("away", "locked", "full", "slow"))
+    value: object = builder.generator.choice((0.5, 5.0, 29.0)) if kind == "slow" else True
+    builder.add_event(f"database {kind}", partial(setattr, faults, kind, value))
+    builder.time += min(builder.span(), timedelta(hours=3))
+    builder.add_event(f"database not {kind}", partial(setattr, faults, kind, type(value)()))
 
 
-_HAPPENINGS: dict[str, tuple[int, Callable[[Author], None]]] = {
+_EVENTS: dict[str, tuple[int, Callable[[ScenarioBuilder], None]]] = {
     "start": (4, _start),
     "stop": (1, _stop),
     "kill": (1, _kill),
@@ -179,57 +179,59 @@ _HAPPENINGS: dict[str, tuple[int, Callable[[Author], None]]] = {
     "configure": (2, _configure),
     "by hand": (2, _by_hand),
     "due": (2, _due),
-    "weather": (2, _weather),
+    "database fault": (2, _database_fault),
     "suspend at work": (2, _suspend_at_work),
     "threads": (2, _threads),
     "proc": (1, _proc),
 }
 
 
-def _write(author: Author) -> datetime:
-    """Write the life of one seed, event by event; return when it ends."""
-    author.happens("begin", author.world.start_daemon if author.instances else author.world.run_due)
-    kinds = tuple(_HAPPENINGS)
-    weights = [weight for weight, _ in _HAPPENINGS.values()]
-    for _number in range(EVENTS):
-        author.move()
-        (kind,) = author.dice.choices(kinds, weights)
-        often_due = not author.instances and author.dice.random() < 0.5
-        _HAPPENINGS["due" if often_due else kind][1](author)
-    author.time += timedelta(seconds=90)
-    author.happens("last start", lambda: _last_start(author.world))
-    author.time += timedelta(hours=5)
-    author.happens("end", author.world.complain)
-    return author.time
+def _write(builder: ScenarioBuilder) -> datetime:
+    """Build the life of one seed, event by event; return when it ends."""
+    builder.add_event(
+        "begin", builder.world.start_daemon if builder.scheduler_count else builder.world.run_due
+    )
+    kinds = tuple(_EVENTS)
+    weights = [weight for weight, _ in _EVENTS.values()]
+    for _number in range(EVENT_COUNT):
+        builder.move()
+        (kind,) = builder.generator.choices(kinds, weights)
+        often_due = not builder.scheduler_count and builder.generator.random() < 0.5
+        _EVENTS["due" if often_due else kind][1](builder)
+    builder.time += timedelta(seconds=90)
+    builder.add_event("last start", lambda: _last_start(builder.world))
+    builder.time += timedelta(hours=5)
+    builder.add_event("end", builder.world.check_complete)
+    return builder.time
 
 
 def live(seed: int, trace: Callable[[str], None] | None = None) -> Life:
-    """Live the life of a seed."""
-    dice = random.Random(f"cavecron {seed}")
+    """Simulate the life of a seed."""
+    generator = random.Random(f"cavecron {seed}")
     start = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(
-        days=dice.randrange(3000), seconds=dice.randrange(86400)
+        days=generator.randrange(3000), seconds=generator.randrange(86400)
     )
     machine = SimulatedMachine(start)
     with tempfile.TemporaryDirectory(dir=_folder()) as folder, log.silence(), loop_of(machine) as loop:
-        world = World(dice, machine, Path(folder) / "wine.db")
+        world = World(generator, machine, Path(folder) / "wine.db")
         if trace:
             world.trace = lambda text: trace(
                 f"{machine.true():%Y-%m-%d %H:%M:%S.%f} {machine.now():%m-%d %H:%M:%S.%f} {text}"
             )
-        author = Author(dice, world, start)
-        world.configure(author.environ(), author.names)
+        builder = ScenarioBuilder(generator, world, start)
+        world.configure(builder.environ(), builder.names)
         first = world.settings
-        end = _write(author)
+        end = _write(builder)
         world.begin(loop)
         world._settings = first
         machine.end_at(end)
         loop.run_forever()
-        world._loop = None  # what is left behind ends with the loop, and does not stop it once more
-        broken = [*world.broken, *machine.errors]
-        if trace and broken:
+        world._loop = None  # tasks that are left end with the loop and must not stop it again
+        violations = [*world.violations, *machine.errors]
+        if trace and violations:
             for row in world.rows():
                 trace(str(row))
-        return Life(seconds=(machine.true() - start).total_seconds(), broken=broken)
+        return Life(seconds=(machine.true() - start).total_seconds(), violations=violations)
 
 
 def _folder() -> str | None:

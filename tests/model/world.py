@@ -1,4 +1,4 @@
-"""The world around the scheduler: processes start and die, the machine sleeps, the oracle watches."""
+"""The world around the scheduler: processes start and end, the machine sleeps, the oracle judges."""
 
 import asyncio
 import random
@@ -23,28 +23,28 @@ from cavecron.scheduler.context import Options, RunContext
 from cavecron.scheduler.runner import execute_run
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import SimulatedMachine, StillWorkingError
-from tests.model.living import ROWS, Behaviour, Living, begun, row, seen_state
+from tests.model.instances import ROWS, Behaviour, Instance, new_execution, row, visible_state
 from tests.model.oracle import BrokenPromiseError, Execution, Oracle, Row
-from tests.model.processes import Mortal, Weather, open_database
+from tests.model.processes import Faults, KillableProcess, open_database
 
-#: How long a job can keep its slots waiting after its last sign of life: a lease, and patience with it.
+#: Seconds after the last activity of a job for which its slots may wait: a lease and some patience.
 LINGER = 300.0
 
 
 class World:
-    """All that there is; `settings` is what processes that start are configured by."""
+    """The machine, the database and all processes; `settings` is the configuration of those that start."""
 
-    def __init__(self, dice: random.Random, machine: SimulatedMachine, path: Path) -> None:
-        self.dice, self.machine, self._path = dice, machine, path
-        self.weather = Weather(dice, hidden=dice.random() < 0.5)
+    def __init__(self, generator: random.Random, machine: SimulatedMachine, path: Path) -> None:
+        self.generator, self.machine, self._path = generator, machine, path
+        self.faults = Faults(generator, hidden=generator.random() < 0.5)
         self.oracle = Oracle()
-        self.living: dict[Mortal, Living] = {}
-        self.broken: list[BrokenPromiseError] = []
+        self.instances: dict[KillableProcess, Instance] = {}
+        self.violations: list[BrokenPromiseError] = []
         self.trace: Callable[[str], None] = lambda _text: None
         self.asleep = False
-        self.long_runs = dice.random() < 0.15
+        self.long_runs = generator.random() < 0.15
         self.quiet_since = machine.true()
-        self.signs: dict[str, float] = {}
+        self.last_activity: dict[str, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._jobs: Sequence[Job] = ()
         self._settings: Settings | None = None
@@ -55,11 +55,11 @@ class World:
         self._rows: dict[int, Sequence[object]] = {}
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Live in this loop."""
+        """Use this loop for all processes."""
         self._loop = loop
 
     def configure(self, environ: dict[str, str], names: Sequence[str]) -> None:
-        """Have processes that start from now on see these variables."""
+        """Set the variables that processes which start from now on get."""
         self._jobs = [
             Job(
                 name=name,
@@ -77,115 +77,119 @@ class World:
         assert self._settings
         return self._settings
 
-    def daemons(self) -> list[Living]:
+    def daemons(self) -> list[Instance]:
         """Return the schedulers that run."""
-        return [living for living in self.living.values() if living.scheduler]
+        return [instance for instance in self.instances.values() if instance.scheduler]
 
     def start_daemon(self) -> None:
         """Start a scheduler."""
-        living = self._process("daemon")
-        living.scheduler = Scheduler(self._jobs, context=self._context(living))
-        self._run(living, living.scheduler.run())
+        instance = self._process("daemon")
+        instance.scheduler = Scheduler(self._jobs, context=self._context(instance))
+        self._run(instance, instance.scheduler.run())
 
     def run_by_hand(self, job: str, *, resume: bool) -> None:
         """Do what `cavecron run JOB` does."""
-        living = self._process("resume" if resume else "by hand")
+        instance = self._process("resume" if resume else "by hand")
 
         def claim(ledger: Ledger, now: datetime) -> list[Claim]:
             return [claim_resume(ledger, job, now) if resume else claim_manual(ledger, job, (), now)]
 
-        self._run(living, self._once(living, claim))
+        self._run(instance, self._once(instance, claim))
 
     def run_due(self) -> None:
         """Do what `cavecron run --due` does."""
-        living = self._process("due")
+        instance = self._process("due")
 
         def claim(ledger: Ledger, now: datetime) -> list[Claim]:
-            jobs = living.settings.schedules
-            looks = scan_once(ledger, jobs, now)
+            jobs = instance.settings.schedules
+            results = scan_once(ledger, jobs, now)
             for name, schedule in jobs.items():
                 self.oracle.register(name, schedule, now)
                 if schedule:
                     self.oracle.may_take_latest(name, schedule, now)
-            return [seen.claim for seen in looks.values() if seen.claim]
+            return [result.claim for result in results.values() if result.claim]
 
-        self._run(living, self._once(living, claim))
+        self._run(instance, self._once(instance, claim))
 
-    async def _once(self, living: Living, claim: Callable[[Ledger, datetime], list[Claim]]) -> None:
-        context, process = self._context(living), living.process
+    async def _once(self, instance: Instance, claim: Callable[[Ledger, datetime], list[Claim]]) -> None:
+        context, process = self._context(instance), instance.process
         try:
             claims = await process.start("claim", lambda: claim(context.ledger, process.now()))
         except CavecronError as error:
             self.trace(f"{process.name}: {error}")
             return
-        named = {job.name: job for job in self._jobs}
+        jobs_by_name = {job.name: job for job in self._jobs}
         await asyncio.gather(
             *(
                 execute_run(
-                    claim, named[claim.job], context, stop=living.control_of(claim.job), options=Options()
+                    claim,
+                    jobs_by_name[claim.job],
+                    context,
+                    stop=instance.stop_signal_of(claim.job),
+                    options=Options(),
                 )
                 for claim in claims
             ),
             return_exceptions=True,
         )
 
-    def _process(self, kind: str) -> Living:
+    def _process(self, kind: str) -> Instance:
         assert self._loop
         self._numbers += 1
-        process = Mortal(
+        process = KillableProcess(
             machine=self.machine,
             loop=self._loop,
             name=f"{kind} {self._numbers}",
-            database=open_database(self._path, self.weather),
-            heard=self._heard,
-            died=self._died,
+            database=open_database(self._path, self.faults),
+            on_call=self._on_call,
+            on_end=self._on_end,
         )
-        self.living[process] = Living(process=process, settings=self.settings)
+        self.instances[process] = Instance(process=process, settings=self.settings)
         self.trace(f"start {process.name}")
-        return self.living[process]
+        return self.instances[process]
 
-    def _context(self, living: Living) -> RunContext:
-        process, state_of = living.process, partial(seen_state, self.living, self.weather)
+    def _context(self, instance: Instance) -> RunContext:
+        process, state_of = instance.process, partial(visible_state, self.instances, self.faults)
         return RunContext(
-            settings=living.settings,
+            settings=instance.settings,
             database=process.database,
             ledger=Ledger(database=process.database, owner=process.name, state_of=state_of),
             clock=process,
             threads=process,
         )
 
-    def _run(self, living: Living, work: Coroutine[Any, Any, None]) -> None:
-        living.process.run(work).add_done_callback(lambda done: self._ended(living, done))
+    def _run(self, instance: Instance, work: Coroutine[Any, Any, None]) -> None:
+        instance.process.run(work).add_done_callback(lambda done: self._on_task_end(instance, done))
 
-    def _ended(self, living: Living, done: "asyncio.Task[None]") -> None:
+    def _on_task_end(self, instance: Instance, done: "asyncio.Task[None]") -> None:
         if not done.cancelled() and (error := done.exception()):
             self.machine.errors.append(error)
-        living.process.kill()
+        instance.process.kill()
 
-    def _died(self, process: Mortal) -> None:
-        """Let all that the process did come to its end with it."""
+    def _on_end(self, process: KillableProcess) -> None:
+        """Record that everything the process did has ended."""
         self.trace(f"end of {process.name}")
-        if self.living[process].registered:
-            self.oracle.see(self.machine.now())  # its last call may have been written before it died
+        if self.instances[process].registered:
+            self.oracle.observe(self.machine.now())  # its last call may have been committed before the kill
         with self.judging():
             self.judge()
-        for execution, _behaviour in self.living.pop(process).work.values():
+        for execution, _behaviour in self.instances.pop(process).work.values():
             if execution.active:
-                self._finish(execution)
+                self._end_execution(execution)
 
-    def _heard(self, process: Mortal, name: str) -> None:
-        """Tell the oracle of a ledger call that came to its end, and have it look at the ledger."""
-        living = self.living[process]
+    def _on_call(self, process: KillableProcess, name: str) -> None:
+        """Report a finished ledger call to the oracle, and let it judge the ledger."""
+        instance = self.instances[process]
         if name == "register":
-            living.registered = True
-            for job, configured in living.settings.jobs.items():
+            instance.registered = True
+            for job, configured in instance.settings.jobs.items():
                 self.oracle.register(
                     job, configured.schedule if configured.enabled else None, self.machine.now()
                 )
         if name in ("register", "scan") or process.name.startswith("due"):
-            self.oracle.see(self.machine.now())
+            self.oracle.observe(self.machine.now())
         if name == "end":
-            self._settle(living)
+            self._settle(instance)
         if name != "lease":
             with self.judging():
                 self.judge()
@@ -196,33 +200,33 @@ class World:
         self.asleep = True
 
     def wake(self) -> None:
-        """Resume it."""
+        """Resume the machine."""
         self.machine.wake()
         self.asleep = False
 
-    def watched(self) -> bool:
-        """Return whether a scheduler is there to see what happens."""
-        weather = self.weather
-        able = not (self.asleep or weather.away or weather.locked or weather.full or weather.threadless)
+    def is_observed(self) -> bool:
+        """Return whether a scheduler can see what happens now."""
+        faults = self.faults
+        able = not (self.asleep or faults.away or faults.locked or faults.full or faults.threadless)
         return able and any(one.registered for one in self.daemons())
 
-    def see(self) -> None:
-        """Let time pass for the oracle, if a scheduler is there to see it."""
-        if self.watched():
-            self.oracle.see(self.machine.now())
+    def observe(self) -> None:
+        """Let the oracle observe the time, if a scheduler can."""
+        if self.is_observed():
+            self.oracle.observe(self.machine.now())
 
     @contextmanager
     def judging(self) -> Iterator[None]:
-        """Keep the promise that was broken, and end the world."""
+        """Record a broken promise, and stop the world."""
         try:
             yield
-        except BrokenPromiseError as broken:
-            self.broken.append(broken)
+        except BrokenPromiseError as violation:
+            self.violations.append(violation)
             if self._loop:
                 self._loop.stop()
 
     def judge(self) -> None:
-        """Have the oracle read the ledger where it has changed."""
+        """Let the oracle judge the rows of the ledger that have changed."""
         (version,) = self._observer.execute("PRAGMA data_version").fetchone()
         if version == self._version:
             return
@@ -233,65 +237,65 @@ class World:
         self._rows = rows
         self.oracle.judge(changed, gone)
 
-    def complain(self) -> None:
-        """Have the oracle say what is forgotten."""
+    def check_complete(self) -> None:
+        """Let the oracle check that every slot is accounted for."""
         self.judge()
         awake = self.machine.monotonic()
-        works = (work for living in self.living.values() for work, _ in living.work.values())
-        busy = {work.job for work in works if work.active}
-        busy |= {job for job, sign in self.signs.items() if awake - sign < LINGER}
-        self.oracle.complain(self.machine.now(), busy)
+        executions = (work for instance in self.instances.values() for work, _ in instance.work.values())
+        busy = {work.job for work in executions if work.active}
+        busy |= {job for job, instant in self.last_activity.items() if awake - instant < LINGER}
+        self.oracle.check_complete(self.machine.now(), busy)
 
     def rows(self) -> list[Row]:
-        """Return what the ledger says."""
+        """Return the rows of the ledger."""
         return [row(values) for values in self._rows.values()]
 
-    def _settle(self, living: Living) -> None:
-        """Note of each of its executions whether its end is in the ledger now."""
-        for key, (execution, _behaviour) in list(living.work.items()):
+    def _settle(self, instance: Instance) -> None:
+        """Record for each execution of a process whether its result is in the ledger."""
+        for key, (execution, _behaviour) in list(instance.work.items()):
             state, retry = self._observer.execute(
                 "SELECT state, retry_at FROM cavecron_run WHERE id = ?", (execution.run,)
             ).fetchone()
             execution.settled = state == "succeeded" or (state == "failed" and retry is None)
             if state != "running":
-                execution.excused = True  # abandoned, if it still works
+                execution.excused = True  # if it is still active, it was abandoned
                 if not execution.active:
-                    del living.work[key]
+                    del instance.work[key]
 
     def _function(self, run: Run) -> str:
         """Do the work of every job."""
         process = run.clock
-        assert isinstance(process, Mortal)
-        work = self.living[process].work
+        assert isinstance(process, KillableProcess)
+        work = self.instances[process].work
         key = (run.claim.run, run.claim.attempt)
         if key not in work:
-            work[key] = (self._start(process, run), Behaviour.drawn(self.dice, long_runs=self.long_runs))
+            work[key] = (self._start(process, run), Behaviour.draw(self.generator, long_runs=self.long_runs))
         execution, behaviour = work[key]
-        worked = run.clock.monotonic() - execution.begun_awake
+        worked = run.clock.monotonic() - execution.started_monotonic
         try:
-            if not behaviour.deaf:
+            if not behaviour.ignores_stop:
                 run.check()
         except CavecronError:
-            self._finish(execution)
+            self._end_execution(execution)
             raise
-        left = behaviour.lasting - worked
+        left = behaviour.duration - worked
         if left > 0.001:
             raise StillWorkingError(timedelta(seconds=min(left, behaviour.step)))
-        self._finish(execution, behaviour.ending)
+        self._end_execution(execution, behaviour.ending)
         behaviour.end()
         return ""
 
-    def _start(self, process: Mortal, run: Run) -> Execution:
+    def _start(self, process: KillableProcess, run: Run) -> Execution:
         claim = run.claim
-        execution = begun(claim, process, self.machine)
+        execution = new_execution(claim, process, self.machine)
         self.trace(f"{process.name}: {claim.job} {claim.slot} {claim.trigger} attempt {claim.attempt}")
-        looked = process.asked["claim" if "claim" in process.asked else "scan"]
-        schedule = self.living[process].settings.jobs[claim.job].schedule
-        self.signs[claim.job] = self.machine.monotonic()
+        scanned_at = process.call_times["claim" if "claim" in process.call_times else "scan"]
+        schedule = self.instances[process].settings.jobs[claim.job].schedule
+        self.last_activity[claim.job] = self.machine.monotonic()
         with self.judging():
-            self.oracle.begin(execution, schedule, looked)
+            self.oracle.begin(execution, schedule, scanned_at)
         return execution
 
-    def _finish(self, execution: Execution, outcome: str = "cut off") -> None:
+    def _end_execution(self, execution: Execution, outcome: str = "cut off") -> None:
         execution.active, execution.outcome = False, outcome
-        self.signs[execution.job] = self.machine.monotonic()
+        self.last_activity[execution.job] = self.machine.monotonic()

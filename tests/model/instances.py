@@ -1,4 +1,4 @@
-"""Processes of the model's world, how their jobs behave, and rows of the ledger as the oracle reads them."""
+"""Processes of the model's world, the behaviour of their jobs, and rows of the ledger for the oracle."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from cavecron.scheduler.context import StopSignal
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import SimulatedMachine
 from tests.model.oracle import Execution, Row
-from tests.model.processes import Mortal, Weather
+from tests.model.processes import Faults, KillableProcess
 
 ROWS = (
     "SELECT id, job, slot, last_slot, slots, trigger, state, coalesce(reason, ''), finished"
@@ -24,27 +24,27 @@ ROWS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How long an execution lasts, how often it looks up, and how it ends."""
+    """How long an execution lasts, how often it calls `Run.check`, and how it ends."""
 
-    lasting: float
+    duration: float
     step: float
-    deaf: bool
+    ignores_stop: bool
     ending: str
 
     @classmethod
-    def drawn(cls, dice: random.Random, *, long_runs: bool) -> "Behaviour":
-        """Return how one execution goes."""
-        spans = (0.0, dice.uniform(1, 60), dice.uniform(60, 400), dice.uniform(600, 9000))
-        (lasting,) = dice.choices(spans, (70, 20, 5, 5 if long_runs else 0))
+    def draw(cls, generator: random.Random, *, long_runs: bool) -> "Behaviour":
+        """Return the random behaviour of one execution."""
+        spans = (0.0, generator.uniform(1, 60), generator.uniform(60, 400), generator.uniform(600, 9000))
+        (duration,) = generator.choices(spans, (70, 20, 5, 5 if long_runs else 0))
         return cls(
-            lasting=lasting,
-            step=max(1.0, lasting / dice.choice((2, 7))),
-            deaf=dice.random() < 0.05,
-            ending=dice.choices(("good", "temporary", "final", "crash"), (12, 4, 2, 1))[0],
+            duration=duration,
+            step=max(1.0, duration / generator.choice((2, 7))),
+            ignores_stop=generator.random() < 0.05,
+            ending=generator.choices(("good", "temporary", "final", "crash"), (12, 4, 2, 1))[0],
         )
 
     def end(self) -> None:
-        """Return, or raise what an execution ends with."""
+        """Return normally, or raise the error with which an execution ends."""
         if self.ending == "temporary":
             raise TemporaryError("refus passager")
         if self.ending == "final":
@@ -54,13 +54,13 @@ class Behaviour:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Living:
-    """A process with its configuration; `stop` asks it to end."""
+class Instance:
+    """A process with its configuration."""
 
-    process: Mortal
+    process: KillableProcess
     settings: Settings
     scheduler: Scheduler | None = None
-    controls: dict[str, StopSignal] = field(default_factory=dict)
+    stop_signals: dict[str, StopSignal] = field(default_factory=dict)
     registered: bool = False
     work: dict[tuple[int, int], tuple[Execution, Behaviour]] = field(default_factory=dict)
 
@@ -68,23 +68,23 @@ class Living:
         """Ask it to end, as SIGTERM does."""
         if self.scheduler:
             self.scheduler.stop()
-        for control in self.controls.values():
-            control.stop()
+        for stop_signal in self.stop_signals.values():
+            stop_signal.stop()
 
-    def control_of(self, job: str) -> StopSignal:
-        """Return what stops the run of a job."""
-        return self.controls.setdefault(job, StopSignal())
+    def stop_signal_of(self, job: str) -> StopSignal:
+        """Return the stop signal for the run of a job."""
+        return self.stop_signals.setdefault(job, StopSignal())
 
 
-def seen_state(living: Iterable[Mortal], weather: Weather, owner: str) -> OwnerState:
-    """Return what a process sees of another one."""
-    if weather.hidden:
+def visible_state(processes: Iterable[KillableProcess], faults: Faults, owner: str) -> OwnerState:
+    """Return the state of another process as a process sees it."""
+    if faults.hidden:
         return "unseen"
-    return "alive" if any(process.name == owner for process in living) else "dead"
+    return "alive" if any(process.name == owner for process in processes) else "dead"
 
 
-def begun(claim: Claim, process: Mortal, machine: SimulatedMachine) -> Execution:
-    """Return an execution that begins now."""
+def new_execution(claim: Claim, process: KillableProcess, machine: SimulatedMachine) -> Execution:
+    """Return an execution that starts now."""
     return Execution(
         job=claim.job,
         slot=claim.slot,
@@ -92,14 +92,14 @@ def begun(claim: Claim, process: Mortal, machine: SimulatedMachine) -> Execution
         run=claim.run,
         attempt=claim.attempt,
         process=process,
-        begun=machine.now(),
-        begun_awake=machine.monotonic(),
+        started=machine.now(),
+        started_monotonic=machine.monotonic(),
         resumed=process.name.startswith(("resume", "by hand")),
     )
 
 
 def row(values: Sequence[object]) -> Row:
-    """Return what one row says."""
+    """Return one row of the ledger."""
     number, job, slot, last, count, trigger, state, reason, finished = values
     return Row(
         id=int(str(number)),
