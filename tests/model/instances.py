@@ -71,7 +71,7 @@ class Instance:
         for stop_signal in self.stop_signals.values():
             stop_signal.stop()
 
-    def stop_signal_of(self, job: str) -> StopSignal:
+    def signal_of(self, job: str) -> StopSignal:
         """Return the stop signal for the run of a job."""
         return self.stop_signals.setdefault(job, StopSignal())
 

@@ -118,15 +118,11 @@ class World:
         except CavecronError as error:
             self.trace(f"{process.name}: {error}")
             return
-        jobs_by_name = {job.name: job for job in self._jobs}
+        jobs = {job.name: job for job in self._jobs}
         await asyncio.gather(
             *(
                 execute_run(
-                    claim,
-                    jobs_by_name[claim.job],
-                    context,
-                    stop=instance.stop_signal_of(claim.job),
-                    options=Options(),
+                    claim, jobs[claim.job], context, stop=instance.signal_of(claim.job), options=Options()
                 )
                 for claim in claims
             ),
