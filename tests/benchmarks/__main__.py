@@ -1,7 +1,7 @@
-"""`python -m tests.benchmarks [NAME …] [--quick]`: measure, and print one Markdown table.
+"""`python -m tests.benchmarks [NAME …] [--quick]` measures and prints one Markdown table.
 
-Exit code 1 where a limit is not kept. `--quick` measures something small, to see that everything runs: its
-figures mean nothing.
+The exit code is 1 if a figure is above its limit. `--quick` measures something small, to see that everything
+runs: its figures mean nothing.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.figures import Figure
 
-#: Each measures in a folder of its own, which is removed afterwards.
+#: Each benchmark gets a folder of its own, which is removed afterwards.
 TOPICS: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {
     "reports": reports.figures,
     "memory": memory.figures,
@@ -38,12 +38,12 @@ TOPICS: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {
     "punctual": punctual.figures,
     "many": many.figures,
 }
-#: Takes minutes, and tools that are not everywhere: only where it is asked for.
+#: Benchmarks that take minutes and need special tools: only if they are asked for by name.
 ON_REQUEST: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {"image": container.figures}
 
 
 def main() -> int:
-    """Print the table as it grows."""
+    """Measure, and print each line of the table when it is known."""
     known = {**TOPICS, **ON_REQUEST}
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
@@ -52,13 +52,13 @@ def main() -> int:
     if unknown := set(arguments.names) - set(known):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     print("| figure | measured | limit |\n|---|---|---|", flush=True)
-    held = True
+    all_hold = True
     for name in arguments.names or TOPICS:
         with tempfile.TemporaryDirectory() as folder:
             for figure in known[name](Path(folder), arguments.quick):
                 print(figure.line(), flush=True)
-                held = held and figure.holds
-    return 0 if held or arguments.quick else 1
+                all_hold = all_hold and figure.holds
+    return 0 if all_hold or arguments.quick else 1
 
 
 if __name__ == "__main__":

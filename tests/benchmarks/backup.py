@@ -1,8 +1,8 @@
-"""How a backup of a database of 500 MB delays the application, which inserts a row every 10 ms.
+"""How much a backup of a database of 500 MB delays the application, which inserts a row every 10 ms.
 
-Journal mode and synchronous are SQLite's defaults, as the application has them; the files are in memory, so
-that locks are measured and not the disk. With a writer that never rests no pass comes to its end: that
-the copy is given up in time is measured too.
+Journal mode and synchronous are SQLite's defaults, as in the application; the files are in memory, so that
+locks are measured and not the disk. With a writer that never pauses, the backup never completes: then it is
+measured that the copy is given up in time.
 """
 
 import multiprocessing
@@ -25,7 +25,7 @@ from tests.benchmarks.figures import MEMORY, Figure, ratio, seconds
 
 _T = TypeVar("_T")
 
-#: Seconds between two inserts, and how long a writer rests that does.
+#: Seconds between two inserts, and the length of a writer's pause.
 _EVERY, _REST = 0.010, 15.0
 _INSERT = (
     "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', '2026-11-24 03:00:00.000000')"
@@ -33,26 +33,26 @@ _INSERT = (
 
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
-    """Measure with a writer that never rests, with one that does now and then, and with none."""
+    """Measure with a writer that never pauses, with one that pauses at times, and without one."""
     megabytes, patience = (8, 0.5) if quick else (500, 60.0)
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as place:
-        source = Path(place) / "wine.db"
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as memory_folder:
+        source = Path(memory_folder) / "wine.db"
         _fill(source, megabytes)
-        what = f"backup of {megabytes} MB"
-        for rest, words in ((0.0, "every 10 ms"), (_REST, "every 10 ms for 1 s, then rests for 15 s")):
+        subject = f"backup of {megabytes} MB"
+        for rest, description in ((0.0, "every 10 ms"), (_REST, "every 10 ms for 1 s, then rests for 15 s")):
             waits, result = _waits(source, lambda: _copy(source, patience), rest=rest)
-            alone, _ = _waits(source, lambda: time.sleep(patience / 4), rest=rest)
-            late = sorted(waits)[int(len(waits) * 0.99)] * 1000
+            waits_without_backup, _ = _waits(source, lambda: time.sleep(patience / 4), rest=rest)
+            p99 = sorted(waits)[int(len(waits) * 0.99)] * 1000
             yield Figure(
-                name=f"{what}: longest wait of another process that inserts a row {words}",
+                name=f"{subject}: longest wait of another process that inserts a row {description}",
                 measured=max(waits) * 1000,
                 unit="ms",
                 limit=100,
-                note=f"99 % of {len(waits)} inserts within {late:.0f} ms; {result}; longest without a backup"
-                f" {max(alone) * 1000:.0f} ms",
+                note=f"99 % of {len(waits)} inserts within {p99:.0f} ms; {result}; longest without a backup"
+                f" {max(waits_without_backup) * 1000:.0f} ms",
             )
         yield ratio(
-            f"{what}: total with its check over one `cp`",
+            f"{subject}: total with its check over one `cp`",
             lambda: seconds(lambda: _copy(source, patience)),
             lambda: seconds(lambda: shutil.copyfile(source, source.with_name("plain.db"))),
             limit=None,
@@ -70,7 +70,7 @@ def _fill(path: Path, megabytes: int) -> None:
 
 
 def _copy(source: Path, patience: float) -> str:
-    """Copy as the job does; return in words what came of it."""
+    """Copy as the job does; return a description of the result."""
     target = source.with_name("copy.db")
     target.unlink(missing_ok=True)
     target.touch()
@@ -85,16 +85,16 @@ def _copy(source: Path, patience: float) -> str:
 
 
 def _waits(path: Path, work: Callable[[], _T], *, rest: float) -> tuple[list[float], _T]:
-    """Return how many seconds each insert of another process took during `work`, and what that returned."""
+    """Return the seconds that each insert of another process took during `work`, and the result of `work`."""
     context = multiprocessing.get_context("spawn")
     ready, done = context.Event(), context.Event()
-    ours, theirs = context.Pipe()
-    writer = context.Process(target=_insert, args=(path, theirs, (ready, done), rest))
+    receiver, sender = context.Pipe()
+    writer = context.Process(target=_insert, args=(path, sender, (ready, done), rest))
     writer.start()
     ready.wait(30)
     result = work()
     done.set()
-    waits: list[float] = ours.recv()
+    waits: list[float] = receiver.recv()
     writer.join(30)
     return waits, result
 

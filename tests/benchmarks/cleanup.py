@@ -1,8 +1,7 @@
-"""How a cleanup of 3 × 1,000,000 rows, half of them old, delays the application.
+"""How much a cleanup of 3 × 1,000,000 rows, half of them old, delays the application.
 
-Journal mode and synchronous are SQLite's defaults, as the application has them. The waits are measured
-with the file in memory where that is possible: a disk has hiccups of its own, for which a writer alone has to
-wait too.
+Journal mode and synchronous are SQLite's defaults, as in the application. The waits are measured with the
+file in memory if possible, because a slow disk delays a writer also without a cleanup.
 """
 
 import multiprocessing
@@ -49,36 +48,36 @@ _INSERTS = {
 
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
-    """Measure 3 × 1,000,000 rows; a smaller file would fit in memory, and a larger one takes long to make."""
+    """Measure 3 × 1,000,000 rows, a compromise between a file that is too small and a slow preparation."""
     rows, runs = (2_000, 1) if quick else (1_000_000, 5)
     source = folder / "source.db"
     _fill(source, rows)
-    what = f"cleanup of 3 × {rows:,} rows, half of them old"
-    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as place:
-        yield _longest_wait(what, source, Path(place), runs)
+    subject = f"cleanup of 3 × {rows:,} rows, half of them old"
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as copy_folder:
+        yield _longest_wait(subject, source, Path(copy_folder), runs)
     yield ratio(
-        f"{what}: total over one plain DELETE for each table",
-        lambda: _timed(_copy(source, folder), _gentle),
-        lambda: _timed(_copy(source, folder), _plain),
+        f"{subject}: total over one plain DELETE for each table",
+        lambda: _warm_seconds(_copy(source, folder), _gentle),
+        lambda: _warm_seconds(_copy(source, folder), _plain),
         limit=2.3,
         runs=runs,
     )
 
 
-def _longest_wait(what: str, source: Path, place: Path, runs: int) -> Figure:
+def _longest_wait(subject: str, source: Path, copy_folder: Path, runs: int) -> Figure:
     longest: list[float] = []
     waits: list[float] = []
     for _ in range(runs):
-        found = _waits(_copy(source, place))
-        longest.append(max(found) * 1000)
-        waits += found
-    late = sorted(waits)[int(len(waits) * 0.99)] * 1000
+        run_waits = _waits(_copy(source, copy_folder))
+        longest.append(max(run_waits) * 1000)
+        waits += run_waits
+    p99 = sorted(waits)[int(len(waits) * 0.99)] * 1000
     return Figure(
-        name=f"{what}: longest wait of another process that inserts a row every 10 ms",
+        name=f"{subject}: longest wait of another process that inserts a row every 10 ms",
         measured=statistics.median(longest),
         unit="ms",
         limit=50,
-        note=f"worst of {runs} runs {max(longest):.0f} ms; 99 % of {len(waits)} inserts within {late:.0f} ms",
+        note=f"worst of {runs} runs {max(longest):.0f} ms; 99 % of {len(waits)} inserts within {p99:.0f} ms",
     )
 
 
@@ -92,20 +91,20 @@ def _fill(path: Path, rows: int) -> None:
 
 
 def _stamps(rows: int, days: int) -> Iterator[dict[str, object]]:
-    """Yield instants in order, as a log has them; the first half is older than `days`."""
+    """Yield instants in ascending order, as in a log; the first half is older than `days`."""
     step = timedelta(days=2 * days) / rows
     start = NOW - timedelta(days=2 * days)
     for number in range(rows):
         yield {"at": utc_text(start + number * step), "number": number}
 
 
-def _copy(source: Path, place: Path) -> Path:
-    target = place / "wine.db"
+def _copy(source: Path, copy_folder: Path) -> Path:
+    target = copy_folder / "wine.db"
     shutil.copyfile(source, target)
     return target
 
 
-def _timed(path: Path, work: Callable[[Path], None]) -> float:
+def _warm_seconds(path: Path, work: Callable[[Path], None]) -> float:
     """Return the seconds that `work` takes with the file's pages in memory."""
     path.read_bytes()
     return seconds(lambda: work(path))
@@ -126,16 +125,16 @@ def _gentle(path: Path) -> None:
 
 
 def _waits(path: Path) -> list[float]:
-    """Return how many seconds each insert of another process took during the cleanup."""
+    """Return the seconds that each insert of another process took during the cleanup."""
     context = multiprocessing.get_context("spawn")
     ready, done = context.Event(), context.Event()
-    ours, theirs = context.Pipe()
-    writer = context.Process(target=_insert, args=(path, theirs, ready, done))
+    receiver, sender = context.Pipe()
+    writer = context.Process(target=_insert, args=(path, sender, ready, done))
     writer.start()
     ready.wait(30)
     _gentle(path)
     done.set()
-    waits: list[float] = ours.recv()
+    waits: list[float] = receiver.recv()
     writer.join(30)
     return waits
 

@@ -1,9 +1,9 @@
-"""What the image costs: its size, how fast `health` answers, and the memory of the idle scheduler.
+"""The costs of the image: its size, how fast `health` answers, and the memory of an idle scheduler.
 
 `python -m tests.benchmarks image` builds the image as the container tests do (root, podman, buildah, runc,
-mmdebstrap) and holds it against the same sources in a virtual environment of this Python, both in one run:
-`health` is started in turns, in the image's root file system by chroot, so that the start of a container,
-which is the engine's affair, is not measured.
+mmdebstrap) and compares it with the same sources in a virtual environment of this Python, both in one run:
+`health` is started alternately, in the image's root file system by chroot, so that the start of a container
+by the engine is not measured.
 """
 
 import gzip
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.container.bases import NONROOT, call
-from tests.container.conftest import opened
+from tests.container.conftest import open_engine
 from tests.container.engine import Engine
 from tests.container.stand_ins import build_image
 from tests.support.app_database import CellarFile
@@ -30,23 +30,23 @@ _MEGABYTE = 1_000_000
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
     """Build the image and measure it."""
-    with opened() as engine:
+    with open_engine() as engine:
         build_image(engine)
-        yield from measured(engine, folder, runs=3 if quick else 41)
+        yield from image_figures(engine, folder, runs=3 if quick else 41)
 
 
-def measured(engine: Engine, folder: Path, *, runs: int) -> Iterator[Figure]:
-    """Measure an image that is there."""
+def image_figures(engine: Engine, folder: Path, *, runs: int) -> Iterator[Figure]:
+    """Measure an existing image."""
     program = _environment(folder / "venv")
     data = folder / "data"
     _fill(data)
-    yield _memory(engine, program, data)  # first: `health` asks whether a scheduler has ever looked
+    yield _memory(engine, program, data)  # first, because `health` needs jobs that a scheduler has registered
     yield _health(engine, program, data, runs)
     yield from _sizes(engine, folder)
 
 
 def _environment(folder: Path) -> Path:
-    """Return the command of a virtual environment with these sources, compiled."""
+    """Return the command in a new virtual environment with these sources, compiled."""
     venv.create(folder, with_pip=True)
     call(str(folder / "bin/pip"), "install", "--quiet", str(ROOT))
     return folder / "bin/cavecron"
@@ -69,11 +69,11 @@ def _health(engine: Engine, program: Path, data: Path, runs: int) -> Figure:
         call("mount", "--bind", str(data), str(root / "data"))
         try:
             inside = ("chroot", user, str(root), "/opt/cavecron/cavecron", "health")
-            outside = ("chroot", "/", str(program), "health")  # both start a program that starts ours
+            outside = ("chroot", "/", str(program), "health")  # so that both start one more program
             return ratio(
                 "`cavecron health` in the image, over the same in a virtual environment",
-                partial(_timed, inside, {**of_image, **path}),
-                partial(_timed, outside, {**path, "DATABASE_URL": f"sqlite:///{data}/wine.db"}),
+                partial(_command_seconds, inside, {**of_image, **path}),
+                partial(_command_seconds, outside, {**path, "DATABASE_URL": f"sqlite:///{data}/wine.db"}),
                 limit=1.0,
                 runs=runs,
             )
@@ -81,8 +81,8 @@ def _health(engine: Engine, program: Path, data: Path, runs: int) -> Figure:
             call("umount", str(root / "data"))
 
 
-def _timed(command: Sequence[str], environ: Mapping[str, str]) -> float:
-    """Return the seconds that a command takes; it has to succeed."""
+def _command_seconds(command: Sequence[str], environ: Mapping[str, str]) -> float:
+    """Return the seconds that a command takes; fail if it fails."""
     run = partial(subprocess.run, command, env=dict(environ), check=True, stdout=subprocess.DEVNULL)
     return seconds(run)
 
@@ -96,11 +96,11 @@ def _sizes(engine: Engine, folder: Path) -> Iterator[Figure]:
 
 
 def _memory(engine: Engine, program: Path, data: Path) -> Figure:
-    """Measure the resident memory of the scheduler once it has settled."""
+    """Measure the resident memory of the scheduler when it has become stable."""
     with engine.running(data=data) as container:
-        inside = _settled(container.pid)
+        inside = _stable_memory(container.pid)
     with _outside(program, data) as pid:
-        outside = _settled(pid)
+        outside = _stable_memory(pid)
     return Figure(
         name="memory of the idle scheduler in the container, over the same outside",
         measured=inside / outside,
@@ -120,15 +120,15 @@ def _outside(program: Path, data: Path) -> Iterator[int]:
             process.terminate()
 
 
-def _settled(pid: int) -> int:
-    """Return the bytes that a process holds once they have not changed for two seconds."""
-    seen, since, end = 0, time.monotonic(), time.monotonic() + 30
+def _stable_memory(pid: int) -> int:
+    """Return the resident bytes of a process when they have not changed for two seconds."""
+    last, since, end = 0, time.monotonic(), time.monotonic() + 30
     while time.monotonic() < min(since + 2, end):
-        held = _resident(pid)
-        if held != seen:
-            seen, since = held, time.monotonic()
+        current = _resident(pid)
+        if current != last:
+            last, since = current, time.monotonic()
         time.sleep(0.2)
-    return seen
+    return last
 
 
 def _resident(pid: int) -> int:

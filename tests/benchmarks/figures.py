@@ -1,7 +1,7 @@
 """The result of a benchmark, a figure with its limit, and ways to measure that several benchmarks share.
 
-A ratio is one of neighbours: both sides are measured in turn, and the median of the quotients counts, so
-that what else the machine does weighs on both.
+For a ratio both sides are measured alternately, and the median of the quotients counts, so that other
+programs on the machine affect both sides.
 """
 
 import statistics
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Files here cost no disk; where there is no such folder, figures that want it are those of the disk.
+#: A folder in memory; where it does not exist, the figures include the disk.
 MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One line of the table; `limit` is None where there is nothing to hold, only something to know."""
+    """One line of the table; `limit` is None if the figure is only informative."""
 
     name: str
     measured: float
@@ -26,11 +26,11 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Return whether the limit is kept."""
+        """Return whether the figure is within its limit."""
         return self.limit is None or self.measured <= self.limit
 
     def line(self) -> str:
-        """Return it as a line of a Markdown table."""
+        """Return the figure as a line of a Markdown table."""
         note = f" ({self.note})" if self.note else ""
         limit = "" if self.limit is None else f"≤ {self.limit:g} {self.unit}"
         mark = "" if self.holds else " ✗"
@@ -38,17 +38,22 @@ class Figure:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long `work` takes, in seconds of real time."""
+    """Return the seconds of real time that `work` takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def ratio(
-    name: str, ours: Callable[[], float], theirs: Callable[[], float], *, limit: float | None, runs: int
+    name: str,
+    measure: Callable[[], float],
+    measure_reference: Callable[[], float],
+    *,
+    limit: float | None,
+    runs: int,
 ) -> Figure:
-    """Return the median of `ours` over `theirs`, each of which measures seconds."""
-    pairs = [(ours(), theirs()) for _ in range(runs)]
+    """Return the median of `measure` over `measure_reference`, two functions that return seconds."""
+    pairs = [(measure(), measure_reference()) for _ in range(runs)]
     medians = [statistics.median(side) for side in zip(*pairs, strict=True)]
     return Figure(
         name=name,

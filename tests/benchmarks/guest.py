@@ -1,7 +1,8 @@
-"""What an idle scheduler costs its host, compared with a bare interpreter. Linux only.
+"""The costs of an idle scheduler for its machine, compared with a bare interpreter. Linux only.
 
-Both are started in turns, and then held side by side for two minutes: what they share in memory counts for
-both alike. The bare one has imported croniter, as schedulers do; cavecron does without.
+Both are started alternately and then observed together for two minutes: memory that they share counts the
+same for both. The bare interpreter has imported croniter, as schedulers do; cavecron does not need it while
+idle.
 """
 
 import subprocess
@@ -16,7 +17,7 @@ from tests.benchmarks.sample import Cellars, fill
 from tests.support.commands import environment
 from tests.support.processes import counters, memory, network_sockets, open_files
 
-#: What cavecron is compared with; it says that it is ready as cavecron does.
+#: The programs with which cavecron is compared; they print the same word when they are ready.
 _BARE = ("-c", "import asyncio, sqlite3, croniter; print('démarré', flush=True)")
 _BARE_IN_MEMORY = (
     "-c",
@@ -36,33 +37,33 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
         limit=2,
         runs=3 if quick else 15,
     )
-    with _started(path, *_OURS) as ours, _started(path, *_BARE_IN_MEMORY) as bare:
-        time.sleep(3)  # the look at what was missed while it was away
+    with _running_process(path, *_OURS) as ours, _running_process(path, *_BARE_IN_MEMORY) as bare:
+        time.sleep(3)  # for the first scan
         yield from _activity(ours, 5 if quick else 120)
-        yield from _held(ours, bare, path)
+        yield from _resources(ours, bare, path)
 
 
 def _activity(process: int, span: int) -> Iterator[Figure]:
-    """Measure what a process does in so many seconds."""
-    before, began = counters(process), time.monotonic()
+    """Measure the activity of a process for `span` seconds."""
+    before, start_time = counters(process), time.monotonic()
     time.sleep(span)
-    after, minutes = counters(process), (time.monotonic() - began) / 60
+    after, minutes = counters(process), (time.monotonic() - start_time) / 60
     wakeups = (after.wakeups - before.wakeups) / minutes
     yield _idle("wake-ups of all its threads", wakeups, "a minute", 2)
     yield _idle("read and written by any call", after.characters - before.characters, "bytes", 0)
     yield _idle("read from disks and written to them", after.stored - before.stored, "bytes", 0)
 
 
-def _held(ours: int, bare: int, database: Path) -> Iterator[Figure]:
-    """Measure what a process holds."""
+def _resources(ours: int, bare: int, database: Path) -> Iterator[Figure]:
+    """Measure the resources that a process keeps."""
     names = ("resident", "resident, what is shared in part")
-    for name, mine, its in zip(names, memory(ours), memory(bare), strict=True):
+    for name, our_kilobytes, bare_kilobytes in zip(names, memory(ours), memory(bare), strict=True):
         yield Figure(
             name=f"idle: memory ({name}), over a bare interpreter",
-            measured=mine / its,
+            measured=our_kilobytes / bare_kilobytes,
             unit="×",
             limit=1.15,
-            note=f"{mine / 1024:.1f} MB over {its / 1024:.1f} MB",
+            note=f"{our_kilobytes / 1024:.1f} MB over {bare_kilobytes / 1024:.1f} MB",
         )
     yield _idle("sockets that listen or reach the network", len(network_sockets(ours)), "sockets", 0)
     on_database = [name for name in open_files(ours) if name.startswith(str(database))]
@@ -74,13 +75,13 @@ def _idle(name: str, measured: float, unit: str, limit: float) -> Figure:
 
 
 def _start_once(path: Path, *arguments: str) -> None:
-    with _started(path, *arguments):
+    with _running_process(path, *arguments):
         pass
 
 
 @contextmanager
-def _started(path: Path, *arguments: str) -> Iterator[int]:
-    """Yield the number of a process that has said that it is ready; end it afterwards."""
+def _running_process(path: Path, *arguments: str) -> Iterator[int]:
+    """Yield the id of a process that has printed that it is ready; end it afterwards."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         env=environment(DATABASE_URL=f"sqlite:///{path}"),

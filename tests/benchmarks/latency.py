@@ -1,7 +1,7 @@
 """200 mails to a server that takes 20 ms for each reply, over a bare smtplib loop on one connection.
 
 `python -m tests.benchmarks.latency [--quick]` prints the ratios for the default two connections and for
-eight; it takes two minutes, most of them waiting. `--quick` sends ten mails, to see that everything runs.
+eight; it takes two minutes, mostly waiting. `--quick` sends ten mails, to see that everything runs.
 """
 
 import multiprocessing
@@ -30,19 +30,19 @@ def main() -> int:
     """Print the ratios with their limits; return 0 if they hold."""
     quick = "--quick" in sys.argv
     count = 10 if quick else 200
-    held = True
+    all_hold = True
     print(f"| {count} mails, {_LATENCY * 1000:.0f} ms for each reply, over a bare loop | figure | limit |")
     print("|---|---|---|")
     with _slow_server() as port:
         for connections, limit in _LIMITS.items():
             ratio = _ratio(port, count, connections, runs=1 if quick else 3)
-            held = held and ratio <= limit
+            all_hold = all_hold and ratio <= limit
             print(f"| over {connections} connections | {ratio:.3f} × | ≤ {limit} × |", flush=True)
-    return 0 if held or quick else 1
+    return 0 if all_hold or quick else 1
 
 
 def _ratio(port: int, count: int, connections: int, *, runs: int) -> float:
-    """Return the median of neighbouring measurements."""
+    """Return the median of ratios, each of two measurements one after the other."""
     pairs = [
         (_seconds(lambda: _ours(port, count, connections)), _seconds(lambda: _bare(port, count)))
         for _ in range(runs)
@@ -81,7 +81,7 @@ def _bare(port: int, count: int) -> None:
 
 @contextmanager
 def _slow_server() -> Iterator[int]:
-    """Run one in a process of its own; yield its port."""
+    """Run a slow server in a process of its own; yield its port."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)

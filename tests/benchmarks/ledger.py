@@ -1,7 +1,7 @@
-"""What a job of every minute costs after a year, and how long a simulated week of it takes.
+"""The costs of a job that runs every minute after a year, and the duration of a simulated week of it.
 
-The ledger is pruned each week, as the cleanup does it. A claim is a scan of the job in its transaction; files
-are in memory where that is possible, so that the figure is that of the ledger and not of a disk.
+The ledger is pruned each week, as by the cleanup. A claim is a scan of the job in its transaction; files are
+in memory if possible, so that the figure is that of the ledger and not of a disk.
 """
 
 import os
@@ -45,9 +45,9 @@ def minute(run):
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
     """Measure a year of 525,600 rows, then a week on the simulated machine."""
     weeks = 2 if quick else 52
-    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as place:
-        yield _claim(Path(place) / "year.db", 525_600 if not quick else 5_000)
-        yield _size(Path(place) / "weekly.db", weeks)
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as memory_folder:
+        yield _claim(Path(memory_folder) / "year.db", 525_600 if not quick else 5_000)
+        yield _size(Path(memory_folder) / "weekly.db", weeks)
     yield _simulation(folder, 1 if quick else 3)
 
 
@@ -69,12 +69,12 @@ def _claim_once(ledger: Ledger, number: int) -> float:
     at = NOW + number * _MINUTE
     cursor = JobCursor(job="minute", schedule=_EVERY_MINUTE, accounted_until=at - _MINUTE)
     started = time.perf_counter()
-    (found,) = scan(ledger, [cursor], at)
-    took = time.perf_counter() - started
-    if found.claim is None:
+    (result,) = scan(ledger, [cursor], at)
+    elapsed = time.perf_counter() - started
+    if result.claim is None:
         raise RuntimeError("no claim")
-    finish(ledger, found.claim, RunResult(state="succeeded"), at)
-    return took
+    finish(ledger, result.claim, RunResult(state="succeeded"), at)
+    return elapsed
 
 
 def _size(path: Path, weeks: int) -> Figure:

@@ -1,9 +1,9 @@
-"""How the cost of a start and of a slot grows with the number of jobs: 1,000, and 10,000.
+"""How the costs of a start and of a slot grow with the number of jobs: 1,000 and 10,000.
 
-A tenth of the jobs share a minute, and all return at once. Costs are processor seconds of the scheduler, so
-that other programs on the machine do not count; the median of three runs each. What a start costs without
-any jobs of one's own is left out. The clock is `tests.support.clocked`, all else as it is: real seconds, a
-real file. A run in which a slot is missed ends the benchmark.
+A tenth of the jobs share a minute, and all return at once. The costs are processor seconds of the scheduler,
+so that other programs on the machine do not count; the median of three runs each. The costs of a start
+without custom jobs are subtracted. The clock is `tests.support.clocked`, the seconds and the file are real. A
+run in which a slot is missed ends the benchmark.
 """
 
 import sqlite3
@@ -24,11 +24,11 @@ from tests.support.clocked import program
 from tests.support.commands import environment
 from tests.support.processes import processor_seconds
 
-#: How much more than ten times is still linear; what is quadratic is ten times as much.
+#: The growth that still counts as linear, where 1 is exactly linear; quadratic growth would be 10.
 _MOST = 1.5
-#: Seconds: the kernel's measure of processor time, and so the least that something costs.
+#: Seconds: the kernel's unit of processor time, and so the smallest possible cost.
 _TICK = 0.01
-#: A Monday, when neither of the built-in jobs comes.
+#: A Monday at an hour without a slot of the built-in jobs.
 _SLOT = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 
 _STATES = "SELECT state, trigger, count(*) FROM cavecron_run GROUP BY state, trigger"
@@ -50,7 +50,7 @@ for number in range(NUMBER):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """Processor seconds of a start and of a slot, and real seconds until the last job of it had begun."""
+    """Processor seconds of a start and of a slot, and real seconds until its last job has started."""
 
     start: float
     slot: float
@@ -58,7 +58,7 @@ class _Cost:
 
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
-    """Measure how both costs grow: 1 is as the number of jobs does."""
+    """Measure the growth of both costs, where 1 is the growth of the number of jobs."""
     few, many = (200, 2_000) if quick else (1_000, 10_000)
     less, more = (_cost(folder, number, times=1 if quick else 3) for number in (few, many))
     for name, one, other in (
@@ -81,7 +81,7 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
 
 
 def _cost(folder: Path, number: int, *, times: int) -> _Cost:
-    """Return the medians of some runs."""
+    """Return the medians of several runs."""
     base = [_run(folder, 0).start for _ in range(times)]
     costs = [_run(folder, number) for _ in range(times)]
     return _Cost(
@@ -92,7 +92,7 @@ def _cost(folder: Path, number: int, *, times: int) -> _Cost:
 
 
 def _run(top: Path, number: int) -> _Cost:
-    """Return what a scheduler with so many jobs costs; fail where it misses a slot."""
+    """Return the costs of a scheduler with `number` jobs; fail if it misses a slot."""
     with TemporaryDirectory(dir=top) as folder:
         path = Path(folder) / "wine.db"
         Path(folder, "jobs_of_mine.py").write_text(_JOBS, encoding="utf-8")
@@ -110,36 +110,36 @@ def _run(top: Path, number: int) -> _Cost:
             text=True,
         )
         try:
-            return _measured(process, path, number, slot)
+            return _measure(process, path, number, slot)
         finally:
             process.kill()
             process.communicate()
 
 
-def _measured(process: "subprocess.Popen[str]", path: Path, number: int, slot: datetime) -> _Cost:
+def _measure(process: "subprocess.Popen[str]", path: Path, number: int, slot: datetime) -> _Cost:
     _read(process, {"prochain créneau": number + 2})
     start, share = processor_seconds(process.pid), number // 10
     if share == 0:
         return _Cost(start=start, slot=0, last=0)
-    said = _read(process, {"Démarrage du job": share, "exécuté avec succès": share})
-    last = said["Démarrage du job"] - slot
+    instants = _read(process, {"Démarrage du job": share, "exécuté avec succès": share})
+    last = instants["Démarrage du job"] - slot
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         limit = time.monotonic() + 120
-        while (found := connection.execute(_STATES).fetchall()) != [("succeeded", "slot", share)]:
+        while (states := connection.execute(_STATES).fetchall()) != [("succeeded", "slot", share)]:
             if time.monotonic() > limit:
-                raise RuntimeError(f"of {share} slots there are {found}")
+                raise RuntimeError(f"of {share} slots there are {states}")
             time.sleep(0.2)
     return _Cost(start=start, slot=processor_seconds(process.pid) - start, last=last.total_seconds())
 
 
 def _read(process: "subprocess.Popen[str]", times: Mapping[str, int]) -> Mapping[str, datetime]:
-    """Return when the process said each of these for the last of so many times."""
+    """Return the instants at which the process printed each text for the last of so many times."""
     assert process.stdout
-    left, when = dict(times), {}
+    remaining, instants = dict(times), {}
     for line in process.stdout:
-        for words in [words for words in left if words in line]:
-            left[words] -= 1
-            when[words] = datetime.now(UTC)
-        if not any(left.values()):
-            return when
-    raise RuntimeError("it ended too soon")
+        for words in [words for words in remaining if words in line]:
+            remaining[words] -= 1
+            instants[words] = datetime.now(UTC)
+        if not any(remaining.values()):
+            return instants
+    raise RuntimeError("the scheduler ended too soon")

@@ -1,4 +1,4 @@
-"""Peak memory of all reports: how it grows with users, and with the wines of each."""
+"""Peak memory of all reports: how it grows with the users, and with the wines of each user."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from tests.benchmarks.figures import MEMORY, Figure
 from tests.benchmarks.sample import NOW, Cellars, fill
 from tests.support.commands import environment
 
-#: `ru_maxrss` of a child begins with what its parent had; VmHWM is the process's own.
+#: `ru_maxrss` of a child includes memory of its parent; VmHWM is that of the process alone.
 _PROGRAM = """
 import os, re, sys
 from cavecron.cli.main import main
@@ -22,8 +22,8 @@ sys.exit(code)
 """
 
 
-#: Cellars of few users with many wines and of many users, and the most memory in MB for their mails; the
-#: image allows a container 64 MB.
+#: Databases with few users and many wines, or with many users, and the largest memory in MB for their
+#: mails; a container gets 64 MB.
 _LIMITS = (
     (Cellars(users=2_000, wines=100), 45),
     (Cellars(users=50, wines=1_000, insights=3), 45),
@@ -32,7 +32,7 @@ _LIMITS = (
 
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
-    """Measure the job with an outbox in memory, and `cavecron preview --all --json`: the whole process."""
+    """Measure the whole process of the job with an outbox in memory, and of `preview --all --json`."""
     many, few = (200, 20) if quick else (20_000, 2_000)
     for name, arguments in {
         "`run weekly_reports`": ["run", "weekly_reports"],
@@ -58,16 +58,18 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
 
 
 def _peak(folder: Path, cellars: Cellars, arguments: Sequence[str]) -> float:
-    """Return the most memory that the process had, in MB."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as place:
-        path = Path(place) / "wine.db"
+    """Return the peak memory of the process, in MB."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as memory_folder:
+        path = Path(memory_folder) / "wine.db"
         fill(path, cellars)
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", _PROGRAM, *arguments],
-            env=environment(DATABASE_URL=f"sqlite:///{path}", CAVECRON_MAIL=f"maildir:{place}/outbox"),
+            env=environment(
+                DATABASE_URL=f"sqlite:///{path}", CAVECRON_MAIL=f"maildir:{memory_folder}/outbox"
+            ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             check=True,
         )
-    return int(done.stderr.split()[-1]) / 1024
+    return int(result.stderr.split()[-1]) / 1024

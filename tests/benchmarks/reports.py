@@ -1,9 +1,9 @@
-"""Building all reports: over a bare SELECT of the same columns with json.loads, and with label images.
+"""Building all reports, over a bare SELECT of the same columns with json.loads, and with label images.
 
-`label_image_data` stands before `quantity`, `user_id` and `created_at` in a row of `wine`. SQLite keeps what
-does not fit in a page as a chain of pages, and has to follow it to reach what comes after. So a bare SELECT
-of those columns pays for images of which it reads nothing, and the limit for a cellar with images is one
-over that SELECT on the same file.
+In a row of `wine`, `label_image_data` comes before `quantity`, `user_id` and `created_at`. SQLite stores a
+value that does not fit into a page as a chain of pages, and has to follow it to reach the columns behind it.
+So a bare SELECT of these columns pays for images of which it reads nothing, and the limit for a database with
+images is relative to that SELECT on the same file.
 """
 
 import json
@@ -38,7 +38,7 @@ _OTHERS = (
 
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
-    """Measure with 2,000 users × 100 wines × 2 insights; images of 60 kB with a fifth of the users."""
+    """Measure with 2,000 users × 100 wines × 2 insights; a fifth of the users for images of 60 kB."""
     users, runs = (20, 1) if quick else (2000, 7)
     plain = folder / "plain.db"
     fill(plain, Cellars(users=users, wines=100))
@@ -51,7 +51,7 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
     )
     yield Figure(
         name="building all reports: longest read transaction, for whose end a writer's commit waits",
-        measured=statistics.median(max(_held(plain)) for _ in range(runs)) * 1000,
+        measured=statistics.median(max(_transaction_seconds(plain)) for _ in range(runs)) * 1000,
         unit="ms",
         limit=100,
     )
@@ -84,24 +84,24 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
 
 @dataclass(frozen=True)
 class _TimedDatabase(Database):
-    """Notes how many seconds each read transaction lasts."""
+    """A database that keeps the duration of each read transaction, in seconds."""
 
-    held: list[float] = field(default_factory=list)
+    durations: list[float] = field(default_factory=list)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection as usual."""
+        """Yield a connection, and add the duration of its transaction."""
         with super().reading() as connection:
             started = time.perf_counter()
             yield connection
-        self.held.append(time.perf_counter() - started)
+        self.durations.append(time.perf_counter() - started)
 
 
-def _held(path: Path) -> list[float]:
-    """Return how long each read transaction of all reports was."""
+def _transaction_seconds(path: Path) -> list[float]:
+    """Return the durations of the read transactions for all reports."""
     database = _TimedDatabase(path)
     build(database)
-    return database.held
+    return database.durations
 
 
 def build(database: Database) -> None:

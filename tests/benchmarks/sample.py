@@ -1,6 +1,6 @@
-"""Large Cave à Vin files for the benchmarks: the application's tables, filled by the thousand.
+"""Large databases of Cave à Vin for the benchmarks: the application's tables with thousands of rows.
 
-What is in them repeats, so that two runs measure the same; it knows no figure.
+The content repeats, so that two runs measure the same.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 
-#: A Monday, 8 o'clock in Paris.
+#: A Monday at 8 in Paris.
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 _REGIONS = ("Bordeaux", "Bourgogne", "Vallée du Rhône", "Loire", "Alsace", "Champagne", "Languedoc")
@@ -29,9 +29,9 @@ _INSIGHTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cellars:
-    """How much a file holds: each user has one cellar, and every wine its insights.
+    """The size of a database: each user has one cellar, and each wine its insights.
 
-    `label` is the size in bytes of a label image, which `labelled` of 100 wines carry.
+    `label` is the size in bytes of a label image, which `labelled` of 100 wines have.
     """
 
     users: int
@@ -62,7 +62,7 @@ def fill(path: Path, cellars: Cellars) -> None:
 
 
 def add_server(path: Path, port: int) -> None:
-    """Make a plain server on this port of loopback the active SMTP configuration."""
+    """Make an unencrypted server on this port of loopback the active SMTP configuration."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "INSERT INTO smtp_config (name, host, port, use_tls, use_ssl, sender_email, sender_name, timeout,"
@@ -124,7 +124,7 @@ def _insights(wines: int, each: int) -> Iterator[tuple[object, ...]]:
 
 
 def _exits(cellars: Cellars) -> Iterator[tuple[object, ...]]:
-    """Yield one bottle in fifty as drunk by its owner, half of them this week."""
+    """Yield an exit for one bottle in fifty, half of them of this week."""
     for wine in range(0, cellars.users * cellars.wines, 50):
         at = utc_text(NOW - timedelta(days=2 + wine % 100))
         yield wine + 1, wine // cellars.wines + 1, at

@@ -1,7 +1,7 @@
 """`run weekly_reports` to a local server, over a bare smtplib loop with the same prepared messages.
 
-No mail starts before the ledger says so on the disk, and the bare loop writes nothing: so the figure on a
-disk depends on what a commit costs there, which is told beside it.
+No mail starts before the ledger has recorded it on the disk, and the bare loop writes nothing: so the figure
+on a disk depends on the duration of a commit there, which is printed beside it.
 """
 
 import smtplib
@@ -31,25 +31,25 @@ _PARIS = ZoneInfo("Europe/Paris")
 
 
 def figures(folder: Path, quick: bool) -> Iterator[Figure]:
-    """Measure with 2,000 users × 100 wines × 2 insights; a whole process, start and database included."""
+    """Measure the whole process, with 2,000 users × 100 wines × 2 insights."""
     users, runs = (20, 1) if quick else (2000, 5)
     if MEMORY.is_dir():
-        with tempfile.TemporaryDirectory(dir=MEMORY) as place:
-            yield _figure(Path(place) / "wine.db", "in memory", users, runs)
+        with tempfile.TemporaryDirectory(dir=MEMORY) as memory_folder:
+            yield _figure(Path(memory_folder) / "wine.db", "in memory", users, runs)
     yield _figure(folder / "wine.db", "on a disk", users, runs)
     yield Figure(
         name="one commit of one row on that disk", measured=_commit(folder) * 1000, unit="ms", limit=None
     )
 
 
-def _figure(path: Path, where: str, users: int, runs: int) -> Figure:
+def _figure(path: Path, place: str, users: int, runs: int) -> Figure:
     fill(path, Cellars(users=users, wines=100))
     messages = _messages(path)
     with sink() as port:
         add_server(path, port)
         return ratio(
             "run weekly_reports, over a bare smtplib loop that sends the same mails on one connection,"
-            f" the database {where}",
+            f" the database {place}",
             lambda: seconds(lambda: _run(path, users)),
             lambda: seconds(lambda: _send(messages, port)),
             limit=3,
@@ -58,7 +58,7 @@ def _figure(path: Path, where: str, users: int, runs: int) -> Figure:
 
 
 def _messages(path: Path) -> list[Message]:
-    """Return the mails that the run will send, ready to go."""
+    """Return the messages that the run will send."""
     database = Database(path)
     people = recipients(database).recipients
     mails = [
@@ -81,7 +81,7 @@ def _send(messages: list[Message], port: int) -> None:
 
 
 def _run(path: Path, users: int) -> None:
-    """Run the job as a person does, and make sure that everybody got a mail."""
+    """Run the job as a person does, and check that each user got a mail."""
     before = _sent(path)
     subprocess.run(
         [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
@@ -94,16 +94,16 @@ def _run(path: Path, users: int) -> None:
 
 def _sent(path: Path) -> int:
     with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("SELECT count(*) FROM email_log WHERE status = 'sent'").fetchone()
-    return int(found[0])
+        row = connection.execute("SELECT count(*) FROM email_log WHERE status = 'sent'").fetchone()
+    return int(row[0])
 
 
 def _commit(folder: Path) -> float:
-    """Return the seconds that committing one row takes here."""
+    """Return the seconds that a commit of one row takes here."""
     with closing(sqlite3.connect(folder / "plain.db")) as connection:
         connection.execute("CREATE TABLE plain (at TEXT)")
-        taken = []
+        durations = []
         for _ in range(50):
             connection.execute("INSERT INTO plain VALUES ('now')")
-            taken.append(seconds(connection.commit))
-    return statistics.median(taken)
+            durations.append(seconds(connection.commit))
+    return statistics.median(durations)

@@ -1,7 +1,7 @@
 """A mail server that accepts everything and keeps nothing: `python -m tests.benchmarks.sink`.
 
-It prints its port, and runs until its standard input is closed. As cheap as Python gets, in a process of its
-own: what is measured is who sends.
+It prints its port, and runs until its standard input is closed. It is as fast as possible in Python and runs
+in a process of its own, because the sender is measured.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _HELLO = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 10485760\r\n250-8BITMIME\r\n25
 
 @contextmanager
 def sink() -> Iterator[int]:
-    """Run one; yield its port on loopback."""
+    """Run the server; yield its port on loopback."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
@@ -27,7 +27,7 @@ def sink() -> Iterator[int]:
 
 
 class _Session(asyncio.Protocol):
-    """One connection; a mail that is coming in is thrown away as it comes."""
+    """One connection; the content of a mail is discarded."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -44,7 +44,7 @@ class _Session(asyncio.Protocol):
     def _step(self) -> bool:
         """Answer the next line, or the end of a mail; return whether there was one."""
         end = b"\r\n.\r\n" if self._in_mail else b"\r\n"
-        taken, found, rest = self._received.partition(end)
+        text, found, rest = self._received.partition(end)
         if not found:
             self._received = self._received[-4:] if self._in_mail else self._received
             return False
@@ -53,7 +53,7 @@ class _Session(asyncio.Protocol):
             self._in_mail = False
             self._transport.write(b"250 taken\r\n")
         else:
-            self._answer(taken[:4].upper())
+            self._answer(text[:4].upper())
         return True
 
     def _answer(self, verb: bytes) -> None:

@@ -1,7 +1,7 @@
-"""How long commands take to start: over a bare interpreter that imports the same modules.
+"""How long commands take to start, over a bare interpreter that imports the same modules.
 
-Which modules a command needs, it says itself: all that it has imported at its end and that are not
-cavecron's are imported by the bare interpreter, in the same order.
+Each command lists the modules that it needs: all that it has imported at its end and that are not cavecron's.
+The bare interpreter imports them in the same order.
 """
 
 import subprocess
@@ -13,9 +13,9 @@ from tests.benchmarks.figures import Figure, ratio, seconds
 from tests.benchmarks.sample import Cellars, fill
 from tests.support.commands import environment
 
-#: What the installed command does.
+#: The program of the installed command.
 _COMMAND = "from cavecron.cli.main import entry; entry()"
-_LISTED = """
+_LIST_MODULES = """
 import sys
 started = set(sys.modules)
 import os
@@ -41,8 +41,8 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
 
 
 def _start(path: Path, arguments: Sequence[str], runs: int) -> Figure:
-    needed = _python(path, _LISTED, *arguments).split()
-    imports = "\n".join(f"import {name}" for name in needed)
+    modules = _python(path, _LIST_MODULES, *arguments).split()
+    imports = "\n".join(f"import {name}" for name in modules)
     return ratio(
         f"`cavecron {arguments[0]}`, over a bare interpreter that imports the same modules",
         lambda: seconds(lambda: _python(path, _COMMAND, *arguments)),
@@ -53,8 +53,8 @@ def _start(path: Path, arguments: Sequence[str], runs: int) -> Figure:
 
 
 def _python(path: Path, program: str, *arguments: str) -> str:
-    """Run a program to its end; return what it said on standard error."""
-    done = subprocess.run(
+    """Run a program to its end; return its standard error."""
+    result = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=environment(DATABASE_URL=f"sqlite:///{path}"),
         stdout=subprocess.DEVNULL,
@@ -62,4 +62,4 @@ def _python(path: Path, program: str, *arguments: str) -> str:
         text=True,
         check=True,
     )
-    return done.stderr
+    return result.stderr

@@ -12,8 +12,8 @@ from tests.support.commands import ROOT, environment
 @pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_benchmark_prints_its_lines(topic: str) -> None:
-    """In its smallest size, each line has a figure, and the limit is not asked about."""
-    done = subprocess.run(
+    """In its smallest size, each benchmark prints lines with a figure; the limits are not checked."""
+    result = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", topic, "--quick"],
         cwd=ROOT,
         env=environment(),
@@ -22,7 +22,7 @@ def test_a_benchmark_prints_its_lines(topic: str) -> None:
         timeout=100,
         check=True,
     )
-    head, rule, *lines = done.stdout.splitlines()
+    head, rule, *lines = result.stdout.splitlines()
     assert (head, rule) == ("| figure | measured | limit |", "|---|---|---|")
     assert lines
     assert all(line.startswith("| ") and line.count(" | ") == 2 for line in lines)

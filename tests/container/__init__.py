@@ -1,1 +1,1 @@
-"""The image, built and run on this machine from local stand-ins of its bases."""
+"""Tests of the image, built and run on this machine from local replacements of its base images."""

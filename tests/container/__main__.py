@@ -1,7 +1,7 @@
-"""Make what the tests of this folder start from, so that several processes can share it, or a release.
+"""Prepare the store for the tests of this folder, so that several processes can share it, or make a release.
 
-CAVECRON_CONTAINER_STORE names the folder of the store. `python -m tests.container` makes bases and image;
-`… release VERSION` runs packaging/release.sh with these bases, `… remove` takes the store away.
+CAVECRON_CONTAINER_STORE names the folder of the store. `python -m tests.container` makes base images and
+image; `… release VERSION` runs packaging/release.sh with these base images, `… remove` deletes the store.
 """
 
 import os
@@ -9,26 +9,26 @@ import shutil
 import sys
 
 from tests.container import emulator
-from tests.container.conftest import opened
-from tests.container.stand_ins import build_image, release, take_in_foreign, this_architecture
+from tests.container.conftest import open_engine
+from tests.container.stand_ins import build_image, import_foreign_bases, release, this_architecture
 from tests.support.commands import ROOT
 
 
 def main(*arguments: str) -> int:
-    """Do what the arguments say in the store that CAVECRON_CONTAINER_STORE names; return an exit code."""
-    with opened() as engine:
+    """Execute the arguments in the store that CAVECRON_CONTAINER_STORE names; return an exit code."""
+    with open_engine() as engine:
         if arguments == ("remove",):
             engine.clear()
         elif arguments[:1] == ("release",):
             architectures = [this_architecture()]
-            if why := emulator.why_not():
-                print(f"arm64: {why}", file=sys.stderr)
+            if reason := emulator.reason_for_skip():
+                print(f"arm64: {reason}", file=sys.stderr)
             else:
-                take_in_foreign(engine, "arm64", oldest=True)
+                import_foreign_bases(engine, "arm64", oldest=True)
                 architectures.append("arm64")
-            done = release(engine, ROOT, arguments[1], " ".join(architectures))
-            print(done.stdout, done.stderr)
-            return done.returncode
+            result = release(engine, ROOT, arguments[1], " ".join(architectures))
+            print(result.stdout, result.stderr)
+            return result.returncode
         else:
             build_image(engine)
     if arguments == ("remove",):

@@ -1,7 +1,8 @@
-"""Local stand-ins for the two base images, since no registry of images is within reach.
+"""Local replacements for the two base images, because no registry of images is reachable.
 
-The build base is Debian by mmdebstrap, as debian:13-slim is; the final base is what distroless/cc-debian13
-consists of, unpacked packages without a shell. They know this machine's mirror and certificate authorities.
+The build base is Debian by mmdebstrap, as debian:13-slim is; the final base has the content of
+distroless/cc-debian13: unpacked packages without a shell. Both have this machine's mirror and certificate
+authorities.
 """
 
 import shutil
@@ -18,7 +19,7 @@ DISTROLESS = (
 NONROOT = 65532
 _HOST_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP_CONFIGURATION = (Path("/etc/pip.conf"), Path("/etc/xdg/pip"))
-#: Of the unpacked packages, what distroless does not keep.
+#: Parts of the unpacked packages that distroless does not keep.
 _NOT_KEPT = (
     "usr/sbin", "usr/bin", "usr/share/man", "usr/share/gdb", "usr/share/gcc", "usr/share/lintian",
     "usr/share/bug", "usr/share/doc/ca-certificates/examples", "etc/update-motd.d", "etc/ca-certificates",
@@ -52,34 +53,33 @@ def make_build_base(folder: Path, suite: str, *hooks: str) -> Path:
 
 
 def make_foreign(folder: Path, architecture: str, suite: str) -> tuple[Path, Path | None]:
-    """Make both for another architecture, without an emulator: packages unpacked, and noted as installed.
+    """Make both for another architecture without an emulator: packages are unpacked and marked as installed.
 
-    The final base is of `SUITE`: for another suite there is none.
-
-    Configuring them emulated takes minutes, and Python installs beside them without what their scripts do.
+    There is a final base for `SUITE` only. Configuring the packages under an emulator takes minutes, and
+    Python can be installed without the effects of their scripts.
     """
     root, archive = folder / "foreign", folder / f"{suite}-{architecture}.tar"
-    wanted = DISTROLESS if suite == SUITE else ()
+    packages = DISTROLESS if suite == SUITE else ()
     call(
         "mmdebstrap", "--quiet", "--mode=root", "--variant=extract", f"--architectures={architecture}",
-        "--include=?essential", *(f"--include={package}" for package in ("apt", "ca-certificates", *wanted)),
+        "--include=?essential", *(f"--include={name}" for name in ("apt", "ca-certificates", *packages)),
         "--skip=essential/unlink", "--skip=cleanup/apt", "--format=directory",
         *(f"--customize-hook={hook}" for hook in hooks_of_this_machine()),
         suite, str(root), debian_mirror(),
     )  # fmt: skip
     debs = root / "var/cache/apt/archives"
-    final = distroless(debs, folder) if wanted else None
+    final = distroless(debs, folder) if packages else None
     for deb in debs.glob("*.deb"):
-        _note_as_installed(deb, root)
+        _mark_as_installed(deb, root)
         deb.unlink()
     for name in ("passwd", "group"):
         shutil.copy(root / "usr/share/base-passwd" / f"{name}.master", root / "etc" / name)
-    shutil.rmtree(root / "var/lib/apt/lists")  # as images are delivered
+    shutil.rmtree(root / "var/lib/apt/lists")  # as in official images
     _pack(root, archive)
     return archive, final
 
 
-def _note_as_installed(deb: Path, root: Path) -> None:
+def _mark_as_installed(deb: Path, root: Path) -> None:
     fields = call("dpkg-deb", "--field", str(deb)).rstrip("\n")
     package, _, architecture = deb.stem.split("_")
     contents = call("dpkg-deb", "--contents", str(deb)).splitlines()
@@ -94,7 +94,7 @@ def _note_as_installed(deb: Path, root: Path) -> None:
 
 
 def hooks_of_this_machine() -> list[str]:
-    """Return hooks that let apt and pip work in the build as they do here: authorities and configuration."""
+    """Return hooks that give apt and pip in the build this machine's authorities and configuration."""
     authorities = f"install -D -m 644 {_HOST_AUTHORITIES} $1/usr/local/share/ca-certificates/host.crt"
     return [
         authorities,
@@ -108,10 +108,10 @@ def hooks_of_this_machine() -> list[str]:
 
 def debian_mirror() -> str:
     """Return the Debian mirror that this machine's apt uses."""
-    said = call(
+    output = call(
         "apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Identifier: Packages"
     )
-    for line in said.splitlines():
+    for line in output.splitlines():
         origin, label, address = line.split(" ", 2)
         if (origin, label) == ("Debian", "Debian"):
             return address
@@ -119,7 +119,7 @@ def debian_mirror() -> str:
 
 
 def distroless(debs: Path, folder: Path) -> Path:
-    """Return a tar archive in `folder` of what distroless/cc-debian13 consists of."""
+    """Return a tar archive in `folder` with the content of distroless/cc-debian13."""
     root, archive = folder / "distroless", folder / "distroless.tar"
     root.mkdir()
     for deb in sorted(debs.glob("*.deb")):
@@ -142,8 +142,8 @@ def distroless(debs: Path, folder: Path) -> Path:
 
 
 def _pack(root: Path, archive: Path) -> None:
-    with tarfile.open(archive, "w") as packed:
-        packed.add(root, ".")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(root, ".")
     shutil.rmtree(root)
 
 
@@ -153,10 +153,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def call(*command: str) -> str:
-    """Run a command to its end and return what it printed; raises with its complaint."""
-    done = subprocess.run(
+    """Run a command to its end; return its output, or raise an error with its messages."""
+    result = subprocess.run(
         command, check=False, capture_output=True, encoding="utf-8", errors="replace", timeout=3000
     )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:6])} … : exit {done.returncode}\n{done.stderr[-4000:]}")
-    return done.stdout
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command[:6])} … : exit {result.returncode}\n{result.stderr[-4000:]}")
+    return result.stdout

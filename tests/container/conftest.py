@@ -1,7 +1,7 @@
-"""The image, made once for all tests of this folder, in a store that is thrown away afterwards.
+"""The image, built once for all tests of this folder, in a store that is deleted afterwards.
 
 With CAVECRON_CONTAINER_STORE=FOLDER the store stays, and the next session takes seconds instead of a minute;
-several processes can share it once `python -m tests.container` has filled it.
+several processes can share it after `python -m tests.container` has filled it.
 """
 
 import os
@@ -16,31 +16,31 @@ import pytest
 
 from tests.container import bases
 from tests.container.engine import Engine
-from tests.container.stand_ins import build_image, take_in_bases
+from tests.container.stand_ins import build_image, import_bases
 
 _TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, and skip it where it cannot run."""
+    """Mark every test of this folder, and skip it if it cannot run."""
     here = Path(__file__).parent
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
-    why = f"apt-get install {' '.join(missing)}" if missing else ""
+    reason = f"apt-get install {' '.join(missing)}" if missing else ""
     if sys.platform != "linux" or os.geteuid() != 0:
-        why = "needs Linux and root: it mounts file systems"
+        reason = "needs Linux and root: it mounts file systems"
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.container)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(600))
-            if why:
-                item.add_marker(pytest.mark.skip(reason=f"containers: {why}"))
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=f"containers: {reason}"))
 
 
 @pytest.fixture(scope="session")
 def store() -> Iterator[Engine]:
-    """Return an engine with both bases in its store."""
-    with opened() as engine:
+    """Yield an engine with both base images in its store."""
+    with open_engine() as engine:
         yield engine
 
 
@@ -52,16 +52,16 @@ def engine(store: Engine) -> Engine:
 
 
 @contextmanager
-def opened() -> Iterator[Engine]:
-    """Give an engine with both bases in its store, and take the store away afterwards unless it is kept."""
-    kept = os.environ.get("CAVECRON_CONTAINER_STORE")
-    folder = Path(kept or tempfile.mkdtemp(prefix="cavecron-", dir="/var/tmp"))
+def open_engine() -> Iterator[Engine]:
+    """Yield an engine with both base images in its store; delete the store afterwards unless it is named."""
+    named_folder = os.environ.get("CAVECRON_CONTAINER_STORE")
+    folder = Path(named_folder or tempfile.mkdtemp(prefix="cavecron-", dir="/var/tmp"))
     engine = Engine(store=folder, state=Path("/run") / folder.name)
     try:
-        take_in_bases(engine)
+        import_bases(engine)
         yield engine
     finally:
-        if not kept:
+        if not named_folder:
             engine.clear()
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(engine.state, ignore_errors=True)

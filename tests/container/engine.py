@@ -1,4 +1,4 @@
-"""buildah and podman as the tests use them: in a store of their own, hardened as in examples/."""
+"""buildah and podman as the tests use them: in a store of their own, restricted as in examples/."""
 
 import json
 import subprocess
@@ -14,13 +14,13 @@ import yaml
 from tests.container.bases import call
 from tests.support.commands import ROOT, Result
 
-#: Of this machine and not of the image: no registry, no systemd, and limits below podman's defaults.
-_HERE = ("--pull=never", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
+#: Options for this machine: no registry, no systemd, and limits below podman's defaults.
+_LOCAL_OPTIONS = ("--pull=never", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """One store of images and containers; `state` must be a short path, sockets lie in it."""
+    """A store of images and containers; `state` must be a short path because it contains sockets."""
 
     store: Path
     state: Path
@@ -28,33 +28,33 @@ class Engine:
     architecture: str = ""  # of the image, if it is not this machine's
 
     def podman(self, *arguments: str) -> str:
-        """Run one podman command; return what it printed, or raise with its complaint."""
+        """Run a podman command; return its output, or raise an error with its messages."""
         return call(*self._podman(), *arguments)
 
     def inspect(self, name: str = "") -> dict[str, Any]:
-        """Return what podman says of an image or a container."""
-        found: list[dict[str, Any]] = json.loads(self.podman("inspect", name or self.image))
-        return found[0]
+        """Return podman's description of an image or a container."""
+        documents: list[dict[str, Any]] = json.loads(self.podman("inspect", name or self.image))
+        return documents[0]
 
     def has(self, name: str) -> bool:
-        """Return whether an image of that name is in the store."""
+        """Return whether the store has an image of that name."""
         return bool(self.podman("images", "--quiet", name))
 
-    def take_in(self, archive: Path, name: str, *changes: str, architecture: str = "") -> None:
-        """Make an image from the tar archive of a root file system; it is removed."""
+    def import_archive(self, archive: Path, name: str, *changes: str, architecture: str = "") -> None:
+        """Import an image from a tar archive of a root file system, and delete the archive."""
         options = [*(f"--change={change}" for change in changes)]
         options += [f"--arch={architecture}"] if architecture else []
         self.podman("import", *options, str(archive), name)
         archive.unlink()
 
     def build(self, *arguments: str) -> None:
-        """Build the Containerfile as a person would, with layers kept for the next time."""
+        """Build the Containerfile as a person would, and keep the layers for the next build."""
         command = ("bud", "--format=docker", "--isolation=chroot", "--pull-never", "--layers")
         call("buildah", *self._where(), *command, *arguments)
 
     def run(self, *arguments: str, **options: Any) -> Result:
-        """Run one command of the program in a container to its end; `options` as in `_options`."""
-        done = subprocess.run(
+        """Run a command of the image in a container to its end; `options` are those of `_options`."""
+        result = subprocess.run(
             [
                 *self._podman(),
                 "run",
@@ -70,11 +70,11 @@ class Engine:
             encoding="utf-8",
             timeout=100,
         )
-        return Result(code=done.returncode, out=done.stdout, err=done.stderr)
+        return Result(code=result.returncode, out=result.stdout, err=result.stderr)
 
     @contextmanager
     def running(self, *arguments: str, **options: Any) -> Iterator["Container"]:
-        """Start a container in the background; killed and removed at the end if it is still there."""
+        """Start a container in the background; kill and remove it at the end."""
         name = f"cavecron-{uuid4().hex[:8]}"
         options_of_run = (*self._of_another_machine(), *_options(**options))
         self.podman("run", "--detach", f"--name={name}", *options_of_run, self.image, *arguments)
@@ -85,7 +85,7 @@ class Engine:
 
     @contextmanager
     def mounted(self) -> Iterator[Path]:
-        """Give the image's root file system as a folder."""
+        """Yield the image's root file system as a folder."""
         yield Path(self.podman("image", "mount", self.image).strip())
         self.podman("image", "unmount", self.image)
 
@@ -102,9 +102,9 @@ class Engine:
         return (f"--root={self.store}", f"--runroot={self.state}", "--storage-driver=overlay")
 
     def _podman(self) -> tuple[str, ...]:
-        # A folder of its own for its state: another session on this machine takes the common one away.
-        own = f"--tmpdir={self.state}/libpod"
-        return ("podman", *self._where(), own, "--runtime=runc", "--cgroup-manager=cgroupfs")
+        # A temporary folder of its own, because another session on this machine could delete the common one.
+        own_folder = f"--tmpdir={self.state}/libpod"
+        return ("podman", *self._where(), own_folder, "--runtime=runc", "--cgroup-manager=cgroupfs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,26 +116,26 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """Return the process id of the program, as this machine counts."""
+        """Return the process id of the program on this machine."""
         return int(self.engine.inspect(self.name)["State"]["Pid"])
 
     def log(self) -> str:
-        """Return what it has printed."""
+        """Return the output of the program."""
         return self.engine.podman("logs", self.name)
 
     def healthy(self) -> bool:
         """Run the image's own health check once."""
-        done = subprocess.run(
+        result = subprocess.run(
             [*self.engine._podman(), "healthcheck", "run", self.name],
             check=False,
             capture_output=True,
             timeout=60,
         )
-        return done.returncode == 0
+        return result.returncode == 0
 
 
-def hardened() -> list[str]:
-    """Return what examples/compose.yaml asks for, in podman's words."""
+def restrictions() -> list[str]:
+    """Return the restrictions of examples/compose.yaml as options of podman."""
     document = yaml.safe_load((ROOT / "examples/compose.yaml").read_text(encoding="utf-8"))
     service = document["services"]["cavecron"]
     return [
@@ -157,11 +157,11 @@ def _options(
     user: str = "",
     memory: str = "",
 ) -> list[str]:
-    """Return podman's options: `data` is the folder at /data, `volumes` maps others to where they appear."""
+    """Return podman's options: `data` is the folder for /data, `volumes` maps other paths to their places."""
     mounts = {**({data: "/data"} if data else {}), **(volumes or {})}
     return [
-        *hardened(),
-        *_HERE,
+        *restrictions(),
+        *_LOCAL_OPTIONS,
         f"--network={network}",
         *([f"--user={user}"] if user else []),
         *([f"--memory={memory}"] if memory else []),

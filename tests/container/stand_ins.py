@@ -1,4 +1,4 @@
-"""The bases in a store under names of their own, and what is built from them: images, and whole releases."""
+"""The base images in a store under names of their own, and what is built from them: images and releases."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.container.bases import call
 from tests.container.engine import Engine
 from tests.support.commands import ROOT
 
-#: @ARCH@ is the architecture, as packaging/release.sh has it. OLDEST has the oldest glibc that is promised.
+#: @ARCH@ is the architecture, as in packaging/release.sh. OLDEST has the oldest glibc that is supported.
 _BUILD, _FINAL, _OLDEST = (
     f"localhost/stand-in/{name}-@ARCH@" for name in ("debian:13", "cc-debian13:nonroot", "debian:12")
 )
@@ -26,55 +26,55 @@ _FINAL_SETTINGS = (
 
 @cache
 def this_architecture() -> str:
-    """Return this machine's architecture in Debian's words."""
+    """Return Debian's name of this machine's architecture."""
     return call("dpkg", "--print-architecture").strip()
 
 
 def oldest_base() -> str:
-    """Return the name of the base of the single file."""
-    return _named(_OLDEST, this_architecture())
+    """Return the name of the base image for the single file."""
+    return _base_name(_OLDEST, this_architecture())
 
 
-def take_in_bases(engine: Engine) -> None:
-    """Make this machine's bases, unless they are in the store."""
+def import_bases(engine: Engine) -> None:
+    """Import this machine's base images unless they are in the store."""
     here = this_architecture()
-    if engine.has(_named(_FINAL, here)):
+    if engine.has(_base_name(_FINAL, here)):
         return
-    with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as temporary:
+        folder = Path(temporary)
         build, final = bases.make(folder)
-        engine.take_in(build, _named(_BUILD, here))
-        engine.take_in(bases.make_build_base(folder, OLDEST_SUITE), oldest_base())
-        engine.take_in(final, _named(_FINAL, here), *_FINAL_SETTINGS)
+        engine.import_archive(build, _base_name(_BUILD, here))
+        engine.import_archive(bases.make_build_base(folder, OLDEST_SUITE), oldest_base())
+        engine.import_archive(final, _base_name(_FINAL, here), *_FINAL_SETTINGS)
 
 
-def take_in_foreign(engine: Engine, architecture: str, *, oldest: bool = False) -> None:
-    """Make another architecture's bases if they are not there; with `oldest` the single file's too."""
-    if not engine.has(_named(_FINAL, architecture)):
-        _take_in_foreign(engine, architecture, bases.SUITE, _BUILD)
-    if oldest and not engine.has(_named(_OLDEST, architecture)):
-        _take_in_foreign(engine, architecture, OLDEST_SUITE, _OLDEST)
+def import_foreign_bases(engine: Engine, architecture: str, *, oldest: bool = False) -> None:
+    """Import another architecture's base images; with `oldest` that of the single file too."""
+    if not engine.has(_base_name(_FINAL, architecture)):
+        _import_foreign_base(engine, architecture, bases.SUITE, _BUILD)
+    if oldest and not engine.has(_base_name(_OLDEST, architecture)):
+        _import_foreign_base(engine, architecture, OLDEST_SUITE, _OLDEST)
 
 
-def _take_in_foreign(engine: Engine, architecture: str, suite: str, name: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as made:
-        build, final = bases.make_foreign(Path(made), architecture, suite)
-        engine.take_in(build, _named(name, architecture), architecture=architecture)
+def _import_foreign_base(engine: Engine, architecture: str, suite: str, name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="cavecron-bases-", dir="/var/tmp") as temporary:
+        build, final = bases.make_foreign(Path(temporary), architecture, suite)
+        engine.import_archive(build, _base_name(name, architecture), architecture=architecture)
         if final is not None:
-            final_name = _named(_FINAL, architecture)
-            engine.take_in(final, final_name, *_FINAL_SETTINGS, architecture=architecture)
+            final_name = _base_name(_FINAL, architecture)
+            engine.import_archive(final, final_name, *_FINAL_SETTINGS, architecture=architecture)
 
 
 def build_image(engine: Engine, *arguments: str, architecture: str = "", sources: Path = ROOT) -> None:
-    """Build from the stand-ins, the same bytes at any time."""
+    """Build the image from the replacements; the result does not depend on the time."""
     here = this_architecture()
     architecture = architecture or here
     engine.build(
         f"--platform=linux/{architecture}",
-        f"--build-arg=BUILDPLATFORM=linux/{here}",  # of which buildah 1.28 knows nothing by itself
-        f"--build-arg=BUILD_BASE={_named(_BUILD, architecture)}",
-        f"--build-arg=FETCH_BASE={_named(_BUILD, here)}",
-        f"--build-arg=FINAL_BASE={_named(_FINAL, architecture)}",
+        f"--build-arg=BUILDPLATFORM=linux/{here}",  # which buildah 1.28 does not set by itself
+        f"--build-arg=BUILD_BASE={_base_name(_BUILD, architecture)}",
+        f"--build-arg=FETCH_BASE={_base_name(_BUILD, here)}",
+        f"--build-arg=FINAL_BASE={_base_name(_FINAL, architecture)}",
         *([f"--build-arg=QEMU_CPU={emulator.CPU}"] if architecture == "arm64" != here else []),
         "--timestamp=1704067200",
         f"--tag={engine.image}",
@@ -86,7 +86,7 @@ def build_image(engine: Engine, *arguments: str, architecture: str = "", sources
 def release(
     engine: Engine, checkout: Path, version: str, architectures: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run packaging/release.sh in a checkout, with the store of an engine and the stand-ins in it."""
+    """Run packaging/release.sh in a checkout, with the store of an engine and its base images."""
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as settings:
         settings.write(
             f'[storage]\ndriver = "overlay"\ngraphroot = "{engine.store}"\nrunroot = "{engine.state}"\n'
@@ -104,5 +104,5 @@ def release(
         )  # fmt: skip
 
 
-def _named(base: str, architecture: str) -> str:
+def _base_name(base: str, architecture: str) -> str:
     return base.replace("@ARCH@", architecture)

@@ -1,4 +1,4 @@
-"""The commands inside the hardened container: read-only, no capabilities, 64 MB, mostly no network."""
+"""The commands in the restricted container: read-only, no capabilities, 64 MB, mostly no network."""
 
 import json
 import re
@@ -25,8 +25,8 @@ _REPORTS = ("run", "weekly_reports")
 
 
 @pytest.fixture
-def house(data: Path) -> Iterator[CellarFile]:
-    """Return the application's database as it lies on the volume."""
+def household(data: Path) -> Iterator[CellarFile]:
+    """Yield the application's database on the volume."""
     cellar = CellarFile(data / "wine.db")
     shutil.chown(cellar.path, NONROOT, NONROOT)
     yield cellar
@@ -35,44 +35,44 @@ def house(data: Path) -> Iterator[CellarFile]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
-    """A server's TLS context, and what a container is given to reach it: its authority and the key."""
+    """A server's TLS context, and what a container needs to reach it: its authority and the key."""
 
     context: ssl.SSLContext
     volumes: Mapping[Path, str]
     environ: Mapping[str, str]
 
     def server(self) -> HostileServer:
-        """Return an honest server that wants STARTTLS and a login."""
+        """Return a mail server without faults that requires STARTTLS and a login."""
         return HostileServer(tls="starttls", context=self.context, login=_LOGIN)
 
 
 @pytest.fixture
 def mailing(tmp_path: Path) -> Mailing:
-    """Return an authority that no system knows, and secrets as files that the container may read."""
-    made, secret = authority(tmp_path), tmp_path / "key"
+    """Return an unknown authority, and secrets as files that the container can read."""
+    ca, secret = authority(tmp_path), tmp_path / "key"
     secret.write_text(f"{KEY}\n")
-    for path in (made.ca_file, secret):
+    for path in (ca.ca_file, secret):
         path.chmod(0o444)
     return Mailing(
-        context=made.context(),
-        volumes={made.ca_file: "/run/secrets/ca.pem:ro", secret: "/run/secrets/smtp_key:ro"},
+        context=ca.context(),
+        volumes={ca.ca_file: "/run/secrets/ca.pem:ro", secret: "/run/secrets/smtp_key:ro"},
         environ={"SMTP_CA_FILE": "/run/secrets/ca.pem", "SMTP_ENCRYPTION_KEY_FILE": "/run/secrets/smtp_key"},
     )
 
 
 def test_the_demonstration_writes_into_the_volume(engine: Engine, data: Path) -> None:
-    """And nowhere else: the rest is read-only, and there is no folder for temporary files."""
+    """The demo writes into the volume only, because everything else is read-only."""
     result = engine.run("demo", data=data)
     assert (result.code, result.err) == (0, "")
     assert (data / "cave-demo/rapport-Claire.html").stat().st_uid == NONROOT
     assert len(list((data / "cave-demo/courrier/new").iterdir())) == 10
 
 
-def test_everything_is_checked(engine: Engine, house: CellarFile, data: Path, mailing: Mailing) -> None:
-    """The secret from a file, a private authority, STARTTLS and a login."""
-    house.user("marie")
+def test_everything_is_checked(engine: Engine, household: CellarFile, data: Path, mailing: Mailing) -> None:
+    """`check` uses a secret from a file, a private authority, STARTTLS and a login."""
+    household.user("marie")
     with mailing.server() as server:
-        house.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=encrypted(_LOGIN[1]))
+        household.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=encrypted(_LOGIN[1]))
         result = engine.run(
             "check", data=data, network="host", volumes=mailing.volumes, environ=mailing.environ
         )
@@ -81,13 +81,13 @@ def test_everything_is_checked(engine: Engine, house: CellarFile, data: Path, ma
 
 
 def test_the_reports_go_out_encrypted(
-    engine: Engine, house: CellarFile, data: Path, mailing: Mailing
+    engine: Engine, household: CellarFile, data: Path, mailing: Mailing
 ) -> None:
-    """To a real server on this machine, whose authority only the container was told of."""
+    """The mails reach a server on this machine with an authority that only the container knows."""
     for name in ("marie", "jean", "luc"):
-        house.wine(house.user(name), house.cellar(1), quantity=3)
+        household.wine(household.user(name), household.cellar(1), quantity=3)
     with mailing.server() as server:
-        house.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=encrypted(_LOGIN[1]))
+        household.smtp(server.port, use_tls=1, username=_LOGIN[0], password_encrypted=encrypted(_LOGIN[1]))
         result = engine.run(
             *_REPORTS, data=data, network="host", volumes=mailing.volumes, environ=mailing.environ
         )
@@ -99,36 +99,38 @@ def test_the_reports_go_out_encrypted(
     assert "SMTP_CA_FILE" in refused.out
 
 
-def test_the_zone_of_the_schedules_is_known_inside(engine: Engine, house: CellarFile, data: Path) -> None:
-    """The log's times are in it, from the time zones that travel along."""
-    house.user("marie")
+def test_the_zone_of_the_schedules_is_known_inside(engine: Engine, household: CellarFile, data: Path) -> None:
+    """The log has times of that zone, from the time zones in the image."""
+    household.user("marie")
     environ = {"SCHEDULER_TIMEZONE": "Pacific/Kiritimati", "CAVECRON_MAIL": "maildir:/data/courrier"}
     result = engine.run("run", "weekly_reports", data=data, environ=environ)
-    there = datetime.now(UTC) + timedelta(hours=14)
+    local_now = datetime.now(UTC) + timedelta(hours=14)
     assert result.code == 0, result.out
-    assert f"{there:%Y-%m-%d}" in result.out
+    assert f"{local_now:%Y-%m-%d}" in result.out
 
 
-def test_old_rows_are_deleted(engine: Engine, house: CellarFile, data: Path) -> None:
-    """With a sort that would not fit into memory pages alone: SQLite has no folder for temporary files."""
-    old = utc_text(datetime.now(UTC) - timedelta(days=365))
-    house.user("marie")
-    house.execute("BEGIN")
+def test_old_rows_are_deleted(engine: Engine, household: CellarFile, data: Path) -> None:
+    """SQLite sorts many rows although there is no folder for temporary files."""
+    stamp = utc_text(datetime.now(UTC) - timedelta(days=365))
+    household.user("marie")
+    household.execute("BEGIN")
     for _ in range(20_000):
-        house.execute("INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', ?)", (old,))
-    house.execute("COMMIT")
+        household.execute(
+            "INSERT INTO activity_log (user_id, action, created_at) VALUES (1, 'x', ?)", (stamp,)
+        )
+    household.execute("COMMIT")
     result = engine.run("run", "cleanup", data=data)
     assert result.code == 0, result.out
     assert "activity_log 20000" in result.out
-    assert house.rows("SELECT count(*) FROM activity_log") == [(0,)]
+    assert household.rows("SELECT count(*) FROM activity_log") == [(0,)]
 
 
 @pytest.mark.parametrize("arguments", [["next", "--json"], ["history", "--json"]], ids=["next", "history"])
 def test_the_plan_and_the_past_can_be_asked_for(
-    engine: Engine, house: CellarFile, data: Path, arguments: list[str]
+    engine: Engine, household: CellarFile, data: Path, arguments: list[str]
 ) -> None:
-    """`docker exec` finds the same answers as any shell."""
-    house.user("marie")
+    """`next` and `history` work in the container."""
+    household.user("marie")
     engine.run("run", "cleanup", data=data)
     result = engine.run(*arguments, data=data)
     assert result.code == 0, result.err
@@ -156,9 +158,11 @@ def inventory(run: Run) -> str:
 """
 
 
-def test_a_job_of_ones_own_runs_inside(engine: Engine, house: CellarFile, data: Path, tmp_path: Path) -> None:
-    """Mounted read-only; every module that we promise is there, and the public authorities."""
-    house.wine(house.user("marie"), house.cellar(1))
+def test_a_job_of_ones_own_runs_inside(
+    engine: Engine, household: CellarFile, data: Path, tmp_path: Path
+) -> None:
+    """A job is mounted read-only; all promised modules and the public authorities exist in the image."""
+    household.wine(household.user("marie"), household.cellar(1))
     path = tmp_path / "inventory.py"
     path.write_text(_OWN_JOB, encoding="utf-8")
     result = engine.run(
@@ -166,16 +170,16 @@ def test_a_job_of_ones_own_runs_inside(engine: Engine, house: CellarFile, data: 
         environ={"CAVECRON_JOBS": "/jobs/inventory.py", "CAVECRON_MAIL": "maildir:/data/courrier"},
     )  # fmt: skip
     assert result.code == 0, result.out + result.err
-    found = re.search(r"1 vins, (\d+) autorités, asserts actifs", result.out)
-    assert found is not None, result.out
-    assert int(found[1]) > 100
+    match = re.search(r"1 vins, (\d+) autorités, asserts actifs", result.out)
+    assert match is not None, result.out
+    assert int(match[1]) > 100
     assert len(list((data / "courrier/new").iterdir())) == 1
 
 
-def test_another_user_can_be_chosen(engine: Engine, house: CellarFile, data: Path) -> None:
-    """As on a NAS, where the shared folder belongs to somebody: `user:` in compose."""
-    house.user("marie")
-    for path in (data, house.path):
+def test_another_user_can_be_chosen(engine: Engine, household: CellarFile, data: Path) -> None:
+    """Another user works, as on a NAS where the folder belongs to somebody (`user:` in compose)."""
+    household.user("marie")
+    for path in (data, household.path):
         shutil.chown(path, 1026, 100)
     assert "n° 65532" in engine.run("check", data=data).out
     result = engine.run("run", "cleanup", data=data, user="1026:100")

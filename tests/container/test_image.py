@@ -1,4 +1,4 @@
-"""What is in the image, and what is not."""
+"""The content of the image, and what it must not contain."""
 
 import gzip
 import json
@@ -23,13 +23,13 @@ _MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="module")
 def root(engine: Engine) -> Iterator[Path]:
-    """Return the root file system of the image."""
+    """Yield the root file system of the image."""
     with engine.mounted() as folder:
         yield folder
 
 
 def _files(root: Path) -> Iterator[tuple[str, int]]:
-    """Yield each entry's path as the container sees it, and its mode."""
+    """Yield the path of each entry in the container, and its mode."""
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(folder, name)
@@ -37,37 +37,37 @@ def _files(root: Path) -> Iterator[tuple[str, int]]:
 
 
 def test_the_program_is_the_only_thing_that_can_be_started(root: Path) -> None:
-    """The loader and the C library carry an x bit in Debian; neither is a tool."""
-    startable = {path for path, mode in _files(root) if stat.S_ISREG(mode) and mode & 0o111}
-    loader = {path for path in startable if "/ld-linux-" in path or path.endswith("/libc.so.6")}
-    assert startable - loader == {"/opt/cavecron/cavecron"}
+    """In Debian the loader and the C library are executable too, but they are no tools."""
+    executables = {path for path, mode in _files(root) if stat.S_ISREG(mode) and mode & 0o111}
+    loader = {path for path in executables if "/ld-linux-" in path or path.endswith("/libc.so.6")}
+    assert executables - loader == {"/opt/cavecron/cavecron"}
 
 
 @pytest.mark.parametrize(
     "name", ["sh", "bash", "dash", "busybox", "apt", "apt-get", "dpkg", "pip", "python3"]
 )
 def test_there_is_no_shell_and_no_package_manager(root: Path, name: str) -> None:
-    """Whoever breaks in finds nothing to work with."""
+    """An intruder finds no tools."""
     assert not [p for p, mode in _files(root) if p.rpartition("/")[2] == name and not stat.S_ISDIR(mode)]
 
 
 def test_nothing_is_setuid_or_writable_for_everybody(root: Path) -> None:
-    """Save the sticky folders for temporary files of the base, which a read-only root closes."""
-    found = [(path, mode) for path, mode in _files(root) if not stat.S_ISLNK(mode)]
-    assert not [path for path, mode in found if mode & (stat.S_ISUID | stat.S_ISGID)]
-    writable = {path for path, mode in found if mode & stat.S_IWOTH}
+    """The exceptions are sticky folders for temporary files, which are read-only in the container."""
+    entries = [(path, mode) for path, mode in _files(root) if not stat.S_ISLNK(mode)]
+    assert not [path for path, mode in entries if mode & (stat.S_ISUID | stat.S_ISGID)]
+    writable = {path for path, mode in entries if mode & stat.S_IWOTH}
     assert writable <= {"/tmp", "/var/tmp", "/var/lock"}
     assert all(root.joinpath(path[1:]).stat().st_mode & stat.S_ISVTX for path in writable)
 
 
 def test_only_the_volume_belongs_to_the_user(root: Path) -> None:
-    """What runs cannot change what runs."""
-    owned = {path for path, _ in _files(root) if root.joinpath(path[1:]).lstat().st_uid}
-    assert owned == {"/data", "/home/nonroot"}
+    """The process cannot change its own program."""
+    owned_paths = {path for path, _ in _files(root) if root.joinpath(path[1:]).lstat().st_uid}
+    assert owned_paths == {"/data", "/home/nonroot"}
 
 
 def test_the_settings_of_the_image(engine: Engine) -> None:
-    """User, volume, stop signal, health check and labels are what a container engine is told."""
+    """User, volume, stop signal, health check and labels are as container engines need them."""
     image = engine.inspect()
     settings = image["Config"]
     assert settings["User"] == "65532:65532"
@@ -84,7 +84,7 @@ def test_the_settings_of_the_image(engine: Engine) -> None:
 
 
 def test_the_image_stays_small(engine: Engine, tmp_path: Path) -> None:
-    """Today's has 144 MB of packages alone."""
+    """The application's own image has 144 MB of packages alone."""
     size = engine.inspect()["Size"]
     archive = tmp_path / "image.tar"
     engine.podman("save", "--format=docker-archive", f"--output={archive}", engine.image)
@@ -95,7 +95,7 @@ def test_the_image_stays_small(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_the_bill_of_materials_names_what_is_inside(root: Path) -> None:
-    """It is a valid CycloneDX document, with the versions of the lock and of Debian."""
+    """The document is valid CycloneDX with the versions of the lock and of Debian."""
     text = (root / "opt/cavecron/sbom.cdx.json").read_text(encoding="utf-8")
     bill = json.loads(text)
     assert bill["metadata"]["component"]["name"] == "cavecron"
@@ -110,41 +110,41 @@ def test_the_bill_of_materials_names_what_is_inside(root: Path) -> None:
 
 
 def test_every_shared_library_finds_what_it_needs(engine: Engine, root: Path) -> None:
-    """Some come from the base; a base without them must not pass unnoticed."""
+    """Some libraries come from the base image; a base image without them must be noticed."""
     program = "/opt/cavecron/_internal"
     libraries = [path for path, _ in _files(root) if path.startswith(program) and ".so" in path]
     assert len(libraries) > 10
     loader = next(path for path, _ in _files(root) if "/ld-linux-" in path)
     for library in libraries:
-        said = subprocess.run(
+        result = subprocess.run(
             ["chroot", str(root), loader, "--library-path", program, "--list", library],
             check=False, capture_output=True, text=True,
         )  # fmt: skip
-        assert said.returncode == 0, f"{library}: {said.stdout}{said.stderr}"
-        assert "not found" not in said.stdout, f"{library}: {said.stdout}"
+        assert result.returncode == 0, f"{library}: {result.stdout}{result.stderr}"
+        assert "not found" not in result.stdout, f"{library}: {result.stdout}"
 
 
 def test_hadolint_has_nothing_to_say() -> None:
-    """The one exception is in the Containerfile, with its reason."""
-    done = subprocess.run(
+    """The one exception is in the Containerfile with its reason."""
+    result = subprocess.run(
         [Path(sys.executable).with_name("hadolint"), ROOT / "Containerfile"],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 def test_two_builds_have_the_same_layers(store: Engine, engine: Engine, tmp_path: Path) -> None:
-    """From the same bases and locks, at another time, in another folder with files of another age."""
-    again = replace(store, image="localhost/cavecron:again")
+    """The layers depend on base images and locks only, not on the time, the folder or the age of files."""
+    second_engine = replace(store, image="localhost/cavecron:again")
     sources = tmp_path / "elsewhere"
     shutil.copytree(
         ROOT, sources, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info")
     )
-    # Nobody reads this file: it only keeps the program from being taken from the first build.
+    # An unused file, so that the program is not taken from the cache of the first build.
     (sources / "packaging/again").touch()
     for path in (sources, *sources.rglob("*")):
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    build_image(again, sources=sources)
-    first, second = (one.inspect()["RootFS"]["Layers"] for one in (engine, again))
+    build_image(second_engine, sources=sources)
+    first, second = (one.inspect()["RootFS"]["Layers"] for one in (engine, second_engine))
     assert first == second
     assert len(first) > 1

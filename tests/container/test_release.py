@@ -1,4 +1,4 @@
-"""A release with a trial version, of a copy of this working tree, for this machine; and its single file."""
+"""A release with a test version, from a copy of this working tree, for this machine; and its single file."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _NOT_COPIED = (".git", ".venv", ".*_cache", "__pycache__", "*.egg-info", "dist",
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository of these sources, of which CI is said to have passed."""
+    """Return a repository of these sources with a commit for which CI passed."""
     folder = tmp_path_factory.mktemp("release") / "cavecron"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     changelog = folder / "CHANGELOG.md"
@@ -35,8 +35,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _git(folder, "config", name, value)
     _git(folder, "add", "--all")
     _git(folder, "commit", "--quiet", "--message=Trial")
-    passed = folder / _git(folder, "rev-parse", "--git-path", "cavecron-ci-passed").strip()
-    passed.write_text(_git(folder, "rev-parse", "HEAD"), encoding="ascii")
+    ci_record = folder / _git(folder, "rev-parse", "--git-path", "cavecron-ci-passed").strip()
+    ci_record.write_text(_git(folder, "rev-parse", "HEAD"), encoding="ascii")
     return folder
 
 
@@ -50,30 +50,30 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def released(store: Engine, checkout: Path) -> Path:
-    """Return the folder of a release, made in the store that has the stand-ins."""
-    done = release(store, checkout, _VERSION, this_architecture())
-    assert done.returncode == 0, done.stdout + done.stderr
+def release_folder(store: Engine, checkout: Path) -> Path:
+    """Return the folder of a release, made in the store with the replacements of the base images."""
+    result = release(store, checkout, _VERSION, this_architecture())
+    assert result.returncode == 0, result.stdout + result.stderr
     return checkout / "dist" / _VERSION
 
 
-def _refused(store: Engine, checkout: Path, version: str, why: str) -> None:
+def _check_refusal(store: Engine, checkout: Path, version: str, reason: str) -> None:
     before = _git(checkout, "rev-parse", "HEAD")
-    done = release(store, checkout, version, this_architecture())
-    assert done.returncode == 1
-    assert why in done.stderr
+    result = release(store, checkout, version, this_architecture())
+    assert result.returncode == 1
+    assert reason in result.stderr
     assert (_git(checkout, "rev-parse", "HEAD"), _git(checkout, "tag")) == (before, "")
 
 
-def test_what_cannot_be_released_is_refused_before_anything_is_made(
+def test_an_unfit_tree_is_refused_before_anything_is_made(
     store: Engine, checkout: Path, tmp_path: Path
 ) -> None:
-    """No version, a tree with changes, a commit for which CI did not pass."""
+    """A wrong version, a changed tree and a commit without CI are refused before anything is made."""
     copy = tmp_path / "copy"
     call("git", "clone", "--quiet", str(checkout), str(copy))
-    _refused(store, copy, "1.0", "usage: packaging/release.sh MAJOR.MINOR.PATCH")
+    _check_refusal(store, copy, "1.0", "usage: packaging/release.sh MAJOR.MINOR.PATCH")
     (copy / "notes.txt").touch()
-    _refused(store, copy, _VERSION, "the working tree is not clean")
+    _check_refusal(store, copy, _VERSION, "the working tree is not clean")
     (copy / "notes.txt").unlink()
     (copy / ".ci/run").write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
     _git(
@@ -87,21 +87,21 @@ def test_what_cannot_be_released_is_refused_before_anything_is_made(
         "--all",
         "--message=Red",
     )
-    _refused(store, copy, _VERSION, "CI is not green")
+    _check_refusal(store, copy, _VERSION, "CI is not green")
 
 
-def test_a_release_is_one_folder_and_one_tag(checkout: Path, released: Path) -> None:
-    """Wheel, sources, image, single file, bills of materials; the checksums are of exactly these."""
+def test_a_release_is_one_folder_and_one_tag(checkout: Path, release_folder: Path) -> None:
+    """The release has wheel, sources, image, single file, bills of materials and their checksums."""
     machine = this_architecture()
     program = f"cavecron-{_VERSION}-linux-{machine}"
-    names = {path.name for path in released.iterdir()} - {"SHA256SUMS"}
+    names = {path.name for path in release_folder.iterdir()} - {"SHA256SUMS"}
     assert names == {
         f"cavecron-{_VERSION}-py3-none-any.whl", f"cavecron-{_VERSION}.tar.gz",
         program, f"{program}.cdx.json", f"{program}.oci.tar", f"{program}.oci.cdx.json",
     }  # fmt: skip
-    lines = (released / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    lines = (release_folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     sums = {name: digest for digest, name in (line.split() for line in lines)}
-    assert sums == {name: hashlib.sha256((released / name).read_bytes()).hexdigest() for name in names}
+    assert sums == {name: hashlib.sha256((release_folder / name).read_bytes()).hexdigest() for name in names}
     assert _git(checkout, "describe", "--exact-match").strip() == f"v{_VERSION}"
     assert _git(checkout, "status", "--porcelain") == ""
     changelog = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -112,58 +112,62 @@ def test_a_release_is_one_folder_and_one_tag(checkout: Path, released: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["", ".oci"])
-def test_each_bill_of_materials_names_what_computes_the_slots(released: Path, kind: str) -> None:
-    """What computes slots and what it needs, what opens the key, and Debian's Python."""
+def test_each_bill_of_materials_names_the_dependencies(release_folder: Path, kind: str) -> None:
+    """The bills contain croniter and its dependencies, cryptography, and Debian's Python."""
     machine = this_architecture()
-    bill = json.loads((released / f"cavecron-{_VERSION}-linux-{machine}{kind}.cdx.json").read_text())
+    bill = json.loads((release_folder / f"cavecron-{_VERSION}-linux-{machine}{kind}.cdx.json").read_text())
     assert bill["metadata"]["component"]["version"] == _VERSION
     names = {part["name"] for part in bill["components"]}
     assert {"croniter", "python-dateutil", "cryptography", "cffi", "tzdata"} <= names
     assert any(name.startswith("libpython3.") for name in names)
 
 
-def test_the_image_of_a_release_runs(store: Engine, released: Path) -> None:
-    """Loaded from its archive as a NAS does."""
-    (archive,) = released.glob("*.oci.tar")
-    said = store.podman("load", "--quiet", "--input", str(archive))
-    loaded = replace(store, image=said.strip().splitlines()[-1].rpartition(" ")[2])
-    assert loaded.run("--version").out.startswith(f"cavecron {_VERSION}\n")
+def test_the_image_of_a_release_runs(store: Engine, release_folder: Path) -> None:
+    """The image is loaded from its archive, as on a NAS."""
+    (archive,) = release_folder.glob("*.oci.tar")
+    output = store.podman("load", "--quiet", "--input", str(archive))
+    loaded_engine = replace(store, image=output.strip().splitlines()[-1].rpartition(" ")[2])
+    assert loaded_engine.run("--version").out.startswith(f"cavecron {_VERSION}\n")
 
 
-def test_the_single_file_runs_on_the_oldest_debian(store: Engine, released: Path, tmp_path: Path) -> None:
-    """It needs no Python there, and no newer glibc; after the first time it starts within half a second."""
+def test_the_single_file_runs_on_the_oldest_debian(
+    store: Engine, release_folder: Path, tmp_path: Path
+) -> None:
+    """It needs neither Python nor a newer glibc, and starts within half a second after its first start."""
     (program,) = (
-        path for path in released.glob("cavecron-*-linux-*") if not path.name.endswith((".tar", ".json"))
+        path
+        for path in release_folder.glob("cavecron-*-linux-*")
+        if not path.name.endswith((".tar", ".json"))
     )
     with _root(store, oldest_base(), tmp_path) as root:
         assert not list(root.glob("usr/bin/python3*"))
         shutil.copy(program, root / "cavecron")
-        assert f"cavecron {_VERSION}" in _said(root, "--version")
-        assert "10 envoyés, 0 échecs" in _said(root, "demo")
+        assert f"cavecron {_VERSION}" in _output(root, "--version")
+        assert "10 envoyés, 0 échecs" in _output(root, "demo")
         seconds = min(_processor_time(root) for _ in range(5))
     print(f"the single file starts in {seconds:.2f} s")
     assert seconds <= 0.5
 
 
 def _processor_time(root: Path) -> float:
-    """Return the seconds of one start, which are what it takes on a quiet machine."""
+    """Return the processor seconds of one start."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _said(root, "--version")
+    _output(root, "--version")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def _said(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
+def _output(root: Path, *arguments: str) -> str:
+    result = subprocess.run(
         ["chroot", str(root), "/cavecron", *arguments], check=False, capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
 
 
 @contextmanager
 def _root(store: Engine, image: str, folder: Path) -> Iterator[Path]:
-    """Give an image's root file system, writable."""
+    """Yield an image's root file system with a writable layer."""
     lower = store.podman("image", "mount", image).strip()
     layers = {name: folder / name for name in ("upper", "work", "root")}
     for layer in layers.values():

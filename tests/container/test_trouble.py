@@ -11,7 +11,7 @@ from tests.support.app_database import CellarFile
 from tests.support.commands import Result
 
 
-def _made(data: Path, owner: int = NONROOT) -> None:
+def _create_database(data: Path, owner: int = NONROOT) -> None:
     cellar = CellarFile(data / "wine.db")
     cellar.user("marie")
     cellar.close()
@@ -19,51 +19,51 @@ def _made(data: Path, owner: int = NONROOT) -> None:
         shutil.chown(path, owner, owner)
 
 
-def _both(engine: Engine, data: Path, suffix: str = "") -> tuple[Result, Result]:
-    """Return what `check` and `run cleanup` say."""
+def _run_both(engine: Engine, data: Path, suffix: str = "") -> tuple[Result, Result]:
+    """Return the results of `check` and `run cleanup`."""
     volumes = {data: f"/data{suffix}"}
     return engine.run("check", volumes=volumes), engine.run("run", "cleanup", volumes=volumes)
 
 
-def _told(results: tuple[Result, Result], *words: str) -> None:
+def _check_errors(results: tuple[Result, Result], *words: str) -> None:
     for result in results:
         assert result.code == 1
-        said = result.out + result.err
-        assert "Traceback" not in said
+        output = result.out + result.err
+        assert "Traceback" not in output
         for word in words:
-            assert word in said, said
+            assert word in output, output
 
 
 def test_a_folder_of_root(engine: Engine, data: Path) -> None:
-    """As the application's container, which runs as root, leaves it."""
-    _made(data, owner=0)
-    _told(_both(engine, data), "l'utilisateur n° 65532", "chown -R 65532")
+    """The application's container runs as root and leaves such a folder."""
+    _create_database(data, owner=0)
+    _check_errors(_run_both(engine, data), "l'utilisateur n° 65532", "chown -R 65532")
 
 
 def test_a_folder_of_somebody_else(engine: Engine, data: Path) -> None:
-    """As a NAS has it: better to run as that user than to take the files away."""
-    _made(data, owner=1026)
-    _told(_both(engine, data), "user: 1026:1026", "chown -R 65532")
+    """On a NAS it is better to run as the folder's user than to change its owner."""
+    _create_database(data, owner=1026)
+    _check_errors(_run_both(engine, data), "user: 1026:1026", "chown -R 65532")
 
 
-def test_a_folder_that_lets_nobody_in(engine: Engine, data: Path) -> None:
-    """It cannot even be seen whether the database is there."""
-    _made(data, owner=0)
+def test_a_folder_without_access(engine: Engine, data: Path) -> None:
+    """Without access to the folder, nobody can see whether the database exists."""
+    _create_database(data, owner=0)
     data.chmod(0o700)
-    _told(_both(engine, data), "accès refusé", "chown -R 65532")
+    _check_errors(_run_both(engine, data), "accès refusé", "chown -R 65532")
 
 
 def test_a_folder_that_cannot_be_written(engine: Engine, data: Path) -> None:
-    """The right owner, the wrong mode; SQLite needs the folder for its journal."""
-    _made(data)
+    """The owner is right and the mode is wrong; SQLite needs the folder for its journal."""
+    _create_database(data)
     data.chmod(0o555)
-    _told(_both(engine, data), "chmod -R u+rwX")
+    _check_errors(_run_both(engine, data), "chmod -R u+rwX")
 
 
 def test_a_volume_mounted_read_only(engine: Engine, data: Path) -> None:
-    """No change of owner would help."""
-    _made(data)
-    _told(_both(engine, data, ":ro"), "/data est en lecture seule", "sans « :ro »")
+    """A change of owner would not help."""
+    _create_database(data)
+    _check_errors(_run_both(engine, data, ":ro"), "/data est en lecture seule", "sans « :ro »")
 
 
 def test_a_volume_that_nobody_mounted(engine: Engine) -> None:
@@ -75,19 +75,19 @@ def test_a_volume_that_nobody_mounted(engine: Engine) -> None:
 
 
 def test_a_disk_without_room(engine: Engine, tmp_path: Path) -> None:
-    """Told as such, and nothing is damaged: with room it works."""
+    """The error names the full disk, and the database works once there is room again."""
     with _small_disk(tmp_path / "disk") as data:
-        _made(data)
+        _create_database(data)
         filler = data / "photos.tar"
         _fill(filler)
-        _told(_both(engine, data), "le disque est plein", "faire de la place")
+        _check_errors(_run_both(engine, data), "le disque est plein", "faire de la place")
         filler.unlink()
         assert engine.run("run", "cleanup", data=data).code == 0
 
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
-    """Give a file system of one megabyte."""
+    """Yield a file system of one megabyte."""
     folder.mkdir()
     call("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder))
     try:
