@@ -12,7 +12,7 @@ from cavecron.config.settings import Settings, variables
 from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.export import crontab, kubernetes, systemd
 from cavecron.export.plan import Plan, plan
-from cavecron.jobs.loader import load
+from cavecron.jobs.loader import load, working_directory
 
 _ENGINES: Mapping[str, Callable[[Plan], str]] = {
     "kubernetes": kubernetes.render,
@@ -25,10 +25,11 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the definition of all enabled jobs, or write systemd's units into a folder; exit code 0."""
     if arguments.engine not in _ENGINES:
         raise UsageError(f"moteur inconnu : {arguments.engine!r} ; {', '.join(_ENGINES)} sont connus")
+    folder = working_directory()
     settings, jobs = load(environ)
     planned = plan(
         settings,
-        _rooted(environ, settings),
+        _rooted(environ, settings, folder),
         titles={job.name: job.title for job in jobs},
         known=variables([job.defaults for job in jobs]),
         now=SystemClock().now(),
@@ -41,14 +42,17 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return 0
     if arguments.engine != "systemd":
         raise UsageError("-o écrit les unités de systemd ; ailleurs, rediriger la sortie vers un fichier")
-    _write(Path(arguments.output), systemd.units(planned))
+    _write(folder / arguments.output, systemd.units(planned))
     return 0
 
 
-def _rooted(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
-    """Return the variables with absolute paths, because an engine has another working directory."""
+def _rooted(environ: Mapping[str, str], settings: Settings, folder: Path) -> Mapping[str, str]:
+    """Return the variables with absolute paths, because an engine has another working directory.
+
+    Relative paths are resolved from `folder`.
+    """
     rooted = {
-        name: str(Path(value.strip()).absolute()) if name.endswith("_FILE") and value.strip() else value
+        name: str(folder / value.strip()) if name.endswith("_FILE") and value.strip() else value
         for name, value in environ.items()
     }
     url = environ.get("DATABASE_URL", "").strip()
@@ -57,7 +61,7 @@ def _rooted(environ: Mapping[str, str], settings: Settings) -> Mapping[str, str]
     if environ.get("CAVECRON_MAIL", "").strip() and settings.maildir:
         rooted["CAVECRON_MAIL"] = f"maildir:{settings.maildir}"
     if environ.get("CAVECRON_JOBS", "").strip():
-        sources = [str(Path(one).absolute()) if one.endswith(".py") else one for one in settings.job_sources]
+        sources = [str(folder / one) if one.endswith(".py") else one for one in settings.job_sources]
         rooted["CAVECRON_JOBS"] = ",".join(sources)
     return rooted
 

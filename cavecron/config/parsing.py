@@ -110,7 +110,9 @@ class EnvReader:
         try:
             text = self._read_file(path).strip()
         except OSError as error:
-            why = _malformation(path) or f"fichier illisible ({reason(error)}) ; le secret est-il monté ?"
+            whole = "" if error.filename in (None, path) else f"{error.filename} "
+            why = f"fichier {whole}illisible ({reason(error)}) ; le secret est-il monté ?"
+            why = _malformation(path) or why
         except ValueError:
             why = "un fichier de texte UTF-8 est attendu"
         except InvalidValueError as problem:

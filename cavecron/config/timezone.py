@@ -82,13 +82,14 @@ def _name_in_tz(text: str, zone_of: ZoneOf) -> tuple[str, str]:
     """
     plain = text.removeprefix(":")
     name = _PREFIXES.sub("", plain)
-    if name == plain and not (plain.startswith("/") or _POSIX.fullmatch(plain)):
+    is_of_the_system = plain.startswith("/") or plain in ("", *_LOCAL_NAMES) or _POSIX.fullmatch(plain)
+    if not text or (name == plain and not is_of_the_system):
         return text, ""
     try:
         zone(name, zone_of)
     except InvalidValueError:
         name = ""
-    if name == plain:
+    if name and name == plain:
         return name, ""
     used = f"{name or _DEFAULT} est utilisé ; SCHEDULER_TIMEZONE choisit le fuseau"
     return name, f"TZ={text[:200]!r} n'est pas le nom d'un fuseau IANA : {used}"

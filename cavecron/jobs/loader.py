@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -36,61 +37,76 @@ def load(environ: Mapping[str, str]) -> tuple[Settings, tuple[Job, ...]]:
         ConfigurationError: it lists all problems of both.
 
     """
-    jobs, problems = load_jobs(config.job_sources(environ, read_text))
-    return load_for(jobs, environ, problems), jobs
+    folder = working_directory()  # before a file of jobs is executed, which may change it
+    sources = config.job_sources(environ, partial(_read_in, folder))
+    jobs, problems = load_jobs(sources, folder)
+    return load_for(jobs, environ, problems, folder=folder), jobs
 
 
-def load_for(jobs: Sequence[Job], environ: Mapping[str, str], problems: Sequence[str] = ()) -> Settings:
+def load_for(
+    jobs: Sequence[Job],
+    environ: Mapping[str, str],
+    problems: Sequence[str] = (),
+    *,
+    folder: Path | None = None,
+) -> Settings:
     """Return the settings for these jobs; all paths in them are absolute.
+
+    Relative ones are resolved from `folder`, by default the working directory.
 
     Raises:
         ConfigurationError: it lists all problems, `problems` included.
 
     """
+    folder = folder or working_directory()
     defaults = [job.defaults for job in jobs]
     zone_of = zone_files.installed().zone
-    settings = config.load(environ, read_text, defaults, problems, zone_of=zone_of)
-    database = _located(settings.database)
+    settings = config.load(environ, partial(_read_in, folder), defaults, problems, zone_of=zone_of)
+    database = _decoded(folder / settings.database)
     return replace(
         settings,
         database=database,
         backup=replace(settings.backup, folder=database.parent / settings.backup.folder),
-        smtp_ca_file=settings.smtp_ca_file and _absolute(settings.smtp_ca_file),
-        maildir=settings.maildir and _absolute(settings.maildir),
-        status_dir=settings.status_dir and _absolute(settings.status_dir),
+        smtp_ca_file=settings.smtp_ca_file and folder / settings.smtp_ca_file,
+        maildir=settings.maildir and folder / settings.maildir,
+        status_dir=settings.status_dir and folder / settings.status_dir,
     )
 
 
-def _located(database: Path) -> Path:
-    """Return the absolute path of the database, percent escapes decoded if there is no file otherwise.
+def _decoded(database: Path) -> Path:
+    """Return the path of the database, percent escapes decoded if there is no file otherwise.
 
     SQLAlchemy decodes them from 2.1 on, and did not before.
     """
-    path = _absolute(database)
-    if "%" not in str(path) or os.path.lexists(path):
-        return path
-    return Path(parse.unquote(str(path)))
+    if "%" not in str(database) or os.path.lexists(database):
+        return database
+    return Path(parse.unquote(str(database)))
 
 
-def _absolute(path: Path) -> Path:
-    """Return the absolute path, because a job may change the working directory."""
+def working_directory() -> Path:
+    """Return the working directory; an empty path if it was deleted."""
     try:
-        return path.absolute()
-    except FileNotFoundError:  # the working directory was deleted
-        return path
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path()
 
 
-def load_jobs(sources: Sequence[str]) -> tuple[tuple[Job, ...], tuple[str, ...]]:
+def _read_in(folder: Path, path: str) -> str:
+    """Return the text of a file; raises the errors of `read_text`."""
+    return read_text(str(folder / path))
+
+
+def load_jobs(sources: Sequence[str], folder: Path = Path()) -> tuple[tuple[Job, ...], tuple[str, ...]]:
     """Return the built-in jobs and those that `sources` declare, and the problems of the sources.
 
-    A source is a path that ends in `.py`, or the name of an importable module.
+    A source is a path that ends in `.py`, relative to `folder`, or the name of an importable module.
     """
     jobs = list(BUILT_IN_JOBS)
     # Both the name and the prefix of the variables have to be unique.
     taken = {word: job for job in jobs for word in (job.name, job.defaults.prefix)}
     problems: list[str] = []
     for source in sources:
-        declared = _declared(source)
+        declared = _declared(str(folder / source) if source.endswith(".py") else source)
         if isinstance(declared, str):
             problems.append(f"CAVECRON_JOBS : {declared}")
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.app_database import CellarFile
-from tests.support.commands import ROOT, environment
+from tests.support.commands import ROOT, cavecron, environment
 from tests.support.daemons import daemon
 
 if not Path("/dev/full").exists():
@@ -156,3 +156,18 @@ def test_ctrl_c_while_modules_load_is_no_traceback(cellar: CellarFile) -> None:
     assert code == 130
     assert process.lines[-1] == "cavecron : interrompu"
     assert not [line for line in process.lines if "Traceback" in line]
+
+
+def test_ctrl_c_while_the_first_modules_load_is_no_traceback(tmp_path: Path) -> None:
+    """Before any code of a command can run; the signal comes while one of our own modules is searched."""
+    tmp_path.joinpath("sitecustomize.py").write_text(
+        "import signal, sys\n"
+        "class CtrlC:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'cavecron.text':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, CtrlC())\n",
+        encoding="utf-8",
+    )
+    done = cavecron("next", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert (done.code, done.out, done.err) == (130, "", "cavecron : interrompu\n")

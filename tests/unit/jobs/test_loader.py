@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cavecron import job
+from cavecron.errors import ConfigurationError
 from cavecron.jobs.builtin import BUILT_IN_JOBS
 from cavecron.jobs.context import Run
 from cavecron.jobs.job import Job, JobError
@@ -169,6 +170,48 @@ def test_relative_paths_are_resolved_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert settings.smtp_ca_file == tmp_path / "ca.pem"
     settings = load_for((), {})
     assert (settings.database, settings.maildir, settings.smtp_ca_file) == (Path("/data/wine.db"), None, None)
+
+
+def test_a_file_of_jobs_that_changes_the_folder_changes_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`os.chdir(os.path.dirname(__file__))` at the top of a script is common: paths are resolved before."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("jobs").mkdir()
+    start = "import os\nos.chdir(os.path.dirname(os.path.abspath(__file__)))\n"
+    written(tmp_path / "jobs", start + GOOD)
+    written(tmp_path, GOOD.replace("low_stock", "other").replace("tasting", "another"), "second.py")
+    written(tmp_path, "sqlite:///cave/wine.db", "url")
+    environ = {
+        "CAVECRON_JOBS": "jobs/mine.py,second.py",
+        "DATABASE_URL_FILE": "url",
+        "CAVECRON_MAIL": "maildir:courrier",
+        "CAVECRON_STATUS_DIR": "etat",
+        "SMTP_CA_FILE": "ca.pem",
+    }
+    settings, jobs = load(environ)
+    assert len(jobs) == len(BUILT_IN_JOBS) + 4
+    assert settings.database == tmp_path / "cave" / "wine.db"
+    assert settings.maildir == tmp_path / "courrier"
+    assert settings.status_dir == tmp_path / "etat"
+    assert settings.smtp_ca_file == tmp_path / "ca.pem"
+
+
+def test_a_relative_path_that_cannot_be_read_is_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which folder it was searched in is what a person needs to know."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError) as raised:
+        load({"DATABASE_URL_FILE": "url", "CAVECRON_JOBS": "mine.py"})
+    assert raised.value.problems == (
+        f"CAVECRON_JOBS : {tmp_path}/mine.py : fichier introuvable ; est-il monté dans le conteneur ?",
+        f"DATABASE_URL_FILE='url' : fichier {tmp_path}/url illisible (il n'existe pas)"
+        " ; le secret est-il monté ?",
+    )
+    settings, _jobs = load({"SMTP_CA_FILE": "ca.pem"})
+    (warning,) = settings.warnings
+    assert warning.startswith(f"SMTP_CA_FILE='{tmp_path}/ca.pem' : fichier illisible (il n'existe pas)")
 
 
 @pytest.mark.parametrize(
