@@ -77,9 +77,11 @@ def notify_losses(job: Job, result: ScanResult, context: RunContext) -> "asyncio
     sentences = list(losses(result, settings.zone))
     if not sentences or not (settings.jobs[job.name].ping_url or settings.alert_to):
         return None
-    clock = context.clock
     return notify(
-        context, lambda: notifications.notify_losses(sentences, job=job, settings=settings, clock=clock)
+        context,
+        lambda: notifications.notify_losses(
+            result, sentences, job=job, settings=settings, clock=context.clock
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from cavecron.errors import CavecronError
 from cavecron.french import duration
 from cavecron.jobs.job import Job
 from cavecron.jobs.mail_backend import mail_backend
-from cavecron.ledger.models import Claim, RunResult
+from cavecron.ledger.models import Claim, RunResult, ScanResult
 from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import check_address, plain_message
 from cavecron.scheduler.ping import ping
@@ -37,23 +37,28 @@ def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Sett
         slot = f"{claim.slot.astimezone(settings.zone):%Y-%m-%d %H:%M}"
         _alert(
             f"échec du job {job.name}",
-            f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n{_advice(job)}",
+            f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n{_look(job)}{_resume(job)}",
             key=f"{job.name}.{slot}.{claim.run}.{claim.attempt}",
             settings=settings,
             clock=clock,
         )
 
 
-def notify_losses(sentences: Sequence[str], *, job: Job, settings: Settings, clock: Clock) -> None:
-    """Notify of slots of a job that will not run any more, in French sentences."""
+def notify_losses(
+    result: ScanResult, sentences: Sequence[str], *, job: Job, settings: Settings, clock: Clock
+) -> None:
+    """Notify of slots of a job that will not run any more, found by a scan, in French `sentences`."""
     text = "\n".join(sentences)
+    event = "créneau manqué" if result.missed else "exécution inachevée"
+    # A run that was given up may have sent mails already: a new one would send them again.
+    advice = _resume(job) if result.given_up else ""
+    advice += f"Exécuter le créneau manqué : cavecron run {job.name}\n" if result.missed else ""
     if url := settings.jobs[job.name].ping_url:
         ping(url, "failure", text)
     if settings.alert_to is not None:
         _alert(
-            f"créneau manqué du job {job.name}",
-            f"Le job {job.name} ({job.title}) n'a pas tourné comme prévu.\n\n{text}\n\n"
-            f"{_advice(job)}L'exécuter maintenant : cavecron run {job.name}\n",
+            f"{event} du job {job.name}",
+            f"Le job {job.name} ({job.title}) n'a pas tourné comme prévu.\n\n{text}\n\n{_look(job)}{advice}",
             key=f"{job.name}.{clock.now():%Y%m%dT%H%M%S.%f}",
             settings=settings,
             clock=clock,
@@ -85,11 +90,12 @@ def mail_absence(reason: str, settings: Settings, clock: Clock, *, lasted: float
     return _alert("le planificateur attend sa base", text, key=key, settings=settings, clock=clock)
 
 
-def _advice(job: Job) -> str:
-    return (
-        f"Ce qui s'est passé : cavecron history {job.name}\n"
-        f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n"
-    )
+def _look(job: Job) -> str:
+    return f"Ce qui s'est passé : cavecron history {job.name}\n"
+
+
+def _resume(job: Job) -> str:
+    return f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n"
 
 
 def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from functools import partial
 from pathlib import Path
@@ -54,10 +55,15 @@ def kill(simulated: Simulation) -> None:
     simulated.process.kill()
 
 
+def mails(box: Path) -> list[EmailMessage]:
+    """Return the mails in a folder."""
+    files = (box / "new").glob("*")
+    return [message_from_bytes(path.read_bytes(), policy=default) for path in files]
+
+
 def subjects(box: Path) -> list[str]:
     """Return the subjects of the mails in a folder."""
-    mails = [message_from_bytes(path.read_bytes(), policy=default) for path in (box / "new").glob("*")]
-    return [str(mail["Subject"]) for mail in mails]
+    return [str(mail["Subject"]) for mail in mails(box)]
 
 
 def test_a_slot_that_is_missed_for_good_is_notified(monitor: Service) -> None:
@@ -95,6 +101,9 @@ def test_the_operator_is_mailed_what_is_missed_for_good(monitor: Service, tmp_pa
         simulated.machine.at(NOW + 2 * HOUR, simulated.machine.wake, interrupts=True)
     assert len(failures(monitor)) == 1
     assert subjects(tmp_path) == ["Cave à Vin : créneau manqué du job report"]
+    (mail,) = mails(tmp_path)
+    assert "Exécuter le créneau manqué : cavecron run report" in mail.get_content().splitlines()
+    assert "--resume" not in mail.get_content()  # there is nothing to resume
 
 
 def test_a_long_absence_is_mailed_when_the_database_says_how(cellar: CellarFile, monitor: Service) -> None:
@@ -138,6 +147,24 @@ def test_a_run_that_is_given_up_is_notified(monitor: Service) -> None:
     (text,) = failures(monitor)
     assert text == "créneau coupé net, non repris : lundi 23 novembre 2026 à 08:00"
     assert [entry.state for entry in simulated.history()] == ["interrupted"]
+
+
+def test_the_operator_is_told_how_to_finish_a_run_that_is_given_up(tmp_path: Path) -> None:
+    """Only that: a new run would send all mails, those that went out before the kill too."""
+    variables: dict[str, Any] = {
+        "CAVECRON_ALERT_TO": "chef@example.org",
+        "CAVECRON_MAIL": f"maildir:{tmp_path}",
+    }
+    with simulation(NOW - MINUTE, until=NOW + 5 * HOUR) as simulated:
+        simulated.start({"report": "0 8 * * mon"}, lasting=10 * MINUTE)
+        simulated.machine.at(NOW + MINUTE, simulated.process.kill)
+        simulated.process = type(simulated.process)(machine=simulated.machine, loop=simulated.loop)
+        again = partial(simulated.start, {"report": "0 8 * * mon"}, **variables)
+        simulated.machine.at(NOW + 2 * HOUR, again)
+    (mail,) = mails(tmp_path)
+    assert mail["Subject"] == "Cave à Vin : exécution inachevée du job report"
+    commands = [line.partition("cavecron ")[2] for line in mail.get_content().splitlines()]
+    assert [one for one in commands if one] == ["history report", "run report --resume"]
 
 
 @pytest.mark.parametrize("how", ["stopped", "failed"])
