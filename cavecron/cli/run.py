@@ -124,7 +124,7 @@ async def _execute(
     except CavecronError as error:  # it is in the log already
         if as_json:
             print_json(job.name, ok=False, error=str(error))
-        elif _can_be_resumed(job, error):
+        if _can_be_resumed(job, error):
             _say_how_to_finish(job)
         return error.exit_code
     return _show(job, outcome, as_json=as_json)
@@ -139,6 +139,7 @@ def _show(job: Job, outcome: Outcome, *, as_json: bool, is_dry: bool = False) ->
         say("\n  ".join((outcome.summary, *map(log.one_line, outcome.lines))))
     elif not ok:
         say("\n  ".join(("Rapports non remis :", *map(log.one_line, outcome.failures))))
+    if not ok and not is_dry:
         _say_how_to_finish(job)
     return 0 if ok else 1
 

@@ -69,6 +69,11 @@ _BAD_CERTIFICATES = {
     "other name": BadCertificate(
         message=f"établi pour un autre nom ; donner {WHERE} le nom que porte le", names=("mail.example.org",)
     ),
+    "address as a name": BadCertificate(
+        message=f"établi pour un autre nom ; donner {WHERE} le nom que porte le certificat (une adresse"
+        " n'y compte que comme IP:… dans subjectAltName)",
+        names=("127.0.0.1",),
+    ),
     "short key": BadCertificate(
         message="dont la clé est trop courte ; en établir un avec une clé RSA", flaw="short key"
     ),

@@ -6,6 +6,7 @@ _GIVE_AUTHORITY = "donner cette autorité, en PEM, par la variable SMTP_CA_FILE"
 _NOT_YET_VALID = "qui n'est pas encore valable ; l'horloge de cette machine est-elle à l'heure ?"
 _EXPIRED = "périmé ; le renouveler sur le serveur de mail, lui ou son autorité"
 _OTHER_NAME = f"établi pour un autre nom ; donner {_WHERE} le nom que porte le certificat"
+_OTHER_ADDRESS = f"{_OTHER_NAME} (une adresse n'y compte que comme IP:… dans subjectAltName)"
 _UNKNOWN_AUTHORITY = (
     f"d'une autorité inconnue ; {_GIVE_AUTHORITY} (si elle est définie déjà, ce n'est pas la bonne)"
 )
@@ -47,7 +48,8 @@ _BY_CODE = {
     26: _WRONG_PURPOSE,
     **dict.fromkeys((24, 25, 32, 37, 79), _NOT_SIGNED_BY_AUTHORITY),
     **dict.fromkeys(range(47, 54), _NAME_NOT_ALLOWED),
-    **dict.fromkeys((62, 64), _OTHER_NAME),
+    62: _OTHER_NAME,
+    64: _OTHER_ADDRESS,
     66: _SHORT_KEY,
     67: _SHORT_KEY_OF_AUTHORITY,
     68: _WEAK_SIGNATURE,

@@ -84,7 +84,7 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
             BrokenError(Step.HANDSHAKE, _certificate(64)),
             "tls",
             f"il présente un certificat établi pour un autre nom ; donner {WHERE} le nom que porte le"
-            " certificat",
+            " certificat (une adresse n'y compte que comme IP:… dans subjectAltName)",
             False,
             id="other address",
         ),
