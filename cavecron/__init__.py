@@ -4,9 +4,8 @@ It exports what custom jobs, and programs that embed the scheduler, need. The na
 so that a short command does not load modules that it does not need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+#: Type checkers take it for true. `typing` is not imported: Ctrl-C meanwhile would print a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cavecron.errors import CavecronError, TemporaryError
     from cavecron.jobs.context import Outcome, Run
@@ -32,4 +31,6 @@ def __getattr__(name: str) -> object:
     """Import what is asked for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'cavecron' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - see TYPE_CHECKING
+
     return getattr(import_module(f"cavecron.{_HOMES[name]}"), name)

@@ -137,22 +137,6 @@ def test_a_dry_run_sends_and_writes_nothing(household: CellarFile, server: Hosti
     assert household.path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("step", "recipient"), [(Step.RCPT, "paul@example.org"), (Step.EHLO, None)], ids=["one", "all"]
-)
-def test_the_command_that_finishes_a_run_is_told_beside_json(
-    household: CellarFile, server: HostileServer, step: Step, recipient: str | None
-) -> None:
-    """It is on standard error, whether one mail failed or all; standard output is only the object."""
-    server.policies.append(Trap(step, reply("550 5.1.1 no"), recipient=recipient, times=None))
-    result = run_here(household, "weekly_reports", "--json")
-    assert result.code == 1
-    assert json.loads(result.out)["ok"] is False
-    assert result.err.splitlines()[-1] == (
-        "L'achever, une fois la cause corrigée : cavecron run weekly_reports --resume"
-    )
-
-
 def test_a_refused_user_is_listed_with_the_reason(household: CellarFile, server: HostileServer) -> None:
     """The exit code is 1; the other users got their mail, and `email_log` has the reason."""
     server.policies.append(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org"))

@@ -89,6 +89,22 @@ def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server:
 
 
 @pytest.mark.parametrize(
+    ("step", "recipient"), [(Step.RCPT, "paul@example.org"), (Step.EHLO, None)], ids=["one", "all"]
+)
+def test_the_command_that_finishes_a_run_is_told_beside_json(
+    household: CellarFile, server: HostileServer, step: Step, recipient: str | None
+) -> None:
+    """It is on standard error, whether one mail failed or all; standard output is only the object."""
+    server.policies.append(Trap(step, reply("550 5.1.1 no"), recipient=recipient, times=None))
+    result = _run(household, "weekly_reports", "--json")
+    assert result.code == 1
+    assert json.loads(result.out)["ok"] is False
+    assert result.err.splitlines()[-1] == (
+        "L'achever, une fois la cause corrigée : cavecron run weekly_reports --resume"
+    )
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--due", "--dry-run"), "--due ne s'emploie pas avec --dry-run, --user ou --resume"),
