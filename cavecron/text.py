@@ -33,7 +33,10 @@ _UNPRINTABLE = re.compile(
 HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
 _HARMFUL = re.compile(f"[{HARMFUL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ADDRESS = re.compile(r"""[^\s<>"'(),;:]+@[^\s<>"'(),;:]+""")
+#: Its first part may have an apostrophe in it, or be anything between quotation marks (RFC 5321, 4.1.2).
+_ADDRESS = re.compile(
+    r"""(?:"[^"\n]*"|(?<![^\s<>"'(),;:])[^\s<>"'(),;:][^\s<>"(),;:]*)@[^\s<>"'(),;:]+"""
+)
 #: The summary of a run that failed for some people: after their number come their names, with the reasons.
 _FAILURES = re.compile(r"(\d+ échecs?) : .*", re.DOTALL)
 
@@ -85,7 +88,12 @@ def plain(text: str, limit: int = 120) -> str:
 
 def without_people(text: str) -> str:
     """Return `text` without mail addresses, and without the names of those for whom a job failed."""
-    return _ADDRESS.sub("(adresse)", _FAILURES.sub(r"\1", text))
+    return without_addresses(_FAILURES.sub(r"\1", text))
+
+
+def without_addresses(text: str) -> str:
+    """Return `text` with a word in place of each mail address."""
+    return _ADDRESS.sub("(adresse)", text)
 
 
 def as_utf8(text: str) -> str:

@@ -48,7 +48,7 @@ def calendar_of(
 ) -> Calendar:
     """Return the calendar of the days between `bounds` (from `day_bounds`), as the ledger recorded them.
 
-    With `names` the reasons are the ledger's texts, else they name nobody.
+    With `names` the reasons may name people.
     """
     days = [
         _Day(begin=begin, end=end, ran=count, slot=first)

@@ -41,6 +41,7 @@ from cavecron.status.facts import (
 )
 from cavecron.status.needs import needs
 from cavecron.status.past import for_display, recent_slots, run_facts
+from cavecron.text import without_addresses
 
 #: Seconds to wait for a lock: the caller, a health check for example, may have a time limit of its own.
 _BUSY_TIMEOUT = 5.0
@@ -56,7 +57,7 @@ class Scope:
 
     `coming` is the number of coming slots, `runs` of past runs in the series, `undelivered` of mails that
     were not delivered; `calendar` adds the days of the last year. With `names`, users whose mail was not
-    delivered are named, and errors are quoted unchanged.
+    delivered are named, and so are people in errors; addresses never are there.
     """
 
     coming: int = 1
@@ -222,7 +223,8 @@ def _undelivered(
             user = int(delivery.recipient)
             recipient = name_by_id.get(user, f"utilisateur {user}")
         else:
-            recipient = delivery.recipient.partition(" ")[2]  # an address, a blank and the subject
+            _address, _blank, subject = delivery.recipient.partition(" ")
+            recipient = without_addresses(subject)
         if delivery.state in get_args(UndeliveredState):
             yield UndeliveredMail(
                 recipient=recipient,

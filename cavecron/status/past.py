@@ -7,16 +7,18 @@ from typing import cast
 from cavecron.ledger.models import HistoryEntry, State
 from cavecron.schedule import Schedule, previous_slot
 from cavecron.status.facts import MailCounts, RunFacts, SlotFacts
-from cavecron.text import without_people
+from cavecron.text import without_addresses, without_people
 
 
 def for_display(text: str | None, *, names: bool) -> str | None:
-    """Return a summary or an error of a run: unchanged with `names`, else without names and addresses."""
-    return text if text is None or names else without_people(text)
+    """Return a summary or an error of a run without addresses; only with `names` it names people."""
+    if text is None:
+        return None
+    return without_addresses(text) if names else without_people(text)
 
 
 def run_facts(entry: HistoryEntry, *, mails: MailCounts, names: bool) -> RunFacts:
-    """Return the facts of one run; with `names` its texts are unchanged, else they name nobody."""
+    """Return the facts of one run; with `names` its texts may name people."""
     late = duration = None
     if entry.started:
         late = None if entry.trigger == "manual" else max(entry.started - entry.slot, timedelta())

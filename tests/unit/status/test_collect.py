@@ -67,15 +67,18 @@ def test_mails_are_counted_and_nobody_is_named_unless_asked(cellar: CellarFile) 
     assert (len(named.undelivered), named.undelivered_more) == (1, 2)
     full = reports_job(collect(past.settings, past.jobs, now=NOW, scope=Scope(undelivered=9, names=True)))
     assert "Bob" in {mail.recipient for mail in full.undelivered}
+    assert full.last_run
+    assert full.last_run.reason == "1 échec : Bob : 550 <(adresse)> inconnu"
+    assert "example.org" not in str(full)
 
 
 def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile) -> None:
     """The ledger stores the address and the subject; only the subject is shown."""
     past = PastReports(cellar, NOW - HOUR)
-    mail = {"claire@example.org Stock bas": DeliveryUpdate(state="failed", error="non")}
+    mail = {"claire@example.org Stock bas (a@b.fr)": DeliveryUpdate(state="failed", error="non")}
     past.ran(NOW, FAILED, mail)
     (undelivered,) = reports_job(collect(past.settings, past.jobs, now=NOW)).undelivered
-    assert undelivered.recipient == "Stock bas"
+    assert undelivered.recipient == "Stock bas ((adresse))"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,7 @@ def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile)
     [
         pytest.param("2 échecs : Bob : 550 ; Claire : 551\n5", "2 échecs", id="names after the number"),
         pytest.param("refus de a.b@c.fr, <d@e>", "refus de (adresse), <(adresse)>", id="addresses"),
+        pytest.param("'o'neil@c.fr' : \"a b\"@c.fr non", "'(adresse)' : (adresse) non", id="odd addresses"),
         pytest.param("clé illisible", "clé illisible", id="nobody"),
         pytest.param(None, None, id="nothing"),
     ],
