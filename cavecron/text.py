@@ -34,9 +34,7 @@ HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202
 _HARMFUL = re.compile(f"[{HARMFUL}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: Its first part may have an apostrophe in it, or be anything between quotation marks (RFC 5321, 4.1.2).
-_ADDRESS = re.compile(
-    r"""(?:"[^"\n]*"|(?<![^\s<>"'(),;:])[^\s<>"'(),;:][^\s<>"(),;:]*)@[^\s<>"'(),;:]+"""
-)
+_ADDRESS = re.compile(r"""(?:"[^"\n]*"|(?<![^\s<>"'(),;:])[^\s<>"'(),;:][^\s<>"(),;:]*)@[^\s<>"'(),;:]+""")
 #: The summary of a run that failed for some people: after their number come their names, with the reasons.
 _FAILURES = re.compile(r"(\d+ échecs?) : .*", re.DOTALL)
 

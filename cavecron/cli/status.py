@@ -1,6 +1,7 @@
 """`cavecron status`: the state of everything, as text, HTML, metrics or JSON. The database is not written."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,10 +13,12 @@ from cavecron.status.collect import EVERYTHING, Scope, collect
 from cavecron.status.document import document
 from cavecron.status.html import page
 from cavecron.status.metrics import metrics
-from cavecron.status.terminal import screen, signs_for
+from cavecron.status.terminal import WIDTH, screen, signs_for
 from cavecron.text import to_json
 
 _DETAILED = Scope(coming=5, undelivered=200)
+#: On a terminal of fewer columns lines are longer than it, because no word is broken.
+_NARROWEST = 40
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -34,5 +37,14 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     elif arguments.metrics:
         print(metrics(facts), end="")
     else:
-        print("\n".join(screen(facts, signs_for(sys.stdout.encoding))))
+        print("\n".join(screen(facts, signs_for(sys.stdout.encoding), _width())))
     return 0 if facts.healthy else 1
+
+
+def _width() -> int:
+    """Return how many columns the terminal has, `WIDTH` at most; `WIDTH` also for a file or a pipe."""
+    try:
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return max(_NARROWEST, min(WIDTH, columns or WIDTH))

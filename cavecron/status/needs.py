@@ -18,7 +18,9 @@ def needs(facts: Facts) -> Iterator[Need]:
         when = f" depuis le {_local(facts.scheduler.since, facts.zone)}" if facts.scheduler.since else ""
         yield Need(sentence=f"le planificateur est arrêté{when}", command="cavecron")
     for sentence in facts.overdue:
-        yield Need(sentence=sentence, command=_for_overdue(sentence, facts))
+        command = _for_overdue(sentence, facts)
+        # The one that says how to start a scheduler would name the command twice.
+        yield Need(sentence=sentence.replace(f" : {command} (", " ("), command=command)
     for job in facts.jobs:
         yield from _of_job(job, facts)
     if facts.backup is not None and facts.backup.overdue:

@@ -1,8 +1,10 @@
-"""The facts as text for a terminal of 80 columns. Pure."""
+"""The facts as text for a terminal. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from textwrap import wrap
 
 from cavecron.french import WEEKDAYS, moment
@@ -12,10 +14,30 @@ from cavecron.status.facts import Facts, JobFacts, MailCounts, RunFacts, SlotFac
 from cavecron.status.phrases import REPEATED, STATES, circumstances, disabled, distance, retry
 from cavecron.text import plain
 
-_WIDTH = 80
-#: With more jobs, each is shown on one line, so that all fit on one screen.
-_MOST_IN_DETAIL = 4
+#: Columns of a terminal; on a wider one long lines would be harder to read.
+WIDTH = 80
+#: With more jobs each has three lines, and with still more one line, so that all fit on one screen.
+_MOST_IN_DETAIL, _MOST_IN_BRIEF = 4, 10
 _LONGEST_NAME = 24
+_LONGEST_PARAGRAPH = 10 * WIDTH
+#: Stands before a colon or a semicolon, which must not begin a line in French.
+_NO_BREAK = "\u00a0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Paragraph:
+    """A text that may need several lines: `indent` blanks before each, `hanging` more from the second on.
+
+    One that is `whole`, a command, stays on one line, so that it can be copied.
+    """
+
+    text: str
+    indent: int = 0
+    hanging: int = 0
+    whole: bool = False
+
+
+_BLANK = _Paragraph("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +78,35 @@ def signs_for(encoding: str | None) -> Signs:
     return Signs()
 
 
-def screen(facts: Facts, signs: Signs) -> Iterator[str]:
-    """Yield the lines: the scheduler, each job, the legend, and the problems that a person has to solve."""
-    yield f"Cave à Vin, {moment(facts.now.astimezone(facts.zone))} ({facts.zone.key})"
-    yield from _wrapped(_scheduler(facts, signs), "  ")
-    if len(facts.jobs) <= _MOST_IN_DETAIL:
-        for job in facts.jobs:
-            yield ""
-            yield from _job(job, facts, signs)
-    else:
-        yield ""
+def screen(facts: Facts, signs: Signs, width: int = WIDTH) -> Iterator[str]:
+    """Yield lines of `width` characters at most, unless a word is longer: all that a person has to know."""
+    for paragraph in _paragraphs(facts, signs):
+        yield from _wrapped(paragraph, width)
+
+
+def _paragraphs(facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
+    """Yield the scheduler, each job, the legend, and the problems that a person has to solve."""
+    yield _Paragraph(f"Cave à Vin, {moment(facts.now.astimezone(facts.zone))} ({facts.zone.key})")
+    yield _Paragraph(_scheduler(facts, signs), hanging=2)
+    if len(facts.jobs) > _MOST_IN_BRIEF:
+        yield _BLANK
         width = min(_LONGEST_NAME, max(len(job.name) for job in facts.jobs))
-        yield from (_row(job, facts, signs, width) for job in facts.jobs)
+        yield from (_Paragraph(_row(job, facts, signs, width), hanging=2) for job in facts.jobs)
+    elif len(facts.jobs) > _MOST_IN_DETAIL:
+        yield _BLANK
+        for job in facts.jobs:
+            yield from _brief_job(job, facts, signs)
+    else:
+        for job in facts.jobs:
+            yield _BLANK
+            yield from _job(job, facts, signs)
     if facts.backup is not None:
-        yield ""
+        yield _BLANK
         age = distance(-facts.backup.age)
-        yield f"Dernière copie de la base : {_local(facts.backup.made, facts)}, {age}"
+        yield _Paragraph(f"Dernière copie de la base : {_local(facts.backup.made, facts)}, {age}", hanging=2)
     if any(job.recent or job.last_run for job in facts.jobs):
-        yield ""
-        yield signs.legend
+        yield _BLANK
+        yield _Paragraph(signs.legend)
     yield from _needs(facts)
 
 
@@ -95,21 +127,48 @@ def _scheduler(facts: Facts, signs: Signs) -> str:
     return f"{signs.missed} Aucun planificateur n'a encore démarré sur cette base"
 
 
-def _job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[str]:
-    """Yield the lines of one job in detail."""
-    yield from _wrapped(f"{job.name} ({job.title}) : {job.schedule}", "  ")
+def _job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
+    """Yield one job in detail."""
+    yield _heading(job)
     run = job.last_run
     if run is not None:
-        yield from _wrapped(f"{signs.of(run)} {_run(run, facts)}", "  ", indent="  ")
-        yield from (line for text in _run_details(run, facts) for line in _wrapped(text, "", indent="    "))
+        yield _Paragraph(f"{signs.of(run)} {_run(run, facts)}", indent=2, hanging=2)
+        yield from (_Paragraph(text, indent=4) for text in _run_details(run, facts))
     else:
-        yield "  Pas encore exécuté"
+        yield _Paragraph("Pas encore exécuté", indent=2)
     if not job.enabled:
-        yield f"  {disabled(job.variable)}"
+        yield _Paragraph(disabled(job.variable), indent=2)
     elif job.coming:
-        yield from _wrapped(f"prochain créneau : {_coming(job.coming[0], facts)}", "  ", indent="  ")
+        yield _Paragraph(f"prochain créneau : {_coming(job.coming[0], facts)}", indent=2, hanging=2)
     if job.recent:
-        yield f"  {''.join(signs.of(slot) for slot in job.recent)}"
+        yield _Paragraph(_strip(job, signs), indent=2)
+
+
+def _brief_job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
+    """Yield one job in three lines: its schedule, its last run (and why it failed), and its slots."""
+    yield _heading(job)
+    run = job.last_run
+    if run is not None:
+        mails = _mails(run.mails) if run.mails.total else ()
+        words = (_run(run, facts), *mails, *_repeated_and_retry(run, facts))
+        yield _Paragraph(f"{signs.of(run)} {', '.join(words)}", indent=2, hanging=2)
+        if run.reason:
+            yield _Paragraph(plain(run.reason, WIDTH - 4), indent=4)
+    else:
+        yield _Paragraph("Pas encore exécuté", indent=2)
+    coming = f"-> {_coming(job.coming[0], facts)}" if job.coming else ""
+    slots = (_strip(job, signs), coming if job.enabled else disabled(job.variable))
+    if any(slots):
+        yield _Paragraph("  ".join(filter(None, slots)), indent=2, hanging=2)
+
+
+def _heading(job: JobFacts) -> _Paragraph:
+    return _Paragraph(f"{job.name} ({job.title}) : {job.schedule}", hanging=2)
+
+
+def _strip(job: JobFacts, signs: Signs) -> str:
+    """Return the signs of the last slots."""
+    return "".join(signs.of(slot) for slot in job.recent)
 
 
 def _run(run: RunFacts, facts: Facts) -> str:
@@ -118,9 +177,13 @@ def _run(run: RunFacts, facts: Facts) -> str:
 
 
 def _run_details(run: RunFacts, facts: Facts) -> Iterator[str]:
-    yield from (plain(text, 2 * (_WIDTH - 4)) for text in (run.summary, run.reason) if text)
+    yield from (plain(text, 2 * (WIDTH - 4)) for text in (run.summary, run.reason) if text)
     if run.mails.total:
         yield ", ".join(_mails(run.mails))
+    yield from _repeated_and_retry(run, facts)
+
+
+def _repeated_and_retry(run: RunFacts, facts: Facts) -> Iterator[str]:
     if run.mails.repeated:
         yield f"{REPEATED} : {run.mails.repeated}"
     if run.retry_at:
@@ -156,27 +219,32 @@ def _row(job: JobFacts, facts: Facts, signs: Signs, width: int) -> str:
     return f"{plain(job.name, width):{width}} {last} -> {coming}".rstrip()
 
 
-def _needs(facts: Facts) -> Iterator[str]:
+def _needs(facts: Facts) -> Iterator[_Paragraph]:
     if not facts.needs:
         return
-    yield ""
-    yield "À faire :"
-    for need in facts.needs:
-        yield from _wrapped(need.sentence, "    ", indent="  ")
-        yield f"      {need.command}"
+    yield _BLANK
+    yield _Paragraph("À faire :")
+    for command, solved in groupby(facts.needs, attrgetter("command")):
+        yield from (_Paragraph(need.sentence, indent=2, hanging=2) for need in solved)
+        yield _Paragraph(command, indent=6, whole=True)
 
 
-def _wrapped(text: str, hanging: str, *, indent: str = "") -> Sequence[str]:
-    """Return lines of at most 80 characters; those after the first are indented by `hanging` as well."""
-    text = plain(text, 10 * _WIDTH)
-    return wrap(
-        text,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + hanging,
+def _wrapped(paragraph: _Paragraph, width: int) -> Sequence[str]:
+    """Return the lines of a paragraph; all that others wrote in it is on one line, and printable."""
+    text = paragraph.text
+    if not text.isprintable() or len(text) > _LONGEST_PARAGRAPH:
+        text = plain(text, _LONGEST_PARAGRAPH)
+    if paragraph.whole:
+        return [" " * paragraph.indent + text]
+    lines = wrap(
+        text.replace(" :", f"{_NO_BREAK}:").replace(" ;", f"{_NO_BREAK};"),
+        width,
+        initial_indent=" " * paragraph.indent,
+        subsequent_indent=" " * (paragraph.indent + paragraph.hanging),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_NO_BREAK, " ") for line in lines] or [""]
 
 
 def _local(instant: datetime | None, facts: Facts) -> str:

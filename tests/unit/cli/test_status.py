@@ -1,9 +1,12 @@
 """`cavecron status` on databases in all states, and on files that are no database."""
 
 import json
+import os
+import pty
 import sqlite3
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -32,6 +35,31 @@ def test_the_exit_code_is_that_of_health(cellar: CellarFile) -> None:
     health = command("health", at=NOW + 10 * MINUTE, DATABASE_URL=database)
     assert (late.code, health.code) == (1, 1)
     assert all(line in " ".join(late.out.split()) for line in health.err.strip()[11:].split(" ; "))
+
+
+def test_how_to_start_the_first_scheduler_is_told_once(cellar: CellarFile) -> None:
+    """The sentence of `health` has the command in it, and here it stands below."""
+    said = command("status", at=NOW, DATABASE_URL=f"sqlite:///{cellar.path}")
+    assert said.out.endswith("""
+À faire :
+  aucun planificateur n'a encore tourné sur cette base ; le lancer (dans
+    Docker : docker compose up -d)
+      cavecron
+""")
+
+
+def test_lines_are_as_long_as_the_terminal_is_wide(cellar: CellarFile) -> None:
+    """Of a telephone, for example."""
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (24, 50))
+    variables = environment(DATABASE_URL=f"sqlite:///{cellar.path}")
+    subprocess.run(
+        [sys.executable, "-m", "cavecron", "status"], stdout=follower, env=variables, check=False, timeout=60
+    )
+    lines = os.read(leader, 4096).decode().splitlines()
+    os.close(leader)
+    os.close(follower)
+    assert 40 < max(len(line) for line in lines) <= 50
 
 
 def test_programs_get_one_object(cellar: CellarFile) -> None:

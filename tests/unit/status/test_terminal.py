@@ -9,7 +9,7 @@ import pytest
 from cavecron.ledger.deliveries import DeliveryUpdate
 from cavecron.ledger.schedulers import record_start
 from cavecron.status.collect import Scope, collect
-from cavecron.status.facts import Facts, JobFacts, SchedulerFacts
+from cavecron.status.facts import Facts, JobFacts, Need, SchedulerFacts
 from cavecron.status.terminal import ASCII_SIGNS, Signs, screen, signs_for
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import HOUR, MINUTE, WEEK
@@ -63,6 +63,50 @@ def test_a_rich_past_fits_on_one_screen(cellar: CellarFile) -> None:
     lines = list(screen(rich(cellar), Signs()))
     assert "\n".join(lines) + "\n" == GOLDEN
     assert len(lines) <= 24
+
+
+BRIEF = """\
+weekly_reports (envoi des rapports hebdomadaires) : chaque lundi à 08:00
+  ✗ 2026-11-23 08:00 échec : créneau, démarré à 08:00:00, retard 0 s, durée 5 s,
+    mails : 2 remis, 1 en échec
+    1 échec
+  ✓––✓✗  -> lundi 2026-11-30 08:00, dans 6 j 23 h
+cleanup (nettoyage des anciennes données) : chaque dimanche à 03:00
+  Pas encore exécuté
+  ––––  -> dimanche 2026-11-29 03:00, dans 5 j 18 h
+own_2 (tâche) : chaque jour
+  Pas encore exécuté
+  désactivé (OWN_2)
+"""
+
+
+def test_more_jobs_than_four_have_three_lines_each(cellar: CellarFile) -> None:
+    """Two jobs of one's own beside the built-in ones cost nobody the signs, the mails or the reason."""
+    facts = rich(cellar)
+    own = JobFacts(name="own", title="tâche", schedule="chaque jour", variable="", enabled=False)
+    more = tuple(replace(own, name=f"own_{n}", variable=f"OWN_{n}") for n in range(2, 5))
+    text = "\n".join(screen(replace(facts, jobs=(*facts.jobs, *more)), Signs()))
+    assert BRIEF in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_narrow_terminal_gets_narrow_lines_and_whole_commands(cellar: CellarFile) -> None:
+    """A telephone in the hand; a command that is broken in two cannot be copied."""
+    lines = list(screen(rich(cellar), Signs(), 40))
+    assert "      cavecron run weekly_reports --resume" in lines
+    assert max(len(line) for line in lines if " --resume" not in line) <= 40
+    assert "  ✓––✓✗" in lines
+    assert not [line for line in lines if line.lstrip().startswith((":", ";"))]
+
+
+def test_one_command_for_several_problems_is_told_once() -> None:
+    """It helps against all of them."""
+    needs = [
+        Need(sentence=sentence, command=command)
+        for sentence, command in (("a", "cavecron"), ("b", "cavecron"), ("c", "cavecron check"))
+    ]
+    lines = list(screen(replace(EMPTY, needs=tuple(needs)), Signs()))
+    assert lines[-6:] == ["À faire :", "  a", "  b", "      cavecron", "  c", "      cavecron check"]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "nonsense"])
