@@ -103,7 +103,7 @@ class Restoration:
             return
         lost = list(differences(self.database, self.source, ignored="cavecron_"))
         if not lost:
-            yield "Aucune ligne n'est venue depuis ; celles modifiées sans date ne sont pas comptées"
+            yield "Rien n'a changé depuis : aucune ligne ne serait perdue"
         else:
             yield "Ce qui serait défait, par table :"
             yield from (f"  {table.table} : {_words(table)}" for table in lost)

@@ -13,20 +13,16 @@ from pathlib import Path
 from cavecron.database.columns import quoted
 from cavecron.database.sqlite import Database
 
-#: Rows that one statement reads; fewer in tables with the column `_STAMP`, for which SQLite may have to read
-#: large values.
-_ROWS, _STAMPED_ROWS = 2_000, 100
-#: The column with the time of the last change of a row.
+#: Rows that one statement reads: few, because SQLite may have to read large values.
+_ROWS = 100
+#: The column with the time of the last change of a row; in tables without it, all columns are compared.
 _STAMP = "updated_at"
 _FIRST = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDifference:
-    """The number of rows of a table that were `added`, `changed` and `removed` since the copy was made.
-
-    `changed` is 0 for a table without a column for the time of a change.
-    """
+    """The number of rows of a table that were `added`, `changed` and `removed` since the copy was made."""
 
     table: str
     added: int
@@ -72,22 +68,23 @@ def _whole_table(connection: sqlite3.Connection, table: str, *, is_new: bool) ->
 
 def _compare_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, int]]:
     """Yield for each batch of rows how many are not in the copy, and how many differ from it."""
-    columns = _columns(connection, "main", table)
-    key = [name for name, position in columns if position] or ["rowid"]
+    columns, former = (dict(_columns(connection, schema, table)) for schema in ("main", "copy"))
+    key = [name for name, position in columns.items() if position] or ["rowid"]
     same = " AND ".join(f"old.{quoted(name)} IS new.{quoted(name)}" for name in key)
-    stamped = all(_STAMP in dict(_columns(connection, schema, table)) for schema in ("main", "copy"))
-    change = f"old.{_STAMP} IS NOT new.{_STAMP}" if stamped else "0"
+    both = [name for name in columns if name in former and name not in key]
+    compared = [_STAMP] if _STAMP in both else both
+    change = " OR ".join(f"old.{quoted(name)} IS NOT new.{quoted(name)}" for name in compared) or "0"
     name = quoted(table)
     query = (
         "SELECT max(place), coalesce(sum(differs IS NULL), 0), coalesce(sum(differs), 0), count(*)"  # noqa: S608
         f" FROM (SELECT new.rowid AS place, (SELECT {change} FROM copy.{name} AS old WHERE {same}) AS differs"
         f" FROM main.{name} AS new WHERE new.rowid > ? ORDER BY new.rowid LIMIT ?)"
     )
-    rows, place = _STAMPED_ROWS if stamped else _ROWS, _FIRST
+    place = _FIRST
     while True:
-        last, added, changed, count = connection.execute(query, (place, rows)).fetchone()
+        last, added, changed, count = connection.execute(query, (place, _ROWS)).fetchone()
         yield added, changed
-        if count < rows:
+        if count < _ROWS:
             return
         place = last
 

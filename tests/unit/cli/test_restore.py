@@ -51,6 +51,18 @@ def test_what_would_be_lost_is_told_and_nothing_is_changed(house: House) -> None
     assert house.cellar.path.read_bytes() == before
 
 
+def test_a_row_that_changed_is_counted_in_a_table_without_the_time_of_a_change(house: House) -> None:
+    """A password or an address of before would come back; a column that is new is no change."""
+    claire = house.cellar.user("Claire")
+    copy = house.backup(NOW - HOUR)
+    unchanged = "Rien n'a changé depuis : aucune ligne ne serait perdue"
+    assert unchanged in house.restore(copy).out.splitlines()
+    house.cellar.execute("ALTER TABLE \"user\" ADD COLUMN language VARCHAR(5) DEFAULT 'fr'")
+    assert unchanged in house.restore(copy).out.splitlines()
+    house.cellar.execute("UPDATE \"user\" SET email = 'c@example.org' WHERE id = ?", (claire,))
+    assert "  user : 1 modifiée depuis" in house.restore(copy).out.splitlines()
+
+
 def test_a_table_that_is_gone_is_counted_if_it_had_rows(house: House) -> None:
     """A dropped table with rows is listed, and an empty one is not."""
     house.cellar.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
