@@ -91,6 +91,7 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
             records[job.name] = _job(job, settings, ledger, now=now, scope=scope)
     except CavecronError as error:
         trouble = str(error)
+    backup, backup_problem = _backup(settings, records, now)
     facts = Facts(
         version=__version__,
         zone=settings.zone,
@@ -105,28 +106,34 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
         ),
         trouble=trouble,
         overdue=late,
-        backup=_backup(settings, now),
+        backup=backup,
+        backup_problem=backup_problem,
     )
     return replace(facts, needs=tuple(needs(facts)))
 
 
-def _backup(settings: Settings, now: datetime) -> BackupFacts | None:
-    """Return the newest backup; None if there is none, or the folder cannot be read."""
+def _backup(
+    settings: Settings, records: Mapping[str, JobFacts], now: datetime
+) -> tuple[BackupFacts | None, str | None]:
+    """Return the newest backup, and the problem if there is none although the job made some."""
+    configured = settings.jobs.get(BACKUP.name)
+    enabled = configured is not None and configured.enabled
+    record = records.get(BACKUP.name)
     try:
         newest = newest_backup(settings, now)
-    except CavecronError:
-        return None
+    except CavecronError as error:
+        return None, str(error) if enabled else None
     if newest is None:
-        return None
-    configured = settings.jobs.get(BACKUP.name)
-    return BackupFacts(
+        gone = enabled and record is not None and record.last_success is not None
+        folder = settings.backup.folder
+        return None, f"aucune copie de la base dans {folder} ; le disque est-il monté ?" if gone else None
+    facts = BackupFacts(
         made=newest.at.astimezone(UTC),
         age=max(timedelta(), now - newest.at),
         path=str(settings.backup.folder / newest.name),
-        overdue=configured is not None
-        and configured.enabled
-        and is_backup_overdue(newest, configured.schedule, now),
+        overdue=configured is not None and enabled and is_backup_overdue(newest, configured.schedule, now),
     )
+    return facts, None
 
 
 def scheduler_facts(rows: Sequence[SchedulerRow]) -> SchedulerFacts:

@@ -192,6 +192,8 @@ class Need:
 class Facts:
     """All facts at the instant `now`; `zone` is that of all schedules.
 
+    `backup_problem` says why `backup` is None although there should be one.
+
     `trouble` is why the database could not be read, None if it could; without it only the facts from the
     settings are known. `overdue` has the sentences of `cavecron health`.
     """
@@ -205,6 +207,7 @@ class Facts:
     trouble: str | None = None
     overdue: tuple[str, ...] = ()
     backup: BackupFacts | None = None
+    backup_problem: str | None = None
     needs: tuple[Need, ...] = ()
 
     @property

@@ -23,6 +23,8 @@ def needs(facts: Facts) -> Iterator[Need]:
         yield Need(sentence=sentence.replace(f" : {command} (", " ("), command=command)
     for job in facts.jobs:
         yield from _of_job(job, facts)
+    if facts.backup_problem is not None:
+        yield Need(sentence=facts.backup_problem, command="cavecron run backup")
     if facts.backup is not None and facts.backup.overdue:
         made = _local(facts.backup.made, facts.zone)
         yield Need(

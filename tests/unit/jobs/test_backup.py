@@ -124,6 +124,20 @@ def test_status_shows_the_newest_backup(cellar: CellarFile) -> None:
     assert any("cavecron run backup" in json.dumps(need) for need in facts["needs"])
 
 
+def test_status_tells_that_the_copies_are_gone(cellar: CellarFile) -> None:
+    """The disk is not mounted, or a file is in the folder's place; before the first one nobody has to act."""
+    asked, folder = {"SCHEDULER_BACKUP_ENABLED": "1"}, cellar.path.with_name("backups")
+    assert "copie" not in run(cellar, "status", at=NIGHT, **asked).out
+    run(cellar, "run", "backup")
+    folder.rename(folder.with_name("unmounted"))
+    gone = " ".join(run(cellar, "status", at=NIGHT, **asked).out.split())
+    assert f"aucune copie de la base dans {folder} ; le disque est-il monté ? cavecron run backup" in gone
+    assert "aucune copie" not in run(cellar, "status", at=NIGHT).out  # nobody asked for one
+    folder.touch()
+    wrong = " ".join(run(cellar, "status", at=NIGHT, **asked).out.split())
+    assert f"{folder} : ce n'est pas un dossier" in wrong
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "10001", "beaucoup"])
 def test_a_senseless_number_is_refused(cellar: CellarFile, number: str) -> None:
     """The error names the variable; a value of zero would delete the copy that was just made."""
