@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TextIO
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import LogFormat
-from cavecron.text import HARMFUL, to_json
+from cavecron.text import HARMFUL, harmless, to_json
 
 #: Characters that end a line, act on a terminal or disguise text; names and servers' replies may have them.
 _CONTROL = re.compile(f"[{HARMFUL}\t\n\ud800-\udfff]")
@@ -56,6 +56,10 @@ class _Lines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Return the traceback; the text of the error can be somebody else's, too."""
+        return harmless(super().formatException(ei))
 
 
 class _JsonLines(logging.Formatter):

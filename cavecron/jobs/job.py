@@ -97,7 +97,8 @@ def job(
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise JobError(
-            f"job {name!r} : un nom en minuscules, chiffres et _ est attendu, comme 'alerte_stock'"
+            f"job {name!r} : un nom en minuscules, chiffres et _ est attendu, comme 'alerte_stock', de 50"
+            " caractères au plus"
         )
 
 

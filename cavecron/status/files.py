@@ -1,5 +1,6 @@
 """The page and the metrics as files for a web server and node_exporter, readable by everybody."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ def write_files(folder: Path, settings: Settings, jobs: Sequence[Job], *, now: d
         CavecronError: a file cannot be written.
 
     """
+    if not os.path.isdir(folder):
+        raise CavecronError(f"{folder} n'est pas un dossier, ou n'existe pas : le créer")
     facts = collect(settings, jobs, now=now)
     problems = []
     for name, text in ((_PAGE, page(facts)), (_METRICS, metrics(facts))):

@@ -102,6 +102,14 @@ def test_a_database_that_is_away_is_in_the_file(cellar: CellarFile, tmp_path: Pa
         assert scheduler.stop()[0] == 0
 
 
+def test_a_folder_that_is_not_there_is_told_as_such(cellar: CellarFile, tmp_path: Path) -> None:
+    """The error names the folder, and not the files in it."""
+    settings, jobs = loaded(cellar)
+    away = tmp_path / "away"
+    with pytest.raises(CavecronError, match=f"^{away} n'est pas un dossier, ou n'existe pas : le créer$"):
+        write_files(away, settings, jobs, now=NOW)
+
+
 def test_a_symbolic_link_in_place_of_a_file_is_not_followed(cellar: CellarFile, tmp_path: Path) -> None:
     """The scheduler does not write through a symbolic link, which could lead to any file."""
     precious = tmp_path / "precious"

@@ -67,6 +67,13 @@ def test_a_traceback_keeps_its_lines() -> None:
     assert lines[-1].startswith("ValueError: ")
 
 
+def test_a_traceback_does_not_act_on_the_terminal() -> None:
+    """The error quotes what a server or a user wrote; its lines stay lines."""
+    stream = _logged()
+    LOGGER.error("échec", exc_info=ValueError("\x1b[2J\u202eune\nautre"))
+    assert stream.getvalue().endswith("ValueError: \\x1b[2J\\u202eune\nautre\n")
+
+
 def test_a_machine_reads_json() -> None:
     """Each line is one JSON object; the time has its offset, and a traceback has its own field."""
     stream = _configure_log("json")

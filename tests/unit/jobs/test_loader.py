@@ -98,6 +98,11 @@ def test_a_job_can_be_called_in_a_test_of_its_author() -> None:
             "from cavecron import job\n@job('Low-Stock')\ndef x(run): pass", "un nom en minuscules", id="name"
         ),
         pytest.param(
+            f"from cavecron import job\n@job('{'x' * 51}')\ndef x(run): pass",
+            "de 50 caractères au plus",
+            id="long name",
+        ),
+        pytest.param(
             "from cavecron import job\n@job('x', day='monday')\ndef x(run): pass",
             "job 'x' : un jour parmi",
             id="day",
