@@ -123,7 +123,12 @@ def _add_restore(parser: argparse.ArgumentParser) -> None:
         "Écrit une copie dans la base elle-même, à la place de ce qu'elle contient ; l'état présent est"
         " d'abord copié. L'application peut rester ouverte. Aucun mail ne repart."
     )
-    parser.add_argument("file", metavar="FICHIER", help="la copie, comme wine-2026-11-30T023000.sqlite")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FICHIER",
+        help="la copie, comme wine-2026-11-30T023000.sqlite ; sans elle, dire lesquelles il y a",
+    )
     parser.add_argument(
         "--yes", action="store_true", help="restaurer ; sans cette option, dire seulement ce qui serait perdu"
     )
@@ -208,7 +213,9 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 def _add_preview(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("user", nargs="?", type=as_utf8, metavar="UTILISATEUR", help="nom ou id")
     parser.add_argument("--all", action="store_true", help="tous les destinataires, une ligne JSON chacun")
-    parser.add_argument("-o", "--output", metavar="FICHIER", help="où écrire la page HTML")
+    parser.add_argument(
+        "-o", "--output", metavar="FICHIER", help="où écrire la page HTML ; - pour l'afficher"
+    )
     parser.add_argument(
         "--at", metavar="INSTANT", help="à cet instant, comme 2026-11-23T07:00:00Z (sans Z : heure locale)"
     )

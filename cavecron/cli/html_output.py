@@ -7,6 +7,9 @@ from pathlib import Path
 from cavecron.atomic_file import PRIVATE, PUBLIC, write_file
 from cavecron.errors import CavecronError, UsageError, reason
 
+#: In place of a file's name: the page is printed.
+STDOUT = "-"
+
 
 def refuse_output_without_html(arguments: argparse.Namespace) -> None:
     """Raise UsageError if -o is given without --html."""
@@ -23,8 +26,8 @@ def write_page(page: str, output: str | None, *, private: bool = False) -> None:
         CavecronError: the file cannot be written.
 
     """
-    if output is None or output == "-":
-        print(_printable(page), end="")
+    if output is None or output == STDOUT:
+        print_page(page)
         return
     path = Path(output)
     try:
@@ -36,8 +39,8 @@ def write_page(page: str, output: str | None, *, private: bool = False) -> None:
     print(f"Page écrite dans {path.resolve()}")
 
 
-def _printable(page: str) -> str:
-    """Return the page, which declares UTF-8, as ASCII with references if standard output is not UTF-8."""
-    if sys.stdout.encoding.lower().replace("-", "") == "utf8":
-        return page
-    return page.encode("ascii", "xmlcharrefreplace").decode()
+def print_page(page: str) -> None:
+    """Print the page, which declares UTF-8; as ASCII with references if standard output is not UTF-8."""
+    if sys.stdout.encoding.lower().replace("-", "") != "utf8":
+        page = page.encode("ascii", "xmlcharrefreplace").decode()
+    print(page, end="")

@@ -10,6 +10,7 @@ from cavecron.appdb.reports import build_reports
 from cavecron.appdb.tables import CELLAR, require
 from cavecron.atomic_file import PRIVATE, write_file
 from cavecron.cli.french_argparse import instant
+from cavecron.cli.html_output import STDOUT, print_page
 from cavecron.clock import SystemClock
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, UsageError, reason
@@ -36,6 +37,8 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         page = fitting_page(report, configured.zone, at)
         if arguments.text:
             print(text_part(page), end="")
+        elif arguments.output == STDOUT:
+            print_page(html_part(page))
         else:
             _write(Path(arguments.output or _file_name(report)), html_part(page))
     return 0

@@ -41,13 +41,21 @@ _NOT_KNOWN = (
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print what would be lost, and restore with `--yes`; exit code 0 if restored, 2 without `--yes`."""
+    """Print what would be lost, and restore with `--yes`; without a file, print which copies there are.
+
+    The exit code is 0 if a copy was restored, else 2.
+    """
     settings, _jobs = load(environ)
+    clock = SystemClock()
+    if arguments.file is None:
+        for line in _copies(settings, clock.now()):
+            say(line)
+        return _NOT_DONE
     restoration = Restoration(
         source=Path(arguments.file).absolute(),
         database=Database(settings.database),
         settings=settings,
-        clock=SystemClock(),
+        clock=clock,
     )
     state = restoration.examine()
     for line in restoration.losses(state):
@@ -198,8 +206,29 @@ class Restoration:
         """Return in French when the copy was made, by its name, else by the file's modification time."""
         named = self.folder.names.parse(self.source.name)
         at = named.at if named else datetime.fromtimestamp(self.source.stat().st_mtime, UTC)
-        age = max(timedelta(), self.clock.now() - at)
-        return f"du {moment(at.astimezone(self.settings.zone))}, il y a {duration(age)}"
+        return _made(at.astimezone(self.settings.zone), self.clock.now())
+
+
+def _copies(settings: Settings, now: datetime) -> Iterator[str]:
+    """Yield lines in French: which copies there are at `now` (aware). A container has no shell to list them.
+
+    Raises:
+        CavecronError: the folder cannot be read.
+
+    """
+    folder = backup_folder(settings)
+    copies = folder.backups()
+    if not copies:
+        yield f"Aucune copie de la base dans {folder.path} (SCHEDULER_BACKUP_DIR)"
+        return
+    yield "Les copies de la base, la plus récente d'abord :"
+    yield from (f"  {folder.path / copy.name}, {_made(copy.at, now)}" for copy in copies)
+    yield "Ce qu'une copie déferait : cavecron restore FICHIER"
+
+
+def _made(at: datetime, now: datetime) -> str:
+    """Return in French when a copy was made, at `at` (aware, local), and how long before `now` (aware)."""
+    return f"du {moment(at)}, il y a {duration(max(timedelta(), now - at))}"
 
 
 def _require_copy(source: Path, database: Path) -> None:

@@ -30,6 +30,8 @@ case "$*" in
     *) echo "docker $*: unknown" >&2; exit 1 ;;
 esac
 """
+#: The copy that a page restores.
+_COPY = "wine-2026-11-30T023000.sqlite"
 #: A report of the application's own scheduler, on a Wednesday by UTC.
 _EARLIER_REPORT = (
     "INSERT INTO email_log (recipient_email, subject, template_name, status, sent_at, created_at) VALUES"
@@ -51,8 +53,11 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         docker = tmp_path / "bin" / "docker"
         docker.write_text(_ENGINE.format(data=folder.data), encoding="utf-8")
         docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
+        (folder.folder / "data").symlink_to(folder.data)
         with closing(sqlite3.connect(folder.data / "wine.db", isolation_level=None)) as connection:
             connection.execute(_EARLIER_REPORT, {"at": "2026-11-25 10:56:02.000000"})
+            (folder.data / "backups").mkdir()
+            connection.execute("VACUUM INTO ?", (str(folder.data / "backups" / _COPY),))
         yield folder
 
 
@@ -65,6 +70,8 @@ def test_the_commands_of_the_page_do_what_it_says(page: Path, sandbox: Sandbox) 
         for problem in problems_of(block, sandbox)
     ]
     assert not problems, "\n".join(problems)
+    for written in sandbox.folder.glob("*.html"):
+        assert written.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_every_command_in_the_text_can_be_parsed(page: Path) -> None:

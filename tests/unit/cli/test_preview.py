@@ -57,6 +57,17 @@ def test_the_page_is_written_into_the_chosen_file(marie: CellarFile, tmp_path: P
     assert "Bonjour marie," in page.read_text(encoding="utf-8")
 
 
+def test_a_dash_prints_the_page(
+    marie: CellarFile, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's file would belong to its user, and nobody else may open it; the shell's is one's own."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert _preview(marie, "marie", "-o", "-") == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_text_is_printed(marie: CellarFile, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """`--text` prints the plain text part, and writes no file."""
     assert _preview(marie, "marie", "--text", "--at", AT) == 0

@@ -51,6 +51,25 @@ def test_what_would_be_lost_is_told_and_nothing_is_changed(house: House) -> None
     assert house.cellar.path.read_bytes() == before
 
 
+def test_without_a_file_the_copies_are_listed(house: House) -> None:
+    """The newest first; other files of the folder are none of them, and nothing was restored."""
+    none = house.run("restore")
+    assert (none.code, none.out) == (
+        2,
+        f"Aucune copie de la base dans {house.folder} (SCHEDULER_BACKUP_DIR)\n",
+    )
+    old, new = house.backup(NOW - 24 * HOUR), house.backup(NOW - HOUR)
+    (house.folder / "photographs.sqlite").touch()
+    listed = house.run("restore", "--yes")
+    assert listed.code == 2
+    assert listed.out.splitlines() == [
+        "Les copies de la base, la plus récente d'abord :",
+        f"  {new}, du lundi 23 novembre 2026 à 07:00, il y a 1 h",
+        f"  {old}, du dimanche 22 novembre 2026 à 08:00, il y a 1 j",
+        "Ce qu'une copie déferait : cavecron restore FICHIER",
+    ]
+
+
 def test_a_row_that_changed_is_counted_in_a_table_without_the_time_of_a_change(house: House) -> None:
     """A password or an address of before would come back; a column that is new is no change."""
     claire = house.cellar.user("Claire")
