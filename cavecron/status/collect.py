@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, cast, get_args
 
 from cavecron import __version__
+from cavecron.appdb.recipients import recipients
 from cavecron.appdb.tables import require
 from cavecron.appdb.usernames import usernames
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.backup import is_backup_overdue, newest_backup
-from cavecron.jobs.builtin import BACKUP
+from cavecron.jobs.builtin import BACKUP, WEEKLY_REPORTS
 from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.models import State
 from cavecron.ledger.overdue import overdue
@@ -89,6 +90,8 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
         scheduler = scheduler_facts(schedulers(ledger))
         for job in jobs:
             records[job.name] = _job(job, settings, ledger, now=now, scope=scope)
+            if scope.undelivered and job.name == WEEKLY_REPORTS.name:
+                records[job.name] = _with_recipients(records[job.name], settings, database)
     except CavecronError as error:
         trouble = str(error)
     backup, backup_problem = _backup(settings, records, now)
@@ -203,6 +206,12 @@ def _unfinished(record: JobRecord, runs: Sequence[RunFacts]) -> RunFacts | None:
         if entry.left_undone:
             return run
     return None
+
+
+def _with_recipients(facts: JobFacts, settings: Settings, database: Database) -> JobFacts:
+    """Return the facts of the weekly reports with the number of users who get none."""
+    listed = recipients(database, exclude=settings.report_exclude)
+    return replace(facts, without_address=listed.without_address, excluded=listed.excluded)
 
 
 def _mails(record: JobRecord, run: int) -> MailCounts:

@@ -146,8 +146,8 @@ class JobFacts:
     oldest first. `slots` counts by state the slots that the ledger still has. `last_success` is when the last
     complete run that succeeded ended, `unfinished` the latest run since then that was interrupted or failed,
     so that `cavecron run JOB --resume` has something to do. `undelivered` are mails of the last run,
-    `undelivered_more` is how many more there are. `calendar` and `series` are set only if `Scope` asks for
-    them.
+    `undelivered_more` is how many more there are. `without_address` and `excluded` count the users who get no
+    report at present. The last five are set only if `Scope` asks for them.
     """
 
     name: str
@@ -163,6 +163,8 @@ class JobFacts:
     slots: Mapping[State, int] = field(default_factory=dict)
     undelivered: tuple[UndeliveredMail, ...] = ()
     undelivered_more: int = 0
+    without_address: int = 0
+    excluded: int = 0
     calendar: Calendar | None = None
     series: tuple[RunFacts, ...] = ()
 

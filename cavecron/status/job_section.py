@@ -1,5 +1,7 @@
 """The section of the page for one job: its last run, a year of slots, charts, and coming slots. Pure."""
 
+from collections.abc import Iterator
+
 from cavecron.status import marks
 from cavecron.status.facts import (
     Facts,
@@ -67,10 +69,20 @@ def _summary(job: JobFacts, facts: Facts) -> str:
         rows.append(("Ses mails", safe(mail_words(job.last_run.mails))))
     else:
         rows.append(("Dernier passage", "pas encore passé"))
+    rows.append(("Sans rapport", ", ".join(_without_report(job))))
     if job.last_success and (job.last_run is None or job.last_run.state != "succeeded"):
         rows.append(("Dernière réussite", short_moment(job.last_success, facts.zone)))
     listed = "".join(f"<dt>{term}</dt><dd>{words}</dd>\n" for term, words in rows if words)
     return f"<dl>\n{listed}</dl>\n"
+
+
+def _without_report(job: JobFacts) -> Iterator[str]:
+    if job.without_address:
+        users = "utilisateurs" if job.without_address > 1 else "utilisateur"
+        yield f"{job.without_address} {users} sans adresse e-mail"
+    if job.excluded:
+        excluded = "exclus" if job.excluded > 1 else "exclu"
+        yield f"{job.excluded} {excluded} par <code>SCHEDULER_WEEKLY_REPORT_EXCLUDE</code>"
 
 
 def _last_run(run: RunFacts, facts: Facts) -> str:

@@ -18,6 +18,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.status.calendar import day_bounds
 from cavecron.status.collect import EVERYTHING, Scope, collect
 from cavecron.status.facts import Facts, JobFacts, MailCounts, Need
+from cavecron.status.html import page
 from cavecron.status.past import for_display
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, MINUTE, WEEK
@@ -70,6 +71,22 @@ def test_mails_are_counted_and_nobody_is_named_unless_asked(cellar: CellarFile) 
     assert full.last_run
     assert full.last_run.reason == "1 échec : Bob : 550 <(adresse)> inconnu"
     assert "example.org" not in str(full)
+
+
+def test_users_who_get_no_report_are_counted(cellar: CellarFile) -> None:
+    """No mail of the ledger is theirs; a sub-account is none of them."""
+    claire = cellar.user("Claire")
+    cellar.user("Bob", None)
+    cellar.user("Paul", None, parent=claire)
+    settings, jobs = loaded(cellar, SCHEDULER_WEEKLY_REPORT_EXCLUDE="Claire")
+    facts = collect(settings, jobs, now=NOW)
+    assert (reports(facts).without_address, reports(facts).excluded) == (1, 1)
+    shown = " ".join(page(facts).split())
+    assert (
+        "1 utilisateur sans adresse e-mail, 1 exclu par <code>SCHEDULER_WEEKLY_REPORT_EXCLUDE</code>" in shown
+    )
+    few = collect(settings, jobs, now=NOW, scope=Scope())  # what the terminal does not show is not read
+    assert reports(few).without_address == 0
 
 
 def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile) -> None:
