@@ -49,7 +49,7 @@ def _need(need: Need) -> str:
 
 
 def _scheduler(facts: Facts) -> str:
-    """Return whether a scheduler runs; nothing if it is down, which is one of the needs already."""
+    """Return whether a scheduler runs; nothing if none does, and the needs say so already."""
     scheduler = facts.scheduler
     host = f" sur {safe(scheduler.host)}" if scheduler.host else ""
     since = local_moment(scheduler.since, facts.zone) if scheduler.since else ""
@@ -61,7 +61,7 @@ def _scheduler(facts: Facts) -> str:
         case "unknown":
             words = f"Planificateur{since and f' démarré le {since}'}{host} (invisible d’ici)."
         case "never":
-            words = "Aucun planificateur n’a encore démarré sur cette base."
+            words = "" if facts.overdue else "Aucun planificateur n’a encore démarré sur cette base."
         case "down":
             words = ""
     return f"<p>{words}</p>\n" if words else ""

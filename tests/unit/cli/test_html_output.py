@@ -56,6 +56,14 @@ def test_a_page_that_names_people_is_for_its_owner(
     assert mode(file) == expected
 
 
+def test_a_page_says_once_that_no_scheduler_has_run(
+    cellar: CellarFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the command, on top; not once more below."""
+    main(["status", "--html"], {"DATABASE_URL": f"sqlite:///{cellar.path}"})
+    assert capsys.readouterr().out.count("Aucun planificateur") == 1
+
+
 def test_a_page_says_why_the_database_cannot_be_read(tmp_path: Path) -> None:
     """The page is written although the database is missing, because somebody may look only at it."""
     file = tmp_path / "status.html"
