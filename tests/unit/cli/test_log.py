@@ -69,7 +69,7 @@ def test_a_traceback_keeps_its_lines() -> None:
 
 def test_a_traceback_does_not_act_on_the_terminal() -> None:
     """The error quotes what a server or a user wrote; its lines stay lines."""
-    stream = _logged()
+    stream = _configure_log()
     LOGGER.error("échec", exc_info=ValueError("\x1b[2J\u202eune\nautre"))
     assert stream.getvalue().endswith("ValueError: \\x1b[2J\\u202eune\nautre\n")
 

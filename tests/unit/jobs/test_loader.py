@@ -184,9 +184,9 @@ def test_a_file_of_jobs_that_changes_the_folder_changes_no_path(
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("jobs").mkdir()
     start = "import os\nos.chdir(os.path.dirname(os.path.abspath(__file__)))\n"
-    written(tmp_path / "jobs", start + GOOD)
-    written(tmp_path, GOOD.replace("low_stock", "other").replace("tasting", "another"), "second.py")
-    written(tmp_path, "sqlite:///cave/wine.db", "url")
+    write(tmp_path / "jobs", start + GOOD)
+    write(tmp_path, GOOD.replace("low_stock", "other").replace("tasting", "another"), "second.py")
+    write(tmp_path, "sqlite:///cave/wine.db", "url")
     environ = {
         "CAVECRON_JOBS": "jobs/mine.py,second.py",
         "DATABASE_URL_FILE": "url",

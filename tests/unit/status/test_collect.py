@@ -80,13 +80,13 @@ def test_users_who_get_no_report_are_counted(cellar: CellarFile) -> None:
     cellar.user("Paul", None, parent=claire)
     settings, jobs = loaded(cellar, SCHEDULER_WEEKLY_REPORT_EXCLUDE="Claire")
     facts = collect(settings, jobs, now=NOW)
-    assert (reports(facts).without_address, reports(facts).excluded) == (1, 1)
+    assert (reports_job(facts).without_address, reports_job(facts).excluded) == (1, 1)
     shown = " ".join(page(facts).split())
     assert (
         "1 utilisateur sans adresse e-mail, 1 exclu par <code>SCHEDULER_WEEKLY_REPORT_EXCLUDE</code>" in shown
     )
     few = collect(settings, jobs, now=NOW, scope=Scope())  # what the terminal does not show is not read
-    assert reports(few).without_address == 0
+    assert reports_job(few).without_address == 0
 
 
 def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile) -> None:
