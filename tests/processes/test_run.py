@@ -254,7 +254,7 @@ def test_retention_is_configured(household: CellarFile) -> None:
 
 def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server: HostileServer) -> None:
     """The exit code is 3 while another process runs the job, which is not affected."""
-    server.latency = 3.0  # until the second one has ended, so that a slow start does not come too late
+    server.latency = 1.0  # until the second one has ended, so that a slow start does not come too late
     with subprocess.Popen(
         [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
         env=environment(DATABASE_URL=f"sqlite:///{household.path}"),
