@@ -76,4 +76,5 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             raise CavecronError(
                 f"{path} : impossible d'écrire ({reason(error)}) ; choisir un autre -o"
             ) from error
-        print(path)
+    for name in files:  # only now, because the reader of the output may leave
+        print(folder / name)

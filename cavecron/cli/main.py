@@ -30,7 +30,10 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show ✓ must not cause an error
-    code = main(sys.argv[1:], os.environ)
+    try:
+        code = main(sys.argv[1:], os.environ)
+    except SystemExit as end:  # argparse has printed its help, or what is wrong with the command line
+        code = int(end.code or 0)
     trouble = streams.flush()
     # If the output cannot be written, a listing has failed, but a run has not.
     is_listing = sys.argv[1:2] not in ([], ["run"])

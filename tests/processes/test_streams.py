@@ -43,6 +43,8 @@ REDIRECTIONS = (
     ">/dev/full 2>&1",
     "| true",
 )
+#: What argparse prints before it ends the process.
+ANSWERS = ("--help", "--version", "run --help")
 
 
 def variables(cellar: CellarFile) -> dict[str, str]:
@@ -56,7 +58,9 @@ def variables(cellar: CellarFile) -> dict[str, str]:
     }
 
 
-def shell(cellar: CellarFile, arguments: str, redirection: str) -> "subprocess.CompletedProcess[str]":
+def shell(
+    cellar: CellarFile, arguments: str, redirection: str, **more: str
+) -> "subprocess.CompletedProcess[str]":
     """Run a command in a shell; its exit code is printed, and not that of the end of a pipe."""
     command = f"{shlex.quote(sys.executable)} -m cavecron {arguments}"
     line = (
@@ -66,7 +70,7 @@ def shell(cellar: CellarFile, arguments: str, redirection: str) -> "subprocess.C
     )
     return subprocess.run(
         ["sh", "-c", f"exec 3>&1; {line}"],
-        env=environment(**variables(cellar)),
+        env=environment(**variables(cellar), **more),
         capture_output=True,
         text=True,
         timeout=60,
@@ -95,7 +99,7 @@ def test_a_job_is_done_whatever_becomes_of_what_it_says(
     assert cellar.rows("SELECT state FROM cavecron_run") == [("succeeded",)]
 
 
-@pytest.mark.parametrize("arguments", ["next", "next -n 300", "history"])
+@pytest.mark.parametrize("arguments", ["next", "next -n 300", "history", "--help", "--version"])
 def test_a_listing_that_cannot_be_written_is_an_error(cellar: CellarFile, arguments: str) -> None:
     """A full disk is an error with exit code 1 and one line."""
     shell(cellar, "run hop", "")
@@ -107,7 +111,7 @@ def test_a_listing_that_cannot_be_written_is_an_error(cellar: CellarFile, argume
 @pytest.mark.parametrize(
     ("arguments", "redirection"),
     [
-        *((arguments, "| true") for arguments in ("next -n 300", "history", "run nope")),
+        *((arguments, "| true") for arguments in ("next -n 300", "history", "run nope", *ANSWERS)),
         *((arguments, ">&- 2>&-") for arguments in ("next -n 300", "run nope")),
         *(("run nope", redirection) for redirection in ("2>/dev/full", "2>&-")),
     ],
@@ -120,6 +124,15 @@ def test_a_reader_that_leaves_ends_a_listing_quietly(
     assert "code=" in result.stdout
     assert "Traceback" not in result.stderr
     assert "Exception ignored" not in result.stderr
+
+
+def test_all_units_are_written_whatever_becomes_of_their_names(cellar: CellarFile) -> None:
+    """With PYTHONUNBUFFERED, as in a container, each line of output is written at once."""
+    folder = cellar.path.with_name("units")
+    arguments = f"export systemd -o {shlex.quote(str(folder))}"
+    result = shell(cellar, arguments, ">/dev/full", PYTHONUNBUFFERED="1")
+    assert "code=1" in result.stdout
+    assert len(list(folder.iterdir())) == 8  # a service and a timer for each of four jobs
 
 
 def test_a_terminal_that_is_closed_stops_a_run(cellar: CellarFile) -> None:
