@@ -44,7 +44,10 @@ def main() -> int:
 def _ratio(port: int, count: int, connections: int, *, runs: int) -> float:
     """Return the median of ratios, each of two measurements one after the other."""
     pairs = [
-        (_seconds(lambda: _ours(port, count, connections)), _seconds(lambda: _bare(port, count)))
+        (
+            _seconds(lambda: _send_with_cavecron(port, count, connections)),
+            _seconds(lambda: _send_with_smtplib(port, count)),
+        )
         for _ in range(runs)
     ]
     return statistics.median(ours / bare for ours, bare in pairs)
@@ -65,7 +68,7 @@ def _mails(count: int) -> Iterator[OutgoingMail]:
         yield OutgoingMail(user_id=number, address=f"user{number}@example.org", message=message)
 
 
-def _ours(port: int, count: int, connections: int) -> None:
+def _send_with_cavecron(port: int, count: int, connections: int) -> None:
     config = smtp_config(port, timeout=10.0)
     log = ListLog()
     policy = DeliveryPolicy(connections=connections)
@@ -73,7 +76,7 @@ def _ours(port: int, count: int, connections: int) -> None:
     assert [status for _, status, _ in log.results] == ["delivered"] * count
 
 
-def _bare(port: int, count: int) -> None:
+def _send_with_smtplib(port: int, count: int) -> None:
     with smtplib.SMTP("127.0.0.1", port) as server:
         for mail in _mails(count):
             server.sendmail("cave@example.org", [mail.address], bytes(mail.message))

@@ -44,8 +44,8 @@ class _Session(asyncio.Protocol):
     def _step(self) -> bool:
         """Answer the next line, or the end of a mail; return whether there was one."""
         end = b"\r\n.\r\n" if self._in_mail else b"\r\n"
-        text, found, rest = self._received.partition(end)
-        if not found:
+        text, separator, rest = self._received.partition(end)
+        if not separator:
             self._received = self._received[-4:] if self._in_mail else self._received
             return False
         self._received = rest

@@ -94,7 +94,7 @@ def test_the_image_stays_small(engine: Engine, tmp_path: Path) -> None:
     assert compressed <= 26 * _MEGABYTE
 
 
-def test_the_bill_of_materials_names_what_is_inside(root: Path) -> None:
+def test_the_bill_of_materials_names_the_content(root: Path) -> None:
     """The document is valid CycloneDX with the versions of the lock and of Debian."""
     text = (root / "opt/cavecron/sbom.cdx.json").read_text(encoding="utf-8")
     bill = json.loads(text)

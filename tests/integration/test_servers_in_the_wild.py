@@ -201,8 +201,8 @@ hmac.new = fips
 from cavecron.mail.smtp.auth import usable_ways
 print(usable_ways(["CRAM-MD5", "PLAIN"], encrypted=False))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "['PLAIN']\n"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "['PLAIN']\n"
 
 
 @pytest.mark.parametrize("fault", [close(), reset(), delay()], ids=lambda fault: fault.kind)

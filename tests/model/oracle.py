@@ -162,10 +162,10 @@ class Oracle:
             if other.active and not other.excused:
                 _require(False, f"overlaps {other}", execution)
 
-    def judge(self, rows: Mapping[int, Row], gone: Iterable[int]) -> None:
+    def judge(self, rows: Mapping[int, Row], deleted: Iterable[int]) -> None:
         """Judge rows of the ledger that are new or changed: each is true, and no slot has two."""
         for record in self.jobs.values():
-            for number in (*gone, *rows):
+            for number in (*deleted, *rows):
                 for slot in record.rows.pop(number, ()):
                     del record.row_of_slot[slot]
         for row in rows.values():

@@ -229,9 +229,9 @@ class World:
         self._version = version
         rows = {values[0]: values for values in self._observer.execute(ROWS)}
         changed = {number: row(values) for number, values in rows.items() if self._rows.get(number) != values}
-        gone = self._rows.keys() - rows.keys()
+        deleted = self._rows.keys() - rows.keys()
         self._rows = rows
-        self.oracle.judge(changed, gone)
+        self.oracle.judge(changed, deleted)
 
     def check_complete(self) -> None:
         """Let the oracle check that every slot is accounted for."""

@@ -61,7 +61,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         yield folder
 
 
-def test_the_commands_of_the_page_do_what_it_says(page: Path, sandbox: Sandbox) -> None:
+def test_the_commands_of_the_page_print_what_it_shows(page: Path, sandbox: Sandbox) -> None:
     """Each command runs after those before it, as for a person who reads from top to bottom."""
     problems = [
         f"{page.name}:{block.line}\n{problem}"

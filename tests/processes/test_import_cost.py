@@ -14,16 +14,25 @@ _PROGRAM = (
 
 def test_health_loads_no_network_no_cryptography_and_no_event_loop() -> None:
     """Each of these modules takes longer to load than `health` takes for everything else."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", _PROGRAM.format(["health"])],
         env=environment(COVERAGE_PROCESS_START=""),  # without coverage, which loads many modules
         capture_output=True,
         text=True,
         check=True,
     )
-    loaded = set(done.stderr.split())
-    assert "cavecron.cli.health" in loaded
-    assert not loaded & {"asyncio", "socket", "ssl", "hashlib", "random", "email", "smtplib", "cryptography"}
+    module_names = set(result.stderr.split())
+    assert "cavecron.cli.health" in module_names
+    assert not module_names & {
+        "asyncio",
+        "socket",
+        "ssl",
+        "hashlib",
+        "random",
+        "email",
+        "smtplib",
+        "cryptography",
+    }
 
 
 def test_the_computation_of_a_slot_starts_no_process(tmp_path: Path) -> None:
@@ -31,6 +40,6 @@ def test_the_computation_of_a_slot_starts_no_process(tmp_path: Path) -> None:
     program = tmp_path / "file"
     program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
     program.chmod(0o755)
-    done = cavecron("next", PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert "weekly_reports" in done.out
+    result = cavecron("next", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "weekly_reports" in result.out
     assert not (tmp_path / "started").exists()

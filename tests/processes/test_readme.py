@@ -45,7 +45,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield folder
 
 
-def test_the_commands_of_the_page_do_what_it_says(sandbox: Sandbox) -> None:
+def test_the_commands_of_the_page_print_what_it_shows(sandbox: Sandbox) -> None:
     """Each block runs after all blocks before it, as for a person who reads from top to bottom."""
     problems = [
         f"line {block.line}: {problem}" for block in BLOCKS for problem in problems_of(block, sandbox)
@@ -153,7 +153,7 @@ def test_the_first_command_shows_it_at_work(tmp_path: Path) -> None:
     """In a new copy with a minimal environment, the page and the mails that the output names exist."""
     project = copy_of_the_project(tmp_path / "cavecron")
     minimal = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-euc", tagged("demo").text],
         cwd=project,
         env={**{name: value for name, value in os.environ.items() if name.startswith("PIP_")}, **minimal},
@@ -163,6 +163,6 @@ def test_the_first_command_shows_it_at_work(tmp_path: Path) -> None:
         check=True,
     )
     page = project / "cave-demo" / "rapport-Claire.html"
-    assert str(page) in done.stdout
+    assert str(page) in result.stdout
     assert "Claire" in page.read_text(encoding="utf-8")
     assert len(list((project / "cave-demo" / "courrier" / "new").iterdir())) == 10

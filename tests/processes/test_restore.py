@@ -53,8 +53,8 @@ def test_a_running_scheduler_goes_on_with_the_restored_file(cellar: CellarFile) 
                 break
         assert (result.code, result.err) == (0, "")
         assert not cellar.rows(f'SELECT 1 FROM "user" WHERE id = {user}')
-        done = len([line for line in scheduler.lines if "Job tick exécuté" in line])
-        scheduler.wait_for("Job tick exécuté avec succès", times=done + 2)
+        count = len([line for line in scheduler.lines if "Job tick exécuté" in line])
+        scheduler.wait_for("Job tick exécuté avec succès", times=count + 2)
         assert scheduler.stop()[0] == 0
     assert len(list((outbox / "new").iterdir())) == 2
     assert not [line for line in scheduler.lines if "manqué" in line or "ERROR" in line]

@@ -277,7 +277,7 @@ def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
     """After two seconds the progress is shown on one line of the terminal, and not in a file."""
     server.latency = 0.3
     reader, terminal = pty.openpty()
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "cavecron", "run", "weekly_reports"],
         env=environment(DATABASE_URL=f"sqlite:///{household.path}", SCHEDULER_WEEKLY_REPORT_CONNECTIONS="1"),
         stdout=subprocess.PIPE,
@@ -290,4 +290,4 @@ def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
     os.close(reader)
     assert progress.endswith("3/3\r")
     assert set(re.split(r"\r", progress)) <= {"0/3", "1/3", "2/3", "3/3", ""}
-    assert "3/3" not in done.stdout
+    assert "3/3" not in result.stdout

@@ -38,12 +38,12 @@ def test_a_file_has_its_mode_whatever_the_umask(tmp_path: Path, mode: int) -> No
 @pytest.mark.usefixtures("_umask")
 def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
     """Folders that are created are private; a folder that existed before keeps its mode."""
-    there = tmp_path / "there"
-    there.mkdir()
-    there.chmod(0o755)
-    make_folder(there / "a" / "b", mode=PRIVATE_FOLDER)
-    make_folder(there / "a" / "b", mode=0o755)
-    assert [_mode(path) for path in (there, there / "a", there / "a" / "b")] == [0o755, 0o700, 0o700]
+    existing = tmp_path / "there"
+    existing.mkdir()
+    existing.chmod(0o755)
+    make_folder(existing / "a" / "b", mode=PRIVATE_FOLDER)
+    make_folder(existing / "a" / "b", mode=0o755)
+    assert [_mode(path) for path in (existing, existing / "a", existing / "a" / "b")] == [0o755, 0o700, 0o700]
 
 
 def _link_to_a_file(path: Path) -> None:
@@ -63,7 +63,7 @@ def _link_to_a_file(path: Path) -> None:
     ],
     ids=["link to a file", "link to nothing", "link to a device", "pipe", "folder"],
 )
-def test_what_is_no_regular_file_stays_as_it_is(
+def test_an_entry_that_is_no_regular_file_is_not_changed(
     tmp_path: Path, make: Callable[[Path], object], number: int
 ) -> None:
     """Neither the existing entry nor the target of a link is changed, and no draft is left."""
@@ -87,7 +87,7 @@ def test_a_link_made_in_the_meantime_is_replaced_and_not_followed(tmp_path: Path
     assert (path.read_bytes(), path.is_symlink(), victim.read_text()) == (b"page", False, "precious")
 
 
-def test_until_all_is_written_the_old_file_is_there(tmp_path: Path) -> None:
+def test_the_old_file_stays_until_all_is_written(tmp_path: Path) -> None:
     """A reader gets the old file until all is written; after an error the old file stays, without a draft."""
     path = tmp_path / "page.html"
     write_file(path, b"before", mode=PRIVATE)

@@ -30,7 +30,7 @@ def test_an_event_ends_a_wait(seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 0.0], ids=["an hour ago", "now"])
-def test_a_wait_for_what_has_come_is_none(seconds: float) -> None:
+def test_a_wait_for_a_past_instant_ends_at_once(seconds: float) -> None:
     """A wait for an instant that has passed ends at once, for example after a clock was set."""
     assert min(wait_seconds(seconds) for _ in range(3)) < 0.1
 
@@ -40,7 +40,7 @@ def test_a_short_wait_lasts_to_its_end() -> None:
     assert wait_seconds(0.3) >= 0.299
 
 
-def test_the_end_of_a_long_wait_is_slept_by_itself() -> None:
+def test_the_end_of_a_long_wait_is_slept_separately() -> None:
     """The last part is slept separately, because Linux oversleeps by a thousandth of the wait."""
     # The shortest of three, because a busy machine can delay one.
     shortest = min(wait_seconds(0.8) for _ in range(3))

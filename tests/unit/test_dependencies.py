@@ -25,13 +25,13 @@ def locked() -> dict[str, Version]:
     }
 
 
-def test_what_is_imported_is_declared_and_nothing_else() -> None:
+def test_exactly_the_imported_packages_are_declared() -> None:
     """The imports and the declared dependencies agree; tzdata is the fallback of zoneinfo."""
     imported = {re.split("[.:]", name)[0] for module in package() for name in imports(module)}
     assert imported - sys.stdlib_module_names - {"cavecron"} | {"tzdata"} == set(needed())
 
 
-def test_what_tests_import_is_declared() -> None:
+def test_the_packages_that_tests_import_are_declared() -> None:
     """Tests import only declared packages, so that they run on any machine."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     listed = [*project["dependencies"], *project["optional-dependencies"]["test"]]

@@ -43,7 +43,7 @@ def test_threads_that_use_it_first_together_get_one_module(source: Path) -> None
     assert len(set(values)) == 1
 
 
-def test_what_is_not_there_fails_as_an_import_does(source: Path) -> None:
+def test_a_missing_module_or_name_fails_as_an_import_does(source: Path) -> None:
     """A missing package and a missing name raise the usual errors; a package installed later is found."""
     lazy = lazy_module("seldom_used")
     with pytest.raises(ModuleNotFoundError, match="seldom_used"):

@@ -147,20 +147,20 @@ def test_the_tables_on_the_page_are_those_of_the_application() -> None:
         assert documented == columns(connection)
 
 
-def test_every_test_and_file_that_is_named_is_there() -> None:
+def test_every_test_and_file_that_is_named_exists() -> None:
     """The tests and files that the page names exist, so that its table of situations can be used."""
-    named = [name for name in in_backticks(TESTS.read_text(encoding="utf-8")) if name.startswith("tests/")]
+    names = [name for name in in_backticks(TESTS.read_text(encoding="utf-8")) if name.startswith("tests/")]
     missing = []
-    for name in named:
+    for name in names:
         path, _, test = name.partition("::")
         source = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).is_file() else ""
         if not re.search(rf"^def {test}\(" if test else "", source, re.MULTILINE) or not source:
             missing.append(name)
     assert not missing
-    assert len([name for name in named if "::" in name]) >= 20
+    assert len([name for name in names if "::" in name]) >= 20
 
 
-def test_every_folder_of_tests_is_told() -> None:
+def test_every_folder_of_tests_is_documented() -> None:
     """The page describes each folder of tests: its content and its duration."""
     documented = set(re.findall(r"^\| `(\w+)` \|", TESTS.read_text(encoding="utf-8"), re.MULTILINE))
     assert documented == {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
@@ -198,7 +198,9 @@ def test_every_promise_that_is_cited_is_on_the_page() -> None:
 
 def test_nothing_cites_a_page_that_lies_elsewhere() -> None:
     """The project cites nothing outside it, because a reader may have only the project."""
-    assert [f"{path}: {found[0]}" for path, text in texts() if (found := OUTSIDE_CITATION.search(text))] == []
+    assert [
+        f"{path}: {citation[0]}" for path, text in texts() if (citation := OUTSIDE_CITATION.search(text))
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -110,5 +110,5 @@ def test_most_functions_are_shorter_than_that() -> None:
 
 
 def test_parameters_are_few_or_named() -> None:
-    """At most four positional parameters and no positional boolean: nobody understands `f(True)`."""
+    """Parameters by position are four at most, and never booleans: nobody understands `f(True)`."""
     assert not findings(too_many_positional, package())

@@ -16,7 +16,7 @@ _CONTROL_CHARACTERS = [
 
 
 @pytest.mark.parametrize("control", _CONTROL_CHARACTERS, ids=ascii)
-def test_what_acts_on_a_terminal_is_shown_as_an_escape(control: str) -> None:
+def test_a_control_character_is_shown_as_an_escape(control: str) -> None:
     """Plain text shows an escape; so does JSON, and its readers get the character itself back."""
     assert (
         harmless(f"Château{control}31m\n\tété")
@@ -35,7 +35,7 @@ def test_a_number_that_json_lacks_is_null(number: float) -> None:
     assert json.loads(written, parse_constant=pytest.fail) == {"a": [1, [None, 2.5]], "b": {"c": None}}
 
 
-def test_half_of_a_pair_is_no_character_in_json() -> None:
+def test_a_lone_surrogate_is_replaced_in_json() -> None:
     """A lone surrogate is replaced, because UTF-8 cannot encode it and readers differ (RFC 8259, 8.2)."""
     assert to_json("a\udcffb").encode() == '"a\ufffdb"'.encode()
 
@@ -63,7 +63,7 @@ def test_the_nearest_word_is_found_whatever_its_case(word: str, cutoff: float, m
     assert nearest(word, ["cleanup", "weekly"], cutoff=cutoff) == meant
 
 
-def test_a_word_is_nearest_to_nothing_where_there_is_nothing() -> None:
+def test_there_is_no_nearest_word_without_candidates() -> None:
     """The result is None without words, and with only words that are too long to be compared."""
     assert nearest("a", [], cutoff=0) is None
     assert nearest("a", ["a" * 100_000], cutoff=0) is None

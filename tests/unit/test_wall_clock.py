@@ -23,7 +23,7 @@ AT = datetime(2027, 10, 31, 1, 30, 0, 250_000, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
 
 
-def test_the_system_clock_says_what_it_was_set_to() -> None:
+def test_the_system_clock_returns_the_set_time() -> None:
     """The system clock returns the set time exactly, and afterwards the machine's time again."""
     before = datetime.now(UTC)
     with wall_clock(AT) as clock:
@@ -62,7 +62,7 @@ def test_a_clock_that_ticks_goes_on() -> None:
         pytest.param(SystemClock().monotonic, 1.0, id="the system clock"),
     ],
 )
-def test_what_measures_goes_on(measure: Callable[[], float], unit: float) -> None:
+def test_measured_durations_do_not_jump(measure: Callable[[], float], unit: float) -> None:
     """Functions that measure durations do not jump when the wall clock is set."""
     named = getattr(time, getattr(measure, "__name__", ""), measure)
     readings = [named()]
@@ -96,16 +96,16 @@ def test_asyncio_keeps_its_time() -> None:
 
 def test_threads_see_the_clock() -> None:
     """Other threads see the set time, also when they call the standard library directly."""
-    seen: Queue[object] = Queue()
+    times: Queue[object] = Queue()
     with wall_clock(AT):
         calls = [
-            lambda: seen.put(time.time()),
-            lambda: seen.put(SystemClock().now().timestamp()),
-            lambda: seen.put(round(logging.makeLogRecord({}).created, 6)),
+            lambda: times.put(time.time()),
+            lambda: times.put(SystemClock().now().timestamp()),
+            lambda: times.put(round(logging.makeLogRecord({}).created, 6)),
         ]
         for ask in calls:
             Thread(target=ask).start()
-        assert [seen.get(timeout=10) for _ in calls] == [AT.timestamp()] * len(calls)
+        assert [times.get(timeout=10) for _ in calls] == [AT.timestamp()] * len(calls)
 
 
 def test_threads_keep_their_limits() -> None:

@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_wines_of_a_user(cellar: CellarFile) -> No
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_notes_that_are_not_kept(cellar: CellarFile) -> None:
-    """Only the insights of the ten kept wines stay in memory: a few of 24 MB."""
+    """Memory holds the insights of the ten kept wines only: a few MB of 24."""
     for number in range(2):
         _add_many(cellar, cellar.user(f"user{number}"), 40, "garde " + "x" * 100_000)
     assert _peak(cellar.database) < 12_000_000

@@ -60,7 +60,7 @@ def test_the_applications_schema_lacks_nothing(cellar: CellarFile) -> None:
         ('ALTER TABLE "user" RENAME COLUMN parent_id TO other', "user.parent_id"),
     ],
 )
-def test_what_is_missing_is_named(cellar: CellarFile, change: str, name: str) -> None:
+def test_a_missing_table_or_column_is_named(cellar: CellarFile, change: str, name: str) -> None:
     """A missing table is given by its name, and a missing column with its table."""
     cellar.execute(change)
     with cellar.database.reading() as connection:

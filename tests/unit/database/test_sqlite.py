@@ -193,11 +193,11 @@ def test_a_share_that_is_away_is_temporary(cellar: CellarFile, call: str, error:
     )
     injection = ("-e", f"trace={call}", "-e", f"inject={call}:error={error}", "-P", str(cellar.path))
     command = ["strace", "-f", "-o", "/dev/null", *injection, sys.executable, "-c", program, str(cellar.path)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    if "ptrace" in done.stderr:
-        pytest.skip(done.stderr)
-    assert words in done.stdout, done.stderr
-    assert "Vérifier que l'hôte du partage répond et que le volume est monté" in done.stdout
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if "ptrace" in result.stderr:
+        pytest.skip(result.stderr)
+    assert words in result.stdout, result.stderr
+    assert "Vérifier que l'hôte du partage répond et que le volume est monté" in result.stdout
 
 
 def test_a_full_disk_is_temporary(cellar: CellarFile) -> None:

@@ -94,7 +94,7 @@ def check_line(cellar: CellarFile, at: datetime, **variables: str) -> str:
     return line
 
 
-def test_check_tells_the_newest_backup_and_its_age(cellar: CellarFile) -> None:
+def test_check_shows_the_newest_backup_and_its_age(cellar: CellarFile) -> None:
     """The line reports that there is no copy, a recent copy, or one that is too old."""
     variables = {"SCHEDULER_BACKUP_ENABLED": "1"}
     first = check_line(cellar, NIGHT, **variables)
@@ -109,7 +109,7 @@ def test_check_tells_the_newest_backup_and_its_age(cellar: CellarFile) -> None:
     assert when_disabled.startswith("✓")
 
 
-def test_check_tells_a_folder_that_cannot_be_used(cellar: CellarFile) -> None:
+def test_check_reports_a_folder_that_cannot_be_used(cellar: CellarFile) -> None:
     """The error is shown before the night in which the folder is needed."""
     folder = str(cellar.path.with_name("away") / "backups")
     output = check_line(cellar, NIGHT, SCHEDULER_BACKUP_ENABLED="1", SCHEDULER_BACKUP_DIR=folder)

@@ -44,7 +44,7 @@ def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
         pytest.param(2 * WEEK / 7, "missed", id="days late"),
     ],
 )
-def test_what_is_less_than_an_hour_late_is_made_up_for(ledger: Ledger, late: timedelta, state: str) -> None:
+def test_a_slot_less_than_an_hour_late_runs(ledger: Ledger, late: timedelta, state: str) -> None:
     """A slot less than an hour late runs; an older one is recorded as missed, once."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     result = looked(ledger, NOW + late)
@@ -90,11 +90,11 @@ def test_a_changed_schedule_has_missed_nothing(ledger: Ledger) -> None:
     assert looked(ledger, NOW + 11 * MINUTE) == ScanResult()
 
 
-@pytest.mark.parametrize("gone", [{"report": None}, {}], ids=["disabled", "not configured any more"])
-def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, gone: dict[str, None]) -> None:
+@pytest.mark.parametrize("schedules", [{"report": None}, {}], ids=["disabled", "not configured any more"])
+def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, schedules: dict[str, None]) -> None:
     """Slots do not count while the job is disabled or left out of CAVECRON_JOBS."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    register_jobs(ledger, gone, NOW - MINUTE)
+    register_jobs(ledger, schedules, NOW - MINUTE)
     register_jobs(ledger, {"report": MONDAYS}, NOW + MINUTE)
     assert looked(ledger, NOW + 2 * MINUTE) == ScanResult()
 
@@ -107,7 +107,7 @@ def test_of_two_processes_one_claims(ledger: Ledger) -> None:
     assert (result.claim, result.busy, result.next_scan) == (None, True, NOW + ledger.lease)
 
 
-def test_what_ran_never_runs_again(ledger: Ledger) -> None:
+def test_a_slot_that_ran_never_runs_again(ledger: Ledger) -> None:
     """A slot that ran does not run again after a restart, nor after the clock is set back."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = looked(ledger, NOW).claim
@@ -118,7 +118,7 @@ def test_what_ran_never_runs_again(ledger: Ledger) -> None:
     assert looked(another(ledger), NOW + MINUTE, eager=True).claim is None
 
 
-def test_what_was_missed_in_the_future_is_taken_back(ledger: Ledger) -> None:
+def test_missed_slots_in_the_future_are_retracted(ledger: Ledger) -> None:
     """Slots that a clock years ahead counted as missed are planned again once the clock is right."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)

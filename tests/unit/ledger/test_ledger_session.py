@@ -58,7 +58,7 @@ def test_many_transactions_use_one_connection(deliveries: Deliveries) -> None:
     assert len(deliveries.previous()) == 10
 
 
-def test_a_backup_that_is_restored_meanwhile_gets_what_follows(
+def test_a_backup_that_is_restored_meanwhile_gets_the_next_writes(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
     """The session notices the new file under the old name and writes into it, not into the replaced one."""
@@ -84,7 +84,7 @@ def test_a_ledger_of_a_later_version_is_refused_meanwhile_too(
     assert cellar.rows(DELIVERIES) == [("1", "sending")]
 
 
-def test_tables_that_somebody_removes_meanwhile_are_made_anew(
+def test_tables_that_somebody_removes_meanwhile_are_created_again(
     deliveries: Deliveries, cellar: CellarFile
 ) -> None:
     """The session creates a missing table again; the run itself is in another table."""

@@ -37,7 +37,7 @@ def test_a_killed_process_is_gone() -> None:
     assert is_dead(name)
 
 
-def test_this_process_is_there() -> None:
+def test_this_process_is_not_dead() -> None:
     """A process that runs is not dead, and each call returns a different token for it."""
     assert not is_dead(process_token())
     assert process_token() != process_token()
@@ -91,12 +91,12 @@ def state_seen_by_another_user(name: str, options: str) -> str:
     user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
     script = f'mount -t proc -o {options} proc /proc && exec {user} "$@"'
     command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", _PRINT_STATE, name]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    if "mount:" in done.stderr:
-        pytest.skip(f"/proc cannot be mounted here: {done.stderr}")
-    if "shared libraries" in done.stderr or "No module named" in done.stderr:
-        pytest.skip(f"this Python lies where another user cannot read it: {done.stderr}")
-    return done.stdout.strip() or done.stderr
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if "mount:" in result.stderr:
+        pytest.skip(f"/proc cannot be mounted here: {result.stderr}")
+    if "shared libraries" in result.stderr or "No module named" in result.stderr:
+        pytest.skip(f"this Python lies where another user cannot read it: {result.stderr}")
+    return result.stdout.strip() or result.stderr
 
 
 @pytest.mark.parametrize("options", ["hidepid=1", "hidepid=2", "subset=pid", "hidepid=2,subset=pid"])
@@ -108,8 +108,10 @@ def test_a_process_that_proc_hides_is_neither_dead_nor_alive(options: str) -> No
 def test_a_process_that_has_ended_is_known_to_be_dead_although_proc_hides_others() -> None:
     """The kernel tells every user that a process does not exist."""
     command = [sys.executable, "-c", _PRINT_TOKEN]
-    done = subprocess.run(command, env=environment(), input="\n", capture_output=True, text=True, check=True)
-    assert state_seen_by_another_user(done.stdout.strip(), "hidepid=2") == "True False"
+    result = subprocess.run(
+        command, env=environment(), input="\n", capture_output=True, text=True, check=True
+    )
+    assert state_seen_by_another_user(result.stdout.strip(), "hidepid=2") == "True False"
 
 
 def test_a_process_that_runs_is_known_to_be_alive() -> None:

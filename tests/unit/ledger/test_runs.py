@@ -63,7 +63,7 @@ def test_a_lease_from_the_future_does_not_block_a_job_for_years(ledger: Ledger) 
     assert looked(another(ledger), NOW).claim
 
 
-def test_a_lease_from_the_future_whose_owner_is_there_is_left_alone_for_a_while(ledger: Ledger) -> None:
+def test_a_lease_from_the_future_whose_owner_is_alive_is_left_alone_for_a_while(ledger: Ledger) -> None:
     """After the clock was set back, a living owner renews its lease in time; one that hangs loses it."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = claim_manual(ledger, "report", (), NOW + HOUR)

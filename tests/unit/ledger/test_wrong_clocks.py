@@ -62,7 +62,7 @@ def test_a_slot_that_ran_is_not_missed_when_it_comes_again(ledger: Ledger) -> No
     ]
 
 
-def test_a_changed_schedule_takes_back_what_the_old_one_missed_in_the_future(ledger: Ledger) -> None:
+def test_a_changed_schedule_retracts_missed_slots_in_the_future(ledger: Ledger) -> None:
     """Missed slots of the old schedule in the future are deleted; those until now stay."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - WEEK - HOUR)
     looked(ledger, NOW + 5 * WEEK + 2 * HOUR)

@@ -92,7 +92,7 @@ def test_a_database_that_stays_away_is_notified_once(monitor: Service) -> None:
     assert "base introuvable" in text
 
 
-def test_the_operator_is_mailed_what_is_missed_for_good(monitor: Service, tmp_path: Path) -> None:
+def test_the_operator_gets_a_mail_about_a_missed_slot(monitor: Service, tmp_path: Path) -> None:
     """The operator gets one mail for the slot, beside the ping."""
     variables = {"CAVECRON_ALERT_TO": "chef@example.org", "CAVECRON_MAIL": f"maildir:{tmp_path}"}
     with simulation(NOW - MINUTE, until=NOW + 5 * HOUR) as simulated:

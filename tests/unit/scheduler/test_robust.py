@@ -80,7 +80,7 @@ def test_a_scheduler_that_is_embedded_retires_no_other_job(cellar: CellarFile) -
     assert looked(ledger, NOW).claim
 
 
-def test_a_clock_that_nobody_has_set_is_not_believed(cellar: CellarFile) -> None:
+def test_a_clock_that_was_never_set_is_refused(cellar: CellarFile) -> None:
     """A clock of 1970 is refused: no slots are missed because of it, and no rows are deleted."""
     ledger = Ledger(database=cellar.database)
     register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * WEEK)
@@ -105,6 +105,6 @@ def test_a_lock_is_not_taken_for_an_edited_table(cellar: CellarFile) -> None:
 
 
 @pytest.mark.parametrize("stored", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"])
-def test_a_date_that_an_offset_leads_out_of_the_calendar_is_none(stored: str) -> None:
+def test_a_date_outside_the_calendar_because_of_its_offset_is_none(stored: str) -> None:
     """Such a date counts as unreadable."""
     assert read_utc(stored) is None
