@@ -106,7 +106,7 @@ _each_bad_certificate = pytest.mark.parametrize(
 
 
 @_each_bad_certificate
-def test_a_certificate_is_told_by_what_is_wrong_with_it(
+def test_each_fault_of_a_certificate_has_its_own_message(
     cellar: CellarFile, make_authority: Callable[..., Authority], certificate: BadCertificate
 ) -> None:
     """The message says what is wrong and which setting to change, or where to look."""
@@ -156,7 +156,7 @@ def test_a_run_has_the_same_message_as_check(
         assert "SSL:" not in message
 
 
-def test_a_home_made_authority_is_taken_where_it_was_named(
+def test_a_home_made_authority_in_smtp_ca_file_is_accepted(
     cellar: CellarFile, make_authority: Callable[..., Authority]
 ) -> None:
     """The authority has neither key usage nor identifiers, which Python 3.13 refuses by itself."""
@@ -168,7 +168,7 @@ def test_a_home_made_authority_is_taken_where_it_was_named(
     assert (result.code, len(server.accepted)) == (0, 1), result.out
 
 
-def test_a_home_made_authority_of_the_system_is_told_to_be_named(
+def test_a_home_made_authority_of_the_system_has_to_be_named(
     cellar: CellarFile, make_authority: Callable[..., Authority], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python's own rule holds for the system's authorities; the message names the variable to use."""
@@ -235,7 +235,7 @@ def _der(path: Path, pem: bytes) -> None:
     ],
     ids=["missing", "empty", "no PEM", "damaged", "DER", "folder", "pipe", "huge"],
 )
-def test_a_ca_file_that_is_none_is_told(
+def test_a_ca_file_that_cannot_be_used_is_an_error(
     cellar: CellarFile,
     make_authority: Callable[..., Authority],
     make: Callable[[Path, bytes], None],

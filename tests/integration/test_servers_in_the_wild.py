@@ -92,7 +92,7 @@ _QUOTAS = (
 
 @pytest.mark.parametrize("step", [Step.MAIL, Step.RCPT, Step.END], ids=str)
 @pytest.mark.parametrize("reply_text", _QUOTAS)
-def test_a_quota_of_the_sender_is_nobodys_refusal(step: Step, reply_text: str) -> None:
+def test_a_quota_of_the_sender_is_no_refusal_of_a_mail(step: Step, reply_text: str) -> None:
     """At any step, an exceeded quota ends the delivery temporarily, and the other mails are deferred."""
     with HostileServer(Trap(step, reply(reply_text), first=3, times=None)) as server:
         log, error = _deliver(server, 6)
@@ -207,7 +207,7 @@ print(usable_ways(["CRAM-MD5", "PLAIN"], encrypted=False))
 
 @pytest.mark.parametrize("fault", [close(), reset(), delay()], ids=lambda fault: fault.kind)
 @pytest.mark.parametrize("security", ["tls", "starttls"])
-def test_a_handshake_that_is_cut_short_passes(
+def test_a_handshake_that_is_cut_short_is_a_temporary_failure(
     ca: Authority, fault: Fault, security: Literal["tls", "starttls"]
 ) -> None:
     """An overloaded server or network is a temporary failure and no reason to change the port."""
@@ -227,7 +227,7 @@ def test_a_certificate_of_an_unknown_authority_is_a_permanent_error(ca: Authorit
         SmtpTransport(_config(server, security="tls"), None).open()
 
 
-def test_connections_that_died_while_they_were_idle_cost_nobody_the_mail() -> None:
+def test_connections_that_died_while_they_were_idle_lose_no_mail() -> None:
     """All idle connections die without an error; the mails are sent again over new ones."""
     dead: set[int] = set()
 
@@ -253,7 +253,7 @@ def test_a_kernel_without_ipv6_reaches_an_address_of_ipv4() -> None:
             assert connection.recv(3) == b"220"
 
 
-def test_the_name_told_to_a_server_can_be_set() -> None:
+def test_the_name_in_ehlo_can_be_set() -> None:
     """Some servers refuse an address in brackets, so the name can be set."""
     with HostileServer() as server:
         connector(_config(server), None, ehlo_name="nas.example.org")().open()

@@ -90,7 +90,7 @@ def test_a_hundred_jobs_in_a_minute_need_few_threads(cellar: CellarFile) -> None
 
 
 @pytest.mark.slow
-def test_a_system_without_threads_is_told_and_no_slot_is_forgotten(cellar: CellarFile) -> None:
+def test_a_system_without_threads_is_reported_and_no_slot_is_lost(cellar: CellarFile) -> None:
     """Jobs without a thread fail and are retried; the scheduler goes on and can be stopped."""
     variables_of_many = variables(cellar, CAVECRON_MAX_RUNNING="100")
     with daemon(variables_of_many, at=BEFORE, prefix=allow_threads(12)) as scheduler:

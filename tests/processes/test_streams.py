@@ -86,7 +86,7 @@ def shell(
         *(("run weekly_reports", redirection) for redirection in REDIRECTIONS[-2:]),
     ],
 )
-def test_a_job_is_done_whatever_becomes_of_what_it_says(
+def test_a_run_succeeds_although_its_output_cannot_be_written(
     cellar: CellarFile, arguments: str, redirection: str
 ) -> None:
     """The exit code is that of the run, and there is no message about the stream."""

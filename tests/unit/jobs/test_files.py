@@ -34,7 +34,9 @@ _UNSUITABLE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("make", _UNSUITABLE.values(), ids=_UNSUITABLE)
-def test_what_is_no_small_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_a_file_that_is_not_small_and_regular_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
     """The file is refused without waiting for it and without reading it into memory."""
     path = tmp_path / "secret"
     make(path)

@@ -75,7 +75,7 @@ def use(ledger: Ledger) -> None:
 @pytest.mark.parametrize("state", ["running", pytest.param("failed", marks=pytest.mark.slow)])
 @each_odd_value
 @pytest.mark.parametrize("column", COLUMNS)
-def test_no_edited_run_ends_the_scheduler(
+def test_an_edited_run_does_not_end_the_scheduler(
     ledger: Ledger, cellar: CellarFile, column: str, *, value: str, state: str
 ) -> None:
     """Every function of the ledger works although all runs have an unexpected value."""

@@ -20,9 +20,7 @@ INTERRUPTED = RunResult(state="interrupted", reason="arrêt demandé")
     "success",
     [pytest.param(NOW + 2 * MINUTE, id="two minutes ahead"), pytest.param(IN_2031, id="years ahead")],
 )
-def test_a_success_in_the_future_hides_no_later_run_that_was_cut_off(
-    ledger: Ledger, success: datetime
-) -> None:
+def test_a_success_in_the_future_hides_no_later_interrupted_run(ledger: Ledger, success: datetime) -> None:
     """A person who starts the reports again after an accident resumes the run, and nobody gets two mails."""
     finish(ledger, claim_manual(ledger, "report", (), success), DONE, success)
     interrupted = claim_manual(ledger, "report", (), NOW)

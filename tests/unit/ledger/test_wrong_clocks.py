@@ -94,7 +94,7 @@ def test_the_last_of_several_missed_slots_can_still_be_claimed(ledger: Ledger) -
     assert ("missed", NOW, 2) in [(entry.state, entry.slot, entry.slots) for entry in history(ledger)]
 
 
-def test_a_clock_that_nobody_has_set_is_not_believed(ledger: Ledger) -> None:
+def test_a_clock_that_was_never_set_is_refused(ledger: Ledger) -> None:
     """A clock of 1970 (a machine without a battery) is refused, so that no slots count as missed later."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - WEEK - HOUR)
     looked(ledger, NOW - MINUTE)

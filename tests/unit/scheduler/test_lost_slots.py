@@ -106,7 +106,7 @@ def test_the_operator_gets_a_mail_about_a_missed_slot(monitor: Service, tmp_path
     assert "--resume" not in mail.get_content()  # there is nothing to resume
 
 
-def test_a_long_absence_is_mailed_when_the_database_says_how(cellar: CellarFile, monitor: Service) -> None:
+def test_a_long_absence_is_mailed_when_the_database_is_back(cellar: CellarFile, monitor: Service) -> None:
     """The mail is sent when the database returns, because it contains the mail server."""
     cellar.path.rename(cellar.path.with_name("absente.db"))
     variables = {"CAVECRON_ALERT_TO": "chef@example.org", "DATABASE_URL": f"sqlite:///{cellar.path}"}
@@ -168,7 +168,7 @@ def test_the_operator_is_told_how_to_finish_a_run_that_is_given_up(tmp_path: Pat
 
 
 @pytest.mark.parametrize("how", ["stopped", "failed"])
-def test_a_run_that_waited_to_be_taken_up_is_told_once(monitor: Service, how: str) -> None:
+def test_a_run_that_waited_to_be_resumed_is_notified_once(monitor: Service, how: str) -> None:
     """The service gets one failure for a stopped or failed run that was not resumed within the hour."""
     with simulation(NOW - MINUTE, until=NOW + 9 * HOUR) as simulated:
         if how == "failed":
@@ -194,7 +194,7 @@ def test_a_stopped_run_that_is_resumed_in_time_is_not_notified(monitor: Service)
     assert [entry.state for entry in simulated.history()] == ["succeeded"]
 
 
-def test_a_job_whose_thread_hangs_is_told(monitor: Service, cellar: CellarFile) -> None:
+def test_a_job_whose_thread_hangs_is_notified(monitor: Service, cellar: CellarFile) -> None:
     """After its time limit the service gets a failure that asks for a restart of the scheduler."""
     over = Event()
 
