@@ -126,8 +126,8 @@ def test_a_reader_that_leaves_ends_a_listing_quietly(
     assert "Exception ignored" not in result.stderr
 
 
-def test_all_units_are_written_whatever_becomes_of_their_names(cellar: CellarFile) -> None:
-    """With PYTHONUNBUFFERED, as in a container, each line of output is written at once."""
+def test_all_units_are_written_although_their_names_cannot_be_printed(cellar: CellarFile) -> None:
+    """All unit files exist although standard output is full, also where each line is written at once."""
     folder = cellar.path.with_name("units")
     arguments = f"export systemd -o {shlex.quote(str(folder))}"
     result = shell(cellar, arguments, ">/dev/full", PYTHONUNBUFFERED="1")
@@ -172,7 +172,7 @@ def test_ctrl_c_while_modules_load_is_no_traceback(cellar: CellarFile) -> None:
 
 
 def test_ctrl_c_while_the_first_modules_load_is_no_traceback(tmp_path: Path) -> None:
-    """Before any code of a command can run; the signal comes while one of our own modules is searched."""
+    """The signal comes while the first of cavecron's own modules is searched, before any command."""
     tmp_path.joinpath("sitecustomize.py").write_text(
         "import signal, sys\n"
         "class CtrlC:\n"

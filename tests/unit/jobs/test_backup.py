@@ -124,18 +124,21 @@ def test_status_shows_the_newest_backup(cellar: CellarFile) -> None:
     assert any("cavecron run backup" in json.dumps(need) for need in facts["needs"])
 
 
-def test_status_tells_that_the_copies_are_gone(cellar: CellarFile) -> None:
-    """The disk is not mounted, or a file is in the folder's place; before the first one nobody has to act."""
-    asked, folder = {"SCHEDULER_BACKUP_ENABLED": "1"}, cellar.path.with_name("backups")
-    assert "copie" not in run(cellar, "status", at=NIGHT, **asked).out
+def test_status_reports_that_the_copies_are_gone(cellar: CellarFile) -> None:
+    """An unmounted disk and a file in place of the folder are reported, but not before the first copy."""
+    variables, folder = {"SCHEDULER_BACKUP_ENABLED": "1"}, cellar.path.with_name("backups")
+    assert "copie" not in run(cellar, "status", at=NIGHT, **variables).out
     run(cellar, "run", "backup")
     folder.rename(folder.with_name("unmounted"))
-    gone = " ".join(run(cellar, "status", at=NIGHT, **asked).out.split())
-    assert f"aucune copie de la base dans {folder} ; le disque est-il monté ? cavecron run backup" in gone
-    assert "aucune copie" not in run(cellar, "status", at=NIGHT).out  # nobody asked for one
+    without_folder = " ".join(run(cellar, "status", at=NIGHT, **variables).out.split())
+    assert (
+        f"aucune copie de la base dans {folder} ; le disque est-il monté ? cavecron run backup"
+        in without_folder
+    )
+    assert "aucune copie" not in run(cellar, "status", at=NIGHT).out  # the job is disabled
     folder.touch()
-    wrong = " ".join(run(cellar, "status", at=NIGHT, **asked).out.split())
-    assert f"{folder} : ce n'est pas un dossier" in wrong
+    with_file = " ".join(run(cellar, "status", at=NIGHT, **variables).out.split())
+    assert f"{folder} : ce n'est pas un dossier" in with_file
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "10001", "beaucoup"])

@@ -150,7 +150,7 @@ def test_a_run_that_is_given_up_is_notified(monitor: Service) -> None:
 
 
 def test_the_operator_is_told_how_to_finish_a_run_that_is_given_up(tmp_path: Path) -> None:
-    """Only that: a new run would send all mails, those that went out before the kill too."""
+    """The mail names no command for a new run, which would send the mails again that went out."""
     variables: dict[str, Any] = {
         "CAVECRON_ALERT_TO": "chef@example.org",
         "CAVECRON_MAIL": f"maildir:{tmp_path}",
