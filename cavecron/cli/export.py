@@ -1,6 +1,8 @@
 """`cavecron export ENGINE`: the enabled jobs as definitions for another scheduler that calls cavecron."""
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from cavecron.export import crontab, kubernetes, systemd
 from cavecron.export.plan import Plan, plan
 from cavecron.jobs.loader import load, working_directory
 
+#: Where a person would install the program.
+_USUAL_PROGRAM = Path("/usr/local/bin/cavecron")
 _ENGINES: Mapping[str, Callable[[Plan], str]] = {
     "kubernetes": kubernetes.render,
     "systemd": systemd.render,
@@ -33,6 +37,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         titles={job.name: job.title for job in jobs},
         known=variables([job.defaults for job in jobs]),
         now=SystemClock().now(),
+        program=_program(folder),
         version=__version__,
     )
     if not planned.calls:
@@ -44,6 +49,16 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise UsageError("-o écrit les unités de systemd ; ailleurs, rediriger la sortie vers un fichier")
     _write(folder / arguments.output, systemd.units(planned))
     return 0
+
+
+def _program(folder: Path) -> Path:
+    """Return the path of the program that is running, or the usual one for `python -m cavecron`.
+
+    A relative path is resolved from `folder`.
+    """
+    # For a program of PyInstaller the first argument can be a mere name.
+    path = folder / (sys.executable if getattr(sys, "frozen", False) else sys.argv[0])
+    return path if path.name == "cavecron" and os.access(path, os.X_OK) else _USUAL_PROGRAM
 
 
 def _rooted(environ: Mapping[str, str], settings: Settings, folder: Path) -> Mapping[str, str]:

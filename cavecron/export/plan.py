@@ -64,7 +64,8 @@ class Plan:
     """The calls of all enabled jobs, and the variables that they need.
 
     `secrets` maps the names of secret variables to the files that hold their values, '' if the value is in
-    the environment. `maildir` is the folder into which mails are written instead of being sent.
+    the environment. `maildir` is the folder into which mails are written instead of being sent. `program` is
+    the absolute path of cavecron.
     """
 
     calls: tuple[ScheduledCall, ...]
@@ -73,6 +74,7 @@ class Plan:
     maildir: Path | None
     values: Mapping[str, str]
     secrets: Mapping[str, str]
+    program: Path
     version: str
 
 
@@ -83,6 +85,7 @@ def plan(
     titles: Mapping[str, str],
     known: Sequence[Variable[Any]],
     now: datetime,
+    program: Path,
     version: str,
 ) -> Plan:
     """Return the plan for `settings`, which were read from `environ`, from `now` (aware) on.
@@ -114,6 +117,7 @@ def plan(
             "SCHEDULER_TIMEZONE": settings.zone.key,
         },
         secrets={name: files[name] for name in sorted(secret) if values[name] or files[name]},
+        program=program,
         version=version,
     )
 

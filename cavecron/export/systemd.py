@@ -30,7 +30,7 @@ StartLimitBurst=4
 
 [Service]
 Type=oneshot
-ExecStart=/usr/local/bin/cavecron run --due {job}
+ExecStart={program} run --due {job}
 User=cave-a-vin
 {environment}
 ReadWritePaths={folder}
@@ -95,6 +95,7 @@ def units(plan: Plan) -> Mapping[str, str]:
         )
         units[f"{call.name}.service"] = _SERVICE.format(
             words=words,
+            program=_word(str(plan.program)),
             job=call.job,
             environment="\n".join(_environment(plan)),
             folder=" ".join(_writable(plan)),
@@ -133,6 +134,10 @@ def _environment(plan: Plan) -> Iterator[str]:
         # Unlike Environment=, this setting has no quotes, and no escape but that of a percent sign.
         yield f"LoadCredential={name}:{_without_specifiers(path or f'/etc/cavecron/{name}')}"
         yield f"Environment={name}_FILE=%d/{name}"
+
+
+def _word(text: str) -> str:
+    return text if re.fullmatch(r"[\w./+-]+", text, re.ASCII) else _quoted(text)
 
 
 def _quoted(text: str) -> str:

@@ -44,6 +44,7 @@ def _plan(**environ: str) -> Plan:
         titles={"weekly_reports": "envoi des rapports hebdomadaires", "cleanup": "nettoyage"},
         known=variables(),
         now=NOW,
+        program=Path("/usr/local/bin/cavecron"),
         version="1.2.3",
     )
 
