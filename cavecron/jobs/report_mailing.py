@@ -26,6 +26,9 @@ _LOG = logging.getLogger("cavecron.jobs.weekly_reports")
 
 #: The name of this kind of mail in the application's `email_log`.
 TEMPLATE = "weekly_report"
+#: Tries to record results at the end; each waits for a lock as long as a database waits. Without its result,
+#: an accepted mail would be sent again.
+_TRIES = 3
 _UNKNOWN = "envoi coupé net avant la réponse du serveur de mail : le message est peut-être arrivé"
 #: UNKNOWN stays `sending`: the mail goes out again, which is counted as a repetition.
 _STATES: Mapping[DeliveryStatus, DeliveryState] = {
@@ -147,9 +150,16 @@ class ReportMailing:
         for user, error in self._postponed.items():
             self._warn(user, error)
         self._postponed.clear()
-        if self._unrecorded:
-            self.run.deliveries.record(now=self.run.clock.now(), finished=self._unrecorded)
-            self._unrecorded.clear()
+        tries = 0
+        while self._unrecorded:
+            tries += 1
+            try:
+                self.run.deliveries.record(now=self.run.clock.now(), finished=self._unrecorded)
+            except CavecronError as error:
+                if not error.temporary or tries == _TRIES or self.run.halt() is not None:
+                    raise
+            else:
+                self._unrecorded.clear()
 
     def outcome(self) -> Outcome:
         """Return the counts of the whole run, earlier attempts included, and the result of each mail."""

@@ -1,12 +1,16 @@
 """The mails of one run in the ledger and in `email_log`: which remain, and which are given up."""
 
 import asyncio
-from contextlib import suppress
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
 from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.jobs.context import Outcome
@@ -15,6 +19,7 @@ from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, RunResult
 from cavecron.ledger.runs import claim_manual, claim_resume, finish
+from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
@@ -192,6 +197,33 @@ def test_a_mail_with_an_unknown_result_is_failed_in_the_applications_log(cellar:
     assert lost[:2] == ("marie@example.org", "failed")
     assert "le message est peut-être arrivé" in str(lost[2])
     assert sent == ("marie@example.org", "sent", None)
+
+
+def test_the_result_of_an_accepted_mail_outlasts_a_long_lock(cellar: CellarFile) -> None:
+    """A lock of three times the limit fails the run, but nobody gets a second mail from the next attempt."""
+    for name in ("marie", "paul"):
+        cellar.user(name)
+    context = run_context(cellar)
+    database = Database(cellar.path, busy_timeout=0.3)
+    context = replace(context, database=database, ledger=Ledger(database=database))
+    with HostileServer(latency=0.1) as server:
+        cellar.smtp(server.port)
+
+        def lock() -> None:
+            server.wait_until(lambda server: bool(server.copies()))
+            with closing(sqlite3.connect(cellar.path, timeout=5, isolation_level=None)) as connection:
+                connection.execute("BEGIN EXCLUSIVE")
+                time.sleep(0.9)
+                connection.execute("ROLLBACK")
+
+        locking = threading.Thread(target=lock)
+        locking.start()
+        claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
+        assert "base verrouillée" in str(execute(claim, context, NOW))
+        locking.join()
+        outcome = send_reports(cellar, NOW + timedelta(minutes=1), again=True)
+        assert isinstance(outcome, Outcome)
+        assert set(server.copies().values()) == {1}
 
 
 def test_a_lost_lease_ends_the_mailing(cellar: CellarFile) -> None:
