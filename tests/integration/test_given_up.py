@@ -20,7 +20,7 @@ from tests.support.clocks import FastClock, FastLoop
 from tests.support.daemons import daemon
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.in_process import command
-from tests.support.ledgers import MONDAYS, another, looked
+from tests.support.ledgers import MONDAYS, another, scan_job
 from tests.support.report_runs import CLOSED_PORT, again, attempt, household_of, process
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
@@ -38,7 +38,7 @@ def add_killed_run(household: CellarFile) -> None:
     """Add the run of NOW's slot as a killed process leaves it: marie's mail is sent, paul's is in doubt."""
     proc = process(household)
     register_jobs(proc.ledger, {"weekly_reports": MONDAYS}, NOW - HOUR)
-    claim = looked(proc.ledger, NOW, job="weekly_reports").claim
+    claim = scan_job(proc.ledger, NOW, job="weekly_reports").claim
     assert claim
     mails = Deliveries(ledger=proc.ledger, run=claim.run)
     mails.record(now=NOW, started=["1", "2"])
@@ -87,7 +87,7 @@ def test_rows_that_cannot_be_written_are_written_later(household: CellarFile) ->
     """The scheduler tries again until the rows can be written."""
     add_killed_run(household)
     ledger = another(process(household).ledger)
-    result = looked(ledger, NOW + 2 * HOUR, job="weekly_reports")
+    result = scan_job(ledger, NOW + 2 * HOUR, job="weekly_reports")
     household.execute("ALTER TABLE email_log RENAME TO away")
 
     async def settle() -> None:
@@ -121,7 +121,7 @@ def test_a_run_that_was_resumed_meanwhile_keeps_its_deliveries(household: Cellar
     """The process that gave the run up cannot change mails of the run that a person has resumed."""
     add_killed_run(household)
     proc = process(household, NOW + 2 * HOUR)
-    (given_up,) = looked(another(proc.ledger), proc.now, job="weekly_reports").given_up
+    (given_up,) = scan_job(another(proc.ledger), proc.now, job="weekly_reports").given_up
     assert given_up.claim
     claim = given_up.claim
     resumed = again(proc)

@@ -75,7 +75,7 @@ def delivered(recorder: Recorder, names: str, policy: DeliveryPolicy | None = No
     return log.results
 
 
-def cut_short(
+def failed_delivery(
     recorder: Recorder, names: str, policy: DeliveryPolicy = ONE
 ) -> tuple[list[Result], CavecronError]:
     """Return the last results of a delivery that fails, and its error."""

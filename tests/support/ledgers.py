@@ -24,7 +24,7 @@ def another(ledger: Ledger) -> Ledger:
     return Ledger(database=ledger.database)
 
 
-def looked(ledger: Ledger, now: datetime, *, eager: bool = False, **cursor: object) -> ScanResult:
+def scan_job(ledger: Ledger, now: datetime, *, eager: bool = False, **cursor: object) -> ScanResult:
     """Scan once for Mondays, as a process that has just started unless `cursor` says more."""
     values = {"job": "report", "schedule": MONDAYS, **cursor}
     (found,) = scan(ledger, [JobCursor(**values)], now, eager=eager)  # type: ignore[arg-type]

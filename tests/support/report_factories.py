@@ -160,14 +160,14 @@ def composed(report: WeeklyReport, sender: Sender | None = None) -> Mail:
     return compose(report, zone=PARIS, generated=NOW, sender=origin, message_id=identity)
 
 
-def shown(html: str) -> str:
+def visible_text(html: str) -> str:
     """Return all text in the body of an HTML document, which has to be without an error."""
     body = parsed(html).find("body")
     assert body is not None
     return " ".join(body.itertext())
 
 
-def said(text: str) -> str:
+def letters(text: str) -> str:
     """Return the letters of a part in lower case, without blanks and graphics, to compare parts."""
     return _DRAWN.sub("", text).casefold()
 

@@ -57,7 +57,7 @@ class PastReports:
         Deliveries(ledger=self.ledger, run=found.claim.run).record(now=at, finished=mails)
         finish(self.ledger, found.claim, result, at + timedelta(seconds=5))
 
-    def looked(self, at: datetime) -> None:
+    def scan_job(self, at: datetime) -> None:
         """Scan all jobs at an instant; slots that are older than an hour become missed."""
         cursors = [
             JobCursor(job=name, schedule=schedule)

@@ -25,13 +25,13 @@ from tests.support.ledgers import (
     another,
     entries,
     latest,
-    looked,
+    scan_job,
 )
 
 
 def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
     """The slots of a new job count from now on, even if one passed half an hour ago."""
-    assert looked(ledger, NOW + HOUR / 2) == ScanResult()
+    assert scan_job(ledger, NOW + HOUR / 2) == ScanResult()
     assert entries(ledger) == []
 
 
@@ -47,17 +47,17 @@ def test_a_job_seen_for_the_first_time_missed_nothing(ledger: Ledger) -> None:
 def test_a_slot_less_than_an_hour_late_runs(ledger: Ledger, late: timedelta, state: str) -> None:
     """A slot less than an hour late runs; an older one is recorded as missed, once."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    result = looked(ledger, NOW + late)
+    result = scan_job(ledger, NOW + late)
     assert (latest(ledger).state, latest(ledger).slot) == (state, NOW)
     assert (result.claim is not None) == (state == "running")
-    assert looked(ledger, NOW + late + MINUTE, state=WAITING).missed is None
+    assert scan_job(ledger, NOW + late + MINUTE, state=WAITING).missed is None
     assert len(history(ledger)) == 1
 
 
 def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
     """The row has the first slot, the last one and their number; the latest slot is not too late and runs."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - 52 * WEEK)
-    result = looked(ledger, NOW + MINUTE)
+    result = scan_job(ledger, NOW + MINUTE)
     assert result.claim
     assert result.claim.trigger == "replay"
     assert entries(ledger) == [("running", NOW, 1, None), ("missed", NOW - 51 * WEEK, 51, REPLACED)]
@@ -78,7 +78,7 @@ def test_a_slot_that_no_process_waited_for_is_a_replay(
     """The trigger distinguishes a slot that runs on time from one that runs late."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     state = WAITING if waiting_since else CursorState.FIRST_SCAN
-    result = looked(ledger, NOW + late, state=state, accounted_until=waiting_since)
+    result = scan_job(ledger, NOW + late, state=state, accounted_until=waiting_since)
     assert result.claim
     assert result.claim.trigger == trigger
 
@@ -87,7 +87,7 @@ def test_a_changed_schedule_has_missed_nothing(ledger: Ledger) -> None:
     """A slot of the new schedule before the change was never planned, so it cannot be missed."""
     register_jobs(ledger, {"report": parse("0 7 * * *", MONDAYS.zone)}, NOW - 3 * HOUR)
     register_jobs(ledger, {"report": MONDAYS}, NOW + 10 * MINUTE)
-    assert looked(ledger, NOW + 11 * MINUTE) == ScanResult()
+    assert scan_job(ledger, NOW + 11 * MINUTE) == ScanResult()
 
 
 @pytest.mark.parametrize("schedules", [{"report": None}, {}], ids=["disabled", "not configured any more"])
@@ -96,46 +96,46 @@ def test_a_job_that_was_away_has_missed_nothing(ledger: Ledger, schedules: dict[
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     register_jobs(ledger, schedules, NOW - MINUTE)
     register_jobs(ledger, {"report": MONDAYS}, NOW + MINUTE)
-    assert looked(ledger, NOW + 2 * MINUTE) == ScanResult()
+    assert scan_job(ledger, NOW + 2 * MINUTE) == ScanResult()
 
 
 def test_of_two_processes_one_claims(ledger: Ledger) -> None:
     """The other process gets no claim, and the instant at which the lease expires."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    assert looked(ledger, NOW).claim
-    result = looked(another(ledger), NOW)
+    assert scan_job(ledger, NOW).claim
+    result = scan_job(another(ledger), NOW)
     assert (result.claim, result.busy, result.next_scan) == (None, True, NOW + ledger.lease)
 
 
 def test_a_slot_that_ran_never_runs_again(ledger: Ledger) -> None:
     """A slot that ran does not run again after a restart, nor after the clock is set back."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    claim = looked(ledger, NOW).claim
+    claim = scan_job(ledger, NOW).claim
     assert claim
     finish(ledger, claim, DONE, NOW + MINUTE)
-    assert looked(another(ledger), NOW - MINUTE).claim is None
-    assert looked(another(ledger), NOW + MINUTE).claim is None
-    assert looked(another(ledger), NOW + MINUTE, eager=True).claim is None
+    assert scan_job(another(ledger), NOW - MINUTE).claim is None
+    assert scan_job(another(ledger), NOW + MINUTE).claim is None
+    assert scan_job(another(ledger), NOW + MINUTE, eager=True).claim is None
 
 
 def test_missed_slots_in_the_future_are_retracted(ledger: Ledger) -> None:
     """Slots that a clock years ahead counted as missed are planned again once the clock is right."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
+    scan_job(ledger, NOW + 5 * WEEK + 2 * HOUR)
     assert [entry.slots for entry in history(ledger)] == [6]
-    looked(ledger, NOW + WEEK + 2 * HOUR, state=WAITING)
+    scan_job(ledger, NOW + WEEK + 2 * HOUR, state=WAITING)
     assert entries(ledger)[0][1:3] == (NOW, 2)
-    assert looked(ledger, NOW + 2 * WEEK, state=WAITING).claim
+    assert scan_job(ledger, NOW + 2 * WEEK, state=WAITING).claim
 
 
 def test_slots_during_a_run_are_missed_because_of_it(ledger: Ledger) -> None:
     """Slots that passed while the previous run was executed are missed with that reason."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
-    claim = looked(ledger, NOW, schedule=HOURLY).claim
+    claim = scan_job(ledger, NOW, schedule=HOURLY).claim
     assert claim
     end = NOW + 3 * HOUR + MINUTE
     finish(ledger, claim, DONE, end)
-    result = looked(ledger, end, schedule=HOURLY, accounted_until=NOW, state=BUSY_BEFORE)
+    result = scan_job(ledger, end, schedule=HOURLY, accounted_until=NOW, state=BUSY_BEFORE)
     assert result.claim
     assert result.claim.slot == NOW + 3 * HOUR
     assert result.missed
@@ -147,7 +147,7 @@ def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger, cellar: CellarFi
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     cellar.execute("UPDATE cavecron_ledger SET version = 2")
     with pytest.raises(LedgerError, match=r"cavecron plus récent \(version 2, celui-ci connaît la 1\)"):
-        looked(ledger, NOW)
+        scan_job(ledger, NOW)
     with pytest.raises(LedgerError, match="mettre cavecron à jour"):
         overdue(ledger, {"report": MONDAYS}, NOW)
 
@@ -158,7 +158,7 @@ def test_a_table_that_somebody_dropped_is_made_again(ledger: Ledger, cellar: Cel
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     cellar.execute(f"DROP TABLE {table}")
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    assert looked(ledger, NOW).claim
+    assert scan_job(ledger, NOW).claim
 
 
 def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFile) -> None:
@@ -166,7 +166,7 @@ def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFil
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     cellar.execute("ALTER TABLE cavecron_run RENAME COLUMN slot TO creneau")
     with pytest.raises(LedgerError, match=r"la table cavecron_run n'a pas la forme attendue .*DROP TABLE"):
-        looked(ledger, NOW)
+        scan_job(ledger, NOW)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_scan_writes_nothing_while_no_slot_passes(ledger: Ledger, cellar: Cell
     """A scan without a new slot, a registration, `overdue` and `history` do not change a byte of the file."""
     register_jobs(ledger, {"report": MONDAYS}, NOW)
     before = cellar.path.read_bytes()
-    looked(ledger, NOW + HOUR, state=WAITING)
+    scan_job(ledger, NOW + HOUR, state=WAITING)
     register_jobs(ledger, {"report": MONDAYS}, NOW + HOUR)
     overdue(ledger, {"report": MONDAYS}, NOW + HOUR)
     history(ledger)

@@ -27,7 +27,7 @@ from tests.support.ledgers import (
     WAITING,
     another,
     insert_minutes,
-    looked,
+    scan_job,
 )
 from tests.support.traced_database import WatchedDatabase
 
@@ -61,7 +61,7 @@ def claim_seconds(ledger: Ledger) -> float:
     for number in range(1, 12):
         at = NOW + number * MINUTE
         started = time.perf_counter()
-        claim = looked(ledger, at, job="minute", schedule=EVERY_MINUTE, accounted_until=at - MINUTE).claim
+        claim = scan_job(ledger, at, job="minute", schedule=EVERY_MINUTE, accounted_until=at - MINUTE).claim
         times.append(time.perf_counter() - started)
         assert claim
         finish(ledger, claim, DONE, at)
@@ -75,14 +75,14 @@ def test_every_statement_of_a_transaction_goes_by_an_index(cellar: CellarFile) -
     register_jobs(ledger, {"report": HOURLY, "old": HOURLY}, NOW - 5 * HOUR)
     register_jobs(ledger, {"report": MONDAYS}, NOW - 4 * HOUR)
     register_jobs(ledger, {"report": HOURLY}, NOW - 3 * HOUR)
-    claim = looked(ledger, NOW, schedule=HOURLY).claim
+    claim = scan_job(ledger, NOW, schedule=HOURLY).claim
     assert claim
     mails = Deliveries(ledger=ledger, run=claim.run)
     mails.record(now=NOW, started=["1", "2"])
     mails.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     renew(ledger, claim.run, NOW)
     finish(ledger, claim, RunResult(state="failed", retry_at=NOW + MINUTE), NOW)
-    looked(ledger, NOW - HOUR, schedule=HOURLY, state=WAITING)
+    scan_job(ledger, NOW - HOUR, schedule=HOURLY, state=WAITING)
     scan_once(ledger, {"report": HOURLY}, NOW + 2 * MINUTE)
     resumed = claim_resume(another(ledger), "report", NOW + 9 * MINUTE)
     finish(replace_owner(ledger, cellar), resumed, DONE, NOW + 9 * MINUTE)
@@ -174,7 +174,7 @@ def test_a_row_that_prevents_a_repetition_is_never_pruned(ledger: Ledger, cellar
 def test_old_missed_slots_are_deleted(ledger: Ledger, cellar: CellarFile) -> None:
     """Rows of missed slots are no runs, so the limit of 20 does not keep them."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - 40 * DAY)
-    looked(ledger, NOW - 30 * DAY)
+    scan_job(ledger, NOW - 30 * DAY)
     assert prune(ledger, days=10, now=NOW, check=lambda: None, sleep=lambda _seconds: None) == 1
     assert cellar.rows("SELECT 1 FROM cavecron_run") == []
 
@@ -188,7 +188,7 @@ def test_a_ledger_of_an_earlier_release_gets_its_indices(ledger: Ledger, cellar:
     cellar.execute("CREATE INDEX cavecron_run_job ON cavecron_run (job, slot)")
     cellar.execute("CREATE INDEX cavecron_run_running ON cavecron_run (job) WHERE state = 'running'")
     database = WatchedDatabase(cellar.path)
-    assert looked(Ledger(database=database), NOW).claim
+    assert scan_job(Ledger(database=database), NOW).claim
     assert database.statements.count("BEGIN IMMEDIATE") == 2
     names = {name for (name,) in cellar.rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
     assert "cavecron_run_unfinished" in names

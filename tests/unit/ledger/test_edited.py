@@ -13,7 +13,7 @@ from cavecron.ledger.retention import count_old, prune
 from cavecron.ledger.runs import claim_manual, claim_resume, finish
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
-from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, looked
+from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, scan_job
 
 #: Unexpected values that people and programs write into a column.
 ODD = {
@@ -56,8 +56,8 @@ def use(ledger: Ledger) -> None:
     """Call everything that the scheduler and the commands call, and check that a new run is recorded."""
     register_jobs(ledger, {"report": HOURLY}, NOW + 10 * HOUR)
     register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * HOUR)
-    looked(ledger, NOW - HOUR)
-    looked(ledger, NOW + MINUTE, state=WAITING)
+    scan_job(ledger, NOW - HOUR)
+    scan_job(ledger, NOW + MINUTE, state=WAITING)
     scan_once(ledger, {"report": MONDAYS}, NOW + 2 * MINUTE)
     history(ledger, now=NOW)
     history(ledger, job="report", now=NOW)
@@ -81,8 +81,8 @@ def test_an_edited_run_does_not_end_the_scheduler(
     """Every function of the ledger works although all runs have an unexpected value."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR)
     finish(ledger, claim_manual(ledger, "report", (), NOW - 3 * HOUR), DONE, NOW)
-    looked(ledger, NOW + MINUTE, schedule=HOURLY)
-    looked(ledger, NOW + 20 * HOUR, schedule=HOURLY)
+    scan_job(ledger, NOW + MINUTE, schedule=HOURLY)
+    scan_job(ledger, NOW + 20 * HOUR, schedule=HOURLY)
     cellar.execute("UPDATE cavecron_run SET state = ? WHERE id > 1 AND state <> 'missed'", (state,))
     edit(cellar, "cavecron_run", column, value)
     use(another(ledger))
@@ -99,7 +99,7 @@ def test_an_edited_job_is_registered_again(
     use(another(ledger))
     register_jobs(another(ledger), {"report": MONDAYS}, NOW + MINUTE)
     week = timedelta(days=7)
-    assert looked(another(ledger), NOW + week, accounted_until=NOW + week - MINUTE).claim
+    assert scan_job(another(ledger), NOW + week, accounted_until=NOW + week - MINUTE).claim
     assert not overdue(another(ledger), {"report": MONDAYS}, NOW + week + MINUTE)
 
 

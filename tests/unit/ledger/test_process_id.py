@@ -14,7 +14,7 @@ from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import environment
-from tests.support.ledgers import MINUTE, WAITING, looked
+from tests.support.ledgers import MINUTE, WAITING, scan_job
 
 _PRINT_TOKEN = (
     "from cavecron.ledger.process_id import process_token; print(process_token(), flush=True); input()"
@@ -70,8 +70,8 @@ def test_a_run_of_a_killed_process_is_resumed_at_once(cellar: CellarFile) -> Non
     ledger = Ledger(database=cellar.database)
     host, process, machine, started, token = ledger.owner.split(":")
     dead = Ledger(database=cellar.database, owner=f"{host}:{process}:{machine}:{int(started) - 1}:{token}")
-    assert looked(dead, NOW, eager=True).claim
-    resumed = looked(ledger, NOW + MINUTE / 10, state=WAITING).claim
+    assert scan_job(dead, NOW, eager=True).claim
+    resumed = scan_job(ledger, NOW + MINUTE / 10, state=WAITING).claim
     assert resumed
     assert resumed.attempt == 2
     assert claim_manual(dead, "another", (), NOW)

@@ -21,7 +21,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
-from tests.support.ledgers import DONE, HOUR, another, looked
+from tests.support.ledgers import DONE, HOUR, another, scan_job
 
 _TABLES = ("cavecron_run", "cavecron_job", "cavecron_delivery", "cavecron_ledger")
 
@@ -43,7 +43,7 @@ def test_a_run_that_the_ledger_does_not_know_any_more_has_its_own_error(
 ) -> None:
     """The error does not blame another process, and the end of the run is recorded in a new row."""
     shutil.copyfile(cellar.path, cellar.path.with_name("backup.db"))
-    claim = looked(ledger, NOW, eager=True).claim
+    claim = scan_job(ledger, NOW, eager=True).claim
     assert claim
     assert callable(harm)
     harm(cellar.path, cellar)
@@ -54,16 +54,16 @@ def test_a_run_that_the_ledger_does_not_know_any_more_has_its_own_error(
     finish(ledger, claim, RunResult(state="failed", reason="remplacée"), NOW)
     (entry,) = history(ledger)
     assert (entry.slot, entry.state, entry.reason) == (NOW, "failed", "remplacée")
-    assert looked(another(ledger), NOW, eager=True).claim is None
+    assert scan_job(another(ledger), NOW, eager=True).claim is None
 
 
 def test_a_slot_that_ran_in_the_new_file_gets_no_second_row(ledger: Ledger, cellar: CellarFile) -> None:
     """Another process ran the slot in the new file, so the unique index refuses a second row."""
-    claim = looked(ledger, NOW, eager=True).claim
+    claim = scan_job(ledger, NOW, eager=True).claim
     assert claim
     drop(cellar.path, cellar)
     finish(ledger, claim_manual(ledger, "other", (), NOW - HOUR), DONE, NOW)  # has the number of the lost run
-    other = looked(another(ledger), NOW, eager=True).claim
+    other = scan_job(another(ledger), NOW, eager=True).claim
     assert other
     with pytest.raises(LeaseLostError):
         finish(ledger, claim, DONE, NOW)
@@ -71,7 +71,7 @@ def test_a_slot_that_ran_in_the_new_file_gets_no_second_row(ledger: Ledger, cell
 
 def test_a_deleted_database_is_a_temporary_error(ledger: Ledger, cellar: CellarFile) -> None:
     """The error says that the file is missing, and it is temporary because the file may return."""
-    claim = looked(ledger, NOW, eager=True).claim
+    claim = scan_job(ledger, NOW, eager=True).claim
     assert claim
     with ledger.session():
         renew(ledger, claim.run, NOW)

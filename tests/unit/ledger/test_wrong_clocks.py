@@ -23,18 +23,18 @@ from tests.support.ledgers import (
     another,
     entries,
     latest,
-    looked,
+    scan_job,
 )
 
 
 def test_a_run_of_the_future_keeps_no_earlier_slot_from_running(ledger: Ledger) -> None:
     """A slot a year ahead ran under a wrong clock; once the clock is right, all slots until then run."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    ahead = looked(ledger, NOW + 52 * WEEK, state=WAITING).claim
+    ahead = scan_job(ledger, NOW + 52 * WEEK, state=WAITING).claim
     assert ahead
     finish(ledger, ahead, DONE, NOW + 52 * WEEK)
-    looked(ledger, NOW - MINUTE, state=WAITING)
-    claim = looked(ledger, NOW, state=WAITING).claim
+    scan_job(ledger, NOW - MINUTE, state=WAITING)
+    claim = scan_job(ledger, NOW, state=WAITING).claim
     assert claim
     assert claim.slot == NOW
 
@@ -42,11 +42,11 @@ def test_a_run_of_the_future_keeps_no_earlier_slot_from_running(ledger: Ledger) 
 def test_a_slot_that_ran_is_not_missed_when_it_comes_again(ledger: Ledger) -> None:
     """The clock went back before a slot that ran, and forward again: only the other slots are missed."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
-    claim = looked(ledger, NOW + HOUR, schedule=HOURLY).claim
+    claim = scan_job(ledger, NOW + HOUR, schedule=HOURLY).claim
     assert claim
     finish(ledger, claim, DONE, NOW + HOUR)
-    looked(ledger, NOW - HOUR / 2, schedule=HOURLY, state=WAITING)
-    result = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY, state=WAITING)
+    scan_job(ledger, NOW - HOUR / 2, schedule=HOURLY, state=WAITING)
+    result = scan_job(ledger, NOW + 4 * HOUR, schedule=HOURLY, state=WAITING)
     assert result.missed
     assert (result.missed.slots.first, result.missed.slots.last, result.missed.slots.count) == (
         NOW,
@@ -65,7 +65,7 @@ def test_a_slot_that_ran_is_not_missed_when_it_comes_again(ledger: Ledger) -> No
 def test_a_changed_schedule_retracts_missed_slots_in_the_future(ledger: Ledger) -> None:
     """Missed slots of the old schedule in the future are deleted; those until now stay."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - WEEK - HOUR)
-    looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
+    scan_job(ledger, NOW + 5 * WEEK + 2 * HOUR)
     assert [entry.slots for entry in history(ledger)] == [7]
     register_jobs(ledger, {"report": HOURLY}, NOW - MINUTE)
     assert [(slot, slots) for _state, slot, slots, _reason in entries(ledger)] == [(NOW - WEEK, 1)]
@@ -75,7 +75,7 @@ def test_a_changed_schedule_retracts_missed_slots_in_the_future(ledger: Ledger) 
 def test_a_disabled_job_misses_nothing_in_the_future(ledger: Ledger, changed: dict[str, None]) -> None:
     """Slots in the future that a wrong clock recorded as missed are deleted when the job is disabled."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    looked(ledger, NOW + 5 * WEEK + 2 * HOUR)
+    scan_job(ledger, NOW + 5 * WEEK + 2 * HOUR)
     register_jobs(ledger, changed, NOW - MINUTE)
     assert entries(ledger) == []
 
@@ -83,11 +83,11 @@ def test_a_disabled_job_misses_nothing_in_the_future(ledger: Ledger, changed: di
 def test_the_last_of_several_missed_slots_can_still_be_claimed(ledger: Ledger) -> None:
     """A single scan claims the last slot of a row of missed slots, and shortens that row."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
-    looked(ledger, NOW + 3 * HOUR, schedule=HOURLY, state=BUSY_BEFORE)
-    claim = looked(ledger, NOW + 4 * HOUR, schedule=HOURLY).claim
+    scan_job(ledger, NOW + 3 * HOUR, schedule=HOURLY, state=BUSY_BEFORE)
+    claim = scan_job(ledger, NOW + 4 * HOUR, schedule=HOURLY).claim
     assert claim
     finish(ledger, claim, DONE, NOW + 4 * HOUR)
-    looked(ledger, NOW + 2 * HOUR + MINUTE, schedule=HOURLY, state=WAITING)
+    scan_job(ledger, NOW + 2 * HOUR + MINUTE, schedule=HOURLY, state=WAITING)
     result = scan_once(another(ledger), {"report": HOURLY}, NOW + 2 * HOUR + MINUTE)["report"].claim
     assert result
     assert result.slot == NOW + 2 * HOUR
@@ -97,21 +97,21 @@ def test_the_last_of_several_missed_slots_can_still_be_claimed(ledger: Ledger) -
 def test_a_clock_that_was_never_set_is_refused(ledger: Ledger) -> None:
     """A clock of 1970 (a machine without a battery) is refused, so that no slots count as missed later."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - WEEK - HOUR)
-    looked(ledger, NOW - MINUTE)
+    scan_job(ledger, NOW - MINUTE)
     before = entries(ledger)
-    for call in (lambda at: looked(ledger, at), lambda at: register_jobs(ledger, {"report": HOURLY}, at)):
+    for call in (lambda at: scan_job(ledger, at), lambda at: register_jobs(ledger, {"report": HOURLY}, at)):
         with pytest.raises(TemporaryError, match=r"l'horloge n'est pas à l'heure \(1970-01-01\) : la régler"):
             call(datetime(1970, 1, 1, tzinfo=UTC))
     assert entries(ledger) == before
     assert before[0][3] is not None
     assert before[0][3].startswith(TOO_LATE)
-    assert looked(ledger, NOW, state=WAITING).claim
+    assert scan_job(ledger, NOW, state=WAITING).claim
 
 
 def test_a_process_that_slept_loses_its_run_to_a_run_by_hand(ledger: Ledger) -> None:
     """A process whose lease expired while it slept can record nothing beside the new run by hand."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    claim = looked(ledger, NOW).claim
+    claim = scan_job(ledger, NOW).claim
     assert claim
     assert claim_manual(another(ledger), "report", ("marie",), NOW + 2 * HOUR)
     with pytest.raises(LeaseLostError):
@@ -126,4 +126,4 @@ def test_a_single_scan_ignores_the_time_when_a_job_was_disabled(ledger: Ledger) 
     scan_once(ledger, {"report": None}, NOW - MINUTE)
     result = scan_once(ledger, {"report": MONDAYS}, NOW + 3 * WEEK + 2 * HOUR)["report"]
     assert (result.claim, result.missed) == (None, None)
-    assert looked(ledger, NOW, job="other", schedule=HOURLY).claim
+    assert scan_job(ledger, NOW, job="other", schedule=HOURLY).claim

@@ -15,7 +15,7 @@ from tests.support.report_factories import (
     any_report,
     html_of,
     many_cellars,
-    shown,
+    visible_text,
     with_cellars,
 )
 
@@ -59,19 +59,19 @@ def test_a_tag_in_a_name_is_text() -> None:
     html = html_of(a_report(name='<b onclick="x">&amp;'))
     assert "<b " not in html
     assert "&lt;b onclick=&quot;x&quot;&gt;&amp;amp;" in html
-    assert '<b onclick="x">&amp;' in shown(html)
+    assert '<b onclick="x">&amp;' in visible_text(html)
 
 
 def test_an_overlong_word_can_break() -> None:
     """Break opportunities are in the word itself, because CSS for it does not work in all mail programs."""
-    html = shown(html_of(a_report(name="W" * 100)))
+    html = visible_text(html_of(a_report(name="W" * 100)))
     assert max(map(len, html.replace("\u200b", " ").split())) <= 24
 
 
 def test_an_ordinary_name_is_left_alone() -> None:
     """It gets no invisible break opportunities, so that it can be copied as it was typed."""
     name = "Trockenbeerenauslese de Saint-Rémy-en-Bouzemont-Saint-Genest-et-Isson"
-    assert name in shown(html_of(a_report(name=name)))
+    assert name in visible_text(html_of(a_report(name=name)))
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
@@ -164,7 +164,7 @@ def test_no_text_depends_on_styles(name: str) -> None:
     """Without classes, or without inline styles, the text is the same, and none of it is hidden."""
     html = html_of(a_report())
     bare = re.sub(rf' {name}="[^"]*"', "", html)
-    assert shown(bare) == shown(html)
+    assert visible_text(bare) == visible_text(html)
     assert "display" not in html
 
 
@@ -199,7 +199,7 @@ def test_the_length_of_a_bar_is_its_rate() -> None:
 
 def test_an_empty_cellar_gets_a_sentence_for_each_part() -> None:
     """Without bottles, movements and wines to drink, three sentences say so."""
-    text = shown(html_of(an_empty_report()))
+    text = visible_text(html_of(an_empty_report()))
     assert all(
         words in text for words in ("première bouteille", "Rien n’a bougé", "Aucune bouteille ne demande")
     )

@@ -14,7 +14,7 @@ from tests.support.report_factories import (
     commented,
     composed,
     many_cellars,
-    shown,
+    visible_text,
     with_cellars,
 )
 
@@ -65,4 +65,4 @@ def test_comments_are_told_in_full_whenever_there_is_room() -> None:
     text, page = map(content, mail.iter_parts())
     comment = "".join(COMMENT.split())
     assert "".join(text.split()).count(comment) == 20
-    assert "".join(shown(page).split()).count(comment) == 20
+    assert "".join(visible_text(page).split()).count(comment) == 20

@@ -13,9 +13,9 @@ from tests.support.report_factories import (
     any_report,
     commented,
     html_of,
-    said,
-    shown,
+    letters,
     text_of,
+    visible_text,
 )
 
 
@@ -23,7 +23,7 @@ from tests.support.report_factories import (
 @given(any_report())
 def test_both_parts_say_the_same(report: WeeklyReport) -> None:
     """For any report the words are the same, and in the same order."""
-    assert said(text_of(report)) == said(shown(html_of(report)))
+    assert letters(text_of(report)) == letters(visible_text(html_of(report)))
 
 
 @settings(derandomize=True)
@@ -74,13 +74,13 @@ FACTS = {
 def both_parts() -> tuple[str, str]:
     """Return the words of the text part and of the HTML part of one report."""
     report = a_report(moves=105)
-    return said(text_of(report)), said(shown(html_of(report)))
+    return letters(text_of(report)), letters(visible_text(html_of(report)))
 
 
 @pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
 def test_both_parts_tell_the_fact(both_parts: tuple[str, str], fact: str) -> None:
     """Both parts contain each fact that appdb/README.md requires."""
-    assert not [part for part in both_parts if said(fact) not in part]
+    assert not [part for part in both_parts if letters(fact) not in part]
 
 
 def test_no_more_than_five_wines_are_shown() -> None:

@@ -21,7 +21,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
-from tests.support.ledgers import HOUR, MONDAYS, WEEK, another, looked
+from tests.support.ledgers import HOUR, MONDAYS, WEEK, another, scan_job
 
 
 def context(cellar: CellarFile, some: Job) -> RunContext:
@@ -77,20 +77,20 @@ def test_a_scheduler_that_is_embedded_retires_no_other_job(cellar: CellarFile) -
     ledger = Ledger(database=cellar.database)
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     register_jobs(another(ledger), {"disk": MONDAYS}, NOW - HOUR / 2, exclusive=False)
-    assert looked(ledger, NOW).claim
+    assert scan_job(ledger, NOW).claim
 
 
 def test_a_clock_that_was_never_set_is_refused(cellar: CellarFile) -> None:
     """A clock of 1970 is refused: no slots are missed because of it, and no rows are deleted."""
     ledger = Ledger(database=cellar.database)
     register_jobs(ledger, {"report": MONDAYS}, NOW - 2 * WEEK)
-    assert looked(ledger, NOW - WEEK + 2 * HOUR).missed
+    assert scan_job(ledger, NOW - WEEK + 2 * HOUR).missed
     in_1970 = datetime(1970, 1, 1, tzinfo=UTC)
     with pytest.raises(TemporaryError, match="l'horloge n'est pas à l'heure"):
-        looked(another(ledger), in_1970)
+        scan_job(another(ledger), in_1970)
     with pytest.raises(TemporaryError, match="attendre NTP"):
         register_jobs(another(ledger), {"report": MONDAYS}, in_1970)
-    assert looked(ledger, NOW).claim
+    assert scan_job(ledger, NOW).claim
     assert [entry.state for entry in history(ledger)] == ["running", "missed"]
 
 
@@ -101,7 +101,7 @@ def test_a_lock_is_not_taken_for_an_edited_table(cellar: CellarFile) -> None:
     with closing(sqlite3.connect(cellar.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TemporaryError, match="verrouillée"):
-            looked(impatient, NOW + timedelta(hours=1))
+            scan_job(impatient, NOW + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("stored", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"])

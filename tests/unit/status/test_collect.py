@@ -116,7 +116,7 @@ def test_a_runs_text_is_shown_without_names_and_addresses(stored: str | None, ex
 def test_each_missed_slot_is_one_in_the_strip_and_in_the_calendar(cellar: CellarFile) -> None:
     """Each slot counts, although the ledger has one row for all that were missed in a row."""
     past = PastReports(cellar, NOW - 60 * WEEK)
-    past.looked(NOW - HOUR)
+    past.scan_job(NOW - HOUR)
     past.ran(NOW, SUCCEEDED)
     job = reports_job(collect(past.settings, past.jobs, now=NOW + HOUR))
     assert [slot.state for slot in job.recent] == ["missed"] * 29 + ["succeeded"]
@@ -215,7 +215,7 @@ def test_a_run_needs_a_person_only_where_nobody_takes_it_up(
 def test_a_later_success_settles_what_was_missed_and_what_failed(cellar: CellarFile) -> None:
     """After a successful manual run, a missed slot needs no person any more."""
     past = PastReports(cellar, NOW - HOUR)
-    past.looked(NOW + 2 * HOUR)
+    past.scan_job(NOW + 2 * HOUR)
     (need,) = collect(past.settings, past.jobs, now=NOW + 3 * HOUR).needs
     missed = "weekly_reports : le créneau du 2026-11-23 08:00 a été manqué"
     assert need == Need(sentence=missed, command="cavecron run weekly_reports")
@@ -265,7 +265,7 @@ def test_a_ledger_of_an_earlier_release_is_read(cellar: CellarFile) -> None:
 def test_rows_that_somebody_edited_are_left_out(cellar: CellarFile) -> None:
     """Unreadable values in the ledger never make the command fail."""
     past = PastReports(cellar, NOW - 3 * WEEK)
-    past.looked(NOW - HOUR)
+    past.scan_job(NOW - HOUR)
     past.ran(NOW, SUCCEEDED, {"1": SENT})
     cellar.execute("UPDATE cavecron_run SET slots = 'beaucoup', reason = x'ff' WHERE state = 'missed'")
     cellar.execute("UPDATE cavecron_delivery SET state = x'ff', repeats = 'deux'")

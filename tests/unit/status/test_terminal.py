@@ -52,7 +52,7 @@ def rich(cellar: CellarFile) -> Facts:
     past = PastReports(cellar, NOW - 4 * WEEK - HOUR)
     for weeks, late in ((4, 0), (1, 10)):
         past.ran(NOW - weeks * WEEK, SUCCEEDED, {"1": SENT, "2": SENT, "3": SENT}, late=late * MINUTE)
-    past.looked(NOW - HOUR)
+    past.scan_job(NOW - HOUR)
     past.ran(NOW, FAILED, {"1": SENT, "2": SENT, "3": REFUSED})
     record_start(past.ledger, NOW - timedelta(days=2))
     return collect(past.settings, past.jobs, now=NOW + 10 * MINUTE, scope=Scope())

@@ -20,7 +20,7 @@ from cavecron.mail.errors import (
     ThrottledError,
 )
 from cavecron.mail.models import OutgoingMail
-from tests.support.deliveries import ONE, TWO, ListLog, cut_short, delivered, go_on, mails
+from tests.support.deliveries import ONE, TWO, ListLog, delivered, failed_delivery, go_on, mails
 from tests.support.transports import Recorder, SlowRecorder
 
 
@@ -28,7 +28,7 @@ from tests.support.transports import Recorder, SlowRecorder
 def test_an_error_of_the_server_ends_the_delivery(error: CavecronError) -> None:
     """Earlier results are recorded, the failed mail is deferred, the error is raised, and no more is sent."""
     recorder = Recorder({"c": [error]})
-    results, raised = cut_short(recorder, "abcdefghij")
+    results, raised = failed_delivery(recorder, "abcdefghij")
     assert raised is error
     assert results == [("a", "delivered", None), ("b", "delivered", None), ("c", "deferred", str(error))]
     assert recorder.tried == ["a", "b", "c"]
@@ -38,7 +38,7 @@ def test_an_error_of_the_server_ends_the_delivery(error: CavecronError) -> None:
 def test_a_server_that_cannot_be_opened_is_told_once() -> None:
     """There is one error for the whole delivery, and no mail is recorded as started."""
     recorder = Recorder({"": [ServerUnavailableError("injoignable")]})
-    results, raised = cut_short(recorder, "abcdef", TWO)
+    results, raised = failed_delivery(recorder, "abcdef", TWO)
     assert (results, str(raised), recorder.opened, recorder.tried) == ([], "injoignable", 1, [])
 
 
@@ -113,7 +113,7 @@ def test_a_throttling_server_gets_its_pauses_and_then_the_rest() -> None:
 def test_a_server_that_throttles_too_long_ends_the_delivery() -> None:
     """After the last pause the mail is deferred, and a temporary error is raised."""
     recorder = Recorder({"c": [ThrottledError("trop vite")] * 9})
-    results, raised = cut_short(recorder, "abcde")
+    results, raised = failed_delivery(recorder, "abcde")
     assert type(raised) is ServerUnavailableError
     assert results == [("a", "delivered", None), ("b", "delivered", None), ("c", "deferred", "trop vite")]
     assert len(recorder.tried) == 2 + 4
@@ -122,7 +122,7 @@ def test_a_server_that_throttles_too_long_ends_the_delivery() -> None:
 def test_a_server_that_throttles_at_the_first_connection_ends_the_delivery() -> None:
     """The error is raised at once, because the caller decides when to try again."""
     recorder = Recorder({"": [ThrottledError("trop")]})
-    results, raised = cut_short(recorder, "abc")
+    results, raised = failed_delivery(recorder, "abc")
     assert (results, str(raised)) == ([], "trop")
 
 
@@ -150,7 +150,7 @@ def test_connections_that_are_lost_in_a_row_end_the_delivery(timed_out: bool, mo
     """If no mail gets through in between, the mails that were tried are deferred to a later delivery."""
     names = "abcdefghij"
     recorder = Recorder({name: [ConnectionLostError("coupée", timed_out=timed_out)] * 9 for name in names})
-    results, raised = cut_short(recorder, names)
+    results, raised = failed_delivery(recorder, names)
     assert type(raised) is ServerUnavailableError
     assert results == [(name, "deferred", "coupée") for name in names[:most]]
 
@@ -178,7 +178,7 @@ def test_a_refused_sender_concerns_one_mail_if_the_next_one_passes() -> None:
 def test_a_sender_refused_twice_ends_the_delivery(names: str) -> None:
     """One refusal is enough for a single mail; refused mails are deferred until the setting is corrected."""
     recorder = Recorder({name: [SenderRefusedError("expéditeur refusé")] * 9 for name in names})
-    results, raised = cut_short(recorder, names)
+    results, raised = failed_delivery(recorder, names)
     assert type(raised) is PermanentServerError
     assert results == [(name, "deferred", "expéditeur refusé") for name in names[:2]]
 
