@@ -5,6 +5,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from cavecron.config.settings import Settings
 from cavecron.database.backup import ChangingError
@@ -60,6 +61,11 @@ def newest_backup(settings: Settings, now: datetime) -> BackupName | None:
 
     """
     return backup_folder(settings).newest(now)
+
+
+def no_backup_left(folder: Path) -> str:
+    """Return in French that the folder has no backup although one was made."""
+    return f"aucune copie de la base dans {folder} ; le disque est-il monté ?"
 
 
 def is_backup_overdue(newest: BackupName, schedule: Schedule, now: datetime) -> bool:

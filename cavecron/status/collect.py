@@ -16,7 +16,7 @@ from cavecron.appdb.usernames import usernames
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.jobs.backup import is_backup_overdue, newest_backup
+from cavecron.jobs.backup import is_backup_overdue, newest_backup, no_backup_left
 from cavecron.jobs.builtin import BACKUP, WEEKLY_REPORTS
 from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.models import State
@@ -128,8 +128,7 @@ def _backup(
         return None, str(error) if enabled else None
     if newest is None:
         gone = enabled and record is not None and record.last_success is not None
-        folder = settings.backup.folder
-        return None, f"aucune copie de la base dans {folder} ; le disque est-il monté ?" if gone else None
+        return None, no_backup_left(settings.backup.folder) if gone else None
     facts = BackupFacts(
         made=newest.at.astimezone(UTC),
         age=max(timedelta(), now - newest.at),

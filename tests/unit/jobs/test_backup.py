@@ -124,6 +124,17 @@ def test_status_shows_the_newest_backup(cellar: CellarFile) -> None:
     assert any("cavecron run backup" in json.dumps(need) for need in facts["needs"])
 
 
+def test_check_reports_that_the_copies_are_gone(cellar: CellarFile) -> None:
+    """An empty folder is fine before the first backup; later it is a problem, for example a lost disk."""
+    variables, folder = {"SCHEDULER_BACKUP_ENABLED": "1"}, cellar.path.with_name("backups")
+    run(cellar, "run", "backup")
+    folder.rename(folder.with_name("unmounted"))
+    gone = f"aucune copie de la base dans {folder} ; le disque est-il monté ?"
+    advice = "En faire une autre : cavecron run backup"
+    assert check_line(cellar, NIGHT, **variables) == f"✗ Sauvegarde : {gone} {advice}"
+    assert check_line(cellar, NIGHT).startswith("✓")
+
+
 def test_status_reports_that_the_copies_are_gone(cellar: CellarFile) -> None:
     """An unmounted disk and a file in place of the folder are reported, but not before the first copy."""
     variables, folder = {"SCHEDULER_BACKUP_ENABLED": "1"}, cellar.path.with_name("backups")
