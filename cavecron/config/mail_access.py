@@ -23,21 +23,18 @@ def problems(keys: Sequence[str], ca_file: Path | None, read_file: Callable[[str
         if not is_fernet_key(key):
             which = f" (clé n° {position} sur {len(keys)})" if len(keys) > 1 else ""
             yield f"SMTP_ENCRYPTION_KEY{which} : une clé Fernet, 32 octets en base64 url-safe, est attendue"
-    if ca_file is not None:
-        yield from _problems_of(ca_file, read_file)
+    if ca_file is not None and (problem := _problem_of(ca_file, read_file)):
+        yield ca_file_problem(ca_file, problem)
 
 
-def _problems_of(ca_file: Path, read_file: Callable[[str], str]) -> Iterator[str]:
-    """Yield the problem of a file of certificates, if it has one."""
+def _problem_of(ca_file: Path, read_file: Callable[[str], str]) -> str:
+    """Return the problem of a file of certificates, '' for none."""
     try:
         text = read_file(str(ca_file))
     except OSError as error:
-        whole = Path(error.filename or ca_file)  # `ca_file` may be relative
-        yield ca_file_problem(whole, unreadable(reason(error)))
+        return unreadable(reason(error))
     except InvalidValueError:
-        yield ca_file_problem(ca_file, REGULAR_FILE_WANTED)
+        return REGULAR_FILE_WANTED
     except ValueError:  # not UTF-8: DER, which the mail server's connection reports, or a comment
-        return
-    else:
-        if PEM_CERTIFICATE not in text:
-            yield ca_file_problem(ca_file, CERTIFICATES_WANTED)
+        return ""
+    return "" if PEM_CERTIFICATE in text else CERTIFICATES_WANTED

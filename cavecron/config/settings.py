@@ -236,11 +236,13 @@ def load(
     problems: Sequence[str] = (),
     *,
     zone_of: ZoneOf = ZoneInfo,
+    folder: Path = Path(),
 ) -> Settings:
     """Return the Settings that `environ` describes for these `jobs`.
 
     `read_file` is that of EnvReader, `zone_of` returns a zone by its IANA name. `problems` are those that the
-    caller has found; all are reported together.
+    caller has found; all are reported together. The path of a file of certificates is relative to `folder`;
+    other paths are returned unchanged.
 
     Raises:
         ConfigurationError: it lists all problems.
@@ -261,8 +263,9 @@ def load(
         raise ConfigurationError([*problems, *reader.problems])
     if not settings.smtp_keys and settings.smtp_ca_file is None:
         return settings
-    unusable = mail_access.problems(settings.smtp_keys, settings.smtp_ca_file, read_file)
-    return replace(settings, warnings=(*settings.warnings, *unusable))
+    ca_file = settings.smtp_ca_file and folder / settings.smtp_ca_file
+    unusable = mail_access.problems(settings.smtp_keys, ca_file, read_file)
+    return replace(settings, smtp_ca_file=ca_file, warnings=(*settings.warnings, *unusable))
 
 
 def _read(reader: EnvReader, settings: type[Any]) -> dict[str, Any]:

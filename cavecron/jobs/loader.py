@@ -61,13 +61,13 @@ def load_for(
     folder = folder or working_directory()
     defaults = [job.defaults for job in jobs]
     zone_of = zone_files.installed().zone
-    settings = config.load(environ, partial(_read_in, folder), defaults, problems, zone_of=zone_of)
+    read_file = partial(_read_in, folder)
+    settings = config.load(environ, read_file, defaults, problems, zone_of=zone_of, folder=folder)
     database = _decoded(folder / settings.database)
     return replace(
         settings,
         database=database,
         backup=replace(settings.backup, folder=database.parent / settings.backup.folder),
-        smtp_ca_file=settings.smtp_ca_file and folder / settings.smtp_ca_file,
         maildir=settings.maildir and folder / settings.maildir,
         status_dir=settings.status_dir and folder / settings.status_dir,
     )

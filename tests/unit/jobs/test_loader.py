@@ -219,6 +219,23 @@ def test_a_relative_path_that_cannot_be_read_is_shown_whole(
     assert warning.startswith(f"SMTP_CA_FILE='{tmp_path}/ca.pem' : fichier illisible (il n'existe pas)")
 
 
+def test_a_relative_path_of_a_wrong_file_of_certificates_is_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every warning about the file names the same path, whatever is wrong with the file."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("folder.pem").mkdir()
+    tmp_path.joinpath("text.pem").touch()
+    for name, problem in (
+        ("folder.pem", "un fichier ordinaire"),
+        ("text.pem", "un fichier de certificats PEM"),
+    ):
+        settings, _jobs = load({"SMTP_CA_FILE": name})
+        assert [f"SMTP_CA_FILE='{tmp_path}/{name}' : {problem}" in each for each in settings.warnings] == [
+            True
+        ]
+
+
 @pytest.mark.parametrize(
     ("files", "chosen"),
     [([], "ma cave.db"), (["ma cave.db"], "ma cave.db"), (["ma%20cave.db"], "ma%20cave.db")],
