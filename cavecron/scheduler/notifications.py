@@ -37,7 +37,8 @@ def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Sett
         slot = f"{claim.slot.astimezone(settings.zone):%Y-%m-%d %H:%M}"
         _alert(
             f"échec du job {job.name}",
-            f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n{_look(job)}{_resume(job)}",
+            f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n"
+            f"{_history_hint(job)}{_resume_hint(job)}",
             key=f"{job.name}.{slot}.{claim.run}.{claim.attempt}",
             settings=settings,
             clock=clock,
@@ -51,14 +52,15 @@ def notify_losses(
     text = "\n".join(sentences)
     event = "créneau manqué" if result.missed else "exécution inachevée"
     # A run that was given up may have sent mails already: a new one would send them again.
-    advice = _resume(job) if result.given_up else ""
+    advice = _resume_hint(job) if result.given_up else ""
     advice += f"Exécuter le créneau manqué : cavecron run {job.name}\n" if result.missed else ""
     if url := settings.jobs[job.name].ping_url:
         ping(url, "failure", text)
     if settings.alert_to is not None:
         _alert(
             f"{event} du job {job.name}",
-            f"Le job {job.name} ({job.title}) n'a pas tourné comme prévu.\n\n{text}\n\n{_look(job)}{advice}",
+            f"Le job {job.name} ({job.title}) n'a pas tourné comme prévu.\n\n{text}\n\n"
+            f"{_history_hint(job)}{advice}",
             key=f"{job.name}.{clock.now():%Y%m%dT%H%M%S.%f}",
             settings=settings,
             clock=clock,
@@ -90,11 +92,11 @@ def mail_absence(reason: str, settings: Settings, clock: Clock, *, lasted: float
     return _alert("le planificateur attend sa base", text, key=key, settings=settings, clock=clock)
 
 
-def _look(job: Job) -> str:
+def _history_hint(job: Job) -> str:
     return f"Ce qui s'est passé : cavecron history {job.name}\n"
 
 
-def _resume(job: Job) -> str:
+def _resume_hint(job: Job) -> str:
     return f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n"
 
 
