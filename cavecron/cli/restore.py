@@ -27,7 +27,7 @@ from cavecron.errors import CavecronError, UsageError, reason
 from cavecron.french import duration, moment
 from cavecron.jobs.backup import backup_folder
 from cavecron.jobs.builtin import BACKUP
-from cavecron.jobs.loader import load
+from cavecron.jobs.loader import load, working_directory
 from cavecron.ledger.carry_over import carry_over, require_no_run, settle
 from cavecron.ledger.store import Ledger
 
@@ -45,6 +45,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     The exit code is 0 if a copy was restored, else 2.
     """
+    folder = working_directory()  # before a file of jobs is executed, which may change it
     settings, _jobs = load(environ)
     clock = SystemClock()
     if arguments.file is None:
@@ -52,7 +53,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             say(line)
         return _NOT_DONE
     restoration = Restoration(
-        source=Path(arguments.file).absolute(),
+        source=folder / arguments.file,
         database=Database(settings.database),
         settings=settings,
         clock=clock,

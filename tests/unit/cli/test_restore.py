@@ -70,6 +70,21 @@ def test_without_a_file_the_copies_are_listed(house: House) -> None:
     ]
 
 
+def test_a_relative_file_is_found_although_a_file_of_jobs_changes_the_folder(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path is meant from the folder in which the command was typed."""
+    copy = house.backup(NOW - HOUR)
+    jobs = tmp_path / "jobs.py"
+    jobs.write_text(
+        "import os\nfrom cavecron import job\nos.chdir('/')\n@job('own')\ndef own(run):\n    pass\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(copy.parent)
+    result = command("restore", copy.name, at=NOW, **house.variables(CAVECRON_JOBS=str(jobs)))
+    assert result.out.splitlines()[0].startswith(f"Copie : {copy}, ")
+
+
 def test_a_row_that_changed_is_counted_in_a_table_without_the_time_of_a_change(house: House) -> None:
     """A password or an address of before would come back; a column that is new is no change."""
     claire = house.cellar.user("Claire")
