@@ -17,8 +17,8 @@ def refuse_output_without_html(arguments: argparse.Namespace) -> None:
         raise UsageError("-o est pour la page (--html) ; le reste s'affiche : le rediriger par >")
 
 
-def write_page(page: str, output: str | None, *, private: bool = False) -> None:
-    """Write a page into the file `output`; None and '-' are standard output.
+def write_page(page: str, output: str | None, folder: Path, *, private: bool = False) -> None:
+    """Write a page into the file `output`, relative to `folder`; None and '-' are standard output.
 
     The file of a `private` page, which names people, can be read by its owner only.
 
@@ -29,7 +29,7 @@ def write_page(page: str, output: str | None, *, private: bool = False) -> None:
     if output is None or output == STDOUT:
         print_page(page)
         return
-    path = Path(output)
+    path = folder / output
     try:
         write_file(path, page.encode(), mode=PRIVATE if private else PUBLIC)
     except OSError as error:

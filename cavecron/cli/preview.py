@@ -14,7 +14,7 @@ from cavecron.cli.html_output import STDOUT, print_page
 from cavecron.clock import SystemClock
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError, UsageError, reason
-from cavecron.jobs.loader import load
+from cavecron.jobs.loader import load, working_directory
 from cavecron.report.html import html_part
 from cavecron.report.message import fitting_page
 from cavecron.report.model import WeeklyReport, as_json
@@ -25,6 +25,7 @@ from cavecron.text import to_json
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write or print the report; exit code 0."""
     _check_arguments(arguments)
+    folder = working_directory()  # before a file of jobs is executed, which may change it
     configured, _jobs = load(environ)
     at = SystemClock().now() if arguments.at is None else instant("--at", arguments.at, configured.zone)
     database = Database(configured.database)
@@ -40,7 +41,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         elif arguments.output == STDOUT:
             print_page(html_part(page))
         else:
-            _write(Path(arguments.output or _file_name(report)), html_part(page))
+            _write(arguments.output or _file_name(report), html_part(page), folder)
     return 0
 
 
@@ -62,13 +63,14 @@ def _file_name(report: WeeklyReport) -> str:
     return f"rapport-{short}.html"
 
 
-def _write(path: Path, page: str) -> None:
+def _write(output: str, page: str, folder: Path) -> None:
+    """Write a page into the file `output`, relative to `folder`."""
     try:
-        write_file(path, page.encode("utf-8", "replace"), mode=PRIVATE)
+        write_file(folder / output, page.encode("utf-8", "replace"), mode=PRIVATE)
     except FileNotFoundError as error:
-        raise CavecronError(f"{path} : son dossier n'existe pas ; choisir un autre -o") from error
+        raise CavecronError(f"{output} : son dossier n'existe pas ; choisir un autre -o") from error
     except OSError as error:
         raise CavecronError(
-            f"{path} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"
+            f"{output} : impossible d'écrire la page ({reason(error)}) ; choisir un autre -o"
         ) from error
-    print(f"Rapport écrit dans {path.resolve()}")
+    print(f"Rapport écrit dans {(folder / output).resolve()}")

@@ -15,7 +15,7 @@ from cavecron.clock import SystemClock
 from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
 from cavecron.french import duration
-from cavecron.jobs.loader import load
+from cavecron.jobs.loader import load, working_directory
 from cavecron.simulation.models import ClockChange, Scenario, SlotOutcome, TimeRange
 from cavecron.simulation.page import page
 from cavecron.simulation.simulate import simulate
@@ -33,6 +33,7 @@ _SPAN = re.compile(r"(?:[0-9]{1,6}(?:s|min|m|h|j|d))+")
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the outcome of each slot; exit code 0."""
     refuse_output_without_html(arguments)
+    folder = working_directory()  # before a file of jobs is executed, which may change it
     settings, jobs = load(environ)
     scenario = _scenario(arguments, settings.zone)
     for warning in settings.warnings:
@@ -42,7 +43,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if arguments.json:
         print(to_json([_as_json(outcome, settings.zone) for outcome in outcomes], indent=2))
     elif arguments.html:
-        write_page(page(scenario, outcomes, settings.zone), arguments.output)
+        write_page(page(scenario, outcomes, settings.zone), arguments.output, folder)
     else:
         print("\n".join(_report(settings, scenario, outcomes)))
     return 0

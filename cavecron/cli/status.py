@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
-from cavecron.jobs.loader import load
+from cavecron.jobs.loader import load, working_directory
 from cavecron.status.collect import EVERYTHING, Scope, collect
 from cavecron.status.document import document
 from cavecron.status.html import page
@@ -24,6 +24,7 @@ _NARROWEST = 40
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the status; the exit code is that of `cavecron health`."""
     refuse_output_without_html(arguments)
+    folder = working_directory()  # before a file of jobs is executed, which may change it
     settings, jobs = load(environ)
     scope = EVERYTHING if arguments.html else _DETAILED if arguments.json else Scope()
     scope = replace(scope, names=arguments.names)
@@ -33,7 +34,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if arguments.json:
         print(to_json(document(facts), indent=2))
     elif arguments.html:
-        write_page(page(facts), arguments.output, private=arguments.names)
+        write_page(page(facts), arguments.output, folder, private=arguments.names)
     elif arguments.metrics:
         print(metrics(facts), end="")
     else:

@@ -45,6 +45,26 @@ def test_a_file_is_replaced_and_everybody_may_read_it(
     assert capsys.readouterr().out == f"Page écrite dans {file}\n"
 
 
+@pytest.mark.parametrize("arguments", [("status", "--html"), (*SIMULATE, "--html"), ("preview", "Claire")])
+def test_a_relative_file_is_written_although_a_file_of_jobs_changes_the_folder(
+    cellar: CellarFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """The path is meant from the folder in which the command was typed."""
+    cellar.user("Claire")
+    jobs, elsewhere = tmp_path / "jobs.py", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    jobs.write_text(
+        f"import os\nfrom cavecron import job\nos.chdir({str(elsewhere)!r})\n"
+        "@job('own')\ndef own(run):\n    pass\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    environ = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_JOBS": "jobs.py"}
+    main([*arguments, "-o", "page.html"], environ)
+    assert (tmp_path / "page.html").exists()
+    assert not list(elsewhere.iterdir())
+
+
 @pytest.mark.parametrize(("names", "expected"), [((), 0o644), (("--names",), 0o600)], ids=["nobody", "names"])
 def test_a_page_that_names_people_is_for_its_owner(
     cellar: CellarFile, tmp_path: Path, names: tuple[str, ...], expected: int
