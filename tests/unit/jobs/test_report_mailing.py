@@ -200,7 +200,7 @@ def test_a_mail_with_an_unknown_result_is_failed_in_the_applications_log(cellar:
 
 
 def test_the_result_of_an_accepted_mail_outlasts_a_long_lock(cellar: CellarFile) -> None:
-    """A lock of more than twice the limit fails the run, but nobody gets a second mail from the next attempt."""
+    """A lock of over twice the limit fails the run, but the next attempt sends nobody a second mail."""
     for name in ("marie", "paul"):
         cellar.user(name)
     context = run_context(cellar)
