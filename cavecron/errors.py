@@ -8,6 +8,11 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+#: The message where the system starts no more threads.
+NO_THREAD = (
+    "le système n'accorde plus de thread : relever la limite de processus (pids_limit du conteneur,"
+    " ulimit -u), ou baisser CAVECRON_MAX_RUNNING"
+)
 #: The system's errors for files, in French.
 _REASONS: Mapping[int | None, str] = {
     errno.ENOENT: "il n'existe pas",

@@ -10,7 +10,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Protocol, TypeVar
 
-from cavecron.errors import TemporaryError
+from cavecron.errors import NO_THREAD, TemporaryError
 
 _T = TypeVar("_T")
 
@@ -55,13 +55,7 @@ class DaemonThreads:
         try:
             Thread(target=work, name=f"cavecron-{name}", daemon=True).start()
         except (RuntimeError, MemoryError):  # "can't start new thread"
-            _fail(
-                future,
-                NoThreadError(
-                    "le système n'accorde plus de thread : relever la limite de processus (pids_limit du"
-                    " conteneur, ulimit -u), ou baisser CAVECRON_MAX_RUNNING"
-                ),
-            )
+            _fail(future, NoThreadError(NO_THREAD))
         return future
 
     def detach(self, call: Callable[[], None]) -> None:

@@ -25,6 +25,7 @@ _STUBS = ("sysinit.target", "basic.target", "timers.target", "shutdown.target", 
 _BOOT = """
 set -e
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/tmp
 mount -t tmpfs tmpfs /usr/local/bin
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir /run/python /run/packages /run/source

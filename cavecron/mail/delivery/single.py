@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
 
-from cavecron.errors import CavecronError, TemporaryError
+from cavecron.errors import NO_THREAD, CavecronError, TemporaryError
 from cavecron.mail.errors import DeliveryUnknownError, TemporaryRecipientError
 from cavecron.mail.models import Message
 from cavecron.mail.transport import Transport
@@ -61,10 +61,7 @@ class _Sending:
         try:
             Thread(target=self._run, name="cavecron-mail", daemon=True).start()
         except RuntimeError as error:  # can't start new thread
-            raise TemporaryError(
-                "le système n'accorde plus de thread : relever pids_limit ou ulimit -u,"
-                " ou réessayer plus tard"
-            ) from error
+            raise TemporaryError(NO_THREAD) from error
 
     def end_within(self, grace: float) -> None:
         """Wait `grace` seconds for a mail on its way; one that has not begun by now never does."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from threading import Thread
 from time import monotonic
 
-from cavecron.errors import CavecronError, TemporaryError
+from cavecron.errors import NO_THREAD, CavecronError, TemporaryError
 from cavecron.mail.delivery.dispatcher import Dispatcher
 from cavecron.mail.errors import ConnectionLostError, ThrottledError
 from cavecron.mail.models import DeliveryLog, DeliveryResult, PendingMail
@@ -147,10 +147,7 @@ class WorkerPool:
                 worker.start()
             except RuntimeError as error:  # can't start new thread
                 if not self._dispatcher.drop_worker():
-                    raise TemporaryError(
-                        "le système ne permet plus de nouveau fil d'exécution : relever pids_limit"
-                        " ou ulimit -u, ou réessayer plus tard"
-                    ) from error
+                    raise TemporaryError(NO_THREAD) from error
                 return
             self._workers.append(worker)
 

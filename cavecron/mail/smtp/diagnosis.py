@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cavecron.errors import NO_THREAD
 from cavecron.mail.smtp.certificates import certificate_problem
 from cavecron.mail.smtp.config import SmtpConfig
 from cavecron.mail.smtp.errors import BrokenError, MissingError, RefusedError, SmtpError, Step
@@ -182,7 +183,7 @@ def _encryption(error: ssl.SSLError) -> str:
 def _network(error: BrokenError, config: SmtpConfig) -> str:
     where = _STEPS[error.step]
     if isinstance(error.cause, BlockingIOError):
-        return "le système n'accorde plus de thread ; relever pids_limit ou ulimit -u, ou réessayer plus tard"
+        return NO_THREAD
     if isinstance(error.cause, socket.gaierror):
         return f"ce nom ne se résout pas ; corriger le serveur {_WHERE}, ou vérifier le DNS de cette machine"
     if isinstance(error.cause, ConnectionRefusedError):
