@@ -14,9 +14,9 @@ def wait_seconds(seconds: float | None, *, event_after: float | None = None) -> 
 
     async def wait() -> float:
         clock, event = SystemClock(), asyncio.Event()
+        started = time.monotonic()
         if event_after is not None:
             asyncio.get_running_loop().call_later(event_after, event.set)
-        started = time.monotonic()
         await clock.wait(event, None if seconds is None else clock.now() + timedelta(seconds=seconds))
         return time.monotonic() - started
 
