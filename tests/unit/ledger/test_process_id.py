@@ -13,7 +13,7 @@ from cavecron.ledger.process_id import describe_owner, is_alive, is_dead, proces
 from cavecron.ledger.runs import claim_manual
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
-from tests.support.commands import environment
+from tests.support.commands import ROOT, environment
 from tests.support.ledgers import MINUTE, WAITING, scan_job
 
 _PRINT_TOKEN = (
@@ -88,14 +88,18 @@ def state_seen_by_another_user(name: str, options: str) -> str:
     """Return what `is_dead` and `is_alive` say to another user, with `options` for the mount of /proc."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("mounting needs root")
+    # Python and the source can be in folders that another user cannot read.
+    mounts = f'mount --bind "{sys.base_prefix}" /mnt && mount --bind "{ROOT}" /srv'
     user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
-    script = f'mount -t proc -o {options} proc /proc && exec {user} "$@"'
-    command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", _PRINT_STATE, name]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    script = f'{mounts} && mount -t proc -o {options} proc /proc && exec {user} "$@"'
+    python = f"/mnt/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", python, "-c", _PRINT_STATE, name],
+        env=environment(PYTHONPATH="/srv", LD_LIBRARY_PATH="/mnt/lib"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if "mount:" in result.stderr:
         pytest.skip(f"/proc cannot be mounted here: {result.stderr}")
-    if "shared libraries" in result.stderr or "No module named" in result.stderr:
-        pytest.skip(f"this Python lies where another user cannot read it: {result.stderr}")
     return result.stdout.strip() or result.stderr
 
 
