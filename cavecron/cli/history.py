@@ -56,7 +56,7 @@ def _table(entries: Sequence[HistoryEntry], zone: ZoneInfo) -> Iterator[str]:
     """Yield the lines of all entries; `--resume` is suggested once a job, if it has something to do."""
     not_resumable: set[str] = set()
     for entry in entries:
-        resumable = entry.left_undone and entry.job not in not_resumable
+        resumable = entry.needs_resume and entry.job not in not_resumable
         yield from _lines(entry, zone, resumable=resumable)
         if resumable or (entry.state == "succeeded" and not entry.partial):
             not_resumable.add(entry.job)

@@ -28,7 +28,7 @@ from cavecron.french import duration, moment
 from cavecron.jobs.backup import backup_folder
 from cavecron.jobs.builtin import BACKUP
 from cavecron.jobs.loader import load, working_directory
-from cavecron.ledger.carry_over import carry_over, require_no_run, settle
+from cavecron.ledger.carry_over import carry_over, close_open_slots, require_no_run
 from cavecron.ledger.store import Ledger
 
 #: Exit code without `--yes`: a script that forgets it must not take that for a success.
@@ -201,7 +201,7 @@ class Restoration:
 
     def _settle(self, copy: Path) -> None:
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-            settle(connection, self.settings.schedules, self.clock.now(), backup_job=BACKUP.name)
+            close_open_slots(connection, self.settings.schedules, self.clock.now(), backup_job=BACKUP.name)
 
     def _age(self) -> str:
         """Return in French when the copy was made, by its name, else by the file's modification time."""

@@ -126,7 +126,7 @@ class DueRuns:
             return None
         entry = await self._context.threads.start("history", lambda: self._latest_run(job))
         now = self._context.clock.now()
-        if entry is None or now - entry.slot >= GRACE or not (entry.state == "failed" and entry.left_undone):
+        if entry is None or now - entry.slot >= GRACE or not (entry.state == "failed" and entry.needs_resume):
             return None
         slot = moment(entry.slot.astimezone(self._context.settings.zone))
         say(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", sys.stderr)

@@ -225,7 +225,7 @@ class ReportMailing:
             error_message=error,
             at=self.run.clock.now(),
         )
-        return DeliveryUpdate(state=state, error=error, log=partial(record_mail, sent=row))
+        return DeliveryUpdate(state=state, error=error, write_row=partial(record_mail, sent=row))
 
     def _record(self, settled: Mapping[int, DeliveryUpdate], started: Iterable[str] = ()) -> None:
         for user, delivery in settled.items():

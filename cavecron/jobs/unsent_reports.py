@@ -127,4 +127,4 @@ def _unsent(
             at=run.clock.now(),
         )
         log = partial(record_mail, sent=row)
-        yield str(user.id), DeliveryUpdate(state=delivery.state if delivery else "deferred", log=log)
+        yield str(user.id), DeliveryUpdate(state=delivery.state if delivery else "deferred", write_row=log)

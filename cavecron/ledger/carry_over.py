@@ -15,16 +15,15 @@ from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError
 from cavecron.ledger import tables
 from cavecron.ledger.column_values import optional_instant
+from cavecron.ledger.leases import lease_is_valid
 from cavecron.ledger.models import RESTORED
 from cavecron.ledger.process_id import describe_owner
 from cavecron.ledger.rows import select_runs
-from cavecron.ledger.runs import lease_is_valid
 from cavecron.ledger.store import Ledger, lossy_text
 from cavecron.ledger.tables import UNFINISHED
 from cavecron.schedule import GRACE, Schedule, previous_slot, slots_between
 
 _OURS = "name GLOB 'cavecron_*' AND sql IS NOT NULL"
-_INSTANT = timedelta(microseconds=1)
 
 
 def require_no_run(connection: sqlite3.Connection, ledger: Ledger, now: datetime) -> None:
@@ -63,7 +62,7 @@ def carry_over(present: sqlite3.Connection, copy: sqlite3.Connection) -> bool:
     return True
 
 
-def settle(
+def close_open_slots(
     copy: sqlite3.Connection, schedules: Mapping[str, Schedule | None], now: datetime, *, backup_job: str
 ) -> None:
     """Record in the ledger of `copy` that all slots up to `now` (aware) and all runs are over.
@@ -106,7 +105,7 @@ def _account(copy: sqlite3.Connection, job: str, schedule: Schedule, now: dateti
     is_recent = now - last < GRACE
     rows = []
     if since is not None:
-        missed = slots_between(schedule, since, last - _INSTANT if is_recent else last)
+        missed = slots_between(schedule, since, last - timedelta.resolution if is_recent else last)
         rows += [("missed", missed.first, missed.last, missed.count)] if missed else []
     rows += [("failed", last, last, 1)] if is_recent else []
     copy.executemany(

@@ -1,7 +1,7 @@
 """Scanning for slots that have passed, and claiming the run that is due.
 
 Each scan is one `BEGIN IMMEDIATE` transaction, so that of two processes that scan the same slot exactly one
-claims it. `schedule` computes which slots have passed.
+claims it. `schedule` computes which slots have passed. It executes nothing, and knows no job's function.
 """
 
 import sqlite3
@@ -13,6 +13,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.errors import TemporaryError
 from cavecron.french import duration
 from cavecron.ledger.column_values import instant, optional_instant, skip_unreadable, text
+from cavecron.ledger.leases import lease_state
 from cavecron.ledger.missed_slots import retract_missed, schedule_of
 from cavecron.ledger.models import (
     BUSY,
@@ -43,8 +44,7 @@ from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, previo
 #: A slot for which a process waited is on time up to this lateness; after that it is a replay.
 _ON_TIME = timedelta(seconds=60)
 #: How long a process waits after a lease has expired: the owner may have been suspended with the machine.
-_PATIENCE = timedelta(seconds=15)
-_INSTANT = timedelta(microseconds=1)
+_LEASE_PATIENCE = timedelta(seconds=15)
 #: A clock that shows an earlier instant is certainly wrong.
 _EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -110,10 +110,15 @@ def scan(
     """
     _require_sane_clock(now)
     with ledger.writing() as connection:
-        return [_JobScan(connection, ledger, cursor, now, eager, unseen).scan() for cursor in cursors]
+        return [
+            _JobScan(
+                connection=connection, ledger=ledger, cursor=cursor, now=now, eager=eager, unseen=unseen
+            ).scan()
+            for cursor in cursors
+        ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _JobScan:
     """The scan of one job, within a transaction."""
 
@@ -133,7 +138,7 @@ class _JobScan:
             if state is CursorState.BUSY:
                 return ScanResult(state=state, next_scan=run.lease_until)
             if state is CursorState.LEASE_EXPIRED:
-                again = self.now + _PATIENCE
+                again = self.now + _LEASE_PATIENCE
                 return ScanResult(state=state, next_scan=again, expired_lease=run.lease_until)
         latest = latest_slot_run(self.connection, self.ledger, self.cursor.job, self.now)
         others = [run for run in unfinished if latest is None or run.id != latest.id]
@@ -158,21 +163,16 @@ class _JobScan:
         if self.eager:
             slot = previous_slot(schedule, self.now)
             if slot and slot <= since and self.now - slot < GRACE:
-                return slot - _INSTANT
+                return slot - timedelta.resolution
         return since
 
     def _lease_state(self, run: RunRow) -> LeaseState:
-        """Return the state of the lease of a run that has not ended."""
-        lease = run.lease_until
-        owner = self.ledger.state_of(run.owner)
-        if lease is None or owner == "dead":
-            return LeaseState.OWNER_DEAD
-        is_sane = lease <= self.now + 2 * self.ledger.lease
-        if self.now < lease and is_sane:
-            return LeaseState.VALID
-        if lease == self.cursor.expired_lease:
+        """Return the state of the lease of a run, compared with the lease that the cursor remembers."""
+        state = lease_state(run, self.ledger, self.now)
+        is_remembered = run.lease_until == self.cursor.expired_lease
+        if is_remembered and state in (LeaseState.EXPIRED, LeaseState.AHEAD):
             return LeaseState.STILL_EXPIRED
-        return LeaseState.EXPIRED if is_sane or owner != "alive" else LeaseState.AHEAD
+        return state
 
     def _decide(self, since: datetime, latest: RunRow | None) -> ScanResult:
         """Return the run to execute now, if no run of the job is in progress."""
@@ -183,10 +183,8 @@ class _JobScan:
         if slots.due is None or slots_that_ran(self.connection, self.cursor.job, slots.due, slots.due):
             return self._resume(latest, missed)
         given_up = self._give_up(latest)
-        retract_missed(
-            *(self.connection, self.ledger, self.cursor.job, slots.due - _INSTANT),
-            schedule=self.cursor.schedule,
-        )
+        before = slots.due - timedelta.resolution
+        retract_missed(self.connection, self.ledger, self.cursor.job, before, schedule=self.cursor.schedule)
         claim = Claim(job=self.cursor.job, slot=slots.due, trigger=self._trigger(slots.due))
         claim = claim_slot(self.connection, self.ledger, claim, self.now)
         return ScanResult(claim=claim, missed=missed, given_up=given_up)
@@ -225,12 +223,17 @@ class _JobScan:
             reason = f"{TOO_LATE} : {late} de retard, une heure au plus se rattrape"
         self.connection.executemany(
             "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures,"
-            " finished, reason) VALUES (?, ?, ?, ?, 'slot', 'missed', 0, 0, ?, ?)",
+            " finished, reason)"
+            " VALUES (:job, :slot, :last_slot, :slots, 'slot', 'missed', 0, 0, :finished, :reason)",
             [
-                (
-                    *(self.cursor.job, utc_text(part.first), utc_text(part.last), part.count),
-                    *(utc_text(self.now), reason),
-                )
+                {
+                    "job": self.cursor.job,
+                    "slot": utc_text(part.first),
+                    "last_slot": utc_text(part.last),
+                    "slots": part.count,
+                    "finished": utc_text(self.now),
+                    "reason": reason,
+                }
                 for part in parts
             ],
         )
@@ -238,10 +241,10 @@ class _JobScan:
 
     def _unaccounted(self, slots: SlotRange) -> Iterator[SlotRange]:
         """Yield the parts of a range that did not run; a clock that was set back passes some slots twice."""
-        after = slots.first - _INSTANT
+        after = slots.first - timedelta.resolution
         ran = slots_that_ran(self.connection, self.cursor.job, slots.first, slots.last)
-        for end in (*ran, slots.last + _INSTANT):
-            if part := slots_between(self.cursor.schedule, after, end - _INSTANT):
+        for end in (*ran, slots.last + timedelta.resolution):
+            if part := slots_between(self.cursor.schedule, after, end - timedelta.resolution):
                 yield part
             after = end
 

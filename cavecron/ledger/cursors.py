@@ -1,4 +1,7 @@
-"""Storing the cursors of a process in a ledger that is older than they are, such as a restored backup."""
+"""Storing the cursors of a process in a ledger that is older than they are, such as a restored backup.
+
+It computes no slot.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

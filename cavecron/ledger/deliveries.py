@@ -35,11 +35,11 @@ class PreviousDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryUpdate:
-    """The new state of one recipient's mail; `log` writes it into the application's log as well."""
+    """The new state of one recipient's mail; `write_row` writes it into the application's log as well."""
 
     state: DeliveryState
     error: str | None = None
-    log: LogWriter | None = None
+    write_row: LogWriter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,15 +164,19 @@ def _update(
         "SELECT mail FROM cavecron_delivery WHERE run = ? AND recipient = ?", (run, recipient)
     ).fetchone()
     mail = row[0] if row and isinstance(row[0], int) else None
-    if update.log is not None:
-        mail = update.log(connection, mail)
+    if update.write_row is not None:
+        mail = update.write_row(connection, mail)
     connection.execute(
         "INSERT INTO cavecron_delivery (run, recipient, state, repeats, error, mail, at)"
         " VALUES (:run, :recipient, :state, 0, :error, :mail, :at)"
         " ON CONFLICT (run, recipient)"
         " DO UPDATE SET state = :state, error = :error, mail = :mail, at = :at",
         {
-            **{"run": run, "recipient": recipient, "state": update.state},
-            **{"error": update.error, "mail": mail, "at": at},
+            "run": run,
+            "recipient": recipient,
+            "state": update.state,
+            "error": update.error,
+            "mail": mail,
+            "at": at,
         },
     )

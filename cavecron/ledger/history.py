@@ -39,7 +39,10 @@ def select_entries(
     most: int,
     now: datetime | None,
 ) -> list[HistoryEntry]:
-    """Return what `history` does, but only entries that meet the SQL condition `where` on `:job`."""
+    """Return the latest entries that meet the SQL condition `where`, the last inserted one first.
+
+    The condition can contain `:job`, and '' is met by all entries. `now` (aware) as in `history`.
+    """
     query = _ENTRIES.format(where=f"WHERE {where}" if where else "")
     rows = connection.execute(query, {"job": job, "most": most}).fetchall()
     entries = []

@@ -42,7 +42,7 @@ class LeaseState(Enum):
     VALID = auto()
     #: It has expired; whether its owner is alive is not known.
     EXPIRED = auto()
-    #: It has expired, and is the lease that had already expired at the last scan.
+    #: It has expired, and had expired at the last scan already: it was not renewed.
     STILL_EXPIRED = auto()
     #: It ends later than any lease can, because a clock was wrong; its owner is known to be alive.
     AHEAD = auto()
@@ -65,6 +65,7 @@ TRANSITIONS: Mapping[CursorState, Mapping[LeaseState, CursorState]] = {
     CursorState.LEASE_EXPIRED: {
         **_ALWAYS,
         LeaseState.EXPIRED: CursorState.LEASE_EXPIRED,  # the lease was renewed meanwhile
+        # Only here: this is the only state in which a cursor remembers a lease.
         LeaseState.STILL_EXPIRED: CursorState.WAITING,
     },
 }
@@ -202,8 +203,8 @@ class HistoryEntry:
     partial: bool = False
 
     @property
-    def left_undone(self) -> bool:
-        """Return whether a person has to resume it, because it was cut off or failed for good."""
+    def needs_resume(self) -> bool:
+        """Return whether a person has to resume the run, because it was cut off or failed for good."""
         if self.reason == RESTORED:
             return False
         return self.state == "interrupted" or (self.state == "failed" and self.retry_at is None)

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from cavecron.database.timestamps import utc_text
 from cavecron.ledger.column_values import optional_instant
+from cavecron.ledger.leases import lease_is_valid
+from cavecron.ledger.rows import RunRow, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
 from cavecron.schedule import GRACE, Schedule, none_follows, previous_slot
@@ -15,8 +17,8 @@ _NEVER = (
     "aucun planificateur n'a encore tourné sur cette base ; le lancer : cavecron (dans Docker : docker"
     " compose up -d)"
 )
-#: A slot is overdue when it is not accounted for after this time.
-_PATIENCE = timedelta(minutes=2)
+#: A slot is overdue when it is not accounted for after this time, a killed run when it is not resumed.
+_OVERDUE_AFTER = timedelta(minutes=2)
 
 
 def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[str]:
@@ -38,7 +40,9 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
             continue
         if fingerprint != schedule.fingerprint or accounted_until is None:
             problems.append(f"{name} : le planificateur ne suit pas encore ce job avec cette planification")
-        elif slot := _unaccounted_slot(schedule, state.latest.get(name), accounted_until, now - _PATIENCE):
+        elif slot := _unaccounted_slot(
+            schedule, state.latest.get(name), accounted_until, now - _OVERDUE_AFTER
+        ):
             local = slot.astimezone(schedule.zone)
             problems.append(f"{name} : le créneau du {local:%Y-%m-%d %H:%M} n'a pas été pris")
     return problems
@@ -76,23 +80,19 @@ def _state(ledger: Ledger, now: datetime) -> _State | None:
         if connection is None:
             return None
         jobs = connection.execute("SELECT name, schedule, looked_until FROM cavecron_job").fetchall()
-        busy = connection.execute(
-            f"SELECT job FROM cavecron_run WHERE {UNFINISHED} AND state = 'running'"  # noqa: S608
-            " AND lease_until > ?",
-            (utc_text(now),),
-        ).fetchall()
-        dead = connection.execute(
-            f"SELECT DISTINCT job FROM cavecron_run WHERE {UNFINISHED} AND state = 'running'"  # noqa: S608
-            " AND trigger <> 'manual' AND lease_until < ? AND slot > ?",
-            (utc_text(now - _PATIENCE), utc_text(now - GRACE)),
-        ).fetchall()
+        running = select_runs(connection, ledger, f"{UNFINISHED} AND state = 'running'")
         latest = {name: _latest_slot(connection, name, now) for name, _schedule, _until in jobs}
     return _State(
         cursors={name: (schedule, optional_instant(until)) for name, schedule, until in jobs},
-        busy=frozenset(name for (name,) in busy),
-        dead=[name for (name,) in dead],
+        busy=frozenset(run.job for run in running if lease_is_valid(run, ledger, now)),
+        dead=list(dict.fromkeys(run.job for run in running if _should_have_been_resumed(run, now))),
         latest=latest,
     )
+
+
+def _should_have_been_resumed(run: RunRow, now: datetime) -> bool:
+    has_expired = run.lease_until is not None and run.lease_until < now - _OVERDUE_AFTER
+    return has_expired and run.trigger != "manual" and run.slot > now - GRACE
 
 
 def _latest_slot(connection: sqlite3.Connection, job: object, now: datetime) -> datetime | None:

@@ -64,6 +64,6 @@ class YearRecord:
     `rows` are complete from the instant `since` on; None if they are complete for the whole year.
     """
 
-    ran: Sequence[tuple[int, datetime | None]]
+    runs_by_span: Sequence[tuple[int, datetime | None]]
     rows: Sequence[SlotRow]
     since: datetime | None

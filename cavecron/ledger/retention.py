@@ -1,7 +1,7 @@
 """Deleting old rows of the ledger in short transactions, except those that are still needed.
 
 Never deleted are running runs, the last runs of each job, slots of the last day (which could be claimed
-again), and runs with a mail that may have arrived.
+again), and runs with a mail that may have arrived. It knows no table of the application.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ _KEPT_RUNS = 20
 #: The most runs of one job that are kept: those of 138 days if it runs every minute.
 _MOST_RUNS = 200_000
 #: Rows that one transaction deletes, and seconds between two, in which other writers get the lock.
-_BATCH, _PAUSE = 500, 0.03
+_BATCH, _WRITER_PAUSE = 500, 0.03
 
 _DELETABLE = (
     " AND id < :first_kept AND state <> 'running' AND NOT EXISTS"  # noqa: S608 - constants
@@ -70,7 +70,7 @@ def prune(
             while batch := ledger.write(partial(_delete_batch, old=old)):
                 deleted += batch
                 check()
-                sleep(_PAUSE)
+                sleep(_WRITER_PAUSE)
     return deleted
 
 

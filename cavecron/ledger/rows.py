@@ -1,4 +1,7 @@
-"""Reading the runs of the ledger; a row that somebody edited is skipped if it cannot be read."""
+"""Reading the runs of the ledger; a row that somebody edited is skipped if it cannot be read.
+
+It writes nothing, and does not know which of the runs matter.
+"""
 
 import sqlite3
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError, CavecronError, LeaseLostError, UsageError
 from cavecron.lazy import lazy_module
 from cavecron.ledger.column_values import optional_instant
+from cavecron.ledger.leases import lease_is_valid
 from cavecron.ledger.models import KILLED, RESTORED, Claim, GivenUpRun, RunResult
 from cavecron.ledger.process_id import describe_owner
 from cavecron.ledger.rows import RunRow, select_runs
@@ -77,9 +78,8 @@ def claim_manual(ledger: Ledger, job: str, users: Sequence[str], now: datetime) 
         if unfinished is not None and abs(now - unfinished.slot) < GRACE:
             return resume(connection, ledger, unfinished, now, retry_permanent_failures=True)
         if unfinished is not None:
-            give_up(
-                connection, unfinished, now
-            )  # the new run replaces it, and the person who starts it knows
+            # The new run replaces it; the person who starts that one knows.
+            give_up(connection, unfinished, now)
         claim = Claim(job=job, slot=now, trigger="manual", users=tuple(users))
         return _insert(connection, ledger, claim, now)
 
@@ -153,7 +153,9 @@ def _claim_of(run: RunRow) -> Claim:
 
 
 def give_up(connection: sqlite3.Connection, run: RunRow, now: datetime) -> GivenUpRun | None:
-    """Record that a run will not be resumed automatically; return it if people have to be notified.
+    """Record at `now` (aware) that a run will not be resumed automatically.
+
+    It is returned if people have to be notified.
 
     That is the case once for the run of a killed process, and once for a run that was not resumed within the
     hour after its slot.
@@ -191,18 +193,6 @@ def renew(ledger: Ledger, run: int, now: datetime) -> None:
     ledger.write(write)
 
 
-def lease_is_valid(run: RunRow, ledger: Ledger, now: datetime) -> bool:
-    """Return whether a run is being executed: its lease has not expired, and its owner is not known dead.
-
-    A lease that ends later than any lease can was taken with a wrong clock: it is valid only if its owner is
-    known to be alive, because that process will renew it.
-    """
-    lease, owner = run.lease_until, ledger.state_of(run.owner)
-    if lease is None or lease <= now or owner == "dead":
-        return False
-    return lease <= now + 2 * ledger.lease or owner == "alive"
-
-
 def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> None:
     """Raise a CavecronError unless this process owns the run.
 
@@ -211,24 +201,24 @@ def require_lease(connection: sqlite3.Connection, ledger: Ledger, run: int) -> N
         RunMissingError: the run is not in the ledger any more.
 
     """
-    held = connection.execute("SELECT state, owner FROM cavecron_run WHERE id = ?", (run,)).fetchone()
-    if held is None:
+    row = connection.execute("SELECT state, owner FROM cavecron_run WHERE id = ?", (run,)).fetchone()
+    if row is None:
         raise RunMissingError(
             f"{ledger.database.path} ne connaît plus cette exécution : la base a été remplacée, ou son"
             " registre effacé, pendant que le job tournait"
         )
-    if held != ("running", ledger.owner):
+    if row != ("running", ledger.owner):
         raise LeaseLostError("un autre processus a repris cette exécution : celui-ci s'arrête")
 
 
 def require_given_up(connection: sqlite3.Connection, run: int, attempt: int) -> None:
     """Raise LeaseLostError if a run that was given up after this attempt has been resumed."""
-    held = connection.execute("SELECT state, attempt FROM cavecron_run WHERE id = ?", (run,)).fetchone()
-    if held != ("interrupted", attempt):
+    row = connection.execute("SELECT state, attempt FROM cavecron_run WHERE id = ?", (run,)).fetchone()
+    if row != ("interrupted", attempt):
         raise LeaseLostError("cette exécution a été reprise : sa liste de mails est l'affaire de la reprise")
 
 
-def finish(ledger: Ledger, claim: Claim, result: RunResult, now: datetime) -> None:
+def record_end(ledger: Ledger, claim: Claim, result: RunResult, now: datetime) -> None:
     """Record the result of an attempt at `now` (aware), and release the lease.
 
     If the file was replaced, so that the run is not in its ledger, the run is inserted.
@@ -270,12 +260,20 @@ def _end_dead_runs(connection: sqlite3.Connection, ledger: Ledger, job: str, now
 def _insert(connection: sqlite3.Connection, ledger: Ledger, claim: Claim, now: datetime) -> Claim:
     cursor = connection.execute(
         "INSERT INTO cavecron_run (job, slot, last_slot, slots, trigger, state, attempt, failures, owner,"
-        " lease_until, started, users) VALUES (?, ?, ?, 1, ?, 'running', ?, ?, ?, ?, ?, ?)",
-        (
-            *(claim.job, utc_text(claim.slot), utc_text(claim.slot), claim.trigger),
-            *(claim.attempt, claim.failures, ledger.owner, utc_text(now + ledger.lease), utc_text(now)),
-            _packed(claim.users),
-        ),
+        " lease_until, started, users)"
+        " VALUES (:job, :slot, :slot, 1, :trigger, 'running', :attempt, :failures, :owner, :lease_until,"
+        " :started, :users)",
+        {
+            "job": claim.job,
+            "slot": utc_text(claim.slot),
+            "trigger": claim.trigger,
+            "attempt": claim.attempt,
+            "failures": claim.failures,
+            "owner": ledger.owner,
+            "lease_until": utc_text(now + ledger.lease),
+            "started": utc_text(now),
+            "users": _packed(claim.users),
+        },
     )
     # Rows of a deleted run with the same id may still exist.
     connection.execute("DELETE FROM cavecron_delivery WHERE run = ?", (cursor.lastrowid,))

@@ -7,29 +7,27 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from cavecron.database.timestamps import utc_text
 from cavecron.ledger.column_values import optional_instant
-from cavecron.ledger.process_id import owner_state
+from cavecron.ledger.process_id import OwnerState, owner_state
 from cavecron.ledger.store import Ledger
 
 #: The most schedulers in the list: with two instances in containers, the last starts of both.
-_MOST = 8
+_MOST_SCHEDULERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerRow:
     """A scheduler that was started at `started` on `host`; `stopped` is when it stopped, None if it did not.
 
-    Instants are aware. `seen` is `unseen` if it runs in another container or on another host, so that its
-    process cannot be seen.
+    Instants are aware. `process_state` is `unseen` if it runs in another container or on another host.
     """
 
     host: str
     started: datetime
     stopped: datetime | None
-    seen: Literal["alive", "dead", "unseen"]
+    process_state: OwnerState
 
 
 def record_start(ledger: Ledger, now: datetime) -> None:
@@ -49,7 +47,7 @@ def record_start(ledger: Ledger, now: datetime) -> None:
         connection.execute(
             "DELETE FROM cavecron_scheduler WHERE rowid <="
             " (SELECT rowid FROM cavecron_scheduler ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
-            (_MOST,),
+            (_MOST_SCHEDULERS,),
         )
 
     ledger.write(write)
@@ -84,14 +82,14 @@ def schedulers(ledger: Ledger) -> list[SchedulerRow]:
             with suppress(sqlite3.OperationalError):  # a ledger of an earlier release has no such table
                 rows = connection.execute(
                     "SELECT owner, started, stopped FROM cavecron_scheduler ORDER BY rowid DESC LIMIT ?",
-                    (_MOST,),
+                    (_MOST_SCHEDULERS,),
                 ).fetchall()
     return [
         SchedulerRow(
             host=str(owner).partition(":")[0],
             started=began,
             stopped=optional_instant(stopped),
-            seen=owner_state(str(owner)),
+            process_state=owner_state(str(owner)),
         )
         for owner, started, stopped in rows
         if (began := optional_instant(started))

@@ -43,7 +43,7 @@ def job_record(
 ) -> JobRecord | None:
     """Return the record of a job at `now` (aware); None if there is no ledger.
 
-    It has at most so many `slots`, `runs` and `undelivered` mails.
+    `slots`, `runs` and `undelivered` (mails) are the largest numbers of entries in it.
 
     Raises:
         CavecronError: the database cannot be read.
@@ -81,20 +81,20 @@ def year_record(ledger: Ledger, job: str, bounds: Sequence[datetime]) -> YearRec
 
     """
     marks = [utc_text(bound) for bound in bounds]
-    ran: list[tuple[int, datetime | None]] = []
+    runs: list[tuple[int, datetime | None]] = []
     rows: list[SlotRow] = []
     incomplete: list[datetime] = []
     for first in range(0, len(marks) - 1, _SPANS):
-        ran += _ran(ledger, job, marks[first : first + _SPANS + 1])
+        runs += _runs_by_span(ledger, job, marks[first : first + _SPANS + 1])
     for query in _BAD_ROWS:
         selected = list(_bad_rows(ledger, query, {"job": job, "begin": marks[0], "end": marks[-1]}))
         rows += selected
         if len(selected) >= _MOST_ROWS:
             incomplete.append(selected[-1].last_slot)
-    return YearRecord(ran=ran, rows=rows, since=max(incomplete, default=None))
+    return YearRecord(runs_by_span=runs, rows=rows, since=max(incomplete, default=None))
 
 
-def _ran(ledger: Ledger, job: str, marks: Sequence[str]) -> list[tuple[int, datetime | None]]:
+def _runs_by_span(ledger: Ledger, job: str, marks: Sequence[str]) -> list[tuple[int, datetime | None]]:
     """Count the slots that ran between each two successive marks, in one transaction."""
     with ledger.reading() as connection:
         if connection is None:

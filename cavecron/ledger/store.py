@@ -108,6 +108,7 @@ class _PendingWrite(Generic[_T]):
         self.error: BaseException | None = None
 
     def apply(self, connection: sqlite3.Connection) -> None:
+        """Write, within the transaction of `connection`; called by the thread that holds the write lock."""
         try:
             self._results.append(self._work(connection))
         except CavecronError as error:  # raised before anything was written: the others are not affected
@@ -115,9 +116,11 @@ class _PendingWrite(Generic[_T]):
 
     @property
     def is_done(self) -> bool:
+        """Return whether another thread has written it; valid while the caller holds the write lock."""
         return bool(self._results) or self.error is not None
 
     def result(self) -> _T:
+        """Return or raise the result, in the thread that asked for the write, after it is done."""
         if self.error is not None:
             raise self.error
         return self._results[0]

@@ -9,7 +9,7 @@ from cavecron.errors import CavecronError, LeaseLostError, TemporaryError
 from cavecron.jobs.job import Job
 from cavecron.lazy import lazy_module
 from cavecron.ledger.models import Claim, RunResult, ScanResult
-from cavecron.ledger.runs import finish
+from cavecron.ledger.runs import record_end
 from cavecron.schedule import GRACE
 from cavecron.scheduler.context import Options, RunContext, StopSignal
 from cavecron.scheduler.run_log import log_end, losses
@@ -107,7 +107,9 @@ async def _record(
     writing: asyncio.Future[None] | None = None
     while True:
         if writing is None or writing.done():  # a write that hangs is awaited, not repeated
-            writing = context.threads.start("end", lambda: finish(context.ledger, claim, result, clock.now()))
+            writing = context.threads.start(
+                "end", lambda: record_end(context.ledger, claim, result, clock.now())
+            )
         remaining = _LONGEST_WRITE if patient else max(0.0, limit - clock.monotonic())
         await stop.wait_for(writing, seconds=remaining, grace=_LAST_WRITE)
         error = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")

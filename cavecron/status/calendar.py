@@ -52,7 +52,7 @@ def calendar_of(
     """
     days = [
         _Day(begin=begin, end=end, ran=count, slot=first)
-        for (begin, end), (count, first) in zip(pairwise(bounds), record.ran, strict=True)
+        for (begin, end), (count, first) in zip(pairwise(bounds), record.runs_by_span, strict=True)
     ]
     for row in record.rows:
         _count(row, days, schedule)

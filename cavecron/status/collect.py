@@ -145,10 +145,10 @@ def scheduler_facts(rows: Sequence[SchedulerRow]) -> SchedulerFacts:
     """
     if not rows:
         return SchedulerFacts(state="never")
-    running = [row for row in rows if row.stopped is None and row.seen != "dead"]
-    for seen, state in (("alive", "up"), ("unseen", "unknown")):
+    running = [row for row in rows if row.stopped is None and row.process_state != "dead"]
+    for process_state, state in (("alive", "up"), ("unseen", "unknown")):
         for row in running:
-            if row.seen == seen:
+            if row.process_state == process_state:
                 return SchedulerFacts(
                     state=cast(Literal["up", "unknown"], state), since=row.started, host=row.host
                 )
@@ -202,7 +202,7 @@ def _unfinished(record: JobRecord, runs: Sequence[RunFacts]) -> RunFacts | None:
     for entry, run in zip(record.runs, runs, strict=True):
         if entry.id <= record.complete_after:
             return None
-        if entry.left_undone:
+        if entry.needs_resume:
             return run
     return None
 

@@ -22,7 +22,7 @@ from cavecron.demo import schema
 from cavecron.ledger.catch_up import register_jobs, scan
 from cavecron.ledger.models import JobCursor, RunResult
 from cavecron.ledger.retention import prune
-from cavecron.ledger.runs import finish
+from cavecron.ledger.runs import record_end
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 from tests.benchmarks.figures import MEMORY, Figure, seconds
@@ -73,7 +73,7 @@ def _claim_once(ledger: Ledger, number: int) -> float:
     elapsed = time.perf_counter() - started
     if result.claim is None:
         raise RuntimeError("no claim")
-    finish(ledger, result.claim, RunResult(state="succeeded"), at)
+    record_end(ledger, result.claim, RunResult(state="succeeded"), at)
     return elapsed
 
 

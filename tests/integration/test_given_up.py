@@ -12,7 +12,7 @@ from cavecron.jobs.builtin import WEEKLY_REPORTS
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.models import RunResult
-from cavecron.ledger.runs import claim_manual, finish
+from cavecron.ledger.runs import claim_manual, record_end
 from cavecron.scheduler.context import StopSignal
 from cavecron.scheduler.given_up import settle_given_up
 from tests.support.app_database import NOW, CellarFile
@@ -129,7 +129,7 @@ def test_a_run_that_was_resumed_meanwhile_keeps_its_deliveries(household: Cellar
     updates = {"2": DeliveryUpdate(state="deferred")}
     with pytest.raises(LeaseLostError):
         mails.amend(now=proc.now, attempt=claim.attempt, finished=updates)
-    finish(proc.ledger, resumed, RunResult(state="interrupted"), proc.now)
+    record_end(proc.ledger, resumed, RunResult(state="interrupted"), proc.now)
     with pytest.raises(LeaseLostError):
         mails.amend(now=proc.now, attempt=claim.attempt, finished=updates)
     assert household.rows("SELECT state FROM cavecron_delivery ORDER BY recipient") == [

@@ -21,6 +21,7 @@ _LIVES = 600
 _SCHEDULER, _PLAN, _SLOTS = "scheduler/scheduler.py", "scheduler/plan.py", "schedule/slots.py"
 _FINISH, _LEASE = "scheduler/finish.py", "scheduler/lease.py"
 _SCAN, _RUNS, _TABLES = "ledger/catch_up.py", "ledger/runs.py", "ledger/tables.py"
+_LEASES = "ledger/leases.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ MUTATIONS = (
     _mutation(
         4,
         "one run of a job at a time",
-        _SCAN,
+        _LEASES,
         "return LeaseState.VALID",
         "return LeaseState.OWNER_DEAD",
     ),
@@ -144,13 +145,13 @@ MUTATIONS = (
         10,
         "a run whose lease has expired is not taken over at once",
         _SCAN,
-        "_PATIENCE = timedelta(seconds=15)",
-        "_PATIENCE = timedelta()",
+        "_LEASE_PATIENCE = timedelta(seconds=15)",
+        "_LEASE_PATIENCE = timedelta()",
     ),
     _mutation(
         7,
         "a process that cannot be seen does not count as dead",
-        _SCAN,
+        _LEASES,
         'lease is None or owner == "dead"',
         'lease is None or owner != "alive"',
     ),

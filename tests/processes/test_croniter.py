@@ -9,7 +9,7 @@ import pytest
 
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.models import Claim, RunResult
-from cavecron.ledger.runs import claim_slot, finish
+from cavecron.ledger.runs import claim_slot, record_end
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 from tests.support.app_database import CellarFile
@@ -89,7 +89,7 @@ def test_health_needs_no_croniter_while_no_slot_is_due(cellar: CellarFile, tmp_p
     with ledger.writing() as connection:
         due = Claim(job="weekly_reports", slot=slot, trigger="slot")
         claim = claim_slot(connection, ledger, due, slot)
-    finish(ledger, claim, RunResult(state="succeeded"), slot)
+    record_end(ledger, claim, RunResult(state="succeeded"), slot)
     variables = {
         "DATABASE_URL": f"sqlite:///{cellar.path}",
         "SCHEDULER_TIMEZONE": "UTC",

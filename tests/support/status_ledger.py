@@ -10,7 +10,7 @@ from cavecron.jobs.loader import load
 from cavecron.ledger.catch_up import register_jobs, scan
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.models import JobCursor, RunResult
-from cavecron.ledger.runs import finish
+from cavecron.ledger.runs import record_end
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import CellarFile
 from tests.support.ledgers import HOUR, WAITING
@@ -55,7 +55,7 @@ class PastReports:
         (found,) = scan(self.ledger, [cursor], at)
         assert found.claim, found
         Deliveries(ledger=self.ledger, run=found.claim.run).record(now=at, finished=mails)
-        finish(self.ledger, found.claim, result, at + timedelta(seconds=5))
+        record_end(self.ledger, found.claim, result, at + timedelta(seconds=5))
 
     def scan_job(self, at: datetime) -> None:
         """Scan all jobs at an instant; slots that are older than an hour become missed."""

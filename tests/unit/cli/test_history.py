@@ -9,7 +9,7 @@ from cavecron.config.settings import BUILT_IN, load
 from cavecron.ledger.catch_up import register_jobs, scan
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import JobCursor, RunResult
-from cavecron.ledger.runs import claim_manual, finish
+from cavecron.ledger.runs import claim_manual, record_end
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.commands import Result
@@ -80,7 +80,7 @@ def test_an_end_is_told_with_what_to_do(
     cellar: CellarFile, ledger: Ledger, ending: RunResult, lines: list[str]
 ) -> None:
     """The lines below a run tell its summary, the reason, and what happens next or what to do."""
-    finish(ledger, claim_manual(ledger, REPORTS, (), NOW), ending, NOW + MINUTE)
+    record_end(ledger, claim_manual(ledger, REPORTS, (), NOW), ending, NOW + MINUTE)
     assert run_command(cellar, "history").out.splitlines()[1:] == lines
 
 
@@ -125,7 +125,7 @@ def test_only_so_many_are_told_newest_first(cellar: CellarFile, ledger: Ledger) 
     """`-n` limits the entries, a name selects one job, and a misspelt name gets a suggestion."""
     for number in range(5):
         claim = claim_manual(ledger, "cleanup", (), NOW + number * HOUR)
-        finish(ledger, claim, RunResult(state="succeeded", summary=str(number)), NOW + number * HOUR)
+        record_end(ledger, claim, RunResult(state="succeeded", summary=str(number)), NOW + number * HOUR)
     entries = json.loads(run_command(cellar, "history", "cleanup", "-n", "2", "--json").out)
     assert [entry["summary"] for entry in entries] == ["4", "3"]
     assert run_command(cellar, "history", REPORTS, "--json").out == "[]\n"

@@ -14,7 +14,7 @@ from cavecron.jobs.context import Outcome
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, RunResult
-from cavecron.ledger.runs import claim_manual, claim_resume, claim_slot, finish
+from cavecron.ledger.runs import claim_manual, claim_resume, claim_slot, record_end
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
@@ -111,7 +111,7 @@ def test_other_jobs_under_the_same_clock_do_not_make_it_plausible(cellar: Cellar
     add(cellar, "activity_log", utc_text(NOW))
     context = run_context(cellar)
     claim = claim_manual(context.ledger, "backup", (), FAR)
-    finish(context.ledger, claim, RunResult(state="succeeded"), FAR)
+    record_end(context.ledger, claim, RunResult(state="succeeded"), FAR)
     assert "horloge en avance" in str(clean_up_for_slot(cellar, FAR))
 
 

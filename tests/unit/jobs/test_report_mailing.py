@@ -18,7 +18,7 @@ from cavecron.jobs.loader import load_for
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, RunResult
-from cavecron.ledger.runs import claim_manual, claim_resume, finish
+from cavecron.ledger.runs import claim_manual, claim_resume, record_end
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
@@ -106,9 +106,9 @@ def test_a_run_for_one_user_closes_no_other_run(cellar: CellarFile) -> None:
         cellar.user(name)
     context = run_context(cellar)
     interrupted = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
-    finish(context.ledger, interrupted, RunResult(state="interrupted"), NOW)
+    record_end(context.ledger, interrupted, RunResult(state="interrupted"), NOW)
     one = claim_manual(context.ledger, WEEKLY_REPORTS.name, ("marie",), NOW + timedelta(minutes=1))
-    finish(context.ledger, one, RunResult(state="succeeded"), NOW + timedelta(minutes=1))
+    record_end(context.ledger, one, RunResult(state="succeeded"), NOW + timedelta(minutes=1))
     assert (
         claim_resume(context.ledger, WEEKLY_REPORTS.name, NOW + timedelta(minutes=2)).run == interrupted.run
     )
@@ -119,7 +119,7 @@ def test_a_run_for_a_misspelt_user_is_not_resumed(cellar: CellarFile) -> None:
     cellar.user("marie")
     context = run_context(cellar)
     wrong = claim_manual(context.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
-    finish(context.ledger, wrong, RunResult(state="failed", reason="utilisateur inconnu"), NOW)
+    record_end(context.ledger, wrong, RunResult(state="failed", reason="utilisateur inconnu"), NOW)
     with HostileServer() as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW + timedelta(minutes=1))
@@ -188,7 +188,7 @@ def test_a_mail_with_an_unknown_result_is_failed_in_the_applications_log(cellar:
     context = run_context(cellar)
     claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
     Deliveries(ledger=context.ledger, run=claim.run).record(now=NOW, started=[str(user)])
-    finish(context.ledger, claim, RunResult(state="interrupted"), NOW)
+    record_end(context.ledger, claim, RunResult(state="interrupted"), NOW)
     with HostileServer() as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW + WEEK)

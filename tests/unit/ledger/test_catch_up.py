@@ -8,7 +8,7 @@ from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
 from cavecron.ledger.models import BUSY, REPLACED, CursorState, ScanResult
 from cavecron.ledger.overdue import overdue
-from cavecron.ledger.runs import claim_manual, finish
+from cavecron.ledger.runs import claim_manual, record_end
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import parse
@@ -112,7 +112,7 @@ def test_a_slot_that_ran_never_runs_again(ledger: Ledger) -> None:
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = scan_job(ledger, NOW).claim
     assert claim
-    finish(ledger, claim, DONE, NOW + MINUTE)
+    record_end(ledger, claim, DONE, NOW + MINUTE)
     assert scan_job(another(ledger), NOW - MINUTE).claim is None
     assert scan_job(another(ledger), NOW + MINUTE).claim is None
     assert scan_job(another(ledger), NOW + MINUTE, eager=True).claim is None
@@ -134,7 +134,7 @@ def test_slots_during_a_run_are_missed_because_of_it(ledger: Ledger) -> None:
     claim = scan_job(ledger, NOW, schedule=HOURLY).claim
     assert claim
     end = NOW + 3 * HOUR + MINUTE
-    finish(ledger, claim, DONE, end)
+    record_end(ledger, claim, DONE, end)
     result = scan_job(ledger, end, schedule=HOURLY, accounted_until=NOW, state=BUSY_BEFORE)
     assert result.claim
     assert result.claim.slot == NOW + 3 * HOUR

@@ -13,7 +13,7 @@ from cavecron.ledger.catch_up import register_jobs, scan_once
 from cavecron.ledger.deliveries import Deliveries, DeliveryUpdate
 from cavecron.ledger.models import RunResult
 from cavecron.ledger.retention import count_old, prune
-from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
+from cavecron.ledger.runs import claim_manual, claim_resume, record_end, renew
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 from tests.support.app_database import NOW, CellarFile
@@ -64,7 +64,7 @@ def claim_seconds(ledger: Ledger) -> float:
         claim = scan_job(ledger, at, job="minute", schedule=EVERY_MINUTE, accounted_until=at - MINUTE).claim
         times.append(time.perf_counter() - started)
         assert claim
-        finish(ledger, claim, DONE, at)
+        record_end(ledger, claim, DONE, at)
     return min(times)
 
 
@@ -81,12 +81,12 @@ def test_every_statement_of_a_transaction_goes_by_an_index(cellar: CellarFile) -
     mails.record(now=NOW, started=["1", "2"])
     mails.record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
     renew(ledger, claim.run, NOW)
-    finish(ledger, claim, RunResult(state="failed", retry_at=NOW + MINUTE), NOW)
+    record_end(ledger, claim, RunResult(state="failed", retry_at=NOW + MINUTE), NOW)
     scan_job(ledger, NOW - HOUR, schedule=HOURLY, state=WAITING)
     scan_once(ledger, {"report": HOURLY}, NOW + 2 * MINUTE)
     resumed = claim_resume(another(ledger), "report", NOW + 9 * MINUTE)
-    finish(replace_owner(ledger, cellar), resumed, DONE, NOW + 9 * MINUTE)
-    finish(ledger, claim_manual(ledger, "report", ("marie",), NOW + HOUR), DONE, NOW + HOUR)
+    record_end(replace_owner(ledger, cellar), resumed, DONE, NOW + 9 * MINUTE)
+    record_end(ledger, claim_manual(ledger, "report", ("marie",), NOW + HOUR), DONE, NOW + HOUR)
     later = Deliveries(ledger=ledger, run=claim_manual(ledger, "report", (), NOW + 9 * HOUR).run)
     later.close_abandoned(claim.run, "2", DeliveryUpdate(state="failed"), now=NOW + 9 * HOUR)
     prune(ledger, days=1, now=NOW + 9 * DAY, check=lambda: None, sleep=lambda _seconds: None)
@@ -139,7 +139,7 @@ def test_old_runs_go_and_the_last_of_each_job_stay(ledger: Ledger, cellar: Cella
     for number in range(19):
         claim = claim_manual(ledger, "yearly", (), NOW - 3000 * DAY + number * HOUR)
         Deliveries(ledger=ledger, run=claim.run).record(now=NOW, finished={"1": DeliveryUpdate(state="sent")})
-        finish(ledger, claim, DONE, NOW)
+        record_end(ledger, claim, DONE, NOW)
     assert count_old(ledger, days=1, now=NOW) == 3000 - 1441
     waits: list[float] = []
     assert prune(ledger, days=1, now=NOW, check=lambda: None, sleep=waits.append) == 3000 - 1441
@@ -152,7 +152,7 @@ def test_old_runs_go_and_the_last_of_each_job_stay(ledger: Ledger, cellar: Cella
     assert cellar.rows("SELECT count(*) FROM cavecron_run WHERE job = 'minute'") == [(20,)]
     assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(19,)]
     for number in range(20):
-        finish(ledger, claim_manual(ledger, "yearly", (), NOW + number * HOUR), DONE, NOW)
+        record_end(ledger, claim_manual(ledger, "yearly", (), NOW + number * HOUR), DONE, NOW)
     assert prune(ledger, days=1, now=NOW + DAY, check=lambda: None, sleep=waits.append) == 19
     assert cellar.rows("SELECT count(*) FROM cavecron_delivery") == [(0,)]
 
@@ -182,7 +182,7 @@ def test_old_missed_slots_are_deleted(ledger: Ledger, cellar: CellarFile) -> Non
 def test_a_ledger_of_an_earlier_release_gets_its_indices(ledger: Ledger, cellar: CellarFile) -> None:
     """The indices are replaced in one transaction, and all rows stay."""
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
-    finish(ledger, claim_manual(ledger, "report", (), NOW - HOUR), DONE, NOW - HOUR)
+    record_end(ledger, claim_manual(ledger, "report", (), NOW - HOUR), DONE, NOW - HOUR)
     for (name,) in cellar.rows("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX %cavecron%'"):
         cellar.execute(f"DROP INDEX {name}")
     cellar.execute("CREATE INDEX cavecron_run_job ON cavecron_run (job, slot)")
@@ -200,7 +200,7 @@ def test_the_cleanup_prunes_the_past_of_cavecron_itself(ledger: Ledger, cellar: 
     """The cleanup reports how many runs it deletes or would delete, and follows the setting for their age."""
     for number in range(30):
         at = NOW - 3000 * DAY + number * HOUR
-        finish(ledger, claim_manual(ledger, "report", (), at), DONE, at)
+        record_end(ledger, claim_manual(ledger, "report", (), at), DONE, at)
     database = f"sqlite:///{cellar.path}"
     assert "cavecron_run 10" in command("run", "cleanup", "--dry-run", DATABASE_URL=database).out
     kept = command("run", "cleanup", DATABASE_URL=database, SCHEDULER_CLEANUP_LEDGER_DAYS="36500")

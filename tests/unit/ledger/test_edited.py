@@ -10,7 +10,7 @@ from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.history import history
 from cavecron.ledger.overdue import overdue
 from cavecron.ledger.retention import count_old, prune
-from cavecron.ledger.runs import claim_manual, claim_resume, finish
+from cavecron.ledger.runs import claim_manual, claim_resume, record_end
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, HOURLY, MINUTE, MONDAYS, WAITING, another, scan_job
@@ -55,7 +55,7 @@ def use(ledger: Ledger) -> None:
     history(ledger, job="report", now=NOW)
     overdue(ledger, {"report": MONDAYS}, NOW + HOUR)
     other = claim_manual(ledger, "other", (), NOW + 3 * HOUR)
-    finish(ledger, other, DONE, NOW + 3 * HOUR)
+    record_end(ledger, other, DONE, NOW + 3 * HOUR)
     mails = Deliveries(ledger=ledger, run=other.run)
     mails.previous()
     mails.in_flight_of_dead_runs(before=NOW)
@@ -72,7 +72,7 @@ def test_an_edited_run_does_not_end_the_scheduler(
 ) -> None:
     """Every function of the ledger works although all runs have an unexpected value."""
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR)
-    finish(ledger, claim_manual(ledger, "report", (), NOW - 3 * HOUR), DONE, NOW)
+    record_end(ledger, claim_manual(ledger, "report", (), NOW - 3 * HOUR), DONE, NOW)
     scan_job(ledger, NOW + MINUTE, schedule=HOURLY)
     scan_job(ledger, NOW + 20 * HOUR, schedule=HOURLY)
     cellar.execute("UPDATE cavecron_run SET state = ? WHERE id > 1 AND state <> 'missed'", (state,))
@@ -106,7 +106,7 @@ def test_an_edited_delivery_ends_nothing(ledger: Ledger, cellar: CellarFile, col
     mails.previous()
     mails.record(now=NOW, started=["1", "2"])
     assert mails.previous()["2"].state == "sending"
-    finish(ledger, claim, DONE, NOW)
+    record_end(ledger, claim, DONE, NOW)
     use(another(ledger))
 
 
@@ -119,7 +119,7 @@ def test_a_row_that_cannot_be_read_is_named_once(
 ) -> None:
     """The warning names the table, the id and what to do; the other runs are listed as usual."""
     for job in ("first", "second"):
-        finish(ledger, claim_manual(ledger, job, (), NOW), DONE, NOW)
+        record_end(ledger, claim_manual(ledger, job, (), NOW), DONE, NOW)
     cellar.execute(f"UPDATE cavecron_run SET {column} = {value} WHERE id = 1")
     with caplog.at_level(logging.WARNING, logger="cavecron.ledger"):
         for _ in range(3):
@@ -131,7 +131,7 @@ def test_a_run_whose_users_cannot_be_read_is_not_resumed(
     ledger: Ledger, cellar: CellarFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A run with unreadable users is not resumed, because it could become a run for all users."""
-    finish(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
+    record_end(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
     claim_manual(ledger, "report", ("marie",), NOW)
     cellar.execute("UPDATE cavecron_run SET state = 'interrupted', users = '5' WHERE id = 2")
     with pytest.raises(Exception, match="rien à reprendre"):

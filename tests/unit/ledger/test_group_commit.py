@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cavecron.errors import CavecronError, LeaseLostError
-from cavecron.ledger.runs import claim_manual, finish, renew
+from cavecron.ledger.runs import claim_manual, record_end, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE
@@ -38,7 +38,7 @@ def test_runs_that_end_at_once_share_a_transaction(cellar: CellarFile) -> None:
     claims = [claim_manual(ledger, name, (), NOW) for name in JOBS]
     before = transactions(database)
     futures = call_together(
-        ledger, *(lambda claim=claim: finish(ledger, claim, DONE, NOW) for claim in claims)
+        ledger, *(lambda claim=claim: record_end(ledger, claim, DONE, NOW) for claim in claims)
     )
     assert [future.exception() for future in futures] == [None] * len(JOBS)
     assert cellar.rows("SELECT DISTINCT state FROM cavecron_run") == [("succeeded",)]
@@ -51,8 +51,8 @@ def test_a_refused_write_does_not_affect_the_others(ledger: Ledger, cellar: Cell
     cellar.execute("UPDATE cavecron_run SET owner = 'another' WHERE id = ?", (lost.run,))
     one, two, three = call_together(
         ledger,
-        lambda: finish(ledger, lost, DONE, NOW),
-        lambda: finish(ledger, owned, DONE, NOW),
+        lambda: record_end(ledger, lost, DONE, NOW),
+        lambda: record_end(ledger, owned, DONE, NOW),
         lambda: renew(ledger, lost.run, NOW),
     )
     assert isinstance(one.exception(), LeaseLostError)
@@ -68,8 +68,8 @@ def test_a_transaction_that_fails_fails_for_all_who_share_it(ledger: Ledger, cel
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO cavecron_job VALUES (NULL, NULL, NULL)")
 
-    futures = call_together(ledger, lambda: finish(ledger, claim, DONE, NOW), lambda: ledger.write(fail))
+    futures = call_together(ledger, lambda: record_end(ledger, claim, DONE, NOW), lambda: ledger.write(fail))
     assert all(isinstance(future.exception(), CavecronError) for future in futures)
     assert cellar.rows("SELECT state FROM cavecron_run") == [("running",)]
-    finish(ledger, claim, DONE, NOW)
+    record_end(ledger, claim, DONE, NOW)
     assert cellar.rows("SELECT state FROM cavecron_run") == [("succeeded",)]  # the write lock was released

@@ -16,7 +16,7 @@ from cavecron.jobs.loader import load_for
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.history import history
 from cavecron.ledger.models import RunResult
-from cavecron.ledger.runs import RunMissingError, claim_manual, finish, renew
+from cavecron.ledger.runs import RunMissingError, claim_manual, record_end, renew
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
@@ -51,7 +51,7 @@ def test_a_run_that_the_ledger_does_not_know_any_more_has_its_own_error(
         renew(ledger, claim.run, NOW)
     with pytest.raises(RunMissingError):
         Deliveries(ledger=ledger, run=claim.run).record(now=NOW, started=["1"])
-    finish(ledger, claim, RunResult(state="failed", reason="remplacée"), NOW)
+    record_end(ledger, claim, RunResult(state="failed", reason="remplacée"), NOW)
     (entry,) = history(ledger)
     assert (entry.slot, entry.state, entry.reason) == (NOW, "failed", "remplacée")
     assert scan_job(another(ledger), NOW, eager=True).claim is None
@@ -62,11 +62,13 @@ def test_a_slot_that_ran_in_the_new_file_gets_no_second_row(ledger: Ledger, cell
     claim = scan_job(ledger, NOW, eager=True).claim
     assert claim
     drop(cellar.path, cellar)
-    finish(ledger, claim_manual(ledger, "other", (), NOW - HOUR), DONE, NOW)  # has the number of the lost run
+    record_end(
+        ledger, claim_manual(ledger, "other", (), NOW - HOUR), DONE, NOW
+    )  # has the number of the lost run
     other = scan_job(another(ledger), NOW, eager=True).claim
     assert other
     with pytest.raises(LeaseLostError):
-        finish(ledger, claim, DONE, NOW)
+        record_end(ledger, claim, DONE, NOW)
 
 
 def test_a_deleted_database_is_a_temporary_error(ledger: Ledger, cellar: CellarFile) -> None:

@@ -9,7 +9,7 @@ from cavecron.errors import AlreadyRunningError, LeaseLostError, UsageError
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
 from cavecron.ledger.models import GivenUpRun, RunResult, ScanResult
-from cavecron.ledger.runs import claim_manual, claim_resume, finish, renew
+from cavecron.ledger.runs import claim_manual, claim_resume, record_end, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
 from tests.support.ledgers import (
@@ -101,9 +101,9 @@ def test_a_run_by_hand_takes_the_place_of_one_that_waited(ledger: Ledger) -> Non
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = scan_job(ledger, NOW).claim
     assert claim
-    finish(ledger, claim, RunResult(state="interrupted", retry_at=NOW), NOW)
+    record_end(ledger, claim, RunResult(state="interrupted", retry_at=NOW), NOW)
     by_hand = claim_manual(ledger, "report", (), NOW + 2 * HOUR)
-    finish(ledger, by_hand, RunResult(state="succeeded"), NOW + 2 * HOUR)
+    record_end(ledger, by_hand, RunResult(state="succeeded"), NOW + 2 * HOUR)
     assert scan_job(another(ledger), NOW + 3 * HOUR).given_up == ()
 
 
@@ -126,7 +126,7 @@ def test_a_process_that_lost_its_lease_can_record_nothing(ledger: Ledger) -> Non
     with pytest.raises(LeaseLostError):
         renew(ledger, claim.run, NOW + 5 * MINUTE)
     with pytest.raises(LeaseLostError):
-        finish(ledger, claim, DONE, NOW + 6 * MINUTE)
+        record_end(ledger, claim, DONE, NOW + 6 * MINUTE)
     assert latest(ledger).state == "running"
 
 
@@ -136,7 +136,7 @@ def test_a_failed_run_is_tried_again_when_it_is_time(ledger: Ledger) -> None:
     claim = scan_job(ledger, NOW).claim
     assert claim
     failure = RunResult(state="failed", reason="refus passager", retry_at=NOW + 5 * MINUTE)
-    finish(ledger, claim, failure, NOW + MINUTE)
+    record_end(ledger, claim, failure, NOW + MINUTE)
     assert scan_job(ledger, NOW + 2 * MINUTE, state=WAITING).next_scan == NOW + 5 * MINUTE
     retried = scan_job(ledger, NOW + 5 * MINUTE, state=WAITING).claim
     assert retried
@@ -147,7 +147,7 @@ def test_a_call_by_another_scheduler_does_not_wait_for_the_retry(ledger: Ledger)
     """A run by another scheduler's call counts as the next attempt, before the planned retry."""
     claim = scan_job(ledger, NOW, eager=True).claim
     assert claim
-    finish(ledger, claim, RunResult(state="failed", retry_at=NOW + 5 * MINUTE), NOW)
+    record_end(ledger, claim, RunResult(state="failed", retry_at=NOW + 5 * MINUTE), NOW)
     assert scan_job(another(ledger), NOW + MINUTE, eager=True).claim
 
 
@@ -156,7 +156,7 @@ def test_a_retry_whose_hour_is_over_is_forgotten(ledger: Ledger) -> None:
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     claim = scan_job(ledger, NOW).claim
     assert claim
-    finish(ledger, claim, RunResult(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
+    record_end(ledger, claim, RunResult(state="failed", reason="non", retry_at=NOW + 5 * MINUTE), NOW)
     given_up = GivenUpRun(slot=NOW, killed=False)
     assert scan_job(another(ledger), NOW + 2 * HOUR) == ScanResult(given_up=(given_up,))
     assert scan_job(another(ledger), NOW + 3 * HOUR) == ScanResult()
@@ -183,7 +183,7 @@ def test_a_run_by_hand_keeps_the_slot_waiting(ledger: Ledger) -> None:
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     by_hand = claim_manual(ledger, "report", (), NOW - MINUTE)
     assert scan_job(ledger, NOW, state=WAITING).busy
-    finish(ledger, by_hand, DONE, NOW + MINUTE)
+    record_end(ledger, by_hand, DONE, NOW + MINUTE)
     result = scan_job(ledger, NOW + MINUTE, state=BUSY_BEFORE)
     assert result.claim
     assert (result.claim.slot, result.claim.trigger) == (NOW, "replay")
@@ -192,7 +192,7 @@ def test_a_run_by_hand_keeps_the_slot_waiting(ledger: Ledger) -> None:
 def test_a_run_is_resumed_by_hand_with_its_users(ledger: Ledger) -> None:
     """The run is resumed however old it is, and permanent failures are retried."""
     first = claim_manual(ledger, "report", ("marie", "l'\nautre"), NOW)
-    finish(ledger, first, RunResult(state="interrupted"), NOW)
+    record_end(ledger, first, RunResult(state="interrupted"), NOW)
     again = claim_resume(another(ledger), "report", NOW + WEEK)
     assert (again.run, again.slot, again.users) == (first.run, NOW, ("marie", "l'\nautre"))
     assert again.retry_permanent_failures
@@ -202,6 +202,6 @@ def test_a_run_is_resumed_by_hand_with_its_users(ledger: Ledger) -> None:
 def test_there_may_be_nothing_to_resume(ledger: Ledger, *, runs: bool) -> None:
     """With nothing to resume, the error is one of usage."""
     if runs:
-        finish(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
+        record_end(ledger, claim_manual(ledger, "report", (), NOW), DONE, NOW)
     with pytest.raises(UsageError, match="rien à reprendre"):
         claim_resume(ledger, "report", NOW)

@@ -1,5 +1,6 @@
 """The ledger after a time with a wrong clock: its entries are correct, and no slot is lost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,8 @@ from cavecron.errors import LeaseLostError, TemporaryError
 from cavecron.ledger.catch_up import register_jobs, scan_once
 from cavecron.ledger.history import history
 from cavecron.ledger.models import TOO_LATE
-from cavecron.ledger.runs import claim_manual, finish, renew
+from cavecron.ledger.overdue import overdue
+from cavecron.ledger.runs import claim_manual, record_end, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
 from tests.support.ledgers import (
@@ -32,7 +34,7 @@ def test_a_run_of_the_future_keeps_no_earlier_slot_from_running(ledger: Ledger) 
     register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
     ahead = scan_job(ledger, NOW + 52 * WEEK, state=WAITING).claim
     assert ahead
-    finish(ledger, ahead, DONE, NOW + 52 * WEEK)
+    record_end(ledger, ahead, DONE, NOW + 52 * WEEK)
     scan_job(ledger, NOW - MINUTE, state=WAITING)
     claim = scan_job(ledger, NOW, state=WAITING).claim
     assert claim
@@ -44,7 +46,7 @@ def test_a_slot_that_ran_is_not_missed_when_it_comes_again(ledger: Ledger) -> No
     register_jobs(ledger, {"report": HOURLY}, NOW - HOUR / 2)
     claim = scan_job(ledger, NOW + HOUR, schedule=HOURLY).claim
     assert claim
-    finish(ledger, claim, DONE, NOW + HOUR)
+    record_end(ledger, claim, DONE, NOW + HOUR)
     scan_job(ledger, NOW - HOUR / 2, schedule=HOURLY, state=WAITING)
     result = scan_job(ledger, NOW + 4 * HOUR, schedule=HOURLY, state=WAITING)
     assert result.missed
@@ -86,12 +88,19 @@ def test_the_last_of_several_missed_slots_can_still_be_claimed(ledger: Ledger) -
     scan_job(ledger, NOW + 3 * HOUR, schedule=HOURLY, state=BUSY_BEFORE)
     claim = scan_job(ledger, NOW + 4 * HOUR, schedule=HOURLY).claim
     assert claim
-    finish(ledger, claim, DONE, NOW + 4 * HOUR)
+    record_end(ledger, claim, DONE, NOW + 4 * HOUR)
     scan_job(ledger, NOW + 2 * HOUR + MINUTE, schedule=HOURLY, state=WAITING)
     result = scan_once(another(ledger), {"report": HOURLY}, NOW + 2 * HOUR + MINUTE)["report"].claim
     assert result
     assert result.slot == NOW + 2 * HOUR
     assert ("missed", NOW, 2) in [(entry.state, entry.slot, entry.slots) for entry in history(ledger)]
+
+
+def test_a_lease_of_the_future_hides_no_overdue_slot(ledger: Ledger) -> None:
+    """A run on another machine was cut off under a clock ahead: its lease does not count for a year."""
+    register_jobs(ledger, {"report": MONDAYS}, NOW - HOUR)
+    claim_manual(replace(ledger, owner="nas:17:boot:1:token"), "report", (), NOW + 52 * WEEK)
+    assert overdue(ledger, {"report": MONDAYS}, NOW + 3 * MINUTE)
 
 
 def test_a_clock_that_was_never_set_is_refused(ledger: Ledger) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cavecron.errors import TemporaryError
 from cavecron.ledger.models import Claim, RunResult
-from cavecron.ledger.runs import claim_manual, finish, renew
+from cavecron.ledger.runs import claim_manual, record_end, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
 from tests.support.simulated import simulation
@@ -113,7 +113,7 @@ def test_a_slot_during_a_run_of_another_process_is_not_lost() -> None:
             machine.at(at, lambda: renew(other, claims[0].run, machine.now()), interrupts=True)
         machine.at(
             NOW + 30 * MINUTE,
-            lambda: finish(other, claims[0], RunResult(state="succeeded"), machine.now()),
+            lambda: record_end(other, claims[0], RunResult(state="succeeded"), machine.now()),
             interrupts=True,
         )
     slots = [(entry.slot, entry.state) for entry in simulated.history() if entry.trigger != "manual"]

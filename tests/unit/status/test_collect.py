@@ -12,7 +12,7 @@ from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.deliveries import DeliveryUpdate
 from cavecron.ledger.models import RunResult
 from cavecron.ledger.process_id import process_token
-from cavecron.ledger.runs import claim_manual, finish
+from cavecron.ledger.runs import claim_manual, record_end
 from cavecron.ledger.schedulers import record_start, record_stop
 from cavecron.ledger.store import Ledger
 from cavecron.status.calendar import day_bounds
@@ -177,7 +177,7 @@ def test_a_year_with_too_many_failures_begins_where_they_are_known(cellar: Cella
 def test_runs_by_hand_are_no_slots(cellar: CellarFile) -> None:
     """A manual run is the last run, but it is in no count of slots."""
     past = PastReports(cellar, NOW - HOUR)
-    finish(past.ledger, claim_manual(past.ledger, REPORTS, ("1",), NOW), DONE, NOW + MINUTE)
+    record_end(past.ledger, claim_manual(past.ledger, REPORTS, ("1",), NOW), DONE, NOW + MINUTE)
     job = reports_job(collect(past.settings, past.jobs, now=NOW + HOUR))
     assert job.last_run
     assert (job.last_run.trigger, job.last_run.partial, job.last_run.lateness) == ("manual", True, None)
@@ -220,7 +220,7 @@ def test_a_later_success_settles_what_was_missed_and_what_failed(cellar: CellarF
     missed = "weekly_reports : le créneau du 2026-11-23 08:00 a été manqué"
     assert need == Need(sentence=missed, command="cavecron run weekly_reports")
     claim = claim_manual(past.ledger, REPORTS, (), NOW + 3 * HOUR)
-    finish(past.ledger, claim, SUCCEEDED, NOW + 3 * HOUR)
+    record_end(past.ledger, claim, SUCCEEDED, NOW + 3 * HOUR)
     assert collect(past.settings, past.jobs, now=NOW + 4 * HOUR).needs == ()
 
 
