@@ -42,7 +42,7 @@ def reason(error: OSError) -> str:
 
 
 class CavecronError(Exception):
-    """The base class of all of them; as the error of a job: it failed.
+    """The base class of cavecron's errors. A job raises it, or a subclass, to report that it failed.
 
     `summary` says in French what the job has done before, None if that is unknown.
     """
@@ -97,4 +97,4 @@ class TimeLimitError(CavecronError):
 
 
 class LeaseLostError(CavecronError):
-    """Another process has taken over a run of this one."""
+    """Another process has taken over a run that this process was executing."""
