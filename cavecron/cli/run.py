@@ -5,24 +5,28 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 from cavecron.appdb.tables import require
 from cavecron.cli import log
 from cavecron.cli.run_due import DueRuns, print_json
 from cavecron.cli.streams import say
 from cavecron.clock import Clock
-from cavecron.errors import CavecronError, StoppedError, UsageError
+from cavecron.errors import CavecronError, UsageError
 from cavecron.jobs.context import Outcome
 from cavecron.jobs.job import Job, named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.models import Claim
 from cavecron.ledger.runs import claim_manual, claim_resume
-from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.context import (
+    Options,
+    RunContext,
+    StopSignal,
+    call_unless_stopped,
+    system_context,
+)
+from cavecron.scheduler.run_log import resume_hint
 from cavecron.scheduler.runner import dry_run, execute_run
 from cavecron.scheduler.signals import on_stop
-
-_T = TypeVar("_T")
 
 #: Seconds after which a run shows its progress on a terminal.
 _PROGRESS_AFTER = 2.0
@@ -84,7 +88,7 @@ async def _run(
     stop = StopSignal()
     on_stop(stop.stop)
     # Before the ledger is written, because this could be another program's file.
-    await _unless_stopped(stop, context, lambda: require(context.database))
+    await call_unless_stopped(stop, context, lambda: require(context.database))
 
     async def execute(claim: Claim, job: Job) -> int:
         return await _execute(claim, job, context, stop=stop, options=options, as_json=arguments.json)
@@ -99,20 +103,7 @@ async def _run(
             return claim_resume(context.ledger, job.name, now)
         return claim_manual(context.ledger, job.name, arguments.user, now)
 
-    return await execute(await _unless_stopped(stop, context, claim), job)
-
-
-async def _unless_stopped(stop: StopSignal, context: RunContext, call: Callable[[], _T]) -> _T:
-    """Return the result of a call that may wait for a lock; a stop does not wait for it.
-
-    Raises:
-        StoppedError: cavecron was asked to stop meanwhile.
-
-    """
-    calling = context.threads.start("claim", call)
-    if not await stop.wait_for(calling):
-        raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
-    return calling.result()
+    return await execute(await call_unless_stopped(stop, context, claim), job)
 
 
 async def _execute(
@@ -150,7 +141,7 @@ def _can_be_resumed(job: Job, error: CavecronError) -> bool:
 
 
 def _say_how_to_finish(job: Job) -> None:
-    say(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", sys.stderr)
+    say(resume_hint(job), sys.stderr)
 
 
 def _progress(clock: Clock) -> Callable[[int, int], None]:

@@ -9,17 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from cavecron.cli.streams import say
-from cavecron.errors import AlreadyRunningError, StoppedError
+from cavecron.errors import AlreadyRunningError
 from cavecron.french import moment
 from cavecron.jobs.job import Job
 from cavecron.ledger.catch_up import scan, scan_once
 from cavecron.ledger.history import history
 from cavecron.ledger.models import Claim, HistoryEntry, JobCursor, ScanResult
 from cavecron.schedule import GRACE, next_slot
-from cavecron.scheduler.context import RunContext, StopSignal
-from cavecron.scheduler.finish import NOTIFICATION_LIMIT, notify_losses
+from cavecron.scheduler.context import RunContext, StopSignal, call_unless_stopped
+from cavecron.scheduler.finish import NOTIFICATION_LIMIT, start_loss_notice
 from cavecron.scheduler.given_up import settle_given_up
-from cavecron.scheduler.run_log import log_scan
+from cavecron.scheduler.run_log import log_scan, resume_hint
 from cavecron.text import to_json
 
 #: A slot within this time is waited for, because other schedulers may call a little early.
@@ -54,14 +54,14 @@ class DueRuns:
         """
         # Each job runs to its end, even if another one fails.
         ends = await asyncio.gather(*map(self._run_one, jobs), return_exceptions=True)
-        for notifying in self._pending:
-            await self._stop.wait_for(notifying, seconds=NOTIFICATION_LIMIT)
+        for future in self._pending:
+            await self._stop.wait_for(future, seconds=NOTIFICATION_LIMIT)
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
-        ran = [code for code in ends if isinstance(code, int)]
-        if ran:
-            return max(ran)
+        exit_codes = [code for code in ends if isinstance(code, int)]
+        if exit_codes:
+            return max(exit_codes)
         if self._busy:
             raise AlreadyRunningError(f"{', '.join(self._busy)} : déjà en cours dans un autre processus")
         self._say_nothing_is_due(jobs)
@@ -86,13 +86,10 @@ class DueRuns:
 
     async def _scan(self, job: Job, scan: Callable[[Job], ScanResult]) -> ScanResult:
         """Return the result of a scan of the job, and log and notify what was missed."""
-        calling = self._context.threads.start("claim", lambda: scan(job))
-        if self._stop.stopping or not await self._stop.wait_for(calling):
-            raise StoppedError("arrêt demandé avant le début : rien n'a été fait")
-        result = calling.result()
+        result = await call_unless_stopped(self._stop, self._context, lambda: scan(job))
         log_scan(job.name, result, self._context.settings.zone)
-        if notifying := notify_losses(job, result, self._context):
-            self._pending.append(notifying)
+        if notice := start_loss_notice(job, result, self._context):
+            self._pending.append(notice)
         if settling := settle_given_up(result, job, self._context, self._stop):
             self._pending.append(settling)
         return result
@@ -130,7 +127,7 @@ class DueRuns:
             return None
         slot = moment(entry.slot.astimezone(self._context.settings.zone))
         say(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", sys.stderr)
-        say(f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume", sys.stderr)
+        say(resume_hint(job), sys.stderr)
         if self._as_json:
             print_json(job.name, ok=False, error=entry.reason)
         return 1

@@ -1,4 +1,7 @@
-"""Notifying a person when the database has been unavailable for an hour, once for each absence."""
+"""Notifying a person when the database has been unavailable for an hour, once for each absence.
+
+It does not use the database, and reads the clock only when it is called.
+"""
 
 from typing import TYPE_CHECKING
 

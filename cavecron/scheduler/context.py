@@ -5,6 +5,7 @@ It decides nothing about a run.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +14,7 @@ from cavecron.clock import Clock, SystemClock
 from cavecron.config.parsing import InvalidValueError
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
-from cavecron.errors import CavecronError
+from cavecron.errors import CavecronError, StoppedError
 from cavecron.jobs import zone_files
 from cavecron.ledger.models import RunResult
 from cavecron.ledger.store import Ledger
@@ -111,5 +112,20 @@ class StopSignal:
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`, or until the job is asked to stop."""
-        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self.wait_for(never, seconds=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop_request.wait()
+
+
+async def call_unless_stopped(stop: StopSignal, context: RunContext, call: Callable[[], _T]) -> _T:
+    """Return the result of a call that may wait for a lock, and after which a run begins.
+
+    Raises:
+        StoppedError: a stop was requested before the call, or meanwhile; a stop does not wait for the call.
+
+    """
+    if not stop.stopping:
+        future = context.threads.start("claim", call)
+        if await stop.wait_for(future):
+            return future.result()
+    raise StoppedError("arrêt demandé avant le début : rien n'a été fait")

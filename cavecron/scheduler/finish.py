@@ -1,4 +1,7 @@
-"""The end of a run: logging it, recording it in the ledger, and notifying people."""
+"""The end of a run: logging it, recording it in the ledger, and notifying people.
+
+It does not decide how a run ended, or whether it is tried again: `retry` does.
+"""
 
 import asyncio
 import logging
@@ -28,7 +31,7 @@ _LONGEST_WRITE = 60.0
 #: Seconds to wait for a ping or an alert to be sent.
 NOTIFICATION_LIMIT = 60.0
 #: Seconds between two attempts to record an end: less than other processes wait after a lease has expired.
-_PAUSE = 10.0
+_RECORD_PAUSE = 10.0
 
 
 async def finish_run(
@@ -54,25 +57,25 @@ async def finish_run(
     if has_receiver and result.state != "interrupted" and not result.retry_at:
         if start_notice is not None:
             await stop.wait_for(start_notice, seconds=NOTIFICATION_LIMIT, grace=_LAST_WRITE)
-        notifying = notify(
+        notification = notify(
             context,
             lambda: notifications.notify_finished(
                 claim, result, job=job, settings=settings, clock=context.clock
             ),
         )
-        if not await stop.wait_for(notifying, seconds=NOTIFICATION_LIMIT, grace=_LAST_WRITE):
+        if not await stop.wait_for(notification, seconds=NOTIFICATION_LIMIT, grace=_LAST_WRITE):
             _LOG.warning("Job %s : qui devait être prévenu ne l'est peut-être pas, faute de temps", job.name)
 
 
 def notify(context: RunContext, call: Callable[[], None]) -> "asyncio.Future[None]":
     """Start sending a notification in a thread; an error is logged and never raised."""
-    notifying = context.threads.start("notify", call)
-    notifying.add_done_callback(_log_failure)
-    return notifying
+    notification = context.threads.start("notify", call)
+    notification.add_done_callback(_log_failure)
+    return notification
 
 
-def notify_losses(job: Job, result: ScanResult, context: RunContext) -> "asyncio.Future[None] | None":
-    """Start to notify of slots missed for good and of runs given up; return None if there are none."""
+def start_loss_notice(job: Job, result: ScanResult, context: RunContext) -> "asyncio.Future[None] | None":
+    """Start to send a notification of slots missed for good and of runs given up, None if there are none."""
     settings = context.settings
     sentences = list(losses(result, settings.zone))
     if not sentences or not (settings.jobs[job.name].ping_url or settings.alert_to):
@@ -85,8 +88,8 @@ def notify_losses(job: Job, result: ScanResult, context: RunContext) -> "asyncio
     )
 
 
-def _log_failure(notifying: "asyncio.Future[None]") -> None:
-    error = None if notifying.cancelled() else notifying.exception()
+def _log_failure(notification: "asyncio.Future[None]") -> None:
+    error = None if notification.cancelled() else notification.exception()
     if isinstance(error, CavecronError):
         _LOG.warning("Personne n'a pu être prévenu : %s", error)
     elif error:
@@ -104,15 +107,15 @@ async def _record(
     """
     clock, last_error, patient = context.clock, "", options.wait_for_database
     limit = clock.monotonic() + (GRACE.total_seconds() if patient else _LONGEST_WRITE)
-    writing: asyncio.Future[None] | None = None
+    write: asyncio.Future[None] | None = None
     while True:
-        if writing is None or writing.done():  # a write that hangs is awaited, not repeated
-            writing = context.threads.start(
+        if write is None or write.done():  # a write that hangs is awaited, not repeated
+            write = context.threads.start(
                 "end", lambda: record_end(context.ledger, claim, result, clock.now())
             )
         remaining = _LONGEST_WRITE if patient else max(0.0, limit - clock.monotonic())
-        await stop.wait_for(writing, seconds=remaining, grace=_LAST_WRITE)
-        error = writing.exception() if writing.done() else TemporaryError("la base ne répond pas")
+        await stop.wait_for(write, seconds=remaining, grace=_LAST_WRITE)
+        error = write.exception() if write.done() else TemporaryError("la base ne répond pas")
         if error is None:
             return True
         is_temporary = isinstance(error, CavecronError) and error.temporary
@@ -124,4 +127,4 @@ async def _record(
         if str(error) != last_error:
             _LOG.warning("Job %s : sa fin n'est pas encore notée, %s", claim.job, error)
         last_error = str(error)
-        await stop.sleep(_PAUSE)
+        await stop.sleep(_RECORD_PAUSE)

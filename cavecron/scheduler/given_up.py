@@ -16,8 +16,8 @@ from cavecron.scheduler.runner import run_of_job
 
 _LOG = logging.getLogger("cavecron.runner")
 
-#: Seconds between two attempts, and to wait for one after a request to stop.
-_PAUSE, _LAST_WRITE = 30.0, 1.0
+#: Seconds between two calls, and to wait for one after a request to stop.
+_CALL_PAUSE, _LAST_WRITE = 30.0, 1.0
 
 
 def settle_given_up(
@@ -66,6 +66,6 @@ async def _settle(claim: Claim, job: Job, context: RunContext, stop: StopSignal)
         if not is_temporary or stop.stopping or context.clock.monotonic() >= limit:
             raise error
         if str(error) != last_error:
-            _LOG.warning("Job %s : %s ; nouvel essai toutes les %g s", job.name, error, _PAUSE)
+            _LOG.warning("Job %s : %s ; nouvel essai toutes les %g s", job.name, error, _CALL_PAUSE)
         last_error = str(error)
-        await stop.sleep(_PAUSE)
+        await stop.sleep(_CALL_PAUSE)

@@ -20,16 +20,16 @@ _RENEWALS = 4
 
 
 @asynccontextmanager
-async def kept_lease(claim: Claim, context: RunContext, stop: StopSignal) -> AsyncIterator[None]:
+async def lease_renewal(claim: Claim, context: RunContext, stop: StopSignal) -> AsyncIterator[None]:
     """Renew the lease of a claimed run during the block; if it is lost, set `stop.lease_lost`."""
-    keeping = asyncio.create_task(_keep(claim, context, stop))
+    renewals = asyncio.create_task(_renew(claim, context, stop))
     try:
         yield
     finally:
-        keeping.cancel()
+        renewals.cancel()
 
 
-async def _keep(claim: Claim, context: RunContext, stop: StopSignal) -> None:
+async def _renew(claim: Claim, context: RunContext, stop: StopSignal) -> None:
     loop, ledger = asyncio.get_running_loop(), context.ledger
     term = ledger.lease.total_seconds() / _RENEWALS
     renewed = loop.time()

@@ -18,6 +18,7 @@ from cavecron.ledger.models import Claim, RunResult, ScanResult
 from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import check_address, plain_message
 from cavecron.scheduler.ping import ping
+from cavecron.scheduler.run_log import resume_hint
 
 _LOG = logging.getLogger("cavecron.notify")
 
@@ -38,7 +39,7 @@ def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Sett
         _alert(
             f"échec du job {job.name}",
             f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n"
-            f"{_history_hint(job)}{_resume_hint(job)}",
+            f"{_history_hint(job)}{resume_hint(job)}\n",
             key=f"{job.name}.{slot}.{claim.run}.{claim.attempt}",
             settings=settings,
             clock=clock,
@@ -52,7 +53,7 @@ def notify_losses(
     text = "\n".join(sentences)
     event = "créneau manqué" if result.missed else "exécution inachevée"
     # A run that was given up may have sent mails already: a new one would send them again.
-    advice = _resume_hint(job) if result.given_up else ""
+    advice = f"{resume_hint(job)}\n" if result.given_up else ""
     advice += f"Exécuter le créneau manqué : cavecron run {job.name}\n" if result.missed else ""
     if url := settings.jobs[job.name].ping_url:
         ping(url, "failure", text)
@@ -94,10 +95,6 @@ def mail_absence(reason: str, settings: Settings, clock: Clock, *, lasted: float
 
 def _history_hint(job: Job) -> str:
     return f"Ce qui s'est passé : cavecron history {job.name}\n"
-
-
-def _resume_hint(job: Job) -> str:
-    return f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume\n"
 
 
 def _alert(subject: str, text: str, *, key: str, settings: Settings, clock: Clock) -> bool:

@@ -22,12 +22,16 @@ _LOG = logging.getLogger("cavecron.notify")
 
 #: What is appended to the URL for each event, as healthchecks.io and compatible services define it.
 _PATHS = {"start": "/start", "success": "", "failure": "/fail"}
-_PATIENCE = 10.0
+_LONGEST_PING = 10.0
 _LONGEST_BODY = 10_000
 
 
 def ping(
-    url: str, event: Literal["start", "success", "failure"], body: str = "", *, patience: float = _PATIENCE
+    url: str,
+    event: Literal["start", "success", "failure"],
+    body: str = "",
+    *,
+    patience: float = _LONGEST_PING,
 ) -> None:
     """Report a run's start, success or failure to the service at `url`, in `patience` seconds at most.
 
@@ -79,7 +83,7 @@ class _Call:
         """Return '' after an answer, else the HTTP status or the type of the error, without the URL."""
         opener = urllib.request.build_opener(_Redirects, _Http(self.connect), _Https(self.connect))
         try:
-            opener.open(request, timeout=_PATIENCE).close()
+            opener.open(request, timeout=_LONGEST_PING).close()
         except urllib.error.HTTPError as error:
             error.close()
             return str(error.code)

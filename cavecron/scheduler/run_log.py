@@ -1,6 +1,6 @@
 """The log sentences on slots and runs, for which people search in logs.
 
-Their loggers are those of the runner and the scheduler.
+Their loggers are those of the runner and the scheduler. It decides nothing.
 """
 
 import logging
@@ -75,6 +75,11 @@ def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:
     if slots.count == 1:
         return f"créneau manqué : {last} ({missed.reason})"
     return f"{slots.count} créneaux manqués, du {first} au {last} ({missed.reason})"
+
+
+def resume_hint(job: Job) -> str:
+    """Return in French how to complete a run of the job that was cut off or failed."""
+    return f"L'achever, une fois la cause corrigée : cavecron run {job.name} --resume"
 
 
 def log_next_slots(jobs: Sequence[Job], settings: Settings, now: datetime) -> None:

@@ -18,7 +18,7 @@ from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import Claim
 from cavecron.scheduler.context import Options, RunContext, StopSignal
 from cavecron.scheduler.finish import finish_run, notify
-from cavecron.scheduler.lease import kept_lease
+from cavecron.scheduler.lease import lease_renewal
 from cavecron.scheduler.retry import result_of_error, result_of_outcome
 from cavecron.scheduler.run_log import log_start
 
@@ -36,11 +36,11 @@ def _send(run: Run, to: str, subject: str, text: str) -> None:
     send_mail.send(run, to, subject, text)  # the module is loaded only for a job that sends a mail
 
 
-class HungError(CavecronError):
-    """The job exceeded its time limit and does not stop; `work` is done when its thread ends."""
+class JobHungError(CavecronError):
+    """The job exceeded its time limit and does not stop; `thread_end` is done when its thread ends."""
 
-    def __init__(self, message: str, work: "asyncio.Future[Outcome]") -> None:
-        self.work = work
+    def __init__(self, message: str, thread_end: "asyncio.Future[Outcome]") -> None:
+        self.thread_end = thread_end
         super().__init__(message)
 
 
@@ -70,7 +70,7 @@ async def execute_run(
     if error is not None:
         result = result_of_error(error, claim, context.clock.now())
     await finish_run(
-        *(claim, job, context), result=result, stop=stop, options=options, start_notice=start_notice
+        claim, job, context, result=result, stop=stop, options=options, start_notice=start_notice
     )
     if error is not None:
         raise error
@@ -136,7 +136,7 @@ class _Attempt:
         """Return the job's outcome; raise a CavecronError if it failed, was stopped or hung."""
         run, grace = self.run_of_job(), self.context.settings.stop_grace
         work = self.context.threads.start(self.job.name, lambda: call(run))
-        async with kept_lease(self.claim, self.context, self.stop):
+        async with lease_renewal(self.claim, self.context, self.stop):
             seconds = run.deadline + grace - self.context.clock.monotonic()
             if await self.stop.wait_for(work, seconds=seconds, grace=grace):
                 return work.result()
@@ -144,7 +144,7 @@ class _Attempt:
             raise StoppedError("le job ignore l'arrêt (il n'appelle pas run.check()) : abandonné")
         # After a run by hand the process ends, and the thread with it.
         advice = " ; redémarrer cavecron : d'ici là il n'exécute plus ce job"
-        raise HungError(
+        raise JobHungError(
             "le job ignore sa durée limite (il n'appelle pas run.check()) : abandonné"
             + (advice if self.options.wait_for_database else ""),
             work,

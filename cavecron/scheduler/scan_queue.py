@@ -30,7 +30,7 @@ class JobState:
     clock_unsure_since: float | None = None
 
 
-class Plan:
+class ScanQueue:
     """A priority queue of the jobs, by the instant at which each is to be scanned."""
 
     def __init__(self, states: Iterable[JobState]) -> None:
@@ -59,7 +59,7 @@ class Plan:
         return due
 
     def scan_all(self, now: datetime, *, clock_unsure_since: float) -> None:
-        """Schedule a scan at `now` for every job that does not run here, because the clock was set back.
+        """Schedule a scan of every job that does not run here, as the clock was set back to `now` (aware).
 
         `clock_unsure_since` is in seconds of the monotonic clock.
         """
@@ -70,10 +70,12 @@ class Plan:
                 self.add(state, now)
 
 
-def by_certainty(due: Sequence[JobState], now: datetime, last_reading: float) -> Iterator[Sequence[JobState]]:
-    """Yield the jobs whose last scan can be trusted, then those scanned while the clock was ahead of `now`.
+def trusted_first(
+    due: Sequence[JobState], now: datetime, last_reading: float
+) -> Iterator[Sequence[JobState]]:
+    """Yield the jobs whose last scan can be trusted, then those scanned while the clock was ahead.
 
-    `last_reading` is when the clock was last read, in seconds of the monotonic clock.
+    `now` is aware; `last_reading` is when the clock was last read, in seconds of the monotonic clock.
     """
     for state in due:
         ahead = state.cursor.accounted_until and state.cursor.accounted_until > now
@@ -86,14 +88,18 @@ def by_certainty(due: Sequence[JobState], now: datetime, last_reading: float) ->
 class ClockWatch:
     """Detects that the wall clock was set back between two readings.
 
-    The monotonic clock tells how much time passed, so that a step smaller than that is detected too.
+    The monotonic clock tells how much time passed, so that a step smaller than that is detected too. Instants
+    are aware.
     """
 
     def __init__(self, now: datetime, monotonic: float) -> None:
         self._now, self.monotonic = now, monotonic
 
     def was_set_back(self, now: datetime, monotonic: float) -> bool:
-        """Return whether the clock was set back since the last call; `monotonic` is in seconds."""
+        """Return whether the clock, which shows `now` (aware), was set back since the last call.
+
+        `monotonic` is in seconds.
+        """
         expected = self._now + timedelta(seconds=monotonic - self.monotonic)
         self._now = now
         self.monotonic = monotonic

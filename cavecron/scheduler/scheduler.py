@@ -19,20 +19,20 @@ from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import next_slot
 from cavecron.scheduler.absence import DatabaseAbsence
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
-from cavecron.scheduler.finish import notify_losses
+from cavecron.scheduler.finish import start_loss_notice
 from cavecron.scheduler.given_up import settle_given_up
-from cavecron.scheduler.plan import ClockWatch, JobState, Plan, by_certainty
 from cavecron.scheduler.registration import Registration
 from cavecron.scheduler.run_log import log_next_slots, log_scan
-from cavecron.scheduler.runner import HungError, execute_run
+from cavecron.scheduler.runner import JobHungError, execute_run
+from cavecron.scheduler.scan_queue import ClockWatch, JobState, ScanQueue, trusted_first
 from cavecron.scheduler.status_files import StatusFiles
 
 _LOG = logging.getLogger("cavecron.daemon")
 
 #: The wait after an error of the database until the next attempt.
-_PAUSE = timedelta(seconds=30)
+_RETRY_PAUSE = timedelta(seconds=30)
 #: The most jobs that one transaction scans, so that it stays short even if many are due at once.
-_AT_ONCE = 100
+_MOST_SCANNED = 100
 #: Seconds to wait for the last writes at a stop, and at least if a job took its whole grace.
 _LAST_WRITE, _LEAST_WRITE = 2.0, 0.5
 
@@ -62,7 +62,7 @@ class Scheduler:
         self._context = context or system_context(load_for(jobs, environ or {}))
         settings = self._context.settings
         self._jobs = jobs
-        self._plan = Plan(
+        self._queue = ScanQueue(
             JobState(job=job, cursor=JobCursor(job=job.name, schedule=settings.jobs[job.name].schedule))
             for job in jobs
             if settings.jobs[job.name].enabled
@@ -128,13 +128,13 @@ class Scheduler:
         settings, clock = self._context.settings, self._context.clock
         while not self._stop.stopping:
             if await self._call_database("register", self._registration.register):
-                for state in self._plan.states:
-                    self._plan.add(state, clock.now())
+                for state in self._queue.states:
+                    self._queue.add(state, clock.now())
                 _LOG.info("cavecron démarré : %s, fuseau %s", settings.database, settings.zone.key)
                 log_next_slots(self._jobs, settings, clock.now())
                 self._status_files.update()
                 return
-            await clock.wait(self._wakeup, clock.now() + _PAUSE)
+            await clock.wait(self._wakeup, clock.now() + _RETRY_PAUSE)
 
     async def _follow(self) -> None:
         clock = self._context.clock
@@ -144,9 +144,9 @@ class Scheduler:
             self._wakeup.clear()
             now, unsure_since = clock.now(), watch.monotonic
             if watch.was_set_back(now, clock.monotonic()):
-                self._plan.scan_all(now, clock_unsure_since=unsure_since)
-            due = self._plan.take_due(now, min(self._places, _AT_ONCE))
-            for states in by_certainty(due, now, unsure_since):
+                self._queue.scan_all(now, clock_unsure_since=unsure_since)
+            due = self._queue.take_due(now, min(self._free_capacity, _MOST_SCANNED))
+            for states in trusted_first(due, now, unsure_since):
                 await self._scan(states)
             if not due:
                 self._check_file()
@@ -163,36 +163,36 @@ class Scheduler:
 
     def _scan_one(self) -> None:
         """Scan one job now: if the file was replaced, this registers all jobs in it."""
-        for state in self._plan.states:
+        for state in self._queue.states:
             if state.due:
-                self._plan.add(state, self._context.clock.now())
+                self._queue.add(state, self._context.clock.now())
                 self._wakeup.set()
                 return
 
     def _cursors(self) -> list[JobCursor]:
-        return [state.cursor for state in self._plan.states]
+        return [state.cursor for state in self._queue.states]
 
     @property
-    def _places(self) -> int:
+    def _free_capacity(self) -> int:
         """Return how many further jobs may run at the same time."""
         return self._context.settings.max_running - len(self._running)
 
     @property
     def _next_wakeup(self) -> datetime | None:
         """Return when to wake up (aware): for the next scan, or to read the clock if no job may start."""
-        if self._places <= 0:
-            return self._context.clock.now() + _PAUSE
-        return self._plan.first
+        if self._free_capacity <= 0:
+            return self._context.clock.now() + _RETRY_PAUSE
+        return self._queue.first
 
     async def _call_database(self, name: str, call: Callable[[], None]) -> bool:
         """Make a blocking call in a thread; return whether it succeeded, and log each new error once.
 
         A call that waits for a lock does not delay a stop: its thread is abandoned.
         """
-        calling = self._context.threads.start(name, call)
-        if not await self._stop.wait_for(calling):
+        future = self._context.threads.start(name, call)
+        if not await self._stop.wait_for(future):
             return False
-        error = calling.exception()
+        error = future.exception()
         if error is None:
             if self._last_error:
                 _LOG.info("La base répond à nouveau")
@@ -203,9 +203,9 @@ class Scheduler:
         if isinstance(error, LedgerError):
             raise error
         if not isinstance(error, CavecronError):
-            _LOG.error("Erreur interne ; nouvel essai toutes les %d s", _PAUSE.seconds, exc_info=error)
+            _LOG.error("Erreur interne ; nouvel essai toutes les %d s", _RETRY_PAUSE.seconds, exc_info=error)
         elif str(error) != self._last_error:
-            _LOG.warning("%s ; nouvel essai toutes les %d s", error, _PAUSE.seconds)
+            _LOG.warning("%s ; nouvel essai toutes les %d s", error, _RETRY_PAUSE.seconds)
         if str(error) != self._last_error:
             self._status_files.update()
         self._last_error = str(error)
@@ -229,7 +229,7 @@ class Scheduler:
 
         if self._stop.stopping or not await self._call_database("scan", scan):
             for state in states:
-                self._plan.add(state, now + _PAUSE)
+                self._queue.add(state, now + _RETRY_PAUSE)
             return
         for state, result in zip(states, results, strict=True):
             if not result.busy:  # otherwise the next scan decides about the slots since then
@@ -240,21 +240,21 @@ class Scheduler:
         """Handle the result of a scan: log, notify, start the run, and plan the next scan."""
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
-        notify_losses(state.job, result, self._context)
+        start_loss_notice(state.job, result, self._context)
         if settling := settle_given_up(result, state.job, self._context, self._stop):
             self._settling.add(settling)
             settling.add_done_callback(self._settling.discard)
         if result.missed or result.given_up:
             self._status_files.update()
         if result.busy:
-            self._plan.add(state, result.next_scan or now + _PAUSE)
+            self._queue.add(state, result.next_scan or now + _RETRY_PAUSE)
         elif result.claim:
             self._start(state, result.claim)
         else:
             coming = next_slot(state.cursor.schedule, now)
             candidates = [instant for instant in (coming, result.next_scan) if instant]
             if candidates:
-                self._plan.add(state, min(candidates))
+                self._queue.add(state, min(candidates))
 
     def _start(self, state: JobState, claim: Claim) -> None:
         """Start to execute a claimed run; the job is planned again when it ends."""
@@ -270,8 +270,8 @@ class Scheduler:
         options = Options(wait_for_database=True, recorded=ends.append)
         try:
             await execute_run(claim, state.job, self._context, stop=stop, options=options)
-        except HungError as error:  # two runs of a job never overlap, even if one ignores its stop
-            await stop.wait_for(error.work)
+        except JobHungError as error:  # two runs of a job never overlap, even if one ignores its stop
+            await stop.wait_for(error.thread_end)
         except RunMissingError:
             self._registration.forget()
         except CavecronError:
@@ -288,10 +288,10 @@ class Scheduler:
             if coming is None:
                 return
             if coming > now:
-                self._plan.add(state, coming)
+                self._queue.add(state, coming)
                 return
         state.cursor = state.cursor.after_run()
-        self._plan.add(state, now)
+        self._queue.add(state, now)
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
         del self._running[task]

@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT: the first one requests a stop, the second one ends the process at once.
 
 SIGHUP, sent when a terminal is closed, requests a stop as well, unless the process was started with nohup.
+What a stop means is not known here.
 """
 
 import asyncio

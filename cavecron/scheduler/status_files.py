@@ -28,7 +28,7 @@ class StatusFiles:
     def __init__(self, context: RunContext, jobs: Sequence[Job]) -> None:
         self._context, self._jobs = context, jobs
         self._folder = context.settings.status_dir
-        self._writing: asyncio.Future[None] | None = None
+        self._write_in_progress: asyncio.Future[None] | None = None
         self._outdated = False
         self._last_error = ""
 
@@ -37,7 +37,7 @@ class StatusFiles:
         if self._folder is None:
             return
         self._outdated = True
-        if self._writing is None:
+        if self._write_in_progress is None:
             self._start()
 
     async def finish(self, last_event: "asyncio.Future[None]", seconds: float) -> None:
@@ -46,22 +46,22 @@ class StatusFiles:
         end = loop.time() + seconds
         await asyncio.wait({last_event}, timeout=seconds)
         self.update()
-        while self._writing is not None and loop.time() < end:
-            await asyncio.wait({self._writing}, timeout=end - loop.time())
+        while self._write_in_progress is not None and loop.time() < end:
+            await asyncio.wait({self._write_in_progress}, timeout=end - loop.time())
 
     def _start(self) -> None:
         self._outdated = False
-        self._writing = self._context.threads.start("status", self._write)
-        self._writing.add_done_callback(self._finish)
+        self._write_in_progress = self._context.threads.start("status", self._write)
+        self._write_in_progress.add_done_callback(self._finish)
 
     def _write(self) -> None:
         if self._folder is not None:
             settings, now = self._context.settings, self._context.clock.now()
             files.write_files(self._folder, settings, self._jobs, now=now)
 
-    def _finish(self, writing: "asyncio.Future[None]") -> None:
-        self._writing = None
-        error = None if writing.cancelled() else writing.exception()
+    def _finish(self, write: "asyncio.Future[None]") -> None:
+        self._write_in_progress = None
+        error = None if write.cancelled() else write.exception()
         if error is not None and str(error) != self._last_error:
             is_expected = isinstance(error, CavecronError)
             _LOG.warning("CAVECRON_STATUS_DIR : %s", error, exc_info=None if is_expected else error)

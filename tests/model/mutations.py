@@ -18,7 +18,7 @@ from tests.support.commands import ROOT
 #: The largest number of lives for each broken rule.
 _LIVES = 600
 
-_SCHEDULER, _PLAN, _SLOTS = "scheduler/scheduler.py", "scheduler/plan.py", "schedule/slots.py"
+_SCHEDULER, _QUEUE, _SLOTS = "scheduler/scheduler.py", "scheduler/scan_queue.py", "schedule/slots.py"
 _FINISH, _LEASE = "scheduler/finish.py", "scheduler/lease.py"
 _SCAN, _RUNS, _TABLES = "ledger/catch_up.py", "ledger/runs.py", "ledger/tables.py"
 _LEASES = "ledger/leases.py"
@@ -81,7 +81,7 @@ MUTATIONS = (
     _mutation(
         39,
         "a clock that was set back is noticed",
-        _PLAN,
+        _QUEUE,
         "now < expected - _STEP_BACK",
         "False",
     ),
@@ -92,7 +92,7 @@ MUTATIONS = (
         9,
         "a database that was unavailable is tried again",
         _SCHEDULER,
-        "self._plan.add(state, now + _PAUSE)",
+        "self._queue.add(state, now + _RETRY_PAUSE)",
         "None",
     ),
     # Promise 2: no slot runs twice.

@@ -18,7 +18,7 @@ from cavecron.errors import NotReadyError, TemporaryError
 from cavecron.jobs.loader import load_for
 from cavecron.ledger.runs import claim_manual
 from cavecron.scheduler.context import Options, StopSignal, system_context
-from cavecron.scheduler.runner import HungError, execute_run
+from cavecron.scheduler.runner import JobHungError, execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.fake_smtp.server import HostileServer
 from tests.support.simulated import Simulation, simulation
@@ -215,7 +215,7 @@ def test_a_job_whose_thread_hangs_is_notified(monitor: Service, cellar: CellarFi
     )
     claim = claim_manual(context.ledger, "stuck", (), context.clock.now())
     options = Options(wait_for_database=True)
-    with pytest.raises(HungError):
+    with pytest.raises(JobHungError):
         asyncio.run(execute_run(claim, stuck, context, stop=StopSignal(), options=options))
     over.set()
     assert failures(monitor) == [
