@@ -18,19 +18,24 @@ from cavecron.schedule import GRACE, Schedule, previous_slot
 
 _LOG = logging.getLogger("cavecron.jobs.backup")
 
-#: After so many slots without a good backup, a person has to look into it.
+#: The number of slots without a good backup after which a person has to look into it.
 _OVERDUE_SLOTS = 3
 
 
 def backup(run: Run) -> Outcome:
-    """Copy the database into the folder of backups; with `run.dry_run` only return what would be done."""
+    """Copy the database into the folder of backups; with `run.dry_run` only return what would be done.
+
+    Raises:
+        CavecronError: there is no new backup; a TemporaryError if another attempt may succeed.
+
+    """
     folder, keep = backup_folder(run.settings), run.settings.backup.keep
     size = database_size(run.database)
     if run.dry_run:
         return _dry_run(folder, run, size)
     folder.prepare(size)
     try:
-        made = folder.add(run.database, run.planned, run.check)
+        new = folder.add(run.database, run.planned, run.check)
     except ChangingError as error:
         raise TemporaryError(
             f"{error} ; la planifier à une heure plus calme (SCHEDULER_BACKUP_HOUR), ou arrêter"
@@ -39,11 +44,12 @@ def backup(run: Run) -> Outcome:
     removed, complaints = folder.remove_expired(keep)
     for complaint in complaints:
         _LOG.warning("%s", complaint)
-    summary = f"Sauvegarde: {folder.path / made.name}, {megabytes((folder.path / made.name).stat().st_size)}"
+    file = folder.path / new.name
+    summary = f"Sauvegarde: {file}, {megabytes(file.stat().st_size)}"
     if removed:
         summary += f", anciennes copies supprimées: {len(removed)}"
     _LOG.info("%s", summary)
-    details = {"file": str(folder.path / made.name), "removed": [old.name for old in removed]}
+    details = {"file": str(file), "removed": [old.name for old in removed]}
     return Outcome(summary=summary, details=details)
 
 
@@ -64,7 +70,7 @@ def newest_backup(settings: Settings, now: datetime) -> BackupName | None:
 
 
 def no_backup_left(folder: Path) -> str:
-    """Return in French that the folder has no backup although one was made."""
+    """Return in French that the folder has no backup although a run recorded one."""
     return f"aucune copie de la base dans {folder} ; le disque est-il monté ?"
 
 

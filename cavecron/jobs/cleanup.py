@@ -22,9 +22,15 @@ _PAST_RUNS = 100
 
 
 def cleanup(run: Run) -> Outcome:
-    """Delete the rows that are older than their retention; with `run.dry_run` only count them."""
+    """Delete the rows that are older than their retention; with `run.dry_run` only count them.
+
+    Raises:
+        CavecronError: the clock of a scheduler is implausible, the database cannot be written, or the run has
+            to stop; what was deleted until then stays deleted.
+
+    """
     require(run.database, LOGS)
-    ledger, days = run.deliveries.ledger, run.settings.retention.ledger_days
+    ledger, days = run.ledger, run.settings.retention.ledger_days
     if run.dry_run:
         counts = count_old(run.database, run.settings.retention, now=run.planned, check=run.check)
         own = retention.count_old(ledger, days=days, now=run.planned)
@@ -51,7 +57,7 @@ def _check_clock(run: Run) -> None:
         return
     now = run.clock.now()
     # Of the runs in the ledger only cleanups count: other jobs run without a check of the clock.
-    past = history(run.deliveries.ledger, job=run.job.name, most=_PAST_RUNS)
+    past = history(run.ledger, job=run.job.name, most=_PAST_RUNS)
     successes = [entry.finished for entry in past if entry.state == "succeeded"]
     require_plausible_clock(now, (*successes, last_written(run.database, now=now)), run.settings.zone)
 

@@ -14,6 +14,7 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.job import Job
 from cavecron.ledger.deliveries import Deliveries
 from cavecron.ledger.models import Claim
+from cavecron.ledger.store import Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,10 @@ class Outcome:
 class Run:
     """One execution of a job; the argument of its function.
 
-    `deadline` is in seconds of `clock.monotonic`. `halt` returns the error with which the run has to stop,
-    None while it may continue. `progress` takes how many steps are done, and how many there are. `sender`
-    mails a text; it takes the run, the address, the subject and the text. `users` are the names or ids that
-    `--user` gave.
+    `deadline` is in seconds of `clock.monotonic`. `stop_error` returns the error with which the run has to
+    stop, None while it may continue. `progress` takes how many steps are done, and how many there are.
+    `send_text` mails a text; it takes the run, the address, the subject and the text. `users` are the names
+    or ids that `--user` gave.
     """
 
     job: Job
@@ -48,11 +49,16 @@ class Run:
     deliveries: Deliveries
     clock: Clock
     deadline: float
-    halt: Callable[[], CavecronError | None]
+    stop_error: Callable[[], CavecronError | None]
     progress: Callable[[int, int], None]
-    sender: Callable[["Run", str, str, str], None]
+    send_text: Callable[["Run", str, str, str], None]
     dry_run: bool = False
     users: tuple[str, ...] = ()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return cavecron's own tables."""
+        return self.deliveries.ledger
 
     @property
     def planned(self) -> datetime:
@@ -78,9 +84,9 @@ class Run:
             LeaseLostError: another process has taken the run over.
 
         """
-        if error := self.halt():
+        if error := self.stop_error():
             raise error
 
     def send(self, to: str, subject: str, text: str) -> None:
         """Mail `text` to one address, once in each run; see `jobs.send_mail`."""
-        self.sender(self, to, subject, text)
+        self.send_text(self, to, subject, text)

@@ -8,7 +8,7 @@ from cavecron.config.parsing import REGULAR_FILE, InvalidValueError
 
 #: Bytes; a system's bundle of certificates is a quarter of that. For the values of variables there is a lower
 #: limit.
-_MOST = 1_000_000
+_MOST_OCTETS = 1_000_000
 
 
 def read_text(path: str) -> str:
@@ -33,8 +33,8 @@ def read_octets(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         _require_regular(os.fstat(descriptor).st_mode)
-        octets = file.read(_MOST + 1)
-    if len(octets) > _MOST:
+        octets = file.read(_MOST_OCTETS + 1)
+    if len(octets) > _MOST_OCTETS:
         raise InvalidValueError(REGULAR_FILE)
     return octets
 

@@ -1,4 +1,7 @@
-"""Calling a job's function, and turning its result into an outcome and its exceptions into CavecronErrors."""
+"""Calling a job's function, and turning its result into an outcome and its exceptions into CavecronErrors.
+
+It knows no particular job, and decides nothing about the run.
+"""
 
 import asyncio
 import inspect

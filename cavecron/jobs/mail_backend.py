@@ -1,6 +1,6 @@
 """How mails are sent: by the application's mail server, or written into a Maildir.
 
-Nothing is opened before the first mail is sent.
+Nothing is opened before the first mail is sent. It knows neither jobs nor the ledger.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""The mails of one run: the users who still need one, and the record of what became of each mail.
+"""The reports of one run: the users who still need one, and the record of the result of each mail.
 
-It knows no SQL and no SMTP. Each call of `record` is one transaction: what became of mails, with their rows
-in the application's log, and which one is about to be sent.
+It knows no SQL and no SMTP. Each call of `record` is one transaction: the results of mails, their rows in
+`email_log`, and the mails that are about to be sent.
 """
 
 import logging
@@ -15,7 +15,7 @@ from cavecron.appdb.reports import build_reports
 from cavecron.errors import CavecronError
 from cavecron.jobs.context import Outcome, Run
 from cavecron.jobs.mail_backend import MailBackend
-from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate, PreviousDelivery
+from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate, LogWriter, PreviousDelivery
 from cavecron.mail.message import message_id
 from cavecron.mail.models import DeliveryResult, DeliveryStatus, OutgoingMail
 from cavecron.report.message import SUBJECT, compose
@@ -45,6 +45,48 @@ def person(user: Recipient, status: str, reason: str | None) -> dict[str, object
     return {"id": user.id, "username": user.username, "email": user.email, "status": status, "reason": reason}
 
 
+def row_writer(run: Run, user: Recipient, *, config: int | None, error: str | None) -> LogWriter:
+    """Return a function that writes the row in `email_log` of the report to `user`: sent now, or failed.
+
+    `config` is the id of the SMTP configuration, None for a Maildir.
+    """
+    row = EmailLogRow(
+        smtp_config_id=config,
+        recipient_email=user.email,
+        recipient_user_id=user.id,
+        subject=SUBJECT,
+        template_name=TEMPLATE,
+        error_message=error,
+        at=run.clock.now(),
+    )
+    return partial(record_mail, sent=row)
+
+
+def reports_outcome(
+    audience: RecipientList, results: Sequence[tuple[Recipient, PreviousDelivery]] = ()
+) -> Outcome:
+    """Return the outcome of a run that sent reports to an audience, with these results."""
+    failures = [
+        f"{user.username} : {delivery.error}" for user, delivery in results if delivery.state != "sent"
+    ]
+    sent, failed = len(results) - len(failures), len(failures)
+    return Outcome(
+        summary=f"Rapports hebdomadaires: {sent} envoyés, {failed} échecs",
+        details={
+            "sent": sent,
+            "failed": failed,
+            "without_address": audience.without_address,
+            "excluded": audience.excluded,
+            "recipients": [
+                person(user, "sent" if delivery.state == "sent" else "failed", delivery.error)
+                for user, delivery in results
+            ],
+        },
+        failures=tuple(failures),
+        temporary=any(delivery.state in ("deferred", "sending") for _, delivery in results),
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class ReportMailing:
     """One attempt at the mails of a run; `by_user` is the last state of each mail, by user."""
@@ -53,7 +95,7 @@ class ReportMailing:
     audience: RecipientList
     backend: MailBackend
     by_user: dict[int, PreviousDelivery] = field(default_factory=dict)
-    #: Results that could not be recorded yet, by user, and errors of mails that will be tried again here.
+    #: Results that could not be recorded yet, by user, and errors of mails that this attempt tries again.
     _unrecorded: dict[str, DeliveryUpdate] = field(default_factory=dict)
     _postponed: dict[int, str] = field(default_factory=dict)
     _people: dict[int, Recipient] = field(init=False)
@@ -73,7 +115,7 @@ class ReportMailing:
         return cls(run=run, audience=audience, backend=backend, by_user=by_user)
 
     @property
-    def done(self) -> int:
+    def delivered_count(self) -> int:
         """Return to how many of the recipients the mail was delivered."""
         return sum(self._state(user) == "sent" for user in self.audience.recipients)
 
@@ -114,7 +156,7 @@ class ReportMailing:
                     message_id=message_id(run.key, user.id, domain),
                 )
             except CavecronError as error:
-                self._record({user.id: self._settled(user.id, user.email, "failed", str(error))})
+                self._record({user.id: self._settled(user, "failed", str(error))})
             else:
                 yield OutgoingMail(
                     user_id=user.id,
@@ -129,7 +171,7 @@ class ReportMailing:
         now = self.run.clock.now()
         for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):
             if user := people.get(recipient):
-                delivery = self._settled(user.id, user.email, "failed", _UNKNOWN)
+                delivery = self._settled(user, "failed", _UNKNOWN)
                 self.run.deliveries.close_abandoned(run, recipient, delivery, now=now)
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
@@ -156,36 +198,20 @@ class ReportMailing:
             try:
                 self.run.deliveries.record(now=self.run.clock.now(), finished=self._unrecorded)
             except CavecronError as error:
-                if not error.temporary or tries == _TRIES or self.run.halt() is not None:
+                if not error.temporary or tries == _TRIES or self.run.stop_error() is not None:
                     raise
             else:
                 self._unrecorded.clear()
 
     def outcome(self) -> Outcome:
         """Return the counts of the whole run, earlier attempts included, and the result of each mail."""
-        reported = [
-            (user, delivery)
-            for user in self.audience.recipients
-            if (delivery := self.by_user.get(user.id)) and (delivery.state == "sent" or delivery.error)
-        ]
-        failures = [
-            f"{user.username} : {delivery.error}" for user, delivery in reported if delivery.state != "sent"
-        ]
-        sent, failed = len(reported) - len(failures), len(failures)
-        return Outcome(
-            summary=f"Rapports hebdomadaires: {sent} envoyés, {failed} échecs",
-            details={
-                "sent": sent,
-                "failed": failed,
-                "without_address": self.audience.without_address,
-                "excluded": self.audience.excluded,
-                "recipients": [
-                    person(user, "sent" if delivery.state == "sent" else "failed", delivery.error)
-                    for user, delivery in reported
-                ],
-            },
-            failures=tuple(failures),
-            temporary=any(delivery.state in ("deferred", "sending") for _, delivery in reported),
+        return reports_outcome(
+            self.audience,
+            [
+                (user, delivery)
+                for user in self.audience.recipients
+                if (delivery := self.by_user.get(user.id)) and (delivery.state == "sent" or delivery.error)
+            ],
         )
 
     def _state(self, user: Recipient) -> DeliveryState | None:
@@ -213,19 +239,13 @@ class ReportMailing:
         if result.error is None and state != "sent":
             earlier = self.by_user.get(mail.user_id)
             return DeliveryUpdate(state=state, error=earlier.error if earlier else None)
-        return self._settled(mail.user_id, mail.address, state, result.error)
+        return self._settled(self._people[mail.user_id], state, result.error)
 
-    def _settled(self, user: int, email: str, state: DeliveryState, error: str | None) -> DeliveryUpdate:
-        row = EmailLogRow(
-            smtp_config_id=self.backend.config.id if self.backend.config else None,
-            recipient_email=email,
-            recipient_user_id=user,
-            subject=SUBJECT,
-            template_name=TEMPLATE,
-            error_message=error,
-            at=self.run.clock.now(),
+    def _settled(self, user: Recipient, state: DeliveryState, error: str | None) -> DeliveryUpdate:
+        config = self.backend.config.id if self.backend.config else None
+        return DeliveryUpdate(
+            state=state, error=error, write_row=row_writer(self.run, user, config=config, error=error)
         )
-        return DeliveryUpdate(state=state, error=error, write_row=partial(record_mail, sent=row))
 
     def _record(self, settled: Mapping[int, DeliveryUpdate], started: Iterable[str] = ()) -> None:
         for user, delivery in settled.items():

@@ -1,6 +1,7 @@
 """Sending a mail from a custom job, once in each run, even if the run is resumed.
 
-It is recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger.
+It is recorded like the mails of built-in jobs: a row in `email_log`, a delivery in the ledger. It knows
+neither SMTP nor SQL.
 """
 
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from cavecron.ledger.deliveries import DeliveryState, DeliveryUpdate
 from cavecron.mail.errors import DeliveryUnknownError
 from cavecron.mail.message import Mail, check_address, plain_message
 
-#: Seconds between two tries to record that a mail was accepted.
-_PAUSE = 1.0
+#: Seconds between two attempts to record that a mail was accepted.
+_RECORD_PAUSE = 1.0
 
 
 def send(run: Run, to: str, subject: str, text: str) -> None:
@@ -54,7 +55,7 @@ def send(run: Run, to: str, subject: str, text: str) -> None:
         backend.send(
             message,
             recipient,
-            must_stop=lambda: run.halt() is not None,
+            must_stop=lambda: run.stop_error() is not None,
             grace=answer_grace(run.settings),
         )
     except CavecronError as error:
@@ -73,9 +74,9 @@ def _settle_delivered(run: Run, settle: Callable[[], None]) -> None:
         try:
             settle()
         except CavecronError as error:
-            if not error.temporary or run.halt() is not None:
+            if not error.temporary or run.stop_error() is not None:
                 raise
-            sleep(_PAUSE)
+            sleep(_RECORD_PAUSE)
         else:
             return
 

@@ -7,20 +7,17 @@ delivers the report, that row changes to sent.
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from time import sleep
 
-from cavecron.appdb.email_log import EmailLogRow, record_mail
 from cavecron.appdb.recipients import recipients
 from cavecron.appdb.smtp_settings import active_id
 from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError, LeaseLostError, NotReadyError, StoppedError, TemporaryError
 from cavecron.jobs.context import Run
-from cavecron.jobs.report_mailing import TEMPLATE
+from cavecron.jobs.report_mailing import row_writer
 from cavecron.ledger.deliveries import DeliveryUpdate
 from cavecron.ledger.tables import LedgerError
-from cavecron.report.message import SUBJECT
 from cavecron.report.model import Recipient
 
 _LOG = logging.getLogger("cavecron.jobs.weekly_reports")
@@ -36,7 +33,7 @@ _INCOMPLETE = "La liste des mails de Cave à Vin est incomplète : {}"
 #: Rows of one transaction, few enough that the application's writers wait only a moment.
 _BATCH = 100
 #: Seconds between two transactions, in which a waiting writer gets the lock.
-_PAUSE = 0.03
+_WRITER_PAUSE = 0.03
 
 
 def log_unsent(run: Run, people: Sequence[Recipient], error: CavecronError) -> None:
@@ -86,10 +83,10 @@ def _write(
             record(batch)
             if len(batch) < _BATCH:
                 return
-            halted = run.halt()
-            if halted is not None and _will_continue(halted):
-                raise halted
-            sleep(_PAUSE)
+            stop_error = run.stop_error()
+            if stop_error is not None and _will_continue(stop_error):
+                raise stop_error
+            sleep(_WRITER_PAUSE)
 
 
 def _will_continue(error: CavecronError) -> bool:
@@ -117,14 +114,7 @@ def _unsent(
         if delivery and (delivery.state in ("sent", "failed", "abandoned") or delivery.error):
             continue
         maybe_sent = delivery is not None and delivery.state == "sending"
-        row = EmailLogRow(
-            smtp_config_id=config,
-            recipient_email=user.email,
-            recipient_user_id=user.id,
-            subject=SUBJECT,
-            template_name=TEMPLATE,
-            error_message=f"{in_doubt} : {error}" if maybe_sent else reason,
-            at=run.clock.now(),
-        )
-        log = partial(record_mail, sent=row)
-        yield str(user.id), DeliveryUpdate(state=delivery.state if delivery else "deferred", write_row=log)
+        failure = f"{in_doubt} : {error}" if maybe_sent else reason
+        write_row = row_writer(run, user, config=config, error=failure)
+        state = delivery.state if delivery else "deferred"
+        yield str(user.id), DeliveryUpdate(state=state, write_row=write_row)

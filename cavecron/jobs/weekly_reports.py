@@ -10,7 +10,7 @@ from cavecron.appdb.tables import MAILING, require
 from cavecron.errors import CavecronError
 from cavecron.jobs.context import Outcome, Run
 from cavecron.jobs.mail_backend import answer_grace, mail_backend
-from cavecron.jobs.report_mailing import ReportMailing, person
+from cavecron.jobs.report_mailing import ReportMailing, person, reports_outcome
 from cavecron.jobs.unsent_reports import log_unsent
 from cavecron.mail.delivery.deliver import deliver
 from cavecron.mail.delivery.limits import DeliveryPolicy
@@ -58,16 +58,7 @@ def _log_audience(audience: RecipientList) -> None:
 
 def _nothing_sent(audience: RecipientList) -> Outcome:
     """Return the outcome of a run without recipients."""
-    outcome = Outcome(
-        summary="Rapports hebdomadaires: 0 envoyés, 0 échecs",
-        details={
-            "sent": 0,
-            "failed": 0,
-            "without_address": audience.without_address,
-            "excluded": audience.excluded,
-            "recipients": [],
-        },
-    )
+    outcome = reports_outcome(audience)
     _LOG.info("%s", outcome.summary)
     return outcome
 
@@ -75,8 +66,8 @@ def _nothing_sent(audience: RecipientList) -> Outcome:
 def _mail(mailing: ReportMailing) -> Outcome:
     check_sender(mailing.backend.sender)  # one error for the run instead of one for each user
     mailing.close_abandoned()
-    if mailing.done:
-        _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.done)
+    if mailing.delivered_count:
+        _LOG.info("Rapports déjà envoyés avant l'interruption: %d", mailing.delivered_count)
     try:
         deliver(
             mailing.mails(),

@@ -34,7 +34,7 @@ class ZoneTree:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneFiles:
     """All trees of zone files of this machine, the newest first."""
 
@@ -72,7 +72,7 @@ def installed() -> ZoneFiles:
 
 def newest_first(trees: Sequence[ZoneTree]) -> ZoneFiles:
     """Return the trees sorted by version; one without a version comes last, equal ones keep their order."""
-    return ZoneFiles(tuple(sorted(trees, key=lambda tree: tree.version, reverse=True)))
+    return ZoneFiles(trees=tuple(sorted(trees, key=lambda tree: tree.version, reverse=True)))
 
 
 def _system_trees(folders: Sequence[str]) -> Iterator[ZoneTree]:

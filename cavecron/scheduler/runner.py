@@ -113,9 +113,9 @@ class _Attempt:
             deliveries=Deliveries(ledger=context.ledger, run=self.claim.run),
             clock=context.clock,
             deadline=deadline,
-            halt=lambda: self._reason_to_stop(deadline),
+            stop_error=lambda: self._reason_to_stop(deadline),
             progress=self.options.progress,
-            sender=_send,
+            send_text=_send,
             dry_run=self.options.dry_run,
             users=self.options.users or self.claim.users,
         )

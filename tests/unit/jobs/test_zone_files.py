@@ -116,7 +116,7 @@ def test_other_systems_have_their_version_in_another_file(tmp_path: Path, name: 
 )
 def test_a_key_that_is_no_zone_is_not_found(tmp_path: Path, key: str) -> None:
     """A key is no path: nothing outside the folder of zones is read."""
-    files = ZoneFiles([_tree(zone_tree(tmp_path / "zones", "2026f", offset=1))])
+    files = ZoneFiles(trees=[_tree(zone_tree(tmp_path / "zones", "2026f", offset=1))])
     with pytest.raises(ZoneInfoNotFoundError):
         files.zone(key)
 
@@ -127,7 +127,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, length: int) -> No
     folder = zone_tree(tmp_path / "zones", "2026f", offset=1)
     (folder / "Europe/Paris").write_bytes(zone_file(1)[:length])
     with pytest.raises(InvalidValueError, match="Europe/Paris est abîmé ; réinstaller"):
-        ZoneFiles([_tree(folder)]).zone("Europe/Paris")
+        ZoneFiles(trees=[_tree(folder)]).zone("Europe/Paris")
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     folder = zone_tree(tmp_path / "zones", "2026f", offset=1)
     one = zone_file(2)[: len(zone_file(2)) // 2 - 4].replace(b"TZif2", b"TZif\0")
     (folder / "Europe/London").write_bytes(one)
-    files, at = ZoneFiles([_tree(folder)]), _JULY
+    files, at = ZoneFiles(trees=[_tree(folder)]), _JULY
     assert files.zone("Europe/Paris").utcoffset(at) == timedelta(hours=1)
     assert files.zone("Europe/London").utcoffset(at) == timedelta(hours=2)
 
