@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         settings,
         _rooted(environ, settings, folder),
         titles={job.name: job.title for job in jobs},
-        known=variables([job.defaults for job in jobs]),
+        variables=variables([job.defaults for job in jobs]),
         now=SystemClock().now(),
         program=_program(folder),
         version=__version__,

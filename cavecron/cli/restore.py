@@ -178,7 +178,7 @@ class Restoration:
         return self._write_exclusively(copy)
 
     def _write_exclusively(self, copy: Path) -> bool:
-        with files.exclusive(self.database) as live:
+        with files.exclusive_connection(self.database) as live:
             kept = self._carry_over(live, copy)
             if not kept:
                 self._settle(copy)

@@ -63,7 +63,7 @@ def copy_frozen(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def exclusive(database: Database) -> Iterator[sqlite3.Connection]:
+def exclusive_connection(database: Database) -> Iterator[sqlite3.Connection]:
     """Yield a connection that keeps an exclusive lock, also between its transactions.
 
     Raises:
@@ -89,7 +89,7 @@ def exclusive(database: Database) -> Iterator[sqlite3.Connection]:
 def write_into(connection: sqlite3.Connection, source: Path) -> None:
     """Replace the content of a database by that of `source`; its journal mode stays.
 
-    `connection` is one of `exclusive`.
+    `connection` is one of `exclusive_connection`.
 
     Raises:
         sqlite3.Error: it could not be written, and is unchanged.

@@ -62,7 +62,7 @@ def _lines(call: ScheduledCall, program: str) -> Iterator[str]:
     yield f"# {call.words}"
     if not is_exact(call.schedule):
         yield (
-            f"# « {call.written} » ne s'écrit pas dans tous les crons : appelé chaque jour,"
+            f"# « {call.configured_expression} » ne s'écrit pas dans tous les crons : appelé chaque jour,"
             " cavecron ne fait rien les autres jours."
         )
     for change in call.changes:

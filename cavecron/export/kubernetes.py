@@ -110,7 +110,7 @@ def _comments(call: ScheduledCall) -> Iterator[str]:
     yield f"# {call.words}\n"
     if not is_exact(call.schedule):
         yield (
-            f"# « {call.written} » ne s'écrit pas ainsi dans Kubernetes : appelé chaque jour,"
+            f"# « {call.configured_expression} » ne s'écrit pas ainsi dans Kubernetes : appelé chaque jour,"
             " cavecron ne fait rien les autres jours.\n"
         )
     for change in call.changes:

@@ -49,7 +49,7 @@ class ScheduledCall:
         return f"{self.title} : {describe(self.schedule)} ({self.schedule.zone.key})"
 
     @property
-    def written(self) -> str:
+    def configured_expression(self) -> str:
         """Return the schedule as it was configured, on one line."""
         return " ".join(self.schedule.expression.split())
 
@@ -83,14 +83,14 @@ def plan(
     environ: Mapping[str, str],
     *,
     titles: Mapping[str, str],
-    known: Sequence[Variable[Any]],
+    variables: Sequence[Variable[Any]],
     now: datetime,
     program: Path,
     version: str,
 ) -> Plan:
     """Return the plan for `settings`, which were read from `environ`, from `now` (aware) on.
 
-    `titles` has the titles of the jobs by name, `known` all variables that cavecron reads.
+    `titles` has the titles of the jobs by name, `variables` all variables that cavecron reads.
     """
     calls = tuple(
         ScheduledCall(
@@ -103,10 +103,10 @@ def plan(
         for name, job in settings.jobs.items()
         if job.enabled
     )
-    names = sorted({variable.name for variable in known})
+    names = sorted({variable.name for variable in variables})
     values = {name: environ.get(name, "").strip() for name in names}
     files = {name: environ.get(f"{name}_FILE", "").strip() for name in names}
-    secret = {variable.name for variable in known if variable.display is hidden or files[variable.name]}
+    secret = {variable.name for variable in variables if variable.display is hidden or files[variable.name]}
     return Plan(
         calls=calls,
         zone=settings.zone.key,

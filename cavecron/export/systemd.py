@@ -114,7 +114,7 @@ def _writable(plan: Plan) -> Iterator[str]:
 def _comments(call: ScheduledCall) -> Iterator[str]:
     if not has_plain_days(call.schedule):
         yield (
-            f"« {call.written} » ne s'écrit pas ainsi dans systemd : appelé chaque jour,"
+            f"« {call.configured_expression} » ne s'écrit pas ainsi dans systemd : appelé chaque jour,"
             " cavecron ne fait rien les autres jours."
         )
     for change in call.changes:

@@ -28,8 +28,11 @@ _MICROSECOND = timedelta(microseconds=1)
 _LONGEST_SLEEP = int(LONGEST_SLEEP * 1_000_000)
 
 
-class StillWorkingError(BaseException):
-    """Raised by a simulated blocking call that is not done yet; it is called again after `after`."""
+class NotDoneYet(BaseException):
+    """Raised by a simulated blocking call to be called again after the span `after`.
+
+    A signal and no error: a job's handlers of exceptions do not see it.
+    """
 
     def __init__(self, after: timedelta) -> None:
         self.after = after
@@ -73,7 +76,7 @@ class SimulatedMachine:
         return self._awake / 1_000_000
 
     def at(self, instant: datetime, callback: Callable[[], object], *, interrupts: bool = False) -> None:
-        """Have `callback` called at an instant of true time.
+        """Have `callback` called at an instant of true time (aware).
 
         One that `interrupts` suspends or resumes the machine, sets its clock, or starts or stops cavecron.
         """
@@ -83,7 +86,7 @@ class SimulatedMachine:
             insort(self._interruptions, moment)
 
     def end_at(self, instant: datetime) -> None:
-        """End the simulation at an instant of true time."""
+        """End the simulation at an instant of true time (aware)."""
         self._end = (instant - _EPOCH) // _MICROSECOND
 
     def set_clock(self, by: timedelta) -> None:
@@ -101,16 +104,17 @@ class SimulatedMachine:
     def sleep_seconds(self, until: datetime) -> float:
         """Return how many seconds to sleep before the wall clock has to be read again, to wait for `until`.
 
-        The real clock wakes up every 30 s to read it. Here wake-ups before the next interruption are left
-        out, because they would find nothing changed.
+        `until` is aware. The real clock wakes up every 30 s to read it. Here wake-ups before the next
+        interruption are left out, because they would find nothing changed.
         """
         span = (until - self.now()) // _MICROSECOND
         if span <= _LONGEST_SLEEP:
             return max(0, span) / 1_000_000
-        place = bisect_left(self._interruptions, self._true)
-        quiet = self._interruptions[place] - self._true if place < len(self._interruptions) else span
-        if quiet < span:
-            span = max(_LONGEST_SLEEP, quiet // _LONGEST_SLEEP * _LONGEST_SLEEP)
+        index = bisect_left(self._interruptions, self._true)
+        is_last = index == len(self._interruptions)
+        until_interruption = span if is_last else self._interruptions[index] - self._true
+        if until_interruption < span:
+            span = max(_LONGEST_SLEEP, until_interruption // _LONGEST_SLEEP * _LONGEST_SLEEP)
         return span / 1_000_000
 
     def advance(self, seconds: float | None) -> bool:
@@ -230,11 +234,11 @@ class Process:
                 await event.wait()
 
     def start(self, name: str, call: Callable[[], _T]) -> "asyncio.Future[_T]":
-        """Make a blocking call at once; in simulated time it lasts only if it raises StillWorkingError."""
+        """Make a blocking call at once; in simulated time it lasts only if it raises NotDoneYet."""
         del name
         future: asyncio.Future[_T] = self.loop.create_future()
         future.add_done_callback(retrieve)
-        self.make(call, future)
+        self.make_call(call, future)
         return future
 
     def detach(self, call: Callable[[], None]) -> None:
@@ -242,21 +246,21 @@ class Process:
         if self.alive:
             call()
 
-    def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
+    def make_call(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
         """Make a call and set its future's result, unless the process is dead or the future cancelled."""
         if not self.alive or future.cancelled():
             return
         try:
             result = call()
-        except StillWorkingError as working:
-            self.loop.call_later(working.after.total_seconds(), self.make, call, future)
+        except NotDoneYet as signal:
+            self.loop.call_later(signal.after.total_seconds(), self.make_call, call, future)
         except Exception as error:  # raised where the future is awaited
             future.set_exception(error)
         else:
             future.set_result(result)
 
 
-class KeptConnection(sqlite3.Connection):
+class PersistentConnection(sqlite3.Connection):
     """A connection that close() leaves open, because a database in memory would be lost."""
 
     def close(self) -> None:
@@ -269,7 +273,7 @@ class KeptConnection(sqlite3.Connection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptDatabase(Database):
+class InMemoryDatabase(Database):
     """A database whose only connection stays open."""
 
     connection: sqlite3.Connection
@@ -283,7 +287,7 @@ class KeptDatabase(Database):
         return None
 
 
-def memory_database() -> KeptDatabase:
+def memory_database() -> InMemoryDatabase:
     """Return a new, empty database in memory."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, factory=KeptConnection)
-    return KeptDatabase(path=Path(":memory:"), connection=connection)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=PersistentConnection)
+    return InMemoryDatabase(path=Path(":memory:"), connection=connection)

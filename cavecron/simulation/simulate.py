@@ -27,17 +27,17 @@ from cavecron.schedule.describe import clock_note
 from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.simulation.machine import (
-    KeptDatabase,
+    InMemoryDatabase,
+    NotDoneYet,
     Process,
     SimulatedMachine,
-    StillWorkingError,
     loop_of,
     memory_database,
 )
 from cavecron.simulation.models import Scenario, SlotOutcome
 
 #: How often a simulated run checks whether it has to stop.
-_STEP = timedelta(seconds=5)
+_CHECK_INTERVAL = timedelta(seconds=5)
 #: More entries than a history can have.
 _ALL = 10_000_000
 
@@ -51,7 +51,7 @@ class _Downtime:
     why: str
 
     def reasons(self, slot: datetime, zone: ZoneInfo) -> Iterator[str]:
-        """Yield the French reason if `slot` is in this period."""
+        """Yield the French reason if `slot` (aware) is in this period."""
         if self.begin < slot <= self.end:
             begin, end = self.begin.astimezone(zone), self.end.astimezone(zone)
             yield f"{self.why} ({begin:%d/%m %H:%M} → {end:%d/%m %H:%M})"
@@ -63,7 +63,7 @@ class _Simulation:
 
     settings: Settings
     jobs: Sequence[Job]
-    database: KeptDatabase
+    database: InMemoryDatabase
     machine: SimulatedMachine
     loop: asyncio.AbstractEventLoop
     sessions: ExitStack
@@ -120,9 +120,9 @@ class _Simulation:
         for error in (*failed, *self.machine.errors):
             raise error
 
-    def reasons(self, slot: datetime, *, ran: bool) -> Iterator[str]:
-        """Yield in French why a slot could not be on time, or why it came twice though it ran once."""
-        for downtime in (*self.downtimes, *(self.repeats if ran else ())):
+    def reasons(self, slot: datetime, *, was_executed: bool) -> Iterator[str]:
+        """Yield in French why `slot` (aware) could not be on time, or why it came twice and ran once."""
+        for downtime in (*self.downtimes, *(self.repeats if was_executed else ())):
             yield from downtime.reasons(slot, self.settings.zone)
 
     def _resume(self, why: str) -> None:
@@ -166,7 +166,7 @@ def _lasting(span: timedelta) -> Function:
         run.check()
         remaining = span - timedelta(seconds=run.clock.monotonic() - begin)
         if remaining > timedelta():
-            raise StillWorkingError(min(remaining, _STEP))
+            raise NotDoneYet(min(remaining, _CHECK_INTERVAL))
         return ""
 
     return function
@@ -205,17 +205,14 @@ def _outcomes(
     outcomes = []
     previous: dict[str, HistoryEntry] = {}
     for (slot, name), entry in sorted(entry_by_slot.items(), key=itemgetter(0)):
-        reasons = [*_busy(previous.get(name), slot), *simulation.reasons(slot, ran=_ran(entry))]
+        was_executed = entry is not None and entry.state != "missed"
+        reasons = [*_busy(previous.get(name), slot), *simulation.reasons(slot, was_executed=was_executed)]
         outcomes.append(
             _outcome(slot, name, entry, [clock_note(settings.jobs[name].schedule, slot), *reasons])
         )
-        if entry and _ran(entry):
+        if entry and was_executed:
             previous[name] = entry
     return outcomes
-
-
-def _ran(entry: HistoryEntry | None) -> bool:
-    return entry is not None and entry.state != "missed"
 
 
 def _busy(previous: HistoryEntry | None, slot: datetime) -> Iterator[str]:

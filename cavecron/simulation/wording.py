@@ -30,7 +30,7 @@ def word(name: str, number: int = 1) -> str:
 
 
 def outcome_words(outcome: SlotOutcome, zone: ZoneInfo) -> str:
-    """Return in French what became of a slot; if it ran late, also when, in the local time of `zone`."""
+    """Return the outcome of a slot in French; if it ran late, also when, in the local time of `zone`."""
     if kind(outcome) == "made up" and outcome.started:
         return f"rattrapé à {outcome.started.astimezone(zone):%H:%M:%S}, {duration(outcome.late)} de retard"
     return word(kind(outcome))

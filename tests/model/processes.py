@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from cavecron.errors import NotReadyError, TemporaryError
 from cavecron.scheduler.threads import NoThreadError, retrieve
-from cavecron.simulation.machine import KeptConnection, KeptDatabase, Process
+from cavecron.simulation.machine import InMemoryDatabase, PersistentConnection, Process
 
 _T = TypeVar("_T")
 #: The names of the threads that write the ledger.
@@ -22,7 +22,7 @@ class KilledError(BaseException):
     """The process was killed at this statement; none of its code is executed any more."""
 
 
-class KillableConnection(KeptConnection):
+class KillableConnection(PersistentConnection):
     """A connection that kills its process after a number of statements."""
 
     statements_left = -1
@@ -86,7 +86,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultyDatabase(KeptDatabase):
+class FaultyDatabase(InMemoryDatabase):
     """The one connection of a process to the file."""
 
     faults: Faults
@@ -97,7 +97,7 @@ class FaultyDatabase(KeptDatabase):
             raise NotReadyError("base introuvable")
         if self.faults.locked:
             raise TemporaryError("base verrouillée")
-        return KeptDatabase.connect(self)
+        return InMemoryDatabase.connect(self)
 
 
 def open_database(path: Path, faults: Faults) -> FaultyDatabase:
@@ -133,15 +133,15 @@ class KillableProcess(Process):
         if name in LEDGER_CALLS:
             future.add_done_callback(lambda done: self._tell(name, done))
             if wait := self.database.faults.delay():
-                self.loop.call_later(wait.total_seconds(), self.make, call, future)
+                self.loop.call_later(wait.total_seconds(), self.make_call, call, future)
                 return future
-        self.make(call, future)
+        self.make_call(call, future)
         return future
 
-    def make(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
+    def make_call(self, call: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
         """Make a call at once; the process may be killed in it."""
         try:
-            Process.make(self, call, future)
+            Process.make_call(self, call, future)
         except KilledError:
             self.kill()
 

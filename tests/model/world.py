@@ -22,7 +22,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext
 from cavecron.scheduler.runner import execute_run
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import SimulatedMachine, StillWorkingError
+from cavecron.simulation.machine import NotDoneYet, SimulatedMachine
 from tests.model.instances import ROWS, Behaviour, Instance, new_execution, row, visible_state
 from tests.model.oracle import BrokenPromiseError, Execution, Oracle, Row
 from tests.model.processes import Faults, KillableProcess, open_database
@@ -276,7 +276,7 @@ class World:
             raise
         left = behaviour.duration - worked
         if left > 0.001:
-            raise StillWorkingError(timedelta(seconds=min(left, behaviour.step)))
+            raise NotDoneYet(timedelta(seconds=min(left, behaviour.step)))
         self._end_execution(execution, behaviour.ending)
         behaviour.end()
         return ""

@@ -21,10 +21,10 @@ from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
 from cavecron.scheduler.threads import NoThreadError
 from cavecron.simulation.machine import (
-    KeptDatabase,
+    InMemoryDatabase,
+    NotDoneYet,
     Process,
     SimulatedMachine,
-    StillWorkingError,
     loop_of,
     memory_database,
 )
@@ -33,10 +33,10 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwappedDatabase(KeptDatabase):
+class SwappedDatabase(InMemoryDatabase):
     """A database that can be replaced by another one, or be missing: the last of `files`."""
 
-    files: list[KeptDatabase]
+    files: list[InMemoryDatabase]
     trouble: list[CavecronError] = field(default_factory=list)
 
     def connect(self) -> sqlite3.Connection:
@@ -118,7 +118,7 @@ class Simulation:
                 except CavecronError:
                     self.working -= 1
                     raise
-                raise StillWorkingError(min(lasting - done, timedelta(seconds=1)))
+                raise NotDoneYet(min(lasting - done, timedelta(seconds=1)))
             self.working -= 1
             return "fait"
 

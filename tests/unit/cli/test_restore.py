@@ -10,7 +10,7 @@ import pytest
 
 from cavecron.config.settings import BUILT_IN, load
 from cavecron.database.backup import require_sound
-from cavecron.database.restore import exclusive
+from cavecron.database.restore import exclusive_connection
 from cavecron.database.sqlite import Database
 from cavecron.errors import TemporaryError
 from cavecron.ledger.history import history
@@ -254,7 +254,7 @@ def test_a_file_that_the_application_keeps_open_is_told(house: House) -> None:
     house.cellar.rows("SELECT * FROM wine")
     with (
         pytest.raises(TemporaryError, match="arrêter l'application, puis relancer cavecron restore"),
-        exclusive(Database(house.cellar.path, busy_timeout=0.1)),
+        exclusive_connection(Database(house.cellar.path, busy_timeout=0.1)),
     ):
         pytest.fail("it was not held by the application")
     assert house.names() == ["Margaux", "Margaux"]

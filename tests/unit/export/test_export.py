@@ -42,7 +42,7 @@ def _plan(**environ: str) -> Plan:
         load(environ, lambda path: _SECRET),
         environ,
         titles={"weekly_reports": "envoi des rapports hebdomadaires", "cleanup": "nettoyage"},
-        known=variables(),
+        variables=variables(),
         now=NOW,
         program=Path("/usr/local/bin/cavecron"),
         version="1.2.3",

@@ -18,14 +18,14 @@ from cavecron.ledger.history import history
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import KeptDatabase, Process, SimulatedMachine, loop_of, memory_database
+from cavecron.simulation.machine import InMemoryDatabase, Process, SimulatedMachine, loop_of, memory_database
 from tests.support.app_database import NOW
 
 MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flaky(KeptDatabase):
+class Flaky(InMemoryDatabase):
     """A database that raises the first error in `trouble` instead of connecting."""
 
     trouble: list[CavecronError] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Flaky(KeptDatabase):
         """Return the connection, or raise the first error in `trouble`."""
         if self.trouble:
             raise self.trouble[0]
-        return KeptDatabase.connect(self)
+        return InMemoryDatabase.connect(self)
 
 
 class Life:

@@ -16,7 +16,7 @@ from cavecron.ledger.models import HistoryEntry
 from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import RunContext
 from cavecron.scheduler.scheduler import Scheduler
-from cavecron.simulation.machine import Process, SimulatedMachine, StillWorkingError, loop_of, memory_database
+from cavecron.simulation.machine import NotDoneYet, Process, SimulatedMachine, loop_of, memory_database
 
 START = datetime(2026, 11, 22, 23, 12, 7, 250_000, tzinfo=UTC)
 LONGEST = timedelta(seconds=30)
@@ -49,7 +49,7 @@ def history_of(machine: SimulatedMachine, seed: int) -> list[HistoryEntry]:
     def work(run: Run) -> None:
         begin = started.setdefault((run.claim.run, run.claim.attempt), run.clock.monotonic())
         if run.clock.monotonic() - begin < 100:
-            raise StillWorkingError(timedelta(seconds=7))
+            raise NotDoneYet(timedelta(seconds=7))
 
     job = Job(name="job", title="job", function=work, defaults=JobDefaults(name="job", prefix="JOB"))
     settings = load_for([job], {"SCHEDULER_JOB_CRON": "0 * * * *"})
