@@ -155,10 +155,8 @@ def _claim_of(run: RunRow) -> Claim:
 def give_up(connection: sqlite3.Connection, run: RunRow, now: datetime) -> GivenUpRun | None:
     """Record at `now` (aware) that a run will not be resumed automatically.
 
-    It is returned if people have to be notified.
-
-    That is the case once for the run of a killed process, and once for a run that was not resumed within the
-    hour after its slot.
+    Return it if people have to be notified: once for the run of a killed process, and once for a run that was
+    not resumed within the hour after its slot.
     """
     by_hand = run.trigger == "manual"
     if run.state == "running":

@@ -17,8 +17,8 @@ from cavecron.ledger.models import Claim, JobCursor, RunResult, ScanResult
 from cavecron.ledger.runs import RunMissingError
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import next_slot
-from cavecron.scheduler.absence import DatabaseAbsence
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
+from cavecron.scheduler.database_calls import RETRY_PAUSE, DatabaseCalls
 from cavecron.scheduler.finish import start_loss_notice
 from cavecron.scheduler.given_up import settle_given_up
 from cavecron.scheduler.registration import Registration
@@ -29,8 +29,6 @@ from cavecron.scheduler.status_files import StatusFiles
 
 _LOG = logging.getLogger("cavecron.daemon")
 
-#: The wait after an error of the database until the next attempt.
-_RETRY_PAUSE = timedelta(seconds=30)
 #: The most jobs that one transaction scans, so that it stays short even if many are due at once.
 _MOST_SCANNED = 100
 #: Seconds to wait for the last writes at a stop, and at least if a job took its whole grace.
@@ -75,8 +73,7 @@ class Scheduler:
         self._settling: set[asyncio.Task[None]] = set()
         self._wakeup = asyncio.Event()
         self._stop = StopSignal()
-        self._last_error = ""
-        self._absence = DatabaseAbsence(self._context)
+        self._database = DatabaseCalls(self._context, self._stop, changed=self._status_files.update)
 
     def stop(self) -> None:
         """Start no further runs, and stop running jobs at their next safe point; then `run` returns."""
@@ -127,14 +124,14 @@ class Scheduler:
         """Register the jobs, and wait for the database as long as necessary (promise 10)."""
         settings, clock = self._context.settings, self._context.clock
         while not self._stop.stopping:
-            if await self._call_database("register", self._registration.register):
+            if await self._database.make("register", self._registration.register):
                 for state in self._queue.states:
                     self._queue.add(state, clock.now())
                 _LOG.info("cavecron démarré : %s, fuseau %s", settings.database, settings.zone.key)
                 log_next_slots(self._jobs, settings, clock.now())
                 self._status_files.update()
                 return
-            await clock.wait(self._wakeup, clock.now() + _RETRY_PAUSE)
+            await clock.wait(self._wakeup, clock.now() + RETRY_PAUSE)
 
     async def _follow(self) -> None:
         clock = self._context.clock
@@ -181,36 +178,8 @@ class Scheduler:
     def _next_wakeup(self) -> datetime | None:
         """Return when to wake up (aware): for the next scan, or to read the clock if no job may start."""
         if self._free_capacity <= 0:
-            return self._context.clock.now() + _RETRY_PAUSE
+            return self._context.clock.now() + RETRY_PAUSE
         return self._queue.first
-
-    async def _call_database(self, name: str, call: Callable[[], None]) -> bool:
-        """Make a blocking call in a thread; return whether it succeeded, and log each new error once.
-
-        A call that waits for a lock does not delay a stop: its thread is abandoned.
-        """
-        future = self._context.threads.start(name, call)
-        if not await self._stop.wait_for(future):
-            return False
-        error = future.exception()
-        if error is None:
-            if self._last_error:
-                _LOG.info("La base répond à nouveau")
-                self._status_files.update()
-            self._last_error = ""
-            self._absence.note_success()
-            return True
-        if isinstance(error, LedgerError):
-            raise error
-        if not isinstance(error, CavecronError):
-            _LOG.error("Erreur interne ; nouvel essai toutes les %d s", _RETRY_PAUSE.seconds, exc_info=error)
-        elif str(error) != self._last_error:
-            _LOG.warning("%s ; nouvel essai toutes les %d s", error, _RETRY_PAUSE.seconds)
-        if str(error) != self._last_error:
-            self._status_files.update()
-        self._last_error = str(error)
-        self._absence.note_failure(self._last_error)
-        return False
 
     async def _scan(self, states: Sequence[JobState]) -> None:
         """Scan some jobs in one transaction, and start the runs that were claimed."""
@@ -227,9 +196,9 @@ class Scheduler:
         def scan() -> None:
             results.extend(self._registration.scan(cursors, now, unseen))
 
-        if self._stop.stopping or not await self._call_database("scan", scan):
+        if self._stop.stopping or not await self._database.make("scan", scan):
             for state in states:
-                self._queue.add(state, now + _RETRY_PAUSE)
+                self._queue.add(state, now + RETRY_PAUSE)
             return
         for state, result in zip(states, results, strict=True):
             if not result.busy:  # otherwise the next scan decides about the slots since then
@@ -247,7 +216,7 @@ class Scheduler:
         if result.missed or result.given_up:
             self._status_files.update()
         if result.busy:
-            self._queue.add(state, result.next_scan or now + _RETRY_PAUSE)
+            self._queue.add(state, result.next_scan or now + RETRY_PAUSE)
         elif result.claim:
             self._start(state, result.claim)
         else:

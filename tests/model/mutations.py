@@ -92,7 +92,7 @@ MUTATIONS = (
         9,
         "a database that was unavailable is tried again",
         _SCHEDULER,
-        "self._queue.add(state, now + _RETRY_PAUSE)",
+        "self._queue.add(state, now + RETRY_PAUSE)",
         "None",
     ),
     # Promise 2: no slot runs twice.

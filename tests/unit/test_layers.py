@@ -69,7 +69,16 @@ ASYNC = frozenset(
         *("clock", "simulation.machine", "cli.run", "cli.run_due", "cli.scheduler"),
         *(
             f"scheduler.{name}"
-            for name in ("context", "finish", "given_up", "lease", "runner", "scheduler", "status_files")
+            for name in (
+                "context",
+                "database_calls",
+                "finish",
+                "given_up",
+                "lease",
+                "runner",
+                "scheduler",
+                "status_files",
+            )
         ),
     }
 )
