@@ -90,8 +90,8 @@ class DueRuns:
         log_scan(job.name, result, self._context.settings.zone)
         if notice := start_loss_notice(job, result, self._context):
             self._pending.append(notice)
-        if settling := settle_given_up(result, job, self._context, self._stop):
-            self._pending.append(settling)
+        if task := settle_given_up(result, job, self._context, self._stop):
+            self._pending.append(task)
         return result
 
     def _scan_first(self, job: Job) -> ScanResult:

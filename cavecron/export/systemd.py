@@ -143,7 +143,7 @@ def _word(text: str) -> str:
 def _quoted(text: str) -> str:
     """Return `text` as one quoted word of systemd.syntax(7); a single percent sign would be a specifier."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    escaped = re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped)
+    escaped = re.sub(r"[\x01-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", escaped)
     return f'"{_without_specifiers(escaped)}"'
 
 

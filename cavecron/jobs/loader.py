@@ -103,7 +103,7 @@ def load_jobs(sources: Sequence[str], folder: Path = Path()) -> tuple[tuple[Job,
     """
     jobs = list(BUILT_IN_JOBS)
     # Both the name and the prefix of the variables have to be unique.
-    taken = {word: job for job in jobs for word in (job.name, job.defaults.prefix)}
+    job_by_name = {word: job for job in jobs for word in (job.name, job.defaults.prefix)}
     problems: list[str] = []
     for source in sources:
         declared = _declared(str(folder / source) if source.endswith(".py") else source)
@@ -111,13 +111,13 @@ def load_jobs(sources: Sequence[str], folder: Path = Path()) -> tuple[tuple[Job,
             problems.append(f"CAVECRON_JOBS : {declared}")
             continue
         for job in declared:
-            if other := taken.get(job.name) or taken.get(job.defaults.prefix):
+            if other := job_by_name.get(job.name) or job_by_name.get(job.defaults.prefix):
                 problems.append(
                     f"CAVECRON_JOBS : {_place(job)} : le nom {job.name!r} est déjà pris par {_place(other)}"
                 )
             else:
                 jobs.append(job)
-                taken |= {job.name: job, job.defaults.prefix: job}
+                job_by_name |= {job.name: job, job.defaults.prefix: job}
     return tuple(jobs), tuple(problems)
 
 

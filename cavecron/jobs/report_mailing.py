@@ -125,12 +125,12 @@ class ReportMailing:
         With `retry_permanent_failures` refused mails are included, but never those that were sent twice
         without an answer.
         """
-        settled = (
+        final_states = (
             {"sent", "abandoned"}
             if self.run.claim.retry_permanent_failures
             else {"sent", "abandoned", "failed"}
         )
-        return [user for user in self.audience.recipients if self._state(user) not in settled]
+        return [user for user in self.audience.recipients if self._state(user) not in final_states]
 
     def mails(self) -> Iterator[OutgoingMail]:
         """Yield the remaining mails; a user whose mail cannot be composed is recorded as failed.
@@ -156,7 +156,7 @@ class ReportMailing:
                     message_id=message_id(run.key, user.id, domain),
                 )
             except CavecronError as error:
-                self._record({user.id: self._settled(user, "failed", str(error))})
+                self._record({user.id: self._update(user, "failed", str(error))})
             else:
                 yield OutgoingMail(
                     user_id=user.id,
@@ -171,15 +171,15 @@ class ReportMailing:
         now = self.run.clock.now()
         for run, recipient in self.run.deliveries.in_flight_of_dead_runs(before=now - GRACE):
             if user := people.get(recipient):
-                delivery = self._settled(user, "failed", _UNKNOWN)
+                delivery = self._update(user, "failed", _UNKNOWN)
                 self.run.deliveries.close_abandoned(run, recipient, delivery, now=now)
 
     def record(self, finished: Sequence[DeliveryResult], started: Sequence[OutgoingMail]) -> None:
         """Record results and starts, see `DeliveryLog`; after an error, results are kept for `finish`."""
         for result in finished:
             self._log_failure(result)
-        settled = {result.mail.user_id: self._settled_by(result) for result in finished}
-        self._record(settled, [str(mail.user_id) for mail in started])
+        updates = {result.mail.user_id: self._update_for(result) for result in finished}
+        self._record(updates, [str(mail.user_id) for mail in started])
         self.run.progress(len(self.by_user), len(self.audience.recipients))
 
     def finish(self) -> None:
@@ -233,24 +233,24 @@ class ReportMailing:
         user = self._people[user_id]
         _LOG.warning("Rapport non remis à %s <%s> : %s", user.username, user.email, error)
 
-    def _settled_by(self, result: DeliveryResult) -> DeliveryUpdate:
+    def _update_for(self, result: DeliveryResult) -> DeliveryUpdate:
         """Return the ledger's entry for a result; a mail that was not even sent keeps its earlier error."""
         mail, state = result.mail, _STATES[result.status]
         if result.error is None and state != "sent":
             earlier = self.by_user.get(mail.user_id)
             return DeliveryUpdate(state=state, error=earlier.error if earlier else None)
-        return self._settled(self._people[mail.user_id], state, result.error)
+        return self._update(self._people[mail.user_id], state, result.error)
 
-    def _settled(self, user: Recipient, state: DeliveryState, error: str | None) -> DeliveryUpdate:
+    def _update(self, user: Recipient, state: DeliveryState, error: str | None) -> DeliveryUpdate:
         config = self.backend.config.id if self.backend.config else None
         return DeliveryUpdate(
             state=state, error=error, write_row=row_writer(self.run, user, config=config, error=error)
         )
 
-    def _record(self, settled: Mapping[int, DeliveryUpdate], started: Iterable[str] = ()) -> None:
-        for user, delivery in settled.items():
+    def _record(self, updates: Mapping[int, DeliveryUpdate], started: Iterable[str] = ()) -> None:
+        for user, delivery in updates.items():
             self.by_user[user] = PreviousDelivery(state=delivery.state, error=delivery.error)
-        by_recipient = {str(user): delivery for user, delivery in settled.items()}
+        by_recipient = {str(user): delivery for user, delivery in updates.items()}
         try:
             self.run.deliveries.record(now=self.run.clock.now(), started=started, finished=by_recipient)
         except CavecronError:

@@ -110,5 +110,5 @@ def _settle(
             state = "abandoned" if maybe_delivered else "sending"
         elif maybe_delivered and state == "deferred":
             state = "sending"
-    settled = DeliveryUpdate(state=state, error=row.error_message, write_row=partial(record_mail, sent=row))
-    run.deliveries.record(now=row.at, finished={key: settled})
+    update = DeliveryUpdate(state=state, error=row.error_message, write_row=partial(record_mail, sent=row))
+    run.deliveries.record(now=row.at, finished={key: update})

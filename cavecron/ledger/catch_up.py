@@ -242,8 +242,8 @@ class _JobScan:
     def _unaccounted(self, slots: SlotRange) -> Iterator[SlotRange]:
         """Yield the parts of a range that did not run; a clock that was set back passes some slots twice."""
         after = slots.first - timedelta.resolution
-        ran = slots_that_ran(self.connection, self.cursor.job, slots.first, slots.last)
-        for end in (*ran, slots.last + timedelta.resolution):
+        run_slots = slots_that_ran(self.connection, self.cursor.job, slots.first, slots.last)
+        for end in (*run_slots, slots.last + timedelta.resolution):
             if part := slots_between(self.cursor.schedule, after, end - timedelta.resolution):
                 yield part
             after = end

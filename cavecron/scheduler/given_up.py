@@ -56,10 +56,10 @@ async def _settle(claim: Claim, job: Job, context: RunContext, stop: StopSignal)
     while True:
         assert job.on_given_up is not None
         settle = partial(job.on_given_up, run_of_job(claim, job, context, stop=stop))
-        settling = context.threads.start("given-up", settle)
-        if not await stop.wait_for(settling, grace=_LAST_WRITE):
+        future = context.threads.start("given-up", settle)
+        if not await stop.wait_for(future, grace=_LAST_WRITE):
             raise StoppedError("arrêt demandé")
-        error = settling.exception()
+        error = future.exception()
         if error is None:
             return
         is_temporary = isinstance(error, CavecronError) and error.temporary

@@ -89,7 +89,7 @@ def log_next_slots(jobs: Sequence[Job], settings: Settings, now: datetime) -> No
         if not configured.enabled:
             _DAEMON.info("Job %s : désactivé (SCHEDULER_%s_ENABLED)", job.name, configured.prefix)
             continue
-        coming = next_slot(configured.schedule, now)
-        when = moment(coming.astimezone(configured.schedule.zone)) if coming else "jamais"
+        slot = next_slot(configured.schedule, now)
+        when = moment(slot.astimezone(configured.schedule.zone)) if slot else "jamais"
         words = describe(configured.schedule)
         _DAEMON.info("Job %s (%s) : %s ; prochain créneau : %s", job.name, job.title, words, when)

@@ -70,7 +70,7 @@ class Scheduler:
         )
         self._status_files = StatusFiles(self._context, jobs)
         self._running: dict[asyncio.Task[None], StopSignal] = {}
-        self._settling: set[asyncio.Task[None]] = set()
+        self._given_up_tasks: set[asyncio.Task[None]] = set()
         self._wakeup = asyncio.Event()
         self._stop = StopSignal()
         self._database = DatabaseCalls(self._context, self._stop, changed=self._status_files.update)
@@ -96,7 +96,7 @@ class Scheduler:
             await self._begin()
             await self._follow()
         except asyncio.CancelledError:
-            for task in (*self._running, *self._settling):
+            for task in (*self._running, *self._given_up_tasks):
                 task.cancel()
             raise
         except LedgerError:
@@ -117,8 +117,8 @@ class Scheduler:
     async def _wait_for_runs(self) -> None:
         if self._running:
             await asyncio.wait(self._running)
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=_LAST_WRITE)
+        if self._given_up_tasks:
+            await asyncio.wait(self._given_up_tasks, timeout=_LAST_WRITE)
 
     async def _begin(self) -> None:
         """Register the jobs, and wait for the database as long as necessary (promise 10)."""
@@ -210,9 +210,9 @@ class Scheduler:
         state.cursor = state.cursor.after(result, now)
         log_scan(state.job.name, result, self._context.settings.zone)
         start_loss_notice(state.job, result, self._context)
-        if settling := settle_given_up(result, state.job, self._context, self._stop):
-            self._settling.add(settling)
-            settling.add_done_callback(self._settling.discard)
+        if task := settle_given_up(result, state.job, self._context, self._stop):
+            self._given_up_tasks.add(task)
+            task.add_done_callback(self._given_up_tasks.discard)
         if result.missed or result.given_up:
             self._status_files.update()
         if result.busy:
@@ -220,8 +220,8 @@ class Scheduler:
         elif result.claim:
             self._start(state, result.claim)
         else:
-            coming = next_slot(state.cursor.schedule, now)
-            candidates = [instant for instant in (coming, result.next_scan) if instant]
+            slot = next_slot(state.cursor.schedule, now)
+            candidates = [instant for instant in (slot, result.next_scan) if instant]
             if candidates:
                 self._queue.add(state, min(candidates))
 
@@ -253,11 +253,11 @@ class Scheduler:
         """Plan the scan for the next slot; at once if that has passed or the run did not succeed."""
         now, accounted_until = self._context.clock.now(), state.cursor.accounted_until
         if succeeded and accounted_until and accounted_until <= now and state.clock_unsure_since is None:
-            coming = next_slot(state.cursor.schedule, accounted_until)
-            if coming is None:
+            slot = next_slot(state.cursor.schedule, accounted_until)
+            if slot is None:
                 return
-            if coming > now:
-                self._queue.add(state, coming)
+            if slot > now:
+                self._queue.add(state, slot)
                 return
         state.cursor = state.cursor.after_run()
         self._queue.add(state, now)

@@ -75,8 +75,8 @@ MUTATIONS = (
         36,
         "a slot that ran is not recorded as missed",
         _SCAN,
-        "ran = slots_that_ran(self.connection, self.cursor.job, slots.first, slots.last)",
-        "ran = []",
+        "run_slots = slots_that_ran(self.connection, self.cursor.job, slots.first, slots.last)",
+        "run_slots = []",
     ),
     _mutation(
         39,
