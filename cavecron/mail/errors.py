@@ -5,6 +5,9 @@ It knows no SMTP: a transport raises these errors, and `delivery` handles them.
 
 from cavecron.errors import CavecronError, TemporaryError
 
+#: The message of a mail whose result was not waited for.
+NO_ANSWER = "le serveur n'avait pas encore répondu à la fin de l'envoi : le message est peut-être arrivé"
+
 
 class RecipientRefusedError(CavecronError):
     """One mail was refused permanently; others may be accepted."""

@@ -1,4 +1,7 @@
-"""The interface of all transports."""
+"""The interface of all transports.
+
+It knows neither the protocol nor the settings of any of them.
+"""
 
 from typing import Protocol
 

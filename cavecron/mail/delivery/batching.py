@@ -76,7 +76,7 @@ class BatchingLog:
             raise
         finally:
             with self._changed:
-                self._window.recorded(monotonic() - began)
+                self._window.add_duration(monotonic() - began)
                 batch.is_recorded = True
                 self._is_recording = False
                 self._changed.notify_all()

@@ -12,7 +12,7 @@ from cavecron.mail.delivery.batching import BatchingLog
 from cavecron.mail.delivery.dispatcher import Dispatcher
 from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.delivery.workers import WorkerPool
-from cavecron.mail.errors import ServerUnavailableError
+from cavecron.mail.errors import NO_ANSWER, ServerUnavailableError
 from cavecron.mail.models import DeliveryLog, OutgoingMail
 from cavecron.mail.transport import Transport
 
@@ -20,7 +20,6 @@ _LOG = logging.getLogger(__name__)
 
 #: Seconds between two checks whether the run has to stop.
 _CHECK_INTERVAL = 0.2
-_NO_ANSWER = "le serveur n'avait pas encore répondu à la fin de l'envoi : le message est peut-être arrivé"
 
 
 def deliver(
@@ -33,9 +32,9 @@ def deliver(
 ) -> None:
     """Send the mails over connections that `connect` creates; after some errors a mail is tried once more.
 
-    The contract: `log` records the start of a mail before it is sent, and its one result before that worker
-    starts another mail; so a killed process leaves at most one mail per connection without a result. `check`
-    is called before each start and a few times a second. An error that it or `mails` raises ends the
+    The contract: before each try, `log` records its start; before the worker starts its next mail, it records
+    the result of that try. So a killed process leaves at most one mail per connection without a result.
+    `check` is called before each start and a few times a second. An error that it or `mails` raises ends the
     delivery: no mail is started any more, and those that are being sent get `policy.grace` seconds before
     they are recorded as UNKNOWN.
 
@@ -46,12 +45,12 @@ def deliver(
     """
     policy = policy or DeliveryPolicy()
     dispatcher = Dispatcher(policy)
-    pool = WorkerPool(connect, dispatcher, BatchingLog(log, lambda: len(dispatcher.in_doubt)), check)
+    pool = WorkerPool(connect, dispatcher, BatchingLog(log, lambda: len(dispatcher.unrecorded)), check)
     try:
         _feed(mails, dispatcher, pool, check)
     except CavecronError as error:
         dispatcher.fail(error)
-        unanswered = dispatcher.wait_for_answers(policy.grace, _NO_ANSWER)
+        unanswered = dispatcher.wait_for_answers(policy.grace, NO_ANSWER)
         if unanswered:
             with suppress(CavecronError):  # `log` keeps what it could not record; `error` is raised
                 log.record(unanswered, ())

@@ -17,7 +17,7 @@ from cavecron.mail.models import DeliveryResult, DeliveryStatus, OutgoingMail, P
 _LOG = logging.getLogger(__name__)
 
 
-class DeliveryState:
+class SendingRules:
     """The queue and the limits, and how each result changes them; the caller holds the lock."""
 
     def __init__(self, policy: DeliveryPolicy) -> None:
@@ -28,8 +28,12 @@ class DeliveryState:
     def seconds_until_next(self) -> float | None:
         """Return the seconds until a mail may start; None if that depends on a result or a new mail."""
         now = monotonic()
-        seconds = self.queue.wait(now)
-        return None if seconds is None else max(seconds, self._limiter.wait(now, self.queue.in_flight))
+        seconds = self.queue.seconds_until_next(now)
+        return (
+            None
+            if seconds is None
+            else max(seconds, self._limiter.seconds_until_next(now, self.queue.in_flight))
+        )
 
     def fail(self, error: Exception) -> None:
         """End the delivery with an error, unless another one has ended it already."""
@@ -40,10 +44,10 @@ class DeliveryState:
     ) -> DeliveryResult | None:
         """Return the result of a mail; `is_first` is whether it was the first one over its connection."""
         now = monotonic()
-        self._limiter.count(now)
+        self._limiter.add_answer(now)
         if isinstance(error, ThrottledError):
             if is_first or not error.closing:  # otherwise the server only closes this connection
-                self.limit.most = 1
+                self.limit.maximum = 1
                 self._pause(error)
         elif isinstance(error, ServerBusyError):
             self._limiter.slow_down(now)
@@ -55,14 +59,14 @@ class DeliveryState:
         """Return whether a worker that could not connect continues; it ends if other connections work."""
         if not isinstance(error, CavecronError):
             self.fail(error)
-        elif self.limit.open > 1 and not self.queue.is_probing:
+        elif self.limit.count > 1 and not self.queue.sends_singly:
             remaining = self.limit.remove()
             _LOG.info("Le serveur n'accepte pas plus de connexions (%d gardées) : %s", remaining, error)
             return False
-        elif isinstance(error, ThrottledError) and self.limit.is_proven:
+        elif isinstance(error, ThrottledError) and self.limit.has_connected:
             self._pause(error)
         else:  # a server that has accepted a connection before may do so again
-            self.fail(ServerUnavailableError(str(error)) if self.limit.is_proven else error)
+            self.fail(ServerUnavailableError(str(error)) if self.limit.has_connected else error)
         return True
 
     def _pause(self, error: ThrottledError) -> None:
@@ -78,10 +82,10 @@ class Dispatcher:
 
     def __init__(self, policy: DeliveryPolicy) -> None:
         self.policy = policy
-        self._state = DeliveryState(policy)
-        self._queue, self._limit = self._state.queue, self._state.limit
+        self._rules = SendingRules(policy)
+        self._queue, self._limit = self._rules.queue, self._rules.limit
         #: By worker, the mail whose start is recorded, or about to be, and whose result is not.
-        self.in_doubt: dict[object, PendingMail] = {}
+        self.unrecorded: dict[object, PendingMail] = {}
         self._lock = Lock()
         #: Notified when a worker, or the caller, may have something to do.
         self._for_workers, self._for_caller = Condition(self._lock), Condition(self._lock)
@@ -115,25 +119,25 @@ class Dispatcher:
 
     def wait_until_done(self, seconds: float) -> bool:
         """Wait at most `seconds` until every mail has its final result; return whether all have it."""
-        return self._wait(lambda: self._queue.is_done and not self.in_doubt, seconds)
+        return self._wait(lambda: self._queue.is_done and not self.unrecorded, seconds)
 
     def wait_for_answers(self, seconds: float, error: str) -> list[DeliveryResult]:
         """Wait at most `seconds` for mails that are being sent; the rest become UNKNOWN with `error`."""
         with self._lock:
-            self._for_caller.wait_for(lambda: not self.in_doubt, seconds)
+            self._for_caller.wait_for(lambda: not self.unrecorded, seconds)
             unknown = DeliveryStatus.UNKNOWN
-            results = [self._queue.end(pending, unknown, error) for pending in self.in_doubt.values()]
+            results = [self._queue.end(pending, unknown, error) for pending in self.unrecorded.values()]
             return [result for result in results if result]
 
     def has_tried_everybody(self) -> bool:
         """Return whether a connection has worked and each mail was tried, so that nobody was left out."""
         with self._lock:
-            return self._limit.is_proven and not self._queue.has_untried
+            return self._limit.has_connected and not self._queue.has_untried
 
     def fail(self, error: Exception) -> None:
         """End the delivery with an error: no mail is started any more."""
         with self._lock:
-            self._state.fail(error)
+            self._rules.fail(error)
             self._notify()
 
     def add_worker(self) -> bool:
@@ -157,7 +161,7 @@ class Dispatcher:
                     if wait:
                         self._limit.remove()
                     return None
-                seconds = self._state.seconds_until_next()
+                seconds = self._rules.seconds_until_next()
                 if seconds is not None and seconds <= 0:
                     self._for_caller.notify()
                     return self._queue.take()
@@ -169,14 +173,14 @@ class Dispatcher:
     def connected(self) -> None:
         """Note that a connection is open."""
         with self._lock:
-            self._limit.is_proven = True
+            self._limit.has_connected = True
             self._for_caller.notify()
 
     def not_connected(self, pending: PendingMail, error: Exception) -> bool:
         """Put a mail back because there is no connection; return whether the worker continues."""
         with self._lock:
             self._queue.put_back(pending)
-            continues = self._state.not_connected(error)
+            continues = self._rules.not_connected(error)
             self._notify()
             return continues
 
@@ -186,7 +190,7 @@ class Dispatcher:
             if self._queue.failure:
                 self._queue.put_back(pending)
                 return False
-            self.in_doubt[worker] = pending
+            self.unrecorded[worker] = pending
             return True
 
     def withdraw(self, pending: PendingMail) -> DeliveryResult | None:
@@ -197,18 +201,18 @@ class Dispatcher:
     def finish(
         self, pending: PendingMail, error: Exception | None, *, is_first: bool
     ) -> DeliveryResult | None:
-        """Return the result of a mail, see `DeliveryState.finish`; None if it has a result already."""
+        """Return the result of a mail, see `SendingRules.finish`; None if it has a result already."""
         with self._lock:
-            result = self._state.finish(pending, error, is_first=is_first)
+            result = self._rules.finish(pending, error, is_first=is_first)
             self._for_workers.notify_all()
             if self._queue.failure or self._queue.is_done:
                 self._for_caller.notify()
             return result
 
-    def settle(self, worker: object) -> None:
+    def mark_recorded(self, worker: object) -> None:
         """Declare that all results of a worker are recorded."""
         with self._lock:
-            if self.in_doubt.pop(worker, None):
+            if self.unrecorded.pop(worker, None):
                 self._for_caller.notify()
 
     def _notify(self) -> None:

@@ -56,18 +56,21 @@ class RateLimiter:
         return seconds
 
     def slow_down(self, now: float) -> None:
-        """Begin a short pause, longer each time; their number has no limit, each mail causes one at most."""
+        """Begin a short pause at `now` (monotonic seconds), longer each time.
+
+        Their number is not limited, because each mail causes at most one.
+        """
         if now >= self._paused_until and self._policy.pauses:
             pause = self._policy.pauses[min(self._pauses_made, len(self._policy.pauses) - 1)]
             self._paused_until = now + min(pause, _LONGEST_BUSY_PAUSE)
             self._pauses_made = min(self._pauses_made + 1, len(self._policy.pauses) - 1)
 
-    def count(self, now: float) -> None:
-        """Count a mail whose answer came now; the server counts it in the minute that begins now."""
+    def add_answer(self, now: float) -> None:
+        """Count a mail that was answered at `now` (monotonic seconds) against `max_per_minute` for 60 s."""
         if self._policy.max_per_minute is not None:
             self._answered.append(now)
 
-    def wait(self, now: float, in_flight: int) -> float:
+    def seconds_until_next(self, now: float, in_flight: int) -> float:
         """Return the seconds until the next mail may start, while `in_flight` mails are being sent."""
         pause = max(0.0, self._paused_until - now)
         if self._policy.max_per_minute is None:
@@ -84,25 +87,25 @@ class ConnectionLimit:
     """The number of connections and its limit: 1 until the first has worked, less after refusals."""
 
     def __init__(self, policy: DeliveryPolicy) -> None:
-        self.open, self.most = 0, policy.connections
-        self.is_proven = False
+        self.count, self.maximum = 0, policy.connections
+        self.has_connected = False
 
     @property
     def is_exceeded(self) -> bool:
         """Return whether there are too many connections."""
-        return self.open > self.most
+        return self.count > self.maximum
 
     def add(self, mails: int) -> bool:
         """Return whether one more connection should be opened for `mails`; if so, it is counted."""
-        is_wanted = self.open < min(self.most if self.is_proven else 1, mails)
-        self.open += is_wanted
+        is_wanted = self.count < min(self.maximum if self.has_connected else 1, mails)
+        self.count += is_wanted
         return is_wanted
 
     def remove(self) -> int:
         """Lower the number of connections, and its limit, by one; return the new number."""
-        self.open -= 1
-        self.most = min(self.most, max(1, self.open))
-        return self.open
+        self.count -= 1
+        self.maximum = min(self.maximum, max(1, self.count))
+        return self.count
 
 
 class BatchWindow:
@@ -116,6 +119,9 @@ class BatchWindow:
         """Return whether recording takes longer than waiting for other workers."""
         return self.seconds > _SHORTEST_WINDOW
 
-    def recorded(self, seconds: float) -> None:
-        """Take account of how long recording took; over a tenth of a second the database was locked."""
+    def add_duration(self, seconds: float) -> None:
+        """Update the average with the duration of one recording.
+
+        More than 0.1 s counts as 0.1 s, because the database was locked.
+        """
         self.seconds = (self.seconds + min(seconds, _LONGEST_WINDOW)) / 2

@@ -64,7 +64,7 @@ class RetryQueue:
         return self.closed and not (self._new or self._retries or self._in_flight)
 
     @property
-    def is_probing(self) -> bool:
+    def sends_singly(self) -> bool:
         """Return whether a connection was lost last; mails are then sent one at a time."""
         return self._losses_in_a_row > 0
 
@@ -77,9 +77,9 @@ class RetryQueue:
         """Add a new mail."""
         self._new.append(PendingMail(mail=mail, maybe_delivered=mail.maybe_delivered))
 
-    def wait(self, now: float) -> float | None:
+    def seconds_until_next(self, now: float) -> float | None:
         """Return the seconds until `take` has a mail; None if that depends on a result or a new mail."""
-        if self.is_probing and any(pending.losses == self.losses for pending in self._in_flight):
+        if self.sends_singly and any(pending.losses == self.losses for pending in self._in_flight):
             return None
         if self._new:
             return 0.0
@@ -116,15 +116,15 @@ class RetryQueue:
         self._in_flight.remove(pending)
         pending = replace(pending, started=True)
         if error is None:
-            self._got_past_sender()
+            self._note_sender_accepted()
             return self._result(pending, DeliveryStatus.DELIVERED, None)
         if isinstance(error, SenderRefusedError):
             return self._sender_refused(pending, error, now)
         if isinstance(error, RecipientRefusedError):
-            self._got_past_sender()
+            self._note_sender_accepted()
             return self._result(pending, DeliveryStatus.REFUSED, str(error))
         if isinstance(error, TemporaryRecipientError):
-            return self._not_now(pending, error, now)
+            return self._temporary_failure(pending, error, now)
         if not isinstance(error, ThrottledError):
             self.failure = self.failure or error
         self._new.appendleft(pending)
@@ -146,9 +146,11 @@ class RetryQueue:
             self.failure = self.failure or PermanentServerError(str(error))
         return self._try_later(pending, error, now + min(self._retry_after, _AFTER_LOSS))
 
-    def _not_now(self, pending: PendingMail, error: TemporaryRecipientError, now: float) -> DeliveryResult:
+    def _temporary_failure(
+        self, pending: PendingMail, error: TemporaryRecipientError, now: float
+    ) -> DeliveryResult:
         if not isinstance(error, ConnectionLostError):
-            self._got_past_sender()
+            self._note_sender_accepted()
             return self._try_later(pending, error, now + self._retry_after)
         self._count_loss(pending, error)
         if isinstance(error, DeliveryUnknownError):
@@ -172,6 +174,6 @@ class RetryQueue:
         if self._losses_in_a_row >= (_MAX_TIME_OUTS if error.timed_out else _MAX_LOSSES):
             self.failure = self.failure or ServerUnavailableError(str(error))
 
-    def _got_past_sender(self) -> None:
+    def _note_sender_accepted(self) -> None:
         self._sender_accepted = True
         self._sender_refusals = self._losses_in_a_row = 0

@@ -8,14 +8,13 @@ from contextlib import suppress
 from threading import Event, Lock, Thread
 
 from cavecron.errors import NO_THREAD, CavecronError, TemporaryError
-from cavecron.mail.errors import DeliveryUnknownError, TemporaryRecipientError
+from cavecron.mail.errors import NO_ANSWER, DeliveryUnknownError, TemporaryRecipientError
 from cavecron.mail.models import Message
 from cavecron.mail.transport import Transport
 
-#: Seconds between two looks at whether the caller has to stop.
-_GLANCE = 0.2
+#: Seconds between two checks whether the caller has to stop.
+_CHECK_INTERVAL = 0.2
 _NOT_BEGUN = "envoi interrompu avant que le serveur n'ait reçu le message"
-_NO_ANSWER = "le serveur n'avait pas encore répondu à la fin de l'envoi : le message est peut-être arrivé"
 
 
 def send_single(
@@ -38,7 +37,7 @@ def send_single(
     """
     sending = _Sending(connect(), message, address)
     sending.start()
-    while not sending.done.wait(_GLANCE):
+    while not sending.done.wait(_CHECK_INTERVAL):
         if must_stop():
             sending.end_within(grace)
             break
@@ -47,7 +46,7 @@ def send_single(
 
 
 class _Sending:
-    """One mail in a thread of its own: a server that hangs holds only that."""
+    """Sends one mail in a thread of its own, so that a server that hangs blocks only that thread."""
 
     def __init__(self, transport: Transport, message: Message, address: str) -> None:
         self._transport, self._message, self._address = transport, message, address
@@ -64,18 +63,18 @@ class _Sending:
             raise TemporaryError(NO_THREAD) from error
 
     def end_within(self, grace: float) -> None:
-        """Wait `grace` seconds for a mail on its way; one that has not begun by now never does."""
+        """Wait `grace` seconds for a mail that has begun; give up one that has not, so that it never does."""
         with self._lock:
             self._is_given_up = not self._is_begun
         if self._is_given_up:
             self.error = TemporaryRecipientError(_NOT_BEGUN)
         elif not self.done.wait(grace):
-            self.error = DeliveryUnknownError(_NO_ANSWER, timed_out=True)
+            self.error = DeliveryUnknownError(NO_ANSWER, timed_out=True)
 
     def _run(self) -> None:
         try:
             self._transport.open()
-            if self._begins():
+            if self._begin():
                 self._transport.send(self._message, self._address)
         except Exception as error:  # raised again where the mail was to be sent
             self.error = error
@@ -84,8 +83,8 @@ class _Sending:
         with suppress(CavecronError):
             self._transport.close()
 
-    def _begins(self) -> bool:
-        """Return whether the mail is to be sent, which counts as begun then."""
+    def _begin(self) -> bool:
+        """Mark the mail as begun unless it was given up; return whether it is to be sent."""
         with self._lock:
             self._is_begun = not self._is_given_up
             return self._is_begun

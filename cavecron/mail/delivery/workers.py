@@ -1,7 +1,8 @@
 """Workers, each a thread with one connection, that take mails from the queue and send them.
 
 They are daemon threads, and waiting for their end is limited, so that a server that hangs cannot keep the
-process alive.
+process alive. They decide nothing about a mail, because the dispatcher does, and know neither SMTP nor a
+database.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ class MailWorker:
         except Exception as error:  # `deliver` raises it in the caller's thread
             self._dispatcher.fail(error)
         finally:
-            self._dispatcher.settle(self)
+            self._dispatcher.mark_recorded(self)
             with suppress(CavecronError):
                 self._transport.close()
 
@@ -67,7 +68,7 @@ class MailWorker:
         if self._finished:
             self._log.record(self._finished, ())
             self._finished = []
-            self._dispatcher.settle(self)
+            self._dispatcher.mark_recorded(self)
 
     def _is_connected(self) -> bool:
         """Return whether the connection is used for the next mail.

@@ -48,7 +48,7 @@ class _RandomDelivery:
 
     def start(self) -> None:
         """Take the next mail from the queue, if there is one."""
-        wait = self.queue.wait(self.now)
+        wait = self.queue.seconds_until_next(self.now)
         if wait is not None and not self.queue.failure:
             self.now += wait
             self.in_flight.append(self.queue.take())
@@ -106,6 +106,6 @@ def test_after_a_lost_connection_one_mail_at_a_time_is_tried() -> None:
     delivery.answer(0, ConnectionLostError("coupé", timed_out=False))
     delivery.start()
     assert len(delivery.in_flight) == 3
-    assert delivery.queue.wait(delivery.now) is None
+    assert delivery.queue.seconds_until_next(delivery.now) is None
     delivery.answer(2, None)
-    assert delivery.queue.wait(delivery.now) == 0
+    assert delivery.queue.seconds_until_next(delivery.now) == 0
