@@ -1,6 +1,7 @@
 """The commands of an SMTP session: connecting, STARTTLS, logging in, sending a message, leaving.
 
-It knows no configuration, no user and no French sentence: all errors are SmtpErrors that name the step.
+It knows no configuration, no user and no French sentence. Each method but `quit` raises an SmtpError that
+names the step.
 """
 
 import socket
@@ -57,7 +58,7 @@ class SmtpClient(DeadlineConnection):
         self.require_accepted((code, text))
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Switch to TLS by STARTTLS, and send EHLO again."""
+        """Switch to TLS by STARTTLS, and send EHLO again; raises MissingError if it is not offered."""
         self.step = Step.STARTTLS
         if not self.has_extn("starttls"):
             raise MissingError(self.step, "STARTTLS")
@@ -66,7 +67,10 @@ class SmtpClient(DeadlineConnection):
         self.hello()
 
     def login_ways(self) -> list[str]:
-        """Return the authentication mechanisms that both sides know, the most common first."""
+        """Return the authentication mechanisms that both sides know, the most common first.
+
+        Raises MissingError if there is none.
+        """
         self.step = Step.LOGIN
         offered = self.esmtp_features.get("auth", "").upper().split()
         ways = usable_ways(offered, encrypted=isinstance(self.sock, ssl.SSLSocket))
@@ -94,7 +98,10 @@ class SmtpClient(DeadlineConnection):
         self.require_accepted((code, text))
 
     def transmit(self, content: bytes, sender: str, recipient: str) -> None:
-        """Send a message; return once the server has accepted responsibility for it."""
+        """Send a message; return once the server has accepted responsibility for it.
+
+        Raises MissingError if it needs SMTPUTF8, which the server does not offer.
+        """
         options = [f"SIZE={len(content)}"] if self.has_extn("size") else []
         self.step = Step.SENDER
         if not (content.isascii() and sender.isascii() and recipient.isascii()):

@@ -1,6 +1,6 @@
 """Connecting to a host within a deadline, which includes the look-up of its name.
 
-It knows no protocol. Deadlines are on the monotonic clock.
+It knows no protocol. A `deadline` is an instant of the monotonic clock, in seconds.
 """
 
 import errno

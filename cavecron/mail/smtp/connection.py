@@ -1,7 +1,8 @@
 """An SMTP connection on which each step (a command and its whole reply) has one deadline.
 
 smtplib has a time limit for each read only, so that a server that sends one byte a second never times out. It
-knows the bytes and replies of a step, not the order of steps. All errors are SmtpErrors that name the step.
+knows the bytes and replies of a step, not the order of steps. `encrypt`, `send`, `getreply` and
+`require_accepted` raise an SmtpError that names the step.
 """
 
 import smtplib

@@ -58,7 +58,7 @@ def explain(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) -
     return Diagnosis(text=f"serveur SMTP {config.host}:{config.port} : {text}", temporary=temporary)
 
 
-def quoted(error: SmtpError, config: SmtpConfig) -> str:
+def quoted_reply(error: SmtpError, config: SmtpConfig) -> str:
     """Return the server's reply, printable, of at most 200 characters, without our secrets."""
     reply = redacted(error.reply, config.username, config.password).decode("utf-8", "replace")
     words = "".join(letter if letter.isprintable() else " " for letter in reply)
@@ -80,7 +80,7 @@ def _meaning(error: SmtpError, config: SmtpConfig, ask: Callable[[], Protocol]) 
         if isinstance(error.cause, ssl.SSLError) and not _is_hiccup(error.cause):
             return _encryption(error.cause), False
         return _network(error, config), True
-    reply = quoted(error, config)
+    reply = quoted_reply(error, config)
     return f"réponse incompréhensible {_STEPS[error.step]} (« {reply} ») ; {_TO_NOTHING}", False
 
 
@@ -122,7 +122,7 @@ def _missing(error: MissingError, config: SmtpConfig) -> str:
             f"STARTTLS n'est pas proposé ; {_TO_TLS} (souvent port 465),"
             " ou n'en choisir aucun si le serveur est sur le réseau local"
         )
-    ways = quoted(error, config)
+    ways = quoted_reply(error, config)
     if "OAUTH" in ways:
         return (
             f"ce serveur ne propose que {ways} (OAuth), que cavecron ne connaît pas ; demander au fournisseur"
@@ -140,7 +140,7 @@ def _missing(error: MissingError, config: SmtpConfig) -> str:
 
 
 def _refusal(error: RefusedError, config: SmtpConfig) -> str:
-    reply = quoted(error, config)
+    reply = quoted_reply(error, config)
     if is_quota(error):
         return (
             f"quota d'envoi atteint ({reply}) ; le reste partira plus tard, ou demander une limite plus haute"

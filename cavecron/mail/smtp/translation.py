@@ -20,13 +20,13 @@ from cavecron.mail.errors import (
     ThrottledError,
 )
 from cavecron.mail.smtp.config import SmtpConfig
-from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.diagnosis import explain, quoted_reply
 from cavecron.mail.smtp.errors import MissingError, RefusedError, SmtpError, Step, timed_out
 from cavecron.mail.smtp.probe import Protocol, probe
 from cavecron.mail.smtp.refusal import is_busy, is_for_everybody, is_quota
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorTranslator:
     """Translates the errors of connections to the server of `config`; `limit` in seconds for a probe.
 
@@ -71,7 +71,7 @@ class ErrorTranslator:
         return RecipientRefusedError(text) if sender.isascii() else PermanentServerError(text)
 
     def _refused(self, error: RefusedError) -> CavecronError:
-        reply = quoted(error, self.config)
+        reply = quoted_reply(error, self.config)
         if error.code == 421:
             return ThrottledError(str(self.connection_error(error)), closing=not is_quota(error))
         if error.code == 530:

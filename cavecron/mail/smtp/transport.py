@@ -31,7 +31,8 @@ def connector(
 ) -> Callable[[], "SmtpTransport"]:
     """Return a function that creates transports to the server of `config`.
 
-    They share whether a connection has worked, which tells a server that is full from a wrong setting.
+    All of them share one flag, set by the first connection that works. A connection that is refused after
+    that means that the server is full; before it, a setting may be wrong.
     """
     reached = Event()
     return lambda: SmtpTransport(
@@ -43,7 +44,8 @@ class SmtpTransport:
     """One connection to the server of `config`; `ca_file` is a PEM file with additional authorities.
 
     `ehlo_name` is the name of this machine in EHLO; None is its address. The answer to a message may take
-    `answer_limit` seconds, other steps those of `config`.
+    `answer_limit` seconds, every other step `config.timeout` seconds. `reached` is set once a connection has
+    worked.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class SmtpTransport:
         self._answer_limit, self._ehlo_name = answer_limit, ehlo_name
         self._client: SmtpClient | None = None
         self._reached = reached or Event()
-        self._translator = ErrorTranslator(config, self._limit, self._reached)
+        self._translator = ErrorTranslator(config=config, limit=self._limit, reached=self._reached)
 
     def open(self) -> None:
         """Connect and log in, unless the connection is open already.
@@ -127,7 +129,7 @@ class SmtpTransport:
                 client.close()
                 if len(refused) > tried and not timed_out(error) and set(client.login_ways()) - set(refused):
                     continue
-                raise self._translator.connection_error(_most_telling(refused) or error) from error
+                raise self._translator.connection_error(_most_informative(refused) or error) from error
             return client
 
     def _connect(self, client: SmtpClient, refused: dict[str, SmtpError]) -> None:
@@ -160,10 +162,10 @@ class SmtpTransport:
         self._client = None
 
 
-def _most_telling(refused: Mapping[str, SmtpError]) -> SmtpError | None:
+def _most_informative(refused: Mapping[str, SmtpError]) -> SmtpError | None:
     """Return the error of the most common mechanism that the server knows; None if none was refused."""
     errors = [refused[way] for way in WAYS if way in refused]
-    telling = [
+    informative = [
         error for error in errors if not (isinstance(error, RefusedError) and error.code in (500, 501, 504))
     ]
-    return next(iter(telling or errors), None)
+    return next(iter(informative or errors), None)

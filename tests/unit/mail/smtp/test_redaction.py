@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cavecron.mail.smtp.diagnosis import explain, quoted
+from cavecron.mail.smtp.diagnosis import explain, quoted_reply
 from cavecron.mail.smtp.errors import RefusedError, Step
 from cavecron.mail.smtp.probe import Protocol
 from tests.support.smtp_configs import remote_config
@@ -30,12 +30,15 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
 )
 def test_a_server_that_repeats_secrets_is_not_quoted_with_them(reply_text: bytes, expected: str) -> None:
     """Some servers answer a failed login with the password that they received."""
-    assert quoted(RefusedError(Step.LOGIN, 535, reply_text), remote_config(password="hunter22")) == expected
+    assert (
+        quoted_reply(RefusedError(Step.LOGIN, 535, reply_text), remote_config(password="hunter22"))
+        == expected
+    )
 
 
 def test_without_a_password_words_are_quoted_as_they_are() -> None:
     """No secret was sent, so nothing is removed."""
-    assert quoted(RefusedError(Step.LOGIN, 535, b"no way"), remote_config()) == "535 no way"
+    assert quoted_reply(RefusedError(Step.LOGIN, 535, b"no way"), remote_config()) == "535 no way"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_the_password_is_never_quoted(password: str, repeat: Callable[[str], byt
     config = remote_config(password=password)
     for step in Step:
         error = RefusedError(step, 550, reply_text)
-        for text in (quoted(error, config), explain(error, config, _unexpected_probe).text):
+        for text in (quoted_reply(error, config), explain(error, config, _unexpected_probe).text):
             assert "login with" in text, step
             assert "denied" in text, step
             for word in (repeat(password).decode(), password, password[: len(password) // 2 + 2]):
@@ -79,7 +82,7 @@ def test_a_password_in_pieces_is_not_quoted(secret: bytes, size: int) -> None:
     """Reply lines are joined with blanks, so a reader could put small pieces together again."""
     pieces = b" ".join(secret[start : start + size] for start in range(0, len(secret), size))
     error = RefusedError(Step.LOGIN, 535, b"5.7.8 you sent " + pieces + b" : no")
-    assert quoted(error, remote_config(password="hunter22hunter33")) == "535 5.7.8 you sent : no"
+    assert quoted_reply(error, remote_config(password="hunter22hunter33")) == "535 5.7.8 you sent : no"
 
 
 def _unexpected_probe() -> Protocol:
@@ -98,6 +101,6 @@ def _unexpected_probe() -> Protocol:
 def test_long_words_that_are_no_secret_are_quoted(reply_text: str) -> None:
     """They look like base64, but they say most about the problem."""
     assert (
-        quoted(RefusedError(Step.LOGIN, 535, reply_text.encode()), remote_config(password="hunter22"))
+        quoted_reply(RefusedError(Step.LOGIN, 535, reply_text.encode()), remote_config(password="hunter22"))
         == f"535 {reply_text}"
     )
