@@ -14,8 +14,8 @@ else:
     json = lazy_module("json")  # only for output as JSON
     difflib = lazy_module("difflib")  # only for a misspelt word
 
-#: Of a long text, so many times the shown length is read, because it may contain many blanks in a row.
-_BLANKS = 20
+#: How many times the shown length is read of a long text, because it may contain many blanks in a row.
+_LENGTHS_READ = 20
 #: Longer names are not compared, because the time grows with the product of both lengths.
 _LONGEST_NAME = 200
 
@@ -46,7 +46,7 @@ def harmless(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _HARMFUL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def to_json(value: object, *, indent: int | None = None) -> str:
@@ -60,7 +60,7 @@ def to_json(value: object, *, indent: int | None = None) -> str:
         text = encoder.encode(value)
     except ValueError:
         text = encoder.encode(_finite(value))
-    return _SURROGATE.sub("\ufffd", _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    return _SURROGATE.sub("\ufffd", _HARMFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def _finite(value: object) -> object:
@@ -76,7 +76,7 @@ def plain(text: str, limit: int = 120) -> str:
     """Return `text` on one line, printable, and cut after a word where it exceeds `limit` characters."""
     if len(text) <= limit and text.isprintable() and "  " not in text and text.strip() == text:
         return text  # true of nearly all texts, and five times as fast
-    line = " ".join(_UNPRINTABLE.sub(" ", text[: limit * _BLANKS]).split())
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: limit * _LENGTHS_READ]).split())
     if len(line) <= limit:
         return line
     words, blank, _rest = line[:limit].rpartition(" ")
@@ -110,3 +110,8 @@ def nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.5) -> str
     folded = {name.casefold(): name for name in candidates if len(name) <= _LONGEST_NAME}
     matches = difflib.get_close_matches(word[:_LONGEST_NAME].casefold(), folded, n=1, cutoff=cutoff)
     return folded[matches[0]] if matches else None
+
+
+def suggestion(word: str | None) -> str:
+    """Return the end of an error in French that suggests `word` instead of a typo; '' for None."""
+    return f" (vouliez-vous dire {word} ?)" if word else ""

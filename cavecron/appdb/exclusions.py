@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cavecron.config.parsing import QUOTES
 from cavecron.report.columns import text
-from cavecron.text import nearest, plain
+from cavecron.text import nearest, plain, suggestion
 
 _VARIABLE = "SCHEDULER_WEEKLY_REPORT_EXCLUDE"
 _MOST_SENTENCES = 5
@@ -38,13 +38,13 @@ def read_exclusions(names: Sequence[str], users: Sequence[tuple[object, ...]]) -
     by_name = {_comparable(text(user[1])): user for user in reversed(users)}
     excluded: set[int] = set()
     unknown: list[str] = []
-    needless: list[str] = []
+    sub_accounts: list[str] = []
     for name in dict.fromkeys(names):
         user = by_name.get(_comparable(name)) or by_id.get(name)
         if user is None:
             unknown.append(name)
         elif user[3] is not None:
-            needless.append(name)
+            sub_accounts.append(name)
         elif isinstance(user[0], int):
             excluded.add(user[0])
     return Exclusions(
@@ -52,7 +52,7 @@ def read_exclusions(names: Sequence[str], users: Sequence[tuple[object, ...]]) -
         warnings=tuple(_unknown(unknown, {text(user[1]): user[0] for user in reversed(users)})),
         notices=tuple(
             f"{_VARIABLE} : {plain(name, 80)!r} est un sous-compte, sans rapport de toute façon"
-            for name in needless[:_MOST_SENTENCES]
+            for name in sub_accounts[:_MOST_SENTENCES]
         ),
     )
 
@@ -65,8 +65,8 @@ def _comparable(name: str) -> str:
 def _unknown(names: Sequence[str], ids: Mapping[str, object]) -> Iterator[str]:
     """Yield a French sentence for each unknown name, with a similar one; `ids` are the user ids by name."""
     for name in names[:_MOST_SENTENCES]:
-        meant = nearest(name, ids)
-        hint = f" (vouliez-vous dire {_how_to_write(meant, ids)} ?)" if meant else ""
+        similar = nearest(name, ids)
+        hint = suggestion(_how_to_write(similar, ids) if similar else None)
         yield f"{_VARIABLE} : utilisateur inconnu {plain(name, 80)!r}{hint}"
     if len(names) > _MOST_SENTENCES:
         yield f"{_VARIABLE} : et {len(names) - _MOST_SENTENCES} autres utilisateurs inconnus"

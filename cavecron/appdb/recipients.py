@@ -11,7 +11,7 @@ from cavecron.database.sqlite import Database
 from cavecron.errors import UsageError
 from cavecron.report.columns import text
 from cavecron.report.model import Recipient
-from cavecron.text import nearest
+from cavecron.text import nearest, suggestion
 
 _USERS = 'SELECT id, username, email, parent_id FROM "user" ORDER BY id'
 
@@ -70,9 +70,8 @@ def _named(name: str, users: Sequence[tuple[object, ...]]) -> tuple[object, ...]
         user for user in users if str(user[0]) == name
     ]
     if not matches:
-        meant = nearest(name, [text(user[1]) for user in users])
-        hint = f" (vouliez-vous dire {meant!r} ?)" if meant else ""
-        raise UsageError(f"utilisateur inconnu : {name!r}{hint}")
+        similar = nearest(name, [text(user[1]) for user in users])
+        raise UsageError(f"utilisateur inconnu : {name!r}{suggestion(repr(similar) if similar else None)}")
     _id, _username, email, parent = matches[0]
     if parent is not None:
         raise UsageError(f"{name!r} est un sous-compte : son rapport est celui de son compte principal")

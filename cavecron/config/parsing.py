@@ -1,6 +1,7 @@
 """Reading typed values from the environment; an invalid value is reported with what is expected instead.
 
-Pure: it takes a mapping of strings and a function that reads a file. It knows no variable by name.
+Pure: it takes a mapping of strings and a function that reads a file. It knows no variable by name. All
+parsers raise InvalidValueError.
 """
 
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from cavecron.errors import reason
-from cavecron.text import as_utf8
+from cavecron.text import as_utf8, suggestion
 
 _T = TypeVar("_T")
 
@@ -195,9 +196,8 @@ def _day(text: str) -> int:
             "un jour par son nom (mon, tue, wed, thu, fri, sat, sun) est attendu : le nombre 0 est lundi pour"
             " APScheduler et dimanche pour cron"
         )
-    nearest = [day for day in DAYS if name[:3] == day or name[:2] == day[:2]]
-    hint = f" (vouliez-vous dire {nearest[0]!r} ?)" if nearest else ""
-    raise InvalidValueError(f"un jour parmi {', '.join(DAYS)} est attendu{hint}")
+    similar = next((repr(day) for day in DAYS if name[:3] == day or name[:2] == day[:2]), None)
+    raise InvalidValueError(f"un jour parmi {', '.join(DAYS)} est attendu{suggestion(similar)}")
 
 
 def names(text: str) -> tuple[str, ...]:

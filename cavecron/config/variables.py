@@ -9,7 +9,7 @@ from dataclasses import field, fields
 from typing import Any, TypeVar
 
 from cavecron.config.parsing import BYTE_ORDER_MARKS, Variable, hidden, visible
-from cavecron.text import nearest
+from cavecron.text import nearest, suggestion
 
 _T = TypeVar("_T")
 
@@ -51,7 +51,8 @@ def misspelt(environ: Mapping[str, str], names: Collection[str]) -> Iterator[str
                 " enregistrer le fichier en UTF-8 sans BOM"
             )
         elif _is_unknown(name, names) and not _is_of_a_service(name, environ[name]):
-            yield f"Variable inconnue, ignorée : {name}{_hint(name, names)}"
+            similar = nearest(name, sorted(names), cutoff=0.75)
+            yield f"Variable inconnue, ignorée : {name}{suggestion(similar)}"
 
 
 def _without_mark(name: str) -> str:
@@ -68,8 +69,3 @@ def _is_of_a_service(name: str, value: str) -> bool:
     if name.endswith("_PORT") and _PORT_OF_A_SERVICE.fullmatch(value):
         return True
     return _OF_A_SERVICE.fullmatch(name) is not None
-
-
-def _hint(name: str, names: Collection[str]) -> str:
-    meant = nearest(name, sorted(names), cutoff=0.75)
-    return f" (vouliez-vous dire {meant} ?)" if meant else ""

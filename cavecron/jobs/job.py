@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from cavecron.config.settings import JobDefaults, Settings, check_defaults
 from cavecron.errors import UsageError
-from cavecron.text import nearest
+from cavecron.text import nearest, suggestion
 
 Option = Literal["dry_run", "users"]
 #: It takes a `jobs.context.Run` and returns an `Outcome`, a French summary or None. It can be a coroutine
@@ -49,7 +49,7 @@ def named_job(jobs: Sequence[Job], name: str) -> Job:
     """
     by_name = {job.name: job for job in jobs}
     if name not in by_name:
-        raise UsageError(f"job inconnu : {name!r} (vouliez-vous dire {nearest(name, by_name, cutoff=0)} ?)")
+        raise UsageError(f"job inconnu : {name!r}{suggestion(nearest(name, by_name, cutoff=0))}")
     return by_name[name]
 
 
