@@ -79,10 +79,10 @@ def assess(extra_attributes: object, insights: Sequence[str], year: int) -> Matu
 def _from_peak(peak: int | None, year: int) -> int:
     if peak is None:
         return 0
-    past = year - peak
-    if past > 0:
-        return min(100, 80 + 5 * past)
-    return 70 if past == 0 else 50 if past >= -2 else 0
+    years_past_peak = year - peak
+    if years_past_peak > 0:
+        return min(100, 80 + 5 * years_past_peak)
+    return 70 if years_past_peak == 0 else 50 if years_past_peak >= -2 else 0
 
 
 def _from_age(age: int) -> int:

@@ -59,7 +59,10 @@ def compose(
 
 
 def fitting_page(report: WeeklyReport, zone: ZoneInfo, generated: datetime) -> Page:
-    """Return the page of the mail that `compose` makes, so short that mail programs do not clip it."""
+    """Return the page of the mail that `compose` makes for `generated` (aware).
+
+    It is so short that mail programs do not clip it.
+    """
     return _layout(report, zone, generated).page
 
 

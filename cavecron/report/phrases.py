@@ -88,7 +88,7 @@ def cleaned(text: str | None, limit: int) -> str:
     return plain(text, limit) if text else ""
 
 
-def quoted(text: str | None, limit: int) -> str:
+def in_guillemets(text: str | None, limit: int) -> str:
     """Return '« Avec les voisins »', cut after a word beyond `limit` characters; '' for an empty text."""
     return f"«\u00a0{words}\u00a0»" if (words := cleaned(text, limit)) else ""
 

@@ -23,13 +23,13 @@ from cavecron.report.phrases import (
     cleaned,
     counted,
     grouped,
+    in_guillemets,
     joined,
     listed,
     named,
     others,
     percent,
     plural,
-    quoted,
     titled,
     vintage,
 )
@@ -113,17 +113,17 @@ def lead(report: WeeklyReport) -> str:
 def summary(report: WeeklyReport) -> str:
     """Return the last sentence: how many bottles there are, came in and went out, and wines to drink."""
     statistics, activity = report.statistics, report.activity
-    there = counted(statistics.bottles, "bouteille")
+    stock = counted(statistics.bottles, "bouteille")
     if statistics.cellars:
-        there += f" dans {counted(len(statistics.cellars), 'cave')}"
-    moved = "rien n’a bougé cette semaine"
+        stock += f" dans {counted(len(statistics.cellars), 'cave')}"
+    movements = "rien n’a bougé cette semaine"
     if activity.entries or activity.exits:
         entered = counted(activity.bottles_in, "bouteille entrée")
-        moved = f"{entered} et {counted(activity.bottles_out, 'sortie')} cette semaine"
+        movements = f"{entered} et {counted(activity.bottles_out, 'sortie')} cette semaine"
     to_drink = report.urgencies.total
-    drunk = f"{counted(to_drink, 'vin')} à boire" if to_drink else "rien à ouvrir sans attendre"
-    wish = "Bonne dégustation" if to_drink else "Bonne semaine"
-    return f"En bref\u00a0: {there}, {moved}, {drunk}. {wish}\u00a0!"
+    to_drink_text = f"{counted(to_drink, 'vin')} à boire" if to_drink else "rien à ouvrir sans attendre"
+    closing = "Bonne dégustation" if to_drink else "Bonne semaine"
+    return f"En bref\u00a0: {stock}, {movements}, {to_drink_text}. {closing}\u00a0!"
 
 
 def _figures(report: WeeklyReport) -> tuple[tuple[str, str], ...]:
@@ -173,7 +173,7 @@ def wine_card(wine: WineToDrink, year: int, limits: Limits = FULL) -> Card:
         title=titled(wine.name, wine.vintage, limits),
         badge=_BADGES[wine.urgency],
         lines=(joined(parts), f"Priorité {wine.score}/100 d’après {_basis(wine, year)}"),
-        quote=quoted(wine.note, limits.note),
+        quote=in_guillemets(wine.note, limits.note),
     )
 
 
@@ -184,13 +184,13 @@ def _basis(wine: WineToDrink, year: int) -> str:
     if wine.basis == "age":
         age = year - wine.vintage if isinstance(wine.vintage, int) else 0
         return f"l’âge ({_years(age)})" if 0 < age <= _MOST_YEARS else "l’âge"
-    past = year - wine.peak if wine.peak is not None else _MOST_YEARS + 1
-    if abs(past) > _MOST_YEARS:
+    years_past_peak = year - wine.peak if wine.peak is not None else _MOST_YEARS + 1
+    if abs(years_past_peak) > _MOST_YEARS:
         return "l’apogée"
-    if past == 0:
+    if years_past_peak == 0:
         return "l’apogée (cette année)"
-    when = "il y a" if past > 0 else "dans"
-    return f"l’apogée ({when} {_years(abs(past))})"
+    when = "il y a" if years_past_peak > 0 else "dans"
+    return f"l’apogée ({when} {_years(abs(years_past_peak))})"
 
 
 def _years(number: int) -> str:
@@ -275,5 +275,5 @@ def movement_row(movement: Movement, zone: ZoneInfo, limits: Limits = FULL) -> R
         amount=f"{grouped(movement.quantity)}\u00a0×",
         title=titled(movement.name, movement.vintage, limits),
         lines=(joined(parts),),
-        quote=quoted(movement.comment, limits.comment),
+        quote=in_guillemets(movement.comment, limits.comment),
     )
