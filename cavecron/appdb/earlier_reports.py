@@ -1,12 +1,15 @@
-"""When the application's own scheduler last mailed reports, according to `email_log`."""
+"""When the application's own scheduler last mailed reports, according to `email_log`.
+
+It knows neither the ledger nor a schedule.
+"""
 
 from datetime import datetime, timedelta
 
 from cavecron.database.sqlite import Database
 from cavecron.database.timestamps import read_utc
 
-#: Consecutive mails of one run are less than this apart.
-_GAP = timedelta(minutes=10)
+#: The longest time between two consecutive mails of one mailing.
+_LONGEST_GAP = timedelta(minutes=10)
 #: The most rows that are read.
 _MOST_ROWS = 2_000
 _REPORTS = (
@@ -28,7 +31,7 @@ def last_mailing(database: Database) -> datetime | None:
     with database.reading() as connection:
         for (stored,) in connection.execute(_REPORTS, (_MOST_ROWS,)):
             sent = read_utc(stored)
-            if sent is None or (began is not None and abs(began - sent) > _GAP):
+            if sent is None or (began is not None and abs(began - sent) > _LONGEST_GAP):
                 break
             began = sent
     return began

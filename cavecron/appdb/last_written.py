@@ -1,4 +1,7 @@
-"""When something was last written into the application's tables, by the dates in their last rows."""
+"""When something was last written into the application's tables, by the dates in their last rows.
+
+It does not know what the caller concludes from that.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The names of the application's users by their ids."""
+"""The names of the application's users by their ids; it reads no other column."""
 
 from collections.abc import Iterable, Mapping
 

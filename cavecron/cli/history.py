@@ -15,14 +15,14 @@ from cavecron.scheduler.context import system_context
 from cavecron.status.phrases import REPEATED, STATES, circumstances, retry
 from cavecron.text import to_json
 
-_MOST = 100_000
+_MOST_ENTRIES = 100_000
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print past slots, newest first; exit code 0."""
     settings, jobs = load(environ)
     job = named_job(jobs, arguments.job).name if arguments.job else None
-    most = number("-n", arguments.number, _MOST)
+    most = number("-n", arguments.number, _MOST_ENTRIES)
     context = system_context(settings)
     entries = history(context.ledger, job=job, most=most, now=context.clock.now())
     if arguments.json:

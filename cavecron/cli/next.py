@@ -16,7 +16,7 @@ from cavecron.status.coming import ComingSlot, coming_slots
 from cavecron.status.phrases import disabled, distance
 from cavecron.text import to_json
 
-_MOST = 10_000
+_MOST_SLOTS = 10_000
 
 
 def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings, jobs = load(environ)
     listed = [named_job(jobs, arguments.job)] if arguments.job is not None else expected_jobs(jobs, settings)
     names = [job.name for job in listed]
-    most = number("-n", arguments.number, _MOST)
+    most = number("-n", arguments.number, _MOST_SLOTS)
     now = SystemClock().now()
     start = now if arguments.start is None else instant("--from", arguments.start, settings.zone)
     chosen = {name: settings.jobs[name] for name in names}

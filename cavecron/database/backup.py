@@ -24,10 +24,10 @@ from cavecron.text import plain
 #: Seconds that a step may take. SQLite's busy handler tries again after 1, 2, 5, 10, 15 and 20 ms, so that a
 #: writer gets the lock 33 ms after its first try at the latest.
 STEP_SECONDS = 0.025
-#: Bytes that a step copies of a large file, and the fewest of any step: so few that on a busy machine the
-#: process is seldom interrupted while it holds the lock.
+#: Bytes that a step copies of a large file, and the fewest of any step. Both are small, so that on a busy
+#: machine the process is seldom interrupted while it holds the lock.
 _FIRST_STEP, _LEAST_STEP = 1 << 18, 1 << 15
-#: After so many bytes the copy is flushed between two steps, because the application's fsync has to wait for
+#: Bytes after which the copy is flushed between two steps, because the application's fsync has to wait for
 #: all data in the disk's queue.
 _FLUSH_AFTER = 4 << 20
 #: Seconds between two tries to get the shared lock.
@@ -254,7 +254,7 @@ def require_sound(path: Path, check: Callable[[], None]) -> None:
     """
     raised: list[BaseException] = []
 
-    def going_on() -> int:
+    def is_interrupted() -> int:
         try:
             check()
         except CavecronError as error:
@@ -263,7 +263,7 @@ def require_sound(path: Path, check: Callable[[], None]) -> None:
 
     try:
         with closing(connect_frozen(path)) as connection:
-            connection.set_progress_handler(going_on, 10_000)
+            connection.set_progress_handler(is_interrupted, 10_000)
             problems = [text for (text,) in connection.execute("PRAGMA integrity_check(3)")]
     except sqlite3.DatabaseError as error:
         if raised:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 
-def quoted(name: str) -> str:
+def quoted_name(name: str) -> str:
     """Return the name of a table or a column quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -23,8 +23,10 @@ def missing_columns(connection: sqlite3.Connection, needed: Mapping[str, Iterabl
 
 def _are_there(connection: sqlite3.Connection, needed: Mapping[str, Iterable[str]]) -> bool:
     """Return whether all columns exist; one statement for all is six times as fast as one for each table."""
-    columns = ", ".join(f"{quoted(table)}.{quoted(column)}" for table in needed for column in needed[table])
-    tables = ", ".join(map(quoted, needed))
+    columns = ", ".join(
+        f"{quoted_name(table)}.{quoted_name(column)}" for table in needed for column in needed[table]
+    )
+    tables = ", ".join(map(quoted_name, needed))
     try:
         connection.execute(f"SELECT {columns or 1} FROM {tables} LIMIT 0")  # noqa: S608 - names from the source
     except sqlite3.OperationalError as error:

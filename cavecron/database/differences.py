@@ -10,11 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from cavecron.database.columns import quoted
+from cavecron.database.columns import quoted_name
 from cavecron.database.sqlite import Database
 
 #: Rows that one statement reads: few, because SQLite may have to read large values.
-_ROWS = 100
+_BATCH_ROWS = 100
 #: The column with the time of the last change of a row; in tables without it, all columns are compared.
 _STAMP = "updated_at"
 _FIRST = -(2**63)
@@ -70,11 +70,13 @@ def _compare_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[
     """Yield for each batch of rows how many are not in the copy, and how many differ from it."""
     columns, former = (dict(_columns(connection, schema, table)) for schema in ("main", "copy"))
     key = [name for name, position in columns.items() if position] or ["rowid"]
-    same = " AND ".join(f"old.{quoted(name)} IS new.{quoted(name)}" for name in key)
+    same = " AND ".join(f"old.{quoted_name(name)} IS new.{quoted_name(name)}" for name in key)
     both = [name for name in columns if name in former and name not in key]
     compared = [_STAMP] if _STAMP in both else both
-    change = " OR ".join(f"old.{quoted(name)} IS NOT new.{quoted(name)}" for name in compared) or "0"
-    name = quoted(table)
+    change = (
+        " OR ".join(f"old.{quoted_name(name)} IS NOT new.{quoted_name(name)}" for name in compared) or "0"
+    )
+    name = quoted_name(table)
     query = (
         "SELECT max(place), coalesce(sum(differs IS NULL), 0), coalesce(sum(differs), 0), count(*)"  # noqa: S608
         f" FROM (SELECT new.rowid AS place, (SELECT {change} FROM copy.{name} AS old WHERE {same}) AS differs"
@@ -82,9 +84,9 @@ def _compare_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[
     )
     place = _FIRST
     while True:
-        last, added, changed, count = connection.execute(query, (place, _ROWS)).fetchone()
+        last, added, changed, count = connection.execute(query, (place, _BATCH_ROWS)).fetchone()
         yield added, changed
-        if count < _ROWS:
+        if count < _BATCH_ROWS:
             return
         place = last
 
@@ -104,10 +106,10 @@ def _tables(connection: sqlite3.Connection, schema: str, ignored: str) -> list[s
 
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tuple[str, int]]:
     """Return the columns of a table, each with its position in the primary key from 1, or 0."""
-    with closing(connection.execute(f"PRAGMA {schema}.table_info({quoted(table)})")) as rows:
+    with closing(connection.execute(f"PRAGMA {schema}.table_info({quoted_name(table)})")) as rows:
         return [(row[1], row[5]) for row in rows]
 
 
 def _count(connection: sqlite3.Connection, schema: str, table: str) -> int:
-    ((rows,),) = connection.execute(f"SELECT count(*) FROM {schema}.{quoted(table)}")  # noqa: S608
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {schema}.{quoted_name(table)}")  # noqa: S608
     return int(rows)

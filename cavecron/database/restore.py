@@ -21,7 +21,7 @@ from cavecron.errors import CavecronError, TemporaryError, reason
 Condition = Literal["missing", "readable", "damaged"]
 
 #: Pages that one step writes.
-_STEP = 1_000
+_STEP_PAGES = 1_000
 _DAMAGED_CODES = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 #: Files that SQLite may have left beside a database that is gone, and would use for the new one.
 _SIDE_FILES = ("-journal", "-wal", "-shm")
@@ -100,7 +100,7 @@ def write_into(connection: sqlite3.Connection, source: Path) -> None:
         if mode in ("delete", "wal"):  # the mode is stored in the file, and the application's choice
             reader.execute(f"PRAGMA journal_mode = {mode}").fetchall()
         # In steps, so that Ctrl-C has an effect; the database is unchanged then.
-        reader.backup(connection, pages=_STEP, progress=lambda *_step: None)
+        reader.backup(connection, pages=_STEP_PAGES, progress=lambda *_step: None)
 
 
 def place(source: Path, target: Path) -> None:

@@ -15,7 +15,8 @@ from stat import S_ISDIR
 from cavecron.database.permissions import permission_advice
 from cavecron.errors import CavecronError, NotReadyError, TemporaryError, reason
 
-_START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
+#: The advice for a table or column that is missing.
+START_ONCE = "démarrer une fois l'application, qui met son schéma à jour"
 #: The message after the file's name, by SQLite's error codes (https://www.sqlite.org/rescode.html).
 _NOT_OPENED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 _WORDINGS = {
@@ -27,7 +28,12 @@ _FULL = "n'a pu être écrite, le disque est plein : faire de la place, puis rel
 #: Errors that end when a network share can be reached again.
 AWAY = frozenset(
     {
-        *(errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
+        errno.ESTALE,
+        errno.EIO,
+        errno.ENOTCONN,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ETIMEDOUT,
         errno.ENOLCK,
     }
 )
@@ -62,9 +68,8 @@ class Database:
                 isolation_level=None,
                 check_same_thread=False,  # several threads may use it, one at a time
             )
-            connection.execute(
-                "PRAGMA temp_store = MEMORY"
-            )  # a distroless container has no folder for temporary files
+            # A distroless container has no folder for temporary files.
+            connection.execute("PRAGMA temp_store = MEMORY")
         return connection
 
     def file_identity(self) -> tuple[int, int] | None:
@@ -96,13 +101,21 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection for several short transactions, closed at the end."""
+        """Yield a connection for several short transactions, closed at the end.
+
+        SQLite's errors in the block become CavecronErrors, here and in `reading` and `writing`.
+        """
         with self.translate_errors(), closing(self.connect()) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection with a consistent view of the file; writers wait until the block ends."""
+        """Yield a connection with a consistent view of the file; writers wait until the block ends.
+
+        Raises:
+            CavecronError: the file cannot be opened or read, or the block tries to write.
+
+        """
         with self.translate_errors(), closing(self.connect()) as connection:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
@@ -135,9 +148,9 @@ class Database:
             return self.locked_error()
         if "no such table" in text:
             table = text.rpartition(": ")[2]
-            return NotReadyError(f"table {table} absente de {self.path} : {_START_ONCE}")
+            return NotReadyError(f"table {table} absente de {self.path} : {START_ONCE}")
         if "no such column" in text:
-            return CavecronError(f"colonne {text.rpartition(': ')[2]} absente de {self.path} : {_START_ONCE}")
+            return CavecronError(f"colonne {text.rpartition(': ')[2]} absente de {self.path} : {START_ONCE}")
         temporary = self._temporary_error(code)
         if temporary is not None:
             return temporary

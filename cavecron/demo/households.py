@@ -69,7 +69,11 @@ CATALOGUE: Mapping[str, Bottle] = {
     "chateauneuf": Bottle("Châteauneuf-du-Pape", "Rhône", "Rouge", 17, None),
     "cornas": Bottle("Cornas Reynard", "Rhône", "Rouge", 8, 6, "Garde de 10 à 20 ans, carafer."),
     "condrieu": Bottle(
-        *("Condrieu", "Rhône", "Blanc", 3, None),
+        "Condrieu",
+        "Rhône",
+        "Blanc",
+        3,
+        None,
         "À boire maintenant, sur le fruit : abricot mûr, violette, une pointe de miel. Il perd sa fraîcheur"
         " après quatre ans de garde. Servir à 11 °C, avec une volaille à la crème ou un fromage de chèvre.",
     ),
@@ -117,7 +121,9 @@ HOUSEHOLDS: tuple[Household, ...] = (
         (
             Opened("rose", 2, 1, "Avec les voisins"),
             Opened(
-                *("margaux", 1, 4),
+                "margaux",
+                1,
+                4,
                 "L'anniversaire de Lucas. Carafé une heure : cèdre et cassis au nez, des tanins fondus, une"
                 " finale qui n'en finit pas. Superbe, encore du fruit, mais il ne gagnera plus rien : ouvrir"
                 " les trois dernières avant l'été, avec un gigot de sept heures.",

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from cavecron.database.columns import quoted
+from cavecron.database.columns import quoted_name
 from cavecron.database.sqlite import transaction
 from cavecron.database.timestamps import utc_text
 from cavecron.errors import AlreadyRunningError
@@ -130,10 +130,10 @@ def _descends_from(present: sqlite3.Connection, copy: sqlite3.Connection) -> boo
 def _drop(copy: sqlite3.Connection) -> None:
     query = f"SELECT name FROM sqlite_master WHERE type = 'table' AND {_OURS}"  # noqa: S608 - constants
     for (name,) in copy.execute(query).fetchall():
-        copy.execute(f"DROP TABLE {quoted(name)}")
+        copy.execute(f"DROP TABLE {quoted_name(name)}")
 
 
 def _copy_rows(present: sqlite3.Connection, copy: sqlite3.Connection, table: str) -> None:
-    rows = present.execute(f"SELECT * FROM {quoted(table)}")  # noqa: S608 - a name from the file itself
+    rows = present.execute(f"SELECT * FROM {quoted_name(table)}")  # noqa: S608 - a name from the file itself
     marks = ", ".join("?" for _ in rows.description)
-    copy.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", rows)  # noqa: S608
+    copy.executemany(f"INSERT INTO {quoted_name(table)} VALUES ({marks})", rows)  # noqa: S608

@@ -11,7 +11,7 @@ from cavecron.schedule.zones import EPOCH, offset_period
 
 _NTH = ("dernier", "premier", "deuxième", "troisième", "quatrième", "cinquième")
 #: The longest list in a description; with a longer one, the expression itself is shown.
-_MOST = 4
+_LONGEST_LIST = 4
 
 
 def describe(schedule: Schedule) -> str:
@@ -54,7 +54,7 @@ def _local(minute: int, seen_from: int) -> str:
 
 def _time(fields: CronFields) -> str | None:
     hours, minutes = fields.hours, fields.minutes
-    if len(hours) * len(minutes) <= _MOST:
+    if len(hours) * len(minutes) <= _LONGEST_LIST:
         return f"à {_listed([f'{hour:02}:{minute:02}' for hour in hours for minute in minutes])}"
     if len(hours) == 24 and len(minutes) > 1:
         step = _step(minutes, 60)
@@ -95,7 +95,7 @@ def _days_of_month(fields: CronFields) -> str | None:
         months = "chaque mois" if fields.every_month else _months(fields)
         return None if fields.days else f"le dernier jour {_of(months)}"
     days = fields.days
-    if len(days) > _MOST or not all(days[-1] <= _length(fields, month) for month in fields.months):
+    if len(days) > _LONGEST_LIST or not all(days[-1] <= _length(fields, month) for month in fields.months):
         return None
     names = [f"{day}er" if day == 1 else str(day) for day in days]
     listed = f"les {_listed(names)}" if len(names) > 1 else f"le {names[0]}"

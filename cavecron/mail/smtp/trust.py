@@ -20,7 +20,7 @@ from cavecron.mail.smtp.config import (
 )
 
 #: Bytes; a system's bundle of certificates is a quarter of that.
-_MOST = 1_000_000
+_MOST_BYTES = 1_000_000
 
 
 def client_context(ca_file: Path | None) -> ssl.SSLContext:
@@ -49,7 +49,7 @@ def _certificates(path: Path) -> str:
     """Return the ASCII text of the file; other letters are in comments only, and are left out."""
     try:
         status = os.stat(path)  # before it is opened: a pipe would block, a device could do anything
-        if not S_ISREG(status.st_mode) or status.st_size > _MOST:
+        if not S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
             raise _problem(path, REGULAR_FILE_WANTED)
         text = path.read_bytes().decode("ascii", "ignore")
     except OSError as error:
