@@ -1,9 +1,11 @@
-"""Dates and durations in French.
+"""Dates, instants and durations in French.
 
 Pure.
 """
 
+from datetime import date as calendar_date
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
@@ -35,6 +37,43 @@ def date(local: datetime) -> str:
 def moment(local: datetime) -> str:
     """Return 'lundi 23 novembre 2026 à 08:00' for a local datetime."""
     return f"{date(local)} à {local:%H:%M}"
+
+
+def local_moment(instant: datetime, zone: ZoneInfo) -> str:
+    """Return an aware instant in `zone` as 'lundi 23 novembre 2026 à 08:00'."""
+    return moment(instant.astimezone(zone))
+
+
+def local_minute(instant: datetime, zone: ZoneInfo) -> str:
+    """Return an aware instant in `zone` as '2026-11-23 08:00', for a terminal."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def short_moment(instant: datetime, zone: ZoneInfo) -> str:
+    """Return an aware instant in `zone` as 'lun. 23/11/2026 08:00', with seconds unless they are 0."""
+    local = instant.astimezone(zone)
+    return f"{short_date(local)} {short_time(local)}"
+
+
+def short_weekday(day: calendar_date) -> str:
+    """Return 'lun.' for a date."""
+    return f"{WEEKDAYS[day.weekday()][:3]}."
+
+
+def short_date(day: calendar_date) -> str:
+    """Return a date as 'lun. 23/11/2026'."""
+    return f"{short_weekday(day)} {day:%d/%m/%Y}"
+
+
+def short_time(local: datetime) -> str:
+    """Return a local time as '08:00', or '08:00:07' if it has seconds."""
+    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+
+
+def exact_duration(span: timedelta) -> str:
+    """Return a duration under ten seconds as '0,4 s', a longer one as `duration` does."""
+    seconds = span.total_seconds()
+    return duration(span) if seconds >= 10 else f"{seconds:.1f} s".replace(".", ",")
 
 
 def duration(span: timedelta) -> str:

@@ -34,5 +34,5 @@ def _problems(environ: Mapping[str, str]) -> Sequence[str]:
     settings, _jobs = load(environ)
     database = Database(settings.database, busy_timeout=_BUSY_TIMEOUT)
     require(database)
-    schedules = {name: schedule for name, schedule in settings.schedules.items() if schedule}
-    return overdue(Ledger(database=database), schedules, SystemClock().now())
+    late = overdue(Ledger(database=database), settings.enabled_schedules, SystemClock().now())
+    return [problem.sentence for problem in late]

@@ -1,4 +1,4 @@
-"""`cavecron history [JOB]`: what became of past slots, and why."""
+"""`cavecron history [JOB]`: past slots with their results and the reasons."""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cavecron.cli.french_argparse import number
 from cavecron.cli.log import one_line
+from cavecron.french import local_minute
 from cavecron.jobs.job import named_job
 from cavecron.jobs.loader import load
 from cavecron.ledger.history import history
@@ -64,10 +65,9 @@ def _table(entries: Sequence[HistoryEntry], zone: ZoneInfo) -> Iterator[str]:
 
 def _lines(entry: HistoryEntry, zone: ZoneInfo, *, resumable: bool) -> Sequence[str]:
     """Return the line of an entry, and lines with its details."""
-    planned = f"{entry.slot.astimezone(zone):%Y-%m-%d %H:%M}"
-    words = [f"{planned}  {entry.job:<16} {STATES.get(entry.state, entry.state):<10}"]
+    words = [f"{local_minute(entry.slot, zone)}  {entry.job:<16} {STATES.get(entry.state, entry.state):<10}"]
     if entry.state == "missed" and entry.slots > 1:
-        words.append(f"{entry.slots} créneaux, jusqu'au {entry.last_slot.astimezone(zone):%Y-%m-%d %H:%M}")
+        words.append(f"{entry.slots} créneaux, jusqu'au {local_minute(entry.last_slot, zone)}")
     elif entry.state != "missed":
         words.append(", ".join(circumstances(entry, zone)))
     details = [text for text in (entry.summary, entry.reason) if text]

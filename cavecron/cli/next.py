@@ -12,7 +12,7 @@ from cavecron.french import WEEKDAYS
 from cavecron.jobs.job import expected_jobs, named_job
 from cavecron.jobs.loader import load
 from cavecron.schedule.describe import describe
-from cavecron.status.coming import ComingSlot, coming_slots
+from cavecron.status.coming_slots import ComingSlot, coming_slots
 from cavecron.status.phrases import disabled, distance
 from cavecron.text import to_json
 

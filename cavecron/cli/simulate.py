@@ -14,7 +14,7 @@ from cavecron.cli.html_output import refuse_output_without_html, write_page
 from cavecron.clock import SystemClock
 from cavecron.config.settings import Settings
 from cavecron.errors import UsageError
-from cavecron.french import duration
+from cavecron.french import duration, short_weekday
 from cavecron.jobs.loader import load, working_directory
 from cavecron.simulation.models import ClockChange, Scenario, SlotOutcome, TimeRange
 from cavecron.simulation.page import page
@@ -25,7 +25,6 @@ from cavecron.text import to_json
 
 _MOST_DAYS = 366
 _FIRST_YEAR, _LAST_YEAR = 2020, 2200
-_DAYS = ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim.")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "j": "days", "d": "days"}
 _SPAN = re.compile(r"(?:[0-9]{1,6}(?:s|min|m|h|j|d))+")
 
@@ -165,7 +164,7 @@ def _between(period: TimeRange, zone: ZoneInfo) -> str:
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:
     local = instant.astimezone(zone)
-    return f"{_DAYS[local.weekday()]} {local.isoformat(' ', 'minutes' if not local.second else 'seconds')}"
+    return f"{short_weekday(local)} {local.isoformat(' ', 'minutes' if not local.second else 'seconds')}"
 
 
 def _as_json(outcome: SlotOutcome, zone: ZoneInfo) -> dict[str, object]:

@@ -171,6 +171,11 @@ class Settings:
         return {name: job.schedule if job.enabled else None for name, job in self.jobs.items()}
 
     @property
+    def enabled_schedules(self) -> Mapping[str, Schedule]:
+        """Return the schedule of each enabled job by its name."""
+        return {name: job.schedule for name, job in self.jobs.items() if job.enabled}
+
+    @property
     def disabled(self) -> Mapping[str, JobSettings]:
         """Return the disabled jobs without those that are disabled by default."""
         off = (name for name, job in self.jobs.items() if not job.enabled)

@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cavecron.database.timestamps import utc_text
+from cavecron.french import local_minute
 from cavecron.ledger.column_values import optional_instant
 from cavecron.ledger.leases import lease_is_valid
+from cavecron.ledger.records import OverdueJob
 from cavecron.ledger.rows import RunRow, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED
 from cavecron.schedule import GRACE, Schedule, none_follows, previous_slot
 
-_NEVER = (
-    "aucun planificateur n'a encore tourné sur cette base ; le lancer : cavecron (dans Docker : docker"
-    " compose up -d)"
-)
+_NEVER = OverdueJob(job=None, reason="aucun planificateur n'a encore tourné sur cette base")
 #: A slot is overdue when it is not accounted for after this time, a killed run when it is not resumed.
 _OVERDUE_AFTER = timedelta(minutes=2)
 
 
-def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[str]:
-    """Return a French sentence for each job that is overdue or not followed at `now` (aware).
+def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequence[OverdueJob]:
+    """Return the jobs that are overdue or not followed at `now` (aware).
 
     Raises:
         CavecronError: the database cannot be read.
@@ -33,18 +32,23 @@ def overdue(ledger: Ledger, jobs: Mapping[str, Schedule], now: datetime) -> Sequ
         return [_NEVER]
     if not state.cursors and jobs:
         return [_NEVER]
-    problems = [f"{name} : une exécution coupée net n'est pas reprise" for name in state.dead if name in jobs]
+    problems = [
+        OverdueJob(job=name, reason="une exécution coupée net n'est pas reprise")
+        for name in state.dead
+        if name in jobs
+    ]
     for name, schedule in jobs.items():
         fingerprint, accounted_until = state.cursors.get(name, ("", None))
         if name in state.busy:
             continue
         if fingerprint != schedule.fingerprint or accounted_until is None:
-            problems.append(f"{name} : le planificateur ne suit pas encore ce job avec cette planification")
+            reason = "le planificateur ne suit pas encore ce job avec cette planification"
+            problems.append(OverdueJob(job=name, reason=reason))
         elif slot := _unaccounted_slot(
             schedule, state.latest.get(name), accounted_until, now - _OVERDUE_AFTER
         ):
-            local = slot.astimezone(schedule.zone)
-            problems.append(f"{name} : le créneau du {local:%Y-%m-%d %H:%M} n'a pas été pris")
+            reason = f"le créneau du {local_minute(slot, schedule.zone)} n'a pas été pris"
+            problems.append(OverdueJob(job=name, reason=reason))
     return problems
 
 

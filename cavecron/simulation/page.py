@@ -7,13 +7,13 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from cavecron import french
+from cavecron.french import short_date, short_time
 from cavecron.simulation.models import Scenario, SlotOutcome
 from cavecron.simulation.timeline import SlotGroup, TimelineDay, Trouble, in_a_row, timeline, troubles
 from cavecron.simulation.wording import kind, outcome_words, totals, word
 from cavecron.status import marks
 from cavecron.status.lanes import Band, Lane, Slots, lane, swatch
 from cavecron.status.markup import Table, document, safe, section, table
-from cavecron.status.words import short_date, short_time
 
 _MARKS = {
     "succeeded": marks.SUCCEEDED,
@@ -189,7 +189,7 @@ def _slots(group: SlotGroup, day: TimelineDay, longest: timedelta, zone: ZoneInf
         end=(group.last.slot - day.begin) / longest,
         mark=_MARKS[group.kind],
         title=" : ".join((*words, *group.reasons)),
-        ran=ran,
+        run_at=ran,
     )
 
 

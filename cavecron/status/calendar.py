@@ -13,7 +13,7 @@ from cavecron.ledger.models import State
 from cavecron.ledger.records import SlotRow, YearRecord
 from cavecron.schedule import Schedule, count_slots, next_slot
 from cavecron.status.facts import Calendar, CalendarDay
-from cavecron.status.past import for_display
+from cavecron.status.past_slots import for_display
 
 #: Days that a calendar goes back, today included.
 _DAYS = 366
@@ -24,20 +24,23 @@ _DAY = timedelta(days=1)
 class _Day:
     """One day while its slots are counted, from `begin` to `end` (aware, UTC).
 
-    `ran` is how many runs for slots there were, `bad` counts by state the slots that did not succeed, and
+    `runs` is the number of runs for slots, `bad` counts by state the slots that did not succeed, and
     `reasons` has the first reason of each of these states. `slot` is the first slot of the day.
     """
 
     begin: datetime
     end: datetime
-    ran: int
+    runs: int
     slot: datetime | None
     bad: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str | None] = field(default_factory=dict)
 
 
 def day_bounds(zone: ZoneInfo, now: datetime) -> list[datetime]:
-    """Return when each of the last 366 days began in `zone`, and when today ends (aware, UTC)."""
+    """Return when each of the last 366 days began in `zone`, and when today ends (aware, UTC).
+
+    Today is the day of `now` (aware).
+    """
     today = now.astimezone(zone).date()
     dates = [today - back * _DAY for back in range(_DAYS - 1, -2, -1)]
     return [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in dates]
@@ -51,7 +54,7 @@ def calendar_of(
     With `names` the reasons may name people.
     """
     days = [
-        _Day(begin=begin, end=end, ran=count, slot=first)
+        _Day(begin=begin, end=end, runs=count, slot=first)
         for (begin, end), (count, first) in zip(pairwise(bounds), record.runs_by_span, strict=True)
     ]
     for row in record.rows:
@@ -96,7 +99,7 @@ def _calendar_days(days: Sequence[_Day], zone: ZoneInfo, *, names: bool) -> Iter
     """Yield the days that had slots."""
     for day in days:
         bad = {state: count for state, count in day.bad.items() if count}
-        succeeded = day.ran - sum(count for state, count in bad.items() if state != "missed")
+        succeeded = day.runs - sum(count for state, count in bad.items() if state != "missed")
         counts = {**({"succeeded": succeeded} if succeeded > 0 else {}), **bad}
         if not counts:
             continue

@@ -16,7 +16,7 @@ from cavecron.status.markup import safe
 
 #: In pixels: the height of the highest bar, and the y coordinate of the lower end of all bars.
 _MAX_HEIGHT, _BASELINE = 78, 94
-#: The width is divided into at least so many columns, so that a few bars do not become very wide.
+#: The fewest columns into which the width is divided, so that a few bars do not become very wide.
 _MIN_COLUMNS = 20
 
 

@@ -21,14 +21,14 @@ from cavecron.jobs.builtin import BACKUP, WEEKLY_REPORTS
 from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.models import State
 from cavecron.ledger.overdue import overdue
-from cavecron.ledger.records import Delivery, JobRecord
+from cavecron.ledger.records import Delivery, JobRecord, OverdueJob
 from cavecron.ledger.schedulers import SchedulerRow, schedulers
 from cavecron.ledger.statistics import job_record, year_record
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import Schedule
 from cavecron.schedule.describe import describe
 from cavecron.status.calendar import calendar_of, day_bounds
-from cavecron.status.coming import coming_slots
+from cavecron.status.coming_slots import coming_slots
 from cavecron.status.facts import (
     BackupFacts,
     Calendar,
@@ -40,14 +40,14 @@ from cavecron.status.facts import (
     UndeliveredMail,
     UndeliveredState,
 )
-from cavecron.status.needs import needs
-from cavecron.status.past import for_display, recent_slots, run_facts
+from cavecron.status.past_slots import for_display, recent_slots, run_facts
+from cavecron.status.problems import problems
 from cavecron.text import without_addresses
 
 #: Seconds to wait for a lock: the caller, a health check for example, may have a time limit of its own.
 _BUSY_TIMEOUT = 5.0
 #: Past slots of each job that are listed.
-_RECENT = 30
+_RECENT_SLOTS = 30
 #: How many of the last runs are searched for one that `--resume` could complete.
 _SEARCHED_FOR_UNFINISHED = 5
 
@@ -81,12 +81,12 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
     ledger = Ledger(database=database)
     expected = expected_jobs(jobs, settings)
     trouble: str | None = None
-    late: tuple[str, ...] = ()
+    late: Sequence[OverdueJob] = ()
     scheduler = SchedulerFacts(state="never")
     records: dict[str, JobFacts] = {}
     try:
         require(database)
-        late = tuple(overdue(ledger, {n: s for n, s in settings.schedules.items() if s}, now))
+        late = overdue(ledger, settings.enabled_schedules, now)
         scheduler = scheduler_facts(schedulers(ledger))
         for job in jobs:
             records[job.name] = _job(job, settings, ledger, now=now, scope=scope)
@@ -108,11 +108,11 @@ def collect(settings: Settings, jobs: Sequence[Job], *, now: datetime, scope: Sc
             or job in expected
         ),
         trouble=trouble,
-        overdue=late,
+        overdue=tuple(problem.sentence for problem in late),
         backup=backup,
         backup_problem=backup_problem,
     )
-    return replace(facts, needs=tuple(needs(facts)))
+    return replace(facts, needs=tuple(problems(facts, late)))
 
 
 def _backup(
@@ -174,7 +174,7 @@ def _job(job: Job, settings: Settings, ledger: Ledger, *, now: datetime, scope: 
     record = job_record(
         ledger,
         job.name,
-        slots=_RECENT,
+        slots=_RECENT_SLOTS,
         runs=max(_SEARCHED_FOR_UNFINISHED, scope.runs),
         undelivered=scope.undelivered,
         now=now,
@@ -188,7 +188,7 @@ def _job(job: Job, settings: Settings, ledger: Ledger, *, now: datetime, scope: 
         last_run=runs[0] if runs else None,
         last_success=record.last_success,
         unfinished=_unfinished(record, runs),
-        recent=recent_slots(record.slots, schedule, most=_RECENT, names=scope.names),
+        recent=recent_slots(record.slots, schedule, most=_RECENT_SLOTS, names=scope.names),
         slots=cast(Mapping[State, int], record.totals),
         undelivered=tuple(_undelivered(record.undelivered, ledger.database, names=scope.names)),
         undelivered_more=record.more,

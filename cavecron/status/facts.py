@@ -11,7 +11,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from cavecron.ledger.models import State
-from cavecron.status.coming import ComingSlot
+from cavecron.status.coming_slots import ComingSlot
 
 #: `unknown`: it was started in another container or on another host, where its process cannot be seen.
 SchedulerState = Literal["up", "down", "unknown", "never"]
@@ -35,7 +35,7 @@ class SchedulerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailCounts:
-    """What became of the mails of one run.
+    """The results of the mails of one run.
 
     `unknown` mails may have arrived: they are being sent, or the server did not answer. `deferred` ones are
     to be sent later. `repeated` counts how often a mail was sent again, under the same Message-ID, because
@@ -92,7 +92,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotFacts:
-    """A past slot, what became of it, and why; `retry_at` is set if the scheduler will try it again."""
+    """A past slot, its result, and the reason; `retry_at` is set if the scheduler will try it again."""
 
     slot: datetime
     state: State
@@ -183,7 +183,7 @@ class BackupFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Problem:
     """A problem that a person has to solve: a French sentence, and the command that helps."""
 
     sentence: str
@@ -197,7 +197,8 @@ class Facts:
     `backup_problem` says why `backup` is None although there should be one.
 
     `trouble` is why the database could not be read, None if it could; without it only the facts from the
-    settings are known. `overdue` has the sentences of `cavecron health`.
+    settings are known. `overdue` has the sentences of `cavecron health`, `needs` the problems that a person
+    has to solve. The fields have these names in `cavecron status --json`, too.
     """
 
     version: str
@@ -210,7 +211,7 @@ class Facts:
     overdue: tuple[str, ...] = ()
     backup: BackupFacts | None = None
     backup_problem: str | None = None
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Problem, ...] = ()
 
     @property
     def healthy(self) -> bool:

@@ -3,11 +3,11 @@
 It names users only if the facts do. It does not know where the facts come from. Pure.
 """
 
-from cavecron.status.facts import BackupFacts, Facts, JobFacts, Need
+from cavecron.french import local_moment
+from cavecron.status.facts import BackupFacts, Facts, JobFacts, Problem
 from cavecron.status.job_section import anchor, coming_words, job_section, run_badge
 from cavecron.status.markup import Table, document, safe, section, table
 from cavecron.status.phrases import distance
-from cavecron.status.words import local_moment
 
 _TITLE = "État de cavecron"
 
@@ -31,7 +31,7 @@ def _verdict(facts: Facts) -> str:
     number = len(facts.needs)
     if number:
         title = f"✗ {number} points demandent quelqu’un" if number > 1 else "✗ Un point demande quelqu’un"
-        items = "\n".join(map(_need, facts.needs))
+        items = "\n".join(map(_problem, facts.needs))
         content, kind = f"<ul>\n{items}\n</ul>\n", "verdict trouble"
     elif not facts.healthy:
         title, kind = "✗ Tout ne va pas bien", "verdict trouble"
@@ -44,12 +44,12 @@ def _verdict(facts: Facts) -> str:
     )
 
 
-def _need(need: Need) -> str:
-    return f"<li>{safe(_capital(need.sentence))} : <code>{safe(need.command)}</code></li>"
+def _problem(problem: Problem) -> str:
+    return f"<li>{safe(_capital(problem.sentence))} : <code>{safe(problem.command)}</code></li>"
 
 
 def _scheduler(facts: Facts) -> str:
-    """Return whether a scheduler runs; nothing if none does, and the needs say so already."""
+    """Return whether a scheduler runs; nothing if none does, and the problems say so already."""
     scheduler = facts.scheduler
     host = f" sur {safe(scheduler.host)}" if scheduler.host else ""
     since = local_moment(scheduler.since, facts.zone) if scheduler.since else ""
@@ -100,7 +100,7 @@ def _footer(facts: Facts) -> str:
 
 
 def _capital(sentence: str) -> str:
-    """Return the sentence with a capital first letter, unless its first word is the name of a job."""
+    """Return the sentence with a capital first letter, unless it begins with the name of a job or a table."""
     first = sentence.partition(" ")[0]
     return (
         sentence if "_" in first or sentence.startswith(f"{first} :") else sentence[:1].upper() + sentence[1:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cavecron.french import short_moment
 from cavecron.status import marks
 from cavecron.status.facts import (
     Facts,
@@ -13,7 +14,6 @@ from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, safe, section, table
 from cavecron.status.phrases import circumstances, distance, retry
 from cavecron.status.run_charts import mail_words, run_charts
-from cavecron.status.words import short_moment
 from cavecron.status.year import year_part
 
 _UNDELIVERED = {

@@ -23,14 +23,14 @@ class Band:
 class Slots:
     """The mark of one slot, or a band from `begin` to `end` for many slots with the same outcome.
 
-    `ran` is when a late run began.
+    `run_at` is when a late run began.
     """
 
     begin: float
     end: float
     mark: Mark
     title: str
-    ran: float | None = None
+    run_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +80,12 @@ def _slots(slots: Slots) -> str:
             f' width="{_percent(slots.end - slots.begin)}" height="12" rx="3">{title}</rect>'
             + _use(slots.mark, (slots.begin + slots.end) / 2, title)
         )
-    if slots.ran is None:
+    if slots.run_at is None:
         return _use(slots.mark, slots.begin, title)
     return (
         f'<circle class="from" cx="{_percent(slots.begin)}" cy="{_MIDDLE}" r="3">{title}</circle>'
-        + _line("link", slots.begin, slots.ran)
-        + _use(slots.mark, slots.ran, title)
+        + _line("link", slots.begin, slots.run_at)
+        + _use(slots.mark, slots.run_at, title)
     )
 
 

@@ -100,7 +100,7 @@ def _whole(facts: Facts) -> Iterator[_Gauge]:
 
 def _runs(jobs: Iterable[JobFacts]) -> Iterator[_Gauge]:
     """Yield the metrics of each job's last run."""
-    ran = [({"job": job.name}, job.last_run) for job in jobs if job.last_run]
+    last_runs = [({"job": job.name}, job.last_run) for job in jobs if job.last_run]
     yield _Gauge(
         name="run_last_success_timestamp_seconds",
         help="When the last run that succeeded as a whole ended.",
@@ -109,24 +109,24 @@ def _runs(jobs: Iterable[JobFacts]) -> Iterator[_Gauge]:
     yield _Gauge(
         name="run_start_timestamp_seconds",
         help="When the last run began.",
-        samples=[(labels, _unix(run.started)) for labels, run in ran],
+        samples=[(labels, _unix(run.started)) for labels, run in last_runs],
     )
     yield _Gauge(
         name="run_duration_seconds",
         help="How long the last run took.",
-        samples=[(labels, _seconds(run.duration)) for labels, run in ran],
+        samples=[(labels, _seconds(run.duration)) for labels, run in last_runs],
     )
     yield _Gauge(
         name="run_lateness_seconds",
         help="How late the last run began after its slot.",
-        samples=[(labels, _seconds(run.lateness)) for labels, run in ran],
+        samples=[(labels, _seconds(run.lateness)) for labels, run in last_runs],
     )
     yield _Gauge(
         name="run_state",
         help="The state of the last run: 1 for the one that it is in.",
         samples=[
             ({**labels, "state": state}, float(run.state == state))
-            for labels, run in ran
+            for labels, run in last_runs
             for state in _RUN_STATES
         ],
     )

@@ -44,7 +44,7 @@ class PastRun(Protocol):
 
 
 def circumstances(run: PastRun, zone: ZoneInfo) -> list[str]:
-    """Return in French what started a run, when, how late it was, how long it took, and its attempts."""
+    """Return in French what started a run, when in `zone`, how late it was, its duration and its attempts."""
     words = [TRIGGERS.get(run.trigger, run.trigger)]
     if run.started:
         words.append(f"démarré à {run.started.astimezone(zone):%H:%M:%S}")

@@ -1,14 +1,14 @@
-"""Charts of how long runs took and of what became of their mails, and the same in a table. Pure."""
+"""Charts of the durations of runs and of the results of their mails, and the same in a table. Pure."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from cavecron.french import exact_duration, short_moment
 from cavecron.status.charts import Bar, BarChart, bars
 from cavecron.status.facts import MailCounts, RunFacts
 from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, folded, safe, table
-from cavecron.status.words import short_moment, span
 
 #: No chart is drawn of fewer runs.
 _FEWEST = 3
@@ -31,15 +31,15 @@ def run_charts(series: Sequence[RunFacts], zone: ZoneInfo) -> str:
 
 def _durations(runs: Sequence[RunFacts], zone: ZoneInfo) -> BarChart:
     lengths = [run.duration or timedelta() for run in runs]
-    longest = span(max(lengths))
+    longest = exact_duration(max(lengths))
     return BarChart(
         label=f"Durée des {len(runs)} dernières exécutions : {longest} au plus,"
-        f" la dernière {span(lengths[-1])}",
+        f" la dernière {exact_duration(lengths[-1])}",
         top=f"{longest} au plus",
         first=_short_day(runs[0], zone),
         last=_short_day(runs[-1], zone),
         bars=[
-            Bar(value=length.total_seconds(), title=f"{_run_moment(run, zone)} : {span(length)}")
+            Bar(value=length.total_seconds(), title=f"{_run_moment(run, zone)} : {exact_duration(length)}")
             for run, length in zip(runs, lengths, strict=True)
         ],
     )
@@ -78,7 +78,7 @@ def _runs_table(runs: Sequence[RunFacts], zone: ZoneInfo) -> str:
     rows = []
     for run in reversed(runs):
         words = mark_of(run.state, run.trigger).one + (", à la main" if run.trigger == "manual" else "")
-        length = span(run.duration) if run.duration is not None else "–"
+        length = exact_duration(run.duration) if run.duration is not None else "–"
         row = (_run_moment(run, zone), safe(words), length)
         rows.append((*row, safe(mail_words(run.mails) or "–")) if with_mails else row)
     columns = ("Démarrage", "Résultat", "Durée", *(("Mails",) if with_mails else ()))
@@ -86,7 +86,7 @@ def _runs_table(runs: Sequence[RunFacts], zone: ZoneInfo) -> str:
 
 
 def mail_words(counts: MailCounts) -> str:
-    """Return in French what became of the mails of a run; '' if it had none."""
+    """Return in French the results of the mails of a run; '' if it had none."""
     words = (
         (counts.sent, "remis"),
         (counts.failed, "en échec"),

@@ -7,9 +7,9 @@ from itertools import groupby
 from operator import attrgetter
 from textwrap import wrap
 
-from cavecron.french import WEEKDAYS, moment
+from cavecron.french import WEEKDAYS, local_minute, local_moment
 from cavecron.ledger.models import State
-from cavecron.status.coming import ComingSlot
+from cavecron.status.coming_slots import ComingSlot
 from cavecron.status.facts import Facts, JobFacts, MailCounts, RunFacts, SlotFacts
 from cavecron.status.phrases import REPEATED, STATES, circumstances, disabled, distance, retry
 from cavecron.text import plain
@@ -17,14 +17,14 @@ from cavecron.text import plain
 #: Columns of a terminal; on a wider one long lines would be harder to read.
 WIDTH = 80
 #: With more jobs each has three lines, and with still more one line, so that all fit on one screen.
-_MOST_IN_DETAIL, _MOST_IN_BRIEF = 4, 10
+_MOST_DETAILED_JOBS, _MOST_BRIEF_JOBS = 4, 10
 _LONGEST_NAME = 24
 _LONGEST_PARAGRAPH = 10 * WIDTH
 #: Stands before a colon or a semicolon, which must not begin a line in French.
 _NO_BREAK = "\u00a0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Paragraph:
     """A text that may need several lines: `indent` blanks before each, `hanging` more from the second on.
 
@@ -37,7 +37,7 @@ class _Paragraph:
     whole: bool = False
 
 
-_BLANK = _Paragraph("")
+_BLANK = _Paragraph(text="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +86,13 @@ def screen(facts: Facts, signs: Signs, width: int = WIDTH) -> Iterator[str]:
 
 def _paragraphs(facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
     """Yield the scheduler, each job, the legend, and the problems that a person has to solve."""
-    yield _Paragraph(f"Cave à Vin, {moment(facts.now.astimezone(facts.zone))} ({facts.zone.key})")
-    yield _Paragraph(_scheduler(facts, signs), hanging=2)
-    if len(facts.jobs) > _MOST_IN_BRIEF:
+    yield _Paragraph(text=f"Cave à Vin, {local_moment(facts.now, facts.zone)} ({facts.zone.key})")
+    yield _Paragraph(text=_scheduler(facts, signs), hanging=2)
+    if len(facts.jobs) > _MOST_BRIEF_JOBS:
         yield _BLANK
         width = min(_LONGEST_NAME, max(len(job.name) for job in facts.jobs))
-        yield from (_Paragraph(_row(job, facts, signs, width), hanging=2) for job in facts.jobs)
-    elif len(facts.jobs) > _MOST_IN_DETAIL:
+        yield from (_Paragraph(text=_row(job, facts, signs, width), hanging=2) for job in facts.jobs)
+    elif len(facts.jobs) > _MOST_DETAILED_JOBS:
         yield _BLANK
         for job in facts.jobs:
             yield from _brief_job(job, facts, signs)
@@ -103,11 +103,13 @@ def _paragraphs(facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
     if facts.backup is not None:
         yield _BLANK
         age = distance(-facts.backup.age)
-        yield _Paragraph(f"Dernière copie de la base : {_local(facts.backup.made, facts)}, {age}", hanging=2)
+        yield _Paragraph(
+            text=f"Dernière copie de la base : {_local(facts.backup.made, facts)}, {age}", hanging=2
+        )
     if any(job.recent or job.last_run for job in facts.jobs):
         yield _BLANK
-        yield _Paragraph(signs.legend)
-    yield from _needs(facts)
+        yield _Paragraph(text=signs.legend)
+    yield from _problems(facts)
 
 
 def _scheduler(facts: Facts, signs: Signs) -> str:
@@ -132,16 +134,16 @@ def _job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
     yield _heading(job)
     run = job.last_run
     if run is not None:
-        yield _Paragraph(f"{signs.of(run)} {_run(run, facts)}", indent=2, hanging=2)
-        yield from (_Paragraph(text, indent=4) for text in _run_details(run, facts))
+        yield _Paragraph(text=f"{signs.of(run)} {_run(run, facts)}", indent=2, hanging=2)
+        yield from (_Paragraph(text=text, indent=4) for text in _run_details(run, facts))
     else:
-        yield _Paragraph("Pas encore exécuté", indent=2)
+        yield _Paragraph(text="Pas encore exécuté", indent=2)
     if not job.enabled:
-        yield _Paragraph(disabled(job.variable), indent=2)
+        yield _Paragraph(text=disabled(job.variable), indent=2)
     elif job.coming:
-        yield _Paragraph(f"prochain créneau : {_coming(job.coming[0], facts)}", indent=2, hanging=2)
+        yield _Paragraph(text=f"prochain créneau : {_coming(job.coming[0], facts)}", indent=2, hanging=2)
     if job.recent:
-        yield _Paragraph(_strip(job, signs), indent=2)
+        yield _Paragraph(text=_strip(job, signs), indent=2)
 
 
 def _brief_job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[_Paragraph]:
@@ -151,19 +153,19 @@ def _brief_job(job: JobFacts, facts: Facts, signs: Signs) -> Iterator[_Paragraph
     if run is not None:
         mails = _mails(run.mails) if run.mails.total else ()
         words = (_run(run, facts), *mails, *_repeated_and_retry(run, facts))
-        yield _Paragraph(f"{signs.of(run)} {', '.join(words)}", indent=2, hanging=2)
+        yield _Paragraph(text=f"{signs.of(run)} {', '.join(words)}", indent=2, hanging=2)
         if run.reason:
-            yield _Paragraph(plain(run.reason, WIDTH - 4), indent=4)
+            yield _Paragraph(text=plain(run.reason, WIDTH - 4), indent=4)
     else:
-        yield _Paragraph("Pas encore exécuté", indent=2)
+        yield _Paragraph(text="Pas encore exécuté", indent=2)
     coming = f"-> {_coming(job.coming[0], facts)}" if job.coming else ""
     slots = (_strip(job, signs), coming if job.enabled else disabled(job.variable))
     if any(slots):
-        yield _Paragraph("  ".join(filter(None, slots)), indent=2, hanging=2)
+        yield _Paragraph(text="  ".join(filter(None, slots)), indent=2, hanging=2)
 
 
 def _heading(job: JobFacts) -> _Paragraph:
-    return _Paragraph(f"{job.name} ({job.title}) : {job.schedule}", hanging=2)
+    return _Paragraph(text=f"{job.name} ({job.title}) : {job.schedule}", hanging=2)
 
 
 def _strip(job: JobFacts, signs: Signs) -> str:
@@ -219,14 +221,14 @@ def _row(job: JobFacts, facts: Facts, signs: Signs, width: int) -> str:
     return f"{plain(job.name, width):{width}} {last} -> {coming}".rstrip()
 
 
-def _needs(facts: Facts) -> Iterator[_Paragraph]:
+def _problems(facts: Facts) -> Iterator[_Paragraph]:
     if not facts.needs:
         return
     yield _BLANK
-    yield _Paragraph("À faire :")
-    for command, solved in groupby(facts.needs, attrgetter("command")):
-        yield from (_Paragraph(need.sentence, indent=2, hanging=2) for need in solved)
-        yield _Paragraph(command, indent=6, whole=True)
+    yield _Paragraph(text="À faire :")
+    for command, problems in groupby(facts.needs, attrgetter("command")):
+        yield from (_Paragraph(text=problem.sentence, indent=2, hanging=2) for problem in problems)
+        yield _Paragraph(text=command, indent=6, whole=True)
 
 
 def _wrapped(paragraph: _Paragraph, width: int) -> Sequence[str]:
@@ -248,4 +250,4 @@ def _wrapped(paragraph: _Paragraph, width: int) -> Sequence[str]:
 
 
 def _local(instant: datetime | None, facts: Facts) -> str:
-    return "" if instant is None else f"{instant.astimezone(facts.zone):%Y-%m-%d %H:%M}"
+    return "" if instant is None else local_minute(instant, facts.zone)

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from cavecron import french
+from cavecron.french import short_date, short_moment
 from cavecron.ledger.models import State
 from cavecron.status import marks
 from cavecron.status.charts import PLAIN, Square, calendar
 from cavecron.status.facts import Calendar, CalendarDay
 from cavecron.status.marks import mark_of
 from cavecron.status.markup import Table, folded, safe, table
-from cavecron.status.words import short_date, short_moment
 
 #: Days in the table of a job, and letters in the tooltip of a square, at most.
 _MOST_DAYS, _MOST_LETTERS = 40, 90

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from cavecron.ledger.models import State
 from cavecron.schedule import Schedule, count_slots, next_slot, parse, previous_slot
 from cavecron.schedule.describe import clock_note, describe
-from cavecron.status.coming import ComingSlot
+from cavecron.status.coming_slots import ComingSlot
 from cavecron.status.facts import (
     BackupFacts,
     Calendar,
@@ -18,7 +18,7 @@ from cavecron.status.facts import (
     Facts,
     JobFacts,
     MailCounts,
-    Need,
+    Problem,
     RunFacts,
     SchedulerFacts,
     UndeliveredMail,
@@ -95,11 +95,11 @@ def rich_facts(number: int = 5) -> Facts:
         quiet_facts(),
         jobs=(*makers[:number], *more),
         needs=(
-            Need(
+            Problem(
                 sentence="weekly_reports : l'exécution du 2026-10-19 08:00 a échoué",
                 command="cavecron run weekly_reports --resume",
             ),
-            Need(sentence="le planificateur est arrêté depuis le 2026-10-20 08:00", command="cavecron"),
+            Problem(sentence="le planificateur est arrêté depuis le 2026-10-20 08:00", command="cavecron"),
         ),
         scheduler=SchedulerFacts(state="down", since=NOW - 2 * DAY, host="nas"),
     )
@@ -112,7 +112,7 @@ def hostile_facts(text: str) -> Facts:
     return replace(
         facts,
         jobs=tuple(jobs),
-        needs=(Need(sentence=text, command=text),),
+        needs=(Problem(sentence=text, command=text),),
         database=text,
         version=text,
         trouble=text,

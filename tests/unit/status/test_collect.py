@@ -17,9 +17,9 @@ from cavecron.ledger.schedulers import record_start, record_stop
 from cavecron.ledger.store import Ledger
 from cavecron.status.calendar import day_bounds
 from cavecron.status.collect import EVERYTHING, Scope, collect
-from cavecron.status.facts import Facts, JobFacts, MailCounts, Need
+from cavecron.status.facts import Facts, JobFacts, MailCounts, Problem
 from cavecron.status.html import page
-from cavecron.status.past import for_display
+from cavecron.status.past_slots import for_display
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import DONE, HOUR, MINUTE, WEEK
 from tests.support.status_ledger import FAILED, REPORTS, SENT, SUCCEEDED, PastReports, loaded
@@ -218,7 +218,7 @@ def test_a_later_success_settles_what_was_missed_and_what_failed(cellar: CellarF
     past.scan_job(NOW + 2 * HOUR)
     (need,) = collect(past.settings, past.jobs, now=NOW + 3 * HOUR).needs
     missed = "weekly_reports : le créneau du 2026-11-23 08:00 a été manqué"
-    assert need == Need(sentence=missed, command="cavecron run weekly_reports")
+    assert need == Problem(sentence=missed, command="cavecron run weekly_reports")
     claim = claim_manual(past.ledger, REPORTS, (), NOW + 3 * HOUR)
     record_end(past.ledger, claim, SUCCEEDED, NOW + 3 * HOUR)
     assert collect(past.settings, past.jobs, now=NOW + 4 * HOUR).needs == ()
@@ -242,7 +242,7 @@ def test_a_scheduler_is_seen_while_it_is_there(cellar: CellarFile) -> None:
     down = collect(settings, jobs, now=NOW + HOUR)
     assert (down.scheduler.state, down.scheduler.since) == ("down", NOW + MINUTE)
     sentence = "le planificateur est arrêté depuis le 2026-11-23 08:01"
-    assert down.needs[0] == Need(sentence=sentence, command="cavecron")
+    assert down.needs[0] == Problem(sentence=sentence, command="cavecron")
 
 
 def test_a_scheduler_that_starts_often_leaves_few_rows(cellar: CellarFile) -> None:

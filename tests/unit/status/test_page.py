@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cavecron.jobs.loader import load
-from cavecron.status.facts import Facts, Need
+from cavecron.status.facts import Facts, Problem
 from cavecron.status.files import write_files
 from cavecron.status.html import page
 from cavecron.status.style import DARK, LIGHT
@@ -65,7 +65,9 @@ def test_what_needs_a_person_is_on_top_with_its_command() -> None:
 
 def test_one_need_is_in_the_singular() -> None:
     """Its sentence begins with a capital letter."""
-    facts = replace(quiet_facts(), needs=(Need(sentence="le planificateur est arrêté", command="cavecron"),))
+    facts = replace(
+        quiet_facts(), needs=(Problem(sentence="le planificateur est arrêté", command="cavecron"),)
+    )
     assert verdict(facts).startswith("✗ Un point demande quelqu’un Le planificateur est arrêté : cavecron")
 
 

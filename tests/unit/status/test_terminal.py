@@ -9,7 +9,7 @@ import pytest
 from cavecron.ledger.deliveries import DeliveryUpdate
 from cavecron.ledger.schedulers import record_start
 from cavecron.status.collect import Scope, collect
-from cavecron.status.facts import Facts, JobFacts, Need, SchedulerFacts
+from cavecron.status.facts import Facts, JobFacts, Problem, SchedulerFacts
 from cavecron.status.terminal import ASCII_SIGNS, Signs, screen, signs_for
 from tests.support.app_database import NOW, CellarFile
 from tests.support.ledgers import HOUR, MINUTE, WEEK
@@ -102,7 +102,7 @@ def test_a_narrow_terminal_gets_narrow_lines_and_whole_commands(cellar: CellarFi
 def test_one_command_for_several_problems_is_told_once() -> None:
     """It helps against all of them."""
     needs = [
-        Need(sentence=sentence, command=command)
+        Problem(sentence=sentence, command=command)
         for sentence, command in (("a", "cavecron"), ("b", "cavecron"), ("c", "cavecron check"))
     ]
     lines = list(screen(replace(EMPTY, needs=tuple(needs)), Signs()))
