@@ -74,7 +74,7 @@ def _unknown(names: Sequence[str], ids: Mapping[str, object]) -> Iterator[str]:
 
 def _how_to_write(name: str, ids: Mapping[str, object]) -> str:
     """Return a user's name for the variable, and the id if the variable cannot contain the name."""
-    shown = plain(name, 80)
-    if _comparable(shown) == _comparable(name) and "," not in name and not name.startswith(QUOTES):
-        return repr(shown)
-    return f"{shown!r}, à désigner par son numéro {ids[name]}"
+    printable = plain(name, 80)
+    if _comparable(printable) == _comparable(name) and "," not in name and not name.startswith(QUOTES):
+        return repr(printable)
+    return f"{printable!r}, à désigner par son numéro {ids[name]}"

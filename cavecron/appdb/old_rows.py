@@ -45,12 +45,14 @@ class OldRows:
 
 def old_rows(retention: Retention, now: datetime) -> tuple[OldRows, ...]:
     """Return for each log table which rows are older than their retention at `now` (aware)."""
-    kept = (
+    tables = (
         ("email_log", "created_at", retention.email_log_days),
         ("activity_log", "created_at", retention.activity_log_days),
         ("api_token_usage", "timestamp", retention.api_usage_days),
     )
-    return tuple(OldRows(table=table, column=column, limit=_limit(now, days)) for table, column, days in kept)
+    return tuple(
+        OldRows(table=table, column=column, limit=_limit(now, days)) for table, column, days in tables
+    )
 
 
 def _limit(now: datetime, days: int) -> str:

@@ -49,7 +49,7 @@ def recipients(
     if names:
         users = [_named(name, users) for name in dict.fromkeys(names)]
     owners = [(key, text(name), text(email)) for key, name, email, parent in users if parent is None]
-    listed = [name for key, name, _email in owners if key in exclusions.users]
+    excluded = [name for key, name, _email in owners if key in exclusions.users]
     selected = [owner for owner in owners if names or owner[0] not in exclusions.users]
     addressed = [
         Recipient(id=key, username=name, email=email) for key, name, email in selected if email.strip()
@@ -58,8 +58,8 @@ def recipients(
     return RecipientList(
         recipients=tuple(unique.values()),
         without_address=len(selected) - len(addressed),
-        excluded=0 if names else len(listed),
-        asked_for=tuple(dict.fromkeys(listed)) if names else (),
+        excluded=0 if names else len(excluded),
+        asked_for=tuple(dict.fromkeys(excluded)) if names else (),
         exclusions=exclusions,
     )
 

@@ -32,8 +32,8 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         if code:
             return code
     print(f"\n$ cavecron preview {_SHOWN}")
-    shown = {"user": _SHOWN, "output": str(page), "at": None, "all": False, "text": False, "json": False}
-    preview.main(argparse.Namespace(**shown), settings)
+    options = {"user": _SHOWN, "output": str(page), "at": None, "all": False, "text": False, "json": False}
+    preview.main(argparse.Namespace(**options), settings)
     mails = len(list((outbox / "new").iterdir()))
     print(
         f"\nLes {mails} mails sont dans {outbox}, une boîte Maildir (mutt -f, Evolution, Thunderbird…)."
@@ -49,10 +49,10 @@ def _new_folder(path: Path) -> Path:
         raise UsageError(f"{path} : une DATABASE_URL ne peut contenir de « ? », donner un autre DOSSIER")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        taken = any(path.iterdir())
+        is_occupied = any(path.iterdir())
     except OSError as error:
         raise UsageError(f"{path} : impossible d'y faire un dossier ({reason(error)})") from error
-    if taken:
+    if is_occupied:
         raise UsageError(f"{path} n'est pas vide : l'effacer, ou donner un autre DOSSIER à cavecron demo")
     return path.resolve()
 

@@ -81,7 +81,7 @@ class _JsonLines(logging.Formatter):
 
 def one_line(text: str) -> str:
     """Return `text` with an escape for each control character, so that no name can forge a line."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def warn(messages: Iterable[str]) -> None:

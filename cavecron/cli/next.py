@@ -27,20 +27,22 @@ def main(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     most = number("-n", arguments.number, _MOST_SLOTS)
     now = SystemClock().now()
     start = now if arguments.start is None else instant("--from", arguments.start, settings.zone)
-    chosen = {name: settings.jobs[name] for name in names}
+    job_settings = {name: settings.jobs[name] for name in names}
     since = start - timedelta.resolution  # a slot at `start` is listed too
     rows = sorted(
-        ((slot, name) for name, job in chosen.items() for slot in coming_slots(job, since, most)),
+        ((slot, name) for name, job in job_settings.items() for slot in coming_slots(job, since, most)),
         key=lambda row: (row[0].at, row[1]),
     )
     for warning in settings.warnings:
         print(f"cavecron : {warning}", file=sys.stderr)
     if arguments.json:
-        off = [_disabled_as_json(name, job) for name, job in chosen.items() if not job.enabled]
-        print(to_json([*(_as_json(slot, name) for slot, name in rows), *off], indent=2))
+        disabled_jobs = [
+            _disabled_as_json(name, job) for name, job in job_settings.items() if not job.enabled
+        ]
+        print(to_json([*(_as_json(slot, name) for slot, name in rows), *disabled_jobs], indent=2))
         return 0
     width = max(map(len, names))
-    for name, job in chosen.items():
+    for name, job in job_settings.items():
         print(f"{name:<{width}}  {_planned(job)}")
     if rows:
         print()

@@ -110,12 +110,12 @@ class Restoration:
         if state == "damaged":
             yield f"{path} est abîmée : ce qui serait perdu ne peut être compté"
             return
-        lost = list(differences(self.database, self.source, ignored="cavecron_"))
-        if not lost:
+        table_differences = list(differences(self.database, self.source, ignored="cavecron_"))
+        if not table_differences:
             yield "Rien n'a changé depuis : aucune ligne ne serait perdue"
         else:
             yield "Ce qui serait défait, par table :"
-            yield from (f"  {table.table} : {_words(table)}" for table in lost)
+            yield from (f"  {table.table} : {_changes(table)}" for table in table_differences)
 
     def restore(self, state: files.Condition) -> Iterator[str]:
         """Restore, and yield in French what was done.
@@ -140,10 +140,10 @@ class Restoration:
                 return
             yield f"L'état d'avant est gardé dans {self._keep_present()}"
             try:
-                kept = self._write_back(copy)
+                ledger_kept = self._write_back(copy)
             except sqlite3.Error as error:
                 raise self.database.as_cavecron_error(error) from error
-            ledger = _KEPT if kept else _NOT_KNOWN
+            ledger = _KEPT if ledger_kept else _NOT_KNOWN
             yield f"Restauré : {self.database.path} est dans l'état de la copie. {ledger}"
 
     def _keep_present(self) -> Path:
@@ -156,13 +156,13 @@ class Restoration:
         except CavecronError as error:
             if not _is_damaged(self.database):
                 raise
-            kept = self.folder.path / f"{self.folder.names.name(at)}.abimee"
+            damaged_copy = self.folder.path / f"{self.folder.names.name(at)}.abimee"
             try:
-                shutil.copyfile(self.database.path, kept)
-                kept.chmod(0o600)
-            except OSError as trouble:
-                raise CavecronError(f"{kept} : {reason(trouble)}") from error
-            return kept
+                shutil.copyfile(self.database.path, damaged_copy)
+                damaged_copy.chmod(0o600)
+            except OSError as copy_error:
+                raise CavecronError(f"{damaged_copy} : {reason(copy_error)}") from error
+            return damaged_copy
 
     def _write_back(self, copy: Path) -> bool:
         """Write the copy into the database; return whether the present ledger was kept."""
@@ -179,25 +179,25 @@ class Restoration:
 
     def _write_exclusively(self, copy: Path) -> bool:
         with files.exclusive_connection(self.database) as live:
-            kept = self._carry_over(live, copy)
-            if not kept:
+            ledger_kept = self._carry_over(live, copy)
+            if not ledger_kept:
                 self._settle(copy)
             files.write_into(live, copy)
-        return kept
+        return ledger_kept
 
     def _carry_over(self, live: sqlite3.Connection, copy: Path) -> bool:
         """Copy the present ledger into the copy; return whether that was possible."""
         try:
             require_no_run(live, Ledger(database=self.database), self.clock.now())
             with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-                kept = carry_over(live, connection)
-                if kept:
+                ledger_kept = carry_over(live, connection)
+                if ledger_kept:
                     forget_missing_mails(connection)
         except sqlite3.DatabaseError as error:
             if not files.is_damage(error):
                 raise
             return False
-        return kept
+        return ledger_kept
 
     def _settle(self, copy: Path) -> None:
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
@@ -207,7 +207,7 @@ class Restoration:
         """Return in French when the copy was made, by its name, else by the file's modification time."""
         named = self.folder.names.parse(self.source.name)
         at = named.at if named else datetime.fromtimestamp(self.source.stat().st_mtime, UTC)
-        return _made(at.astimezone(self.settings.zone), self.clock.now())
+        return _date_and_age(at.astimezone(self.settings.zone), self.clock.now())
 
 
 def _copies(settings: Settings, now: datetime) -> Iterator[str]:
@@ -223,11 +223,11 @@ def _copies(settings: Settings, now: datetime) -> Iterator[str]:
         yield f"Aucune copie de la base dans {folder.path} (SCHEDULER_BACKUP_DIR)"
         return
     yield "Les copies de la base, la plus récente d'abord :"
-    yield from (f"  {folder.path / copy.name}, {_made(copy.at, now)}" for copy in copies)
+    yield from (f"  {folder.path / copy.name}, {_date_and_age(copy.at, now)}" for copy in copies)
     yield "Ce qu'une copie déferait : cavecron restore FICHIER"
 
 
-def _made(at: datetime, now: datetime) -> str:
+def _date_and_age(at: datetime, now: datetime) -> str:
     """Return in French when a copy was made, at `at` (aware, local), and how long before `now` (aware)."""
     return f"du {moment(at)}, il y a {duration(max(timedelta(), now - at))}"
 
@@ -274,7 +274,7 @@ def _is_damaged(database: Database) -> bool:
         return isinstance(cause, sqlite3.Error) and files.is_damage(cause)
 
 
-def _words(difference: TableDifference) -> str:
+def _changes(difference: TableDifference) -> str:
     kinds = (
         (difference.added, "ajoutée{} depuis"),
         (difference.changed, "modifiée{} depuis"),

@@ -25,7 +25,7 @@ from cavecron.text import to_json
 #: A slot within this time is waited for, because other schedulers may call a little early.
 _SOON = timedelta(seconds=30)
 #: How many entries of the history are searched for the latest run of a job.
-_RECENT = 20
+_SEARCHED_ENTRIES = 20
 
 
 class DueRuns:
@@ -40,7 +40,7 @@ class DueRuns:
         as_json: bool,
     ) -> None:
         self._context, self._stop, self._execute, self._as_json = context, stop, execute, as_json
-        self._places = asyncio.Semaphore(context.settings.max_running)
+        self._capacity = asyncio.Semaphore(context.settings.max_running)
         self._busy: list[str] = []
         self._pending: list[asyncio.Future[None]] = []
 
@@ -69,7 +69,7 @@ class DueRuns:
 
     async def _run_one(self, job: Job) -> int | None:
         """Run a job if it is due now or very soon; return its exit code, None if it is not due."""
-        async with self._places:
+        async with self._capacity:
             scanned_at = self._context.clock.now()
             result = await self._scan(job, self._scan_first)
             wait = self._time_to_slot(job)
@@ -96,8 +96,8 @@ class DueRuns:
 
     def _scan_first(self, job: Job) -> ScanResult:
         """Return the result of a scan; that of a disabled job is empty."""
-        context, configured = self._context, self._context.settings.jobs[job.name]
-        schedules = {job.name: configured.schedule if configured.enabled else None}
+        context = self._context
+        schedules = {job.name: context.settings.schedules[job.name]}
         results = scan_once(context.ledger, schedules, context.clock.now())
         return results.get(job.name, ScanResult())
 
@@ -134,13 +134,13 @@ class DueRuns:
 
     def _latest_run(self, job: Job) -> HistoryEntry | None:
         """Return the latest run of the job for all users, for a slot or by hand."""
-        entries = history(self._context.ledger, job=job.name, most=_RECENT)
+        entries = history(self._context.ledger, job=job.name, most=_SEARCHED_ENTRIES)
         return next((entry for entry in entries if entry.state != "missed" and not entry.partial), None)
 
     def _say_nothing_is_due(self, jobs: Sequence[Job]) -> None:
         settings, now = self._context.settings, self._context.clock.now()
-        schedules = [settings.jobs[job.name].schedule for job in jobs if settings.jobs[job.name].enabled]
-        slots = [slot for schedule in schedules if (slot := next_slot(schedule, now))]
+        schedules = map(settings.enabled_schedules.get, (job.name for job in jobs))
+        slots = [slot for schedule in schedules if schedule and (slot := next_slot(schedule, now))]
         coming: datetime | None = min(slots, default=None)
         when = moment(coming.astimezone(settings.zone)) if coming else "aucun"
         say(f"Rien à exécuter maintenant ; prochain créneau : {when}", sys.stderr)

@@ -61,8 +61,10 @@ def _scenario(arguments: argparse.Namespace, zone: ZoneInfo) -> Scenario:
 
     """
     days = number("--days", arguments.days, _MOST_DAYS)
-    given = arguments.begin
-    begin = SystemClock().now().replace(microsecond=0) if given is None else _instant("--from", given, zone)
+    if arguments.begin is None:
+        begin = SystemClock().now().replace(microsecond=0)
+    else:
+        begin = _instant("--from", arguments.begin, zone)
     period = TimeRange(begin=begin, end=_later(begin, days, zone))
     scenario = Scenario(
         period=period,

@@ -178,8 +178,9 @@ class Settings:
     @property
     def disabled(self) -> Mapping[str, JobSettings]:
         """Return the disabled jobs without those that are disabled by default."""
-        off = (name for name, job in self.jobs.items() if not job.enabled)
-        return {name: self.jobs[name] for name in off if name not in _OFF_BY_DEFAULT}
+        return {
+            name: job for name, job in self.jobs.items() if not job.enabled and name not in _OFF_BY_DEFAULT
+        }
 
     def __repr__(self) -> str:
         """Return a text without secrets, because it can end up in a log."""

@@ -1,7 +1,4 @@
-"""The interface of all transports.
-
-It knows neither the protocol nor the settings of any of them.
-"""
+"""The interface of all transports. Pure: it knows neither SMTP nor files."""
 
 from typing import Protocol
 

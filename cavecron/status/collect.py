@@ -127,8 +127,8 @@ def _backup(
     except CavecronError as error:
         return None, str(error) if enabled else None
     if newest is None:
-        gone = enabled and record is not None and record.last_success is not None
-        return None, no_backup_left(settings.backup.folder) if gone else None
+        was_made = enabled and record is not None and record.last_success is not None
+        return None, no_backup_left(settings.backup.folder) if was_made else None
     facts = BackupFacts(
         made=newest.at.astimezone(UTC),
         age=max(timedelta(), now - newest.at),
@@ -209,8 +209,8 @@ def _unfinished(record: JobRecord, runs: Sequence[RunFacts]) -> RunFacts | None:
 
 def _with_recipients(facts: JobFacts, settings: Settings, database: Database) -> JobFacts:
     """Return the facts of the weekly reports with the number of users who get none."""
-    listed = recipients(database, exclude=settings.report_exclude)
-    return replace(facts, without_address=listed.without_address, excluded=listed.excluded)
+    users = recipients(database, exclude=settings.report_exclude)
+    return replace(facts, without_address=users.without_address, excluded=users.excluded)
 
 
 def _mails(record: JobRecord, run: int) -> MailCounts:

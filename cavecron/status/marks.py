@@ -25,7 +25,7 @@ class Mark:
 _TICK = "M-3.5 .5-1 3 3.5-3"
 _CROSS = "M-3-3 3 3M3-3-3 3"
 _CIRCULAR_ARROW = "M2.8-2.2A3.6 3.6 0 1 0 3.6 .6M3.2-4.4V-1.8H.6"
-_PAUSE = "M-1.8-3V3M1.8-3V3"
+_PAUSE_BARS = "M-1.8-3V3M1.8-3V3"
 _DASH = "M-3 0H3"
 _DOTS = "M-3.2 0h.4M-.2 0h.4M2.8 0h.4"
 
@@ -33,7 +33,7 @@ SUCCEEDED = Mark(name="ok", one="réussi", several="réussis", path=_TICK)
 MADE_UP = Mark(name="late", one="rattrapé", several="rattrapés", path=_CIRCULAR_ARROW)
 MISSED = Mark(name="missed", one="manqué", several="manqués", path=_DASH)
 FAILED = Mark(name="failed", one="en échec", several="en échec", path=_CROSS)
-INTERRUPTED = Mark(name="cut", one="interrompu", several="interrompus", path=_PAUSE)
+INTERRUPTED = Mark(name="cut", one="interrompu", several="interrompus", path=_PAUSE_BARS)
 RUNNING = Mark(name="busy", one="en cours", several="en cours", path=_DOTS)
 
 #: From the worst to the best; a square with several outcomes shows the worst one.

@@ -122,10 +122,10 @@ def _scheduler(facts: Facts, signs: Signs) -> str:
     if scheduler.state == "down":
         return f"{signs.failed} Planificateur arrêté{since}"
     if scheduler.state == "unknown":
-        seen = "aucun créneau en souffrance" if facts.healthy else "des créneaux sont en souffrance"
+        slots = "aucun créneau en souffrance" if facts.healthy else "des créneaux sont en souffrance"
         sign = signs.succeeded if facts.healthy else signs.failed
         started = f"démarré le {_local(scheduler.since, facts)} " if scheduler.since else ""
-        return f"{sign} Planificateur {started}sur {plain(scheduler.host, 40)} (invisible d'ici) : {seen}"
+        return f"{sign} Planificateur {started}sur {plain(scheduler.host, 40)} (invisible d'ici) : {slots}"
     return f"{signs.missed} Aucun planificateur n'a encore démarré sur cette base"
 
 
