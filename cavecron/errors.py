@@ -1,7 +1,7 @@
 """Errors that a user can cause or see, each with the exit code of a command that it ends.
 
 A message is a French sentence, or a list of them: what is wrong, where, and what to do. It never contains a
-secret.
+secret. Pure.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Modules that are loaded when they are first used.
+"""Modules that are loaded when they are first used. Pure.
 
 An idle scheduler keeps its modules in memory for years, and `health` starts every five minutes: neither
 should load what only a job, an error or another command needs. Such a module is declared beside the other

@@ -1,6 +1,6 @@
 """argparse in French: its help, its errors, and values that several commands take: numbers and instants.
 
-It knows no command; `cli.arguments` declares them.
+Pure: it knows no command; `cli.arguments` declares them.
 """
 
 import argparse

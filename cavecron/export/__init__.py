@@ -1,1 +1,4 @@
-"""Definitions of the jobs for other engines: cavecron is the job, and its ledger makes each slot run once."""
+"""Definitions of the jobs for other engines: cavecron is the job, and its ledger makes each slot run once.
+
+Pure: it returns the text of files, and writes none.
+"""

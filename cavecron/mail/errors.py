@@ -1,6 +1,6 @@
 """Errors of one mail, and errors that slow down or end the delivery of all mails.
 
-It knows no SMTP: a transport raises these errors, and `delivery` handles them.
+Pure: it knows no SMTP; a transport raises these errors, and `delivery` handles them.
 """
 
 from cavecron.errors import CavecronError, TemporaryError

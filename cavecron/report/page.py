@@ -1,4 +1,4 @@
-"""The contents of a weekly mail as sections of French text, independent of HTML and plain text.
+"""The contents of a weekly mail as sections of French text, independent of HTML and plain text. Pure.
 
 `wording` makes a page from a report; `html` and `text` only render it, so that both parts have the same
 contents in the same order. Text of users is one printable line here, but not yet escaped.

@@ -1,6 +1,6 @@
 """The result of an attempt at a run, and when the run is tried again.
 
-Pure: it turns outcomes and errors into results; the instant is an argument.
+It decides by its arguments only: it reads no clock and calls no database.
 """
 
 from datetime import datetime, timedelta

@@ -24,40 +24,60 @@ FOLDERS = (
 #: Modules beside the folders, which every folder can import.
 ROOT_MODULES = frozenset({"atomic_file", "errors", "clock", "french", "lazy", "text"})
 
-#: Folders and modules without effects; they take the time as an argument.
-PURE = (
-    *("schedule", "config", "report", "export", "errors", "french", "lazy", "text", "database.timestamps"),
-    *("mail.errors", "mail.headers", "mail.message", "mail.models", "mail.transport"),
-    *("mail.smtp.certificates", "mail.smtp.config", "mail.smtp.errors"),
-    *(
-        "mail.delivery.queue",
-        "mail.delivery.limits",
-        *(
-            "ledger.models",
-            "ledger.records",
-            "status.coming_slots",
-            "status.facts",
-            "status.past_slots",
-            "status.calendar",
-            "status.problems",
-            "status.charts",
-            "status.html",
-            "status.job_section",
-            "status.lanes",
-            "status.marks",
-            "status.markup",
-            "status.phrases",
-            "status.run_charts",
-            "status.style",
-            "status.year",
-            "simulation.models",
-            "simulation.page",
-            "simulation.timeline",
-            "simulation.wording",
-        ),
-        "jobs.clock_guard",
+#: Folders and modules without effects; they take the time as an argument. Their headers say "Pure".
+PURE = frozenset(
+    {
+        "appdb.exclusions",
         "cli.french_argparse",
-    ),
+        "config",
+        "database.backup_names",
+        "database.timestamps",
+        "errors",
+        "export",
+        "french",
+        "jobs.clock_guard",
+        "lazy",
+        "ledger.models",
+        "ledger.records",
+        "mail.delivery.limits",
+        "mail.delivery.queue",
+        "mail.errors",
+        "mail.headers",
+        "mail.message",
+        "mail.models",
+        "mail.smtp.auth",
+        "mail.smtp.certificates",
+        "mail.smtp.config",
+        "mail.smtp.errors",
+        "mail.smtp.redaction",
+        "mail.smtp.refusal",
+        "mail.transport",
+        "report",
+        "schedule",
+        "simulation.models",
+        "simulation.page",
+        "simulation.timeline",
+        "simulation.wording",
+        "status.calendar",
+        "status.charts",
+        "status.coming_slots",
+        "status.document",
+        "status.facts",
+        "status.html",
+        "status.job_section",
+        "status.lanes",
+        "status.marks",
+        "status.markup",
+        "status.metrics",
+        "status.problems",
+        "status.past_slots",
+        "status.phrases",
+        "status.run_charts",
+        "status.style",
+        "status.terminal",
+        "status.year",
+        "text",
+    }
 )
 IMPURE_IMPORTS = frozenset(
     {"asyncio", "os", "time", "sqlite3", "smtplib", "logging", "random", "socket", "subprocess", "threading"}
@@ -128,6 +148,13 @@ def impurities(module: Module) -> Iterator[str]:
                 yield f"calls {called}()"
 
 
+def misleading_header(module: Module) -> Iterator[str]:
+    """Find a header that says "Pure" although the module is not in PURE, or the other way round."""
+    header = ast.get_docstring(module.tree) or ""
+    if bool(re.search(r"\bPure\b", header)) != is_pure(module.name):
+        yield "does not say Pure" if is_pure(module.name) else "says Pure and is not in PURE"
+
+
 def foreign_tables(module: Module) -> Iterator[str]:
     """Find SQL in string constants that names a table of the application."""
     tables = "|".join(sorted({*NEEDED, *re.findall(r'CREATE TABLE "?(\w+)', "".join(schema.TABLES))}))
@@ -170,6 +197,8 @@ def asynchronous(module: Module) -> Iterator[str]:
         (impurities, "config.settings", "from datetime import datetime\nx = datetime.now()"),
         (impurities, "report.message", "from cavecron.mail.smtp.transport import SmtpTransport"),
         (impurities, "report.builder", "from cavecron.database.sqlite import Database"),
+        (misleading_header, "config.settings", '"""The settings."""'),
+        (misleading_header, "scheduler.runner", '"""Executing a run. Pure."""'),
         (foreign_tables, "scheduler.runner", "q = 'SELECT 1 FROM email_log'"),
         (foreign_tables, "scheduler.runner", "q = f'DELETE FROM \"user\" WHERE {x}'"),
         (foreign_tables, "scheduler.runner", "q = 'SELECT 1 FROM a JOIN wine_insight'"),
@@ -188,6 +217,8 @@ def test_a_broken_rule_is_found(rule: Rule, name: str, source: str) -> None:
         (imports_from_below, "config.settings", "from cavecron.config.parsing import EnvReader"),
         (imports_from_below, "cli.main", "from cavecron import __version__"),
         (impurities, "report.builder", "from cavecron.database.timestamps import read_utc"),
+        (misleading_header, "config.settings", '"""The settings.\n\nPure: …"""'),
+        (misleading_header, "scheduler.runner", '"""Executing a run, on PurePath."""'),
         (foreign_tables, "scheduler.runner", "x = 'email_log'; q = 'SELECT 1 FROM cavecron_runs'"),
     ],
 )
@@ -237,6 +268,11 @@ def _unguarded(tree: ast.Module) -> Iterator[ast.stmt]:
 def test_pure_modules_are_pure() -> None:
     """Pure modules use no clock, file, database or server; they get what they need as arguments."""
     assert not findings(impurities, (module for module in package() if is_pure(module.name)))
+
+
+def test_a_header_says_pure_where_it_is_true() -> None:
+    """A reader learns from a module's header whether it has effects."""
+    assert not findings(misleading_header, package())
 
 
 def test_only_appdb_knows_the_applications_tables() -> None:
