@@ -1,7 +1,7 @@
 """The expected result of each slot by promises 1 to 4, from what the scheduler could know of the clock.
 
-It uses neither the ledger nor the scheduler: it is told when jobs are scanned, what the clock shows, and
-which executions start and end; it judges the rows of the ledger that it is given.
+It uses neither the ledger nor the scheduler: its caller says when jobs are scanned, what the clock shows,
+and which executions start and end; it judges the rows of the ledger that it is given.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

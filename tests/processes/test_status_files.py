@@ -102,7 +102,7 @@ def test_a_database_that_is_away_is_in_the_file(cellar: CellarFile, tmp_path: Pa
         assert scheduler.stop()[0] == 0
 
 
-def test_a_folder_that_is_not_there_is_told_as_such(cellar: CellarFile, tmp_path: Path) -> None:
+def test_a_missing_folder_is_the_error(cellar: CellarFile, tmp_path: Path) -> None:
     """The error names the folder, and not the files in it."""
     settings, jobs = loaded(cellar)
     away = tmp_path / "away"

@@ -25,7 +25,7 @@ def hop(run):
 
 @job("steps", title="pas à pas")
 def steps(run):
-    """Works until it is told to stop."""
+    """Works until it is stopped."""
     from threading import Event
     print("j'y suis", flush=True)
     while True:

@@ -34,10 +34,10 @@ def main(clock: Clock, speed: float, environ: Mapping[str, str]) -> None:
     context = replace(system_context(settings), clock=clock)
     scheduler = Scheduler(jobs, context=context, ready=lambda: require(database))
     with asyncio.Runner(loop_factory=lambda: FastLoop(speed)) as runner:
-        runner.run(_until_told(scheduler))
+        runner.run(_run_scheduler(scheduler))
 
 
-async def _until_told(scheduler: Scheduler) -> None:
+async def _run_scheduler(scheduler: Scheduler) -> None:
     on_stop(scheduler.stop)
     await scheduler.run()
 

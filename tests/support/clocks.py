@@ -30,7 +30,7 @@ def wall_clock(
     """
     with freezegun.freeze_time(at, tick=tick) as clock:
         if tick:
-            clock.move_to(at)  # it went on while all modules were told of it
+            clock.move_to(at)  # it went on while the modules were patched
         yield clock
 
 
@@ -77,7 +77,7 @@ class FastLoop(asyncio.SelectorEventLoop):
 
 
 def _with_fold(moment: datetime) -> api.FakeDatetime:
-    """Return `moment` as freezegun's own type, with the second of two equal local times told as such."""
+    """Return `moment` as freezegun's own type, whose `fold` is 1 at the second of two equal local times."""
     return api.FakeDatetime(
         *(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second),
         *(moment.microsecond, moment.tzinfo),

@@ -56,7 +56,7 @@ def cleaned(
     monotonic: Callable[[], float] = lambda: 0.0,
     sleep: Callable[[float], None] = lambda _seconds: None,
 ) -> dict[str, int]:
-    """Run the cleanup on a clock that stands still, unless told otherwise."""
+    """Run the cleanup on a clock that stands still, unless another one is given."""
     return prune(
         database or cellar.database, RETENTION, now=NOW, check=check, monotonic=monotonic, sleep=sleep
     )

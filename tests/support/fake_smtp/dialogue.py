@@ -110,8 +110,8 @@ class Dialogue:
                 tuple(b64decode(proof or self._asked("334 ")).decode().split("\0")[1:]) == self._server.login
             )
         if way == "LOGIN":
-            told = [b64decode(self._asked(f"334 {word}")).decode() for word in ("VXNlcg==", "UGFzcw==")]
-            return tuple(told) == self._server.login
+            answers = [b64decode(self._asked(f"334 {word}")).decode() for word in ("VXNlcg==", "UGFzcw==")]
+            return tuple(answers) == self._server.login
         assert self._server.login
         name, password = self._server.login
         challenge = b"<1896.697170952@postoffice.example>"

@@ -47,7 +47,7 @@ def test_a_job_that_is_disabled_is_named(ready: CellarFile) -> None:
     assert results["Configuration"].message.endswith(", désactivés : weekly_reports, cleanup")
 
 
-def test_a_wrong_configuration_is_told_whole() -> None:
+def test_all_problems_of_a_configuration_are_listed() -> None:
     """Each problem has its own line, the exit code is 2, and no other check is made."""
     result = cavecron("check", DATABASE_URL="mysql://x", SCHEDULER_TIMEZONE="Paris", CAVECRON_MAIL="pigeon")
     assert result.code == 2
@@ -56,7 +56,7 @@ def test_a_wrong_configuration_is_told_whole() -> None:
     assert "SCHEDULER_TIMEZONE='Paris' : un fuseau IANA est attendu" in lines[0] + lines[1] + lines[2]
 
 
-def test_a_misspelt_variable_is_told(ready: CellarFile) -> None:
+def test_a_misspelt_variable_is_a_warning(ready: CellarFile) -> None:
     """An unknown variable is reported with the nearest right name, because it has no effect."""
     message = bad(findings(ready, SCHEDULER_CLEANUP_HUOR="4"))
     assert (
@@ -84,7 +84,7 @@ def test_a_terminal_without_check_marks_gets_ascii_ones() -> None:
     ],
     ids=["none", "malformed", "another"],
 )
-def test_a_wrong_key_is_told(ready: CellarFile, keys: str, message: str) -> None:
+def test_a_wrong_key_fails_the_check(ready: CellarFile, keys: str, message: str) -> None:
     """The problem of the key is named, and no connection without a login is attempted."""
     with HostileServer() as server:
         ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
@@ -94,7 +94,7 @@ def test_a_wrong_key_is_told(ready: CellarFile, keys: str, message: str) -> None
     assert server.connections == 0
 
 
-def test_the_right_key_is_told(ready: CellarFile) -> None:
+def test_the_right_key_passes_the_check(ready: CellarFile) -> None:
     """It is enough that one of several comma-separated keys opens the password."""
     with HostileServer(login=("marie", "sésame")) as server:
         ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
@@ -121,7 +121,7 @@ def test_the_right_key_is_told(ready: CellarFile) -> None:
     ],
     ids=["inactive", "port", "host", "sender", "sender's name"],
 )
-def test_a_configuration_that_cannot_be_used_is_told(
+def test_an_unusable_mail_configuration_fails_the_check(
     ready: CellarFile, columns: Mapping[str, object], message: str
 ) -> None:
     """The message names the wrong setting, or the page on which to enter one."""
@@ -131,7 +131,7 @@ def test_a_configuration_that_cannot_be_used_is_told(
 
 
 @pytest.mark.parametrize("place", ["", "tmp", "new"])
-def test_an_outbox_that_cannot_be_written_is_told(ready: CellarFile, place: str) -> None:
+def test_a_maildir_that_cannot_be_written_fails_the_check(ready: CellarFile, place: str) -> None:
     """The Maildir itself, or a folder in it, is read-only."""
     outbox = ready.path.parent / "outbox"
     for folder in ("tmp", "new", "cur") if place else ():
@@ -159,7 +159,7 @@ def test_the_test_message_goes_to_the_outbox_too(ready: CellarFile) -> None:
 
 
 @pytest.mark.parametrize("path", ["absente.db", "vide.db"], ids=["no database", "no tables"])
-def test_a_test_message_that_is_not_sent_is_told(
+def test_a_test_message_that_is_not_sent_has_a_line(
     ready: CellarFile, capsys: pytest.CaptureFixture[str], path: str
 ) -> None:
     """If an earlier check fails, a line says that the test message was not sent."""
@@ -180,7 +180,7 @@ def test_an_invalid_address_is_refused_for_the_outbox_too(
     assert not list((outbox / "new").iterdir())
 
 
-def test_invalid_addresses_are_told_with_their_users(ready: CellarFile) -> None:
+def test_invalid_addresses_are_listed_with_their_users(ready: CellarFile) -> None:
     """The first five are listed, then a count; control characters of a user name are removed."""
     for number in range(7):
         ready.user(f"user{number}\x1b[2J", f"a{number}@b, c@d")
@@ -200,7 +200,9 @@ def test_invalid_addresses_are_told_with_their_users(ready: CellarFile) -> None:
         (("paul",), "personne à qui écrire (1 sans adresse) ; saisir une adresse e-mail dans Cave à Vin"),
     ],
 )
-def test_nobody_to_write_to_is_told(cellar: CellarFile, users: tuple[str, ...], message: str) -> None:
+def test_no_recipient_at_all_fails_the_check(
+    cellar: CellarFile, users: tuple[str, ...], message: str
+) -> None:
     """It is a failed check, because a run would succeed although nobody gets a report."""
     for name in users:
         cellar.user(name, None)

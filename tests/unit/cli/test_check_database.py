@@ -32,7 +32,7 @@ def test_without_a_database_the_rest_is_not_looked_at(cellar: CellarFile) -> Non
     }
 
 
-def test_an_empty_database_is_told_in_one_line(cellar: CellarFile) -> None:
+def test_an_empty_database_is_one_line(cellar: CellarFile) -> None:
     """One message says that all tables are absent, instead of naming each of them."""
     cellar.path.write_bytes(b"")
     assert bad(findings(cellar)) == (
@@ -56,7 +56,7 @@ def test_everything_that_a_database_lacks_is_named(ready: CellarFile) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "folder"])
-def test_a_database_that_cannot_be_written_is_told(ready: CellarFile, place: str) -> None:
+def test_a_database_that_cannot_be_written_fails_the_check(ready: CellarFile, place: str) -> None:
     """The file is read-only, or SQLite cannot create its journal in the folder."""
     path = ready.path if place == "file" else ready.path.parent
     (ready.path.parent / "outbox").mkdir()
@@ -70,7 +70,7 @@ def test_a_database_that_cannot_be_written_is_told(ready: CellarFile, place: str
     assert failures[0] == f"✗ Écriture : {ready.path} ne peut être ouverte en écriture : {advice}"
 
 
-def test_a_database_that_somebody_else_writes_is_told(ready: CellarFile) -> None:
+def test_a_locked_database_fails_the_check(ready: CellarFile) -> None:
     """The database is readable, but locked for longer than a run would wait."""
     ready.execute("BEGIN IMMEDIATE")
     settings = settings_of(ready)

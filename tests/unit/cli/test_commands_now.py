@@ -113,7 +113,7 @@ def test_a_slot_that_nobody_took_is_overdue_after_two_minutes(
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["nothing was done", "after a run by hand"])
-def test_a_database_without_a_scheduler_is_told_as_such(cellar: CellarFile, *, by_hand: bool) -> None:
+def test_health_names_a_database_without_a_scheduler(cellar: CellarFile, *, by_hand: bool) -> None:
     """`health` says that no scheduler has run yet, and how to start one."""
     if by_hand:
         assert command("run", "cleanup", at=NOW, DATABASE_URL=database(cellar)).code == 0
@@ -172,7 +172,7 @@ def test_a_run_that_was_cut_off_is_missed_while_it_could_be_taken_up(
     assert (result.code, "une exécution coupée net n'est pas reprise" in result.err) == (code, bool(code))
 
 
-def test_history_tells_a_run_as_cut_off_from_the_end_of_its_lease_on(cellar: CellarFile) -> None:
+def test_history_shows_a_run_as_cut_off_from_the_end_of_its_lease_on(cellar: CellarFile) -> None:
     """One microsecond earlier it is shown as running, because its process may only be slow."""
     lease = ledger_with_claim(cellar).lease
     lines = [

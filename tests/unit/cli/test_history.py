@@ -76,10 +76,10 @@ def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -
         ),
     ],
 )
-def test_an_end_is_told_with_what_to_do(
+def test_the_end_of_a_run_is_shown_with_what_to_do(
     cellar: CellarFile, ledger: Ledger, ending: RunResult, lines: list[str]
 ) -> None:
-    """The lines below a run tell its summary, the reason, and what happens next or what to do."""
+    """The lines below a run show its summary, the reason, and what happens next or what to do."""
     record_end(ledger, claim_manual(ledger, REPORTS, (), NOW), ending, NOW + MINUTE)
     assert run_command(cellar, "history").out.splitlines()[1:] == lines
 
@@ -103,7 +103,7 @@ def test_programs_get_the_promised_names(cellar: CellarFile, ledger: Ledger) -> 
     assert (missed["state"], missed["slots"], missed["started"]) == ("missed", 2, None)
 
 
-def test_a_run_of_a_killed_process_is_not_told_as_running(cellar: CellarFile, ledger: Ledger) -> None:
+def test_a_run_of_a_killed_process_is_not_shown_as_running(cellar: CellarFile, ledger: Ledger) -> None:
     """It is shown as interrupted once its lease has expired, although no process has recorded that."""
     scan_reports(ledger, NOW + MINUTE)
     output = run_command(cellar, "history", "-n", "1", at=NOW + 5 * MINUTE).out
@@ -114,14 +114,14 @@ def test_a_run_of_a_killed_process_is_not_told_as_running(cellar: CellarFile, le
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1e3", "9" * 30])
-def test_a_wrong_number_is_told(cellar: CellarFile, number: str) -> None:
+def test_a_wrong_number_is_an_error(cellar: CellarFile, number: str) -> None:
     """A wrong value of `-n` gives exit code 2 and a message that says what is expected."""
     result = run_command(cellar, "history", "-n", number)
     assert result.code == 2
     assert "un nombre de 1 à 100000 est attendu" in result.err or "une valeur est attendue" in result.err
 
 
-def test_only_so_many_are_told_newest_first(cellar: CellarFile, ledger: Ledger) -> None:
+def test_the_number_of_entries_is_limited_newest_first(cellar: CellarFile, ledger: Ledger) -> None:
     """`-n` limits the entries, a name selects one job, and a misspelt name gets a suggestion."""
     for number in range(5):
         claim = claim_manual(ledger, "cleanup", (), NOW + number * HOUR)

@@ -110,7 +110,7 @@ def test_an_output_file_without_html_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["no folder", "a folder", "a link", "a pipe"])
-def test_a_file_that_cannot_be_written_is_told(
+def test_a_file_that_cannot_be_written_is_an_error_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     """One line says what to do; the target of a symbolic link is not changed."""

@@ -13,7 +13,7 @@ from tests.support.commands import environment
 from tests.support.in_process import command
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     """Standard output has the version of cavecron and that of the time zone rules; the exit code is 0."""
     result = command("--version")
     assert result.code == 0
@@ -48,7 +48,7 @@ def test_help_is_in_french(name: str) -> None:
         ("preview marie --at 0001-01-01T00:00:00Z", "--at '0001-01-01T00:00:00Z' : un instant"),
     ],
 )
-def test_a_wrong_command_line_is_told_in_one_line(arguments: str, message: str) -> None:
+def test_a_wrong_command_line_is_an_error_in_one_line(arguments: str, message: str) -> None:
     """The exit code is 2, and one line on standard error is all the output: no traceback."""
     result = command(*arguments.split())
     assert (result.code, result.out) == (2, "")
@@ -57,7 +57,7 @@ def test_a_wrong_command_line_is_told_in_one_line(arguments: str, message: str) 
 
 
 @pytest.mark.parametrize("name", ["run cleanup", "preview marie"])
-def test_a_wrong_configuration_is_told_whole(name: str) -> None:
+def test_all_problems_of_a_configuration_are_listed(name: str) -> None:
     """The exit code is 2, and all problems are listed."""
     result = command(*name.split(), DATABASE_URL="x", SCHEDULER_TIMEZONE="y")
     assert result.code == 2

@@ -29,8 +29,8 @@ def _changed_hour(cellar: CellarFile, **variables: str) -> str | None:
     return changed_hour(Database(cellar.path), settings.jobs["weekly_reports"])
 
 
-def test_the_hour_of_the_reports_so_far_is_told(cellar: CellarFile) -> None:
-    """The former weekday and hour are told in UTC, with the variables that keep them."""
+def test_the_former_hour_of_the_reports_is_shown(cellar: CellarFile) -> None:
+    """The former weekday and hour are in UTC, with the variables that keep them."""
     _log_mails(
         cellar, "2026-11-18 10:56:01.000000", "2026-11-25 10:56:01.000000", "2026-11-25 10:56:09.000000"
     )

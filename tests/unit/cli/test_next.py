@@ -9,7 +9,7 @@ import pytest
 from tests.support.in_process import command
 
 
-def test_the_coming_slots_of_all_jobs_are_told_in_their_order(tmp_path: Path) -> None:
+def test_the_coming_slots_of_all_jobs_are_listed_by_time(tmp_path: Path) -> None:
     """The schedules come first, then the slots by time with weekday and offset; no database is needed."""
     database = tmp_path / "wine.db"
     result = command(
@@ -94,7 +94,7 @@ def test_all_jobs_are_in_order_of_time_where_local_time_goes_back() -> None:
 
 
 def test_a_slot_at_the_start_is_listed() -> None:
-    """`--from` without an offset is local time; a slot at that instant counts, and is told as past."""
+    """`--from` without an offset is local time; a slot at that instant counts, and is shown as past."""
     result = command("next", "cleanup", "-n", "1", "--from", "2020-01-05T03:00")
     assert result.out.splitlines()[-1].startswith("dimanche 2020-01-05 03:00 +01:00  cleanup  il y a ")
 
@@ -112,7 +112,7 @@ def test_a_job_of_ones_own_is_listed_like_the_others(tmp_path: Path) -> None:
     assert re.match(r"stock  chaque lundi et jeudi à 09:05 \(Europe/Paris\)\n\n.+  stock  dans ", result.out)
 
 
-def test_a_misspelt_variable_is_told_here_too() -> None:
+def test_a_misspelt_variable_is_a_warning_here_too() -> None:
     """Standard error names it, because it may be why the slots are not the expected ones."""
     result = command("next", "--json", SCHEDULER_CLEANUP_CORN="30 2 * * *")
     assert "vouliez-vous dire SCHEDULER_CLEANUP_CRON ?" in result.err
@@ -130,7 +130,7 @@ def test_a_misspelt_variable_is_told_here_too() -> None:
         ("next cleanup weekly_reports", "argument inconnu : weekly_reports"),
     ],
 )
-def test_a_wrong_command_line_is_told_in_one_line(arguments: str, message: str) -> None:
+def test_a_wrong_command_line_is_an_error_in_one_line(arguments: str, message: str) -> None:
     """The exit code is 2, and one line on standard error is all the output: no traceback."""
     result = command(*arguments.split())
     assert (result.code, result.out) == (2, "")

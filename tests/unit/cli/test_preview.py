@@ -118,7 +118,7 @@ def test_the_json_keeps_its_names(marie: CellarFile, capsys: pytest.CaptureFixtu
     }
 
 
-def test_all_recipients_are_told_one_line_each(marie: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_recipient_has_one_line(marie: CellarFile, capsys: pytest.CaptureFixture[str]) -> None:
     """Users who get no report have no line."""
     assert _preview(marie, "--all", "--json", "--at", AT) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -184,7 +184,7 @@ def test_an_impossible_preview_is_refused(
         ("closed/page.html", "impossible d'écrire la page (accès refusé) ; choisir un autre -o"),
     ],
 )
-def test_a_page_that_cannot_be_written_is_told(
+def test_a_page_that_cannot_be_written_is_an_error_in_one_line(
     marie: CellarFile, tmp_path: Path, output: str, message: str
 ) -> None:
     """The exit code is 1, and one line says which option to change."""

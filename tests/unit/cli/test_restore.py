@@ -30,7 +30,7 @@ def house(cellar: CellarFile) -> House:
     return House(cellar)
 
 
-def test_what_would_be_lost_is_told_and_nothing_is_changed(house: House) -> None:
+def test_restore_first_lists_what_would_be_lost_and_changes_nothing(house: House) -> None:
     """Added, changed and removed rows are counted by table; the exit code is 2: nothing was restored."""
     old = house.cellar.wine(1, 1, "Pétrus")
     copy = house.backup(NOW - HOUR)
@@ -248,7 +248,7 @@ def test_a_damaged_file_is_kept_as_it_is_beside(house: House) -> None:
     assert house.names() == ["Margaux", "Margaux"]
 
 
-def test_a_file_that_the_application_keeps_open_is_told(house: House) -> None:
+def test_a_file_that_the_application_keeps_open_is_refused(house: House) -> None:
     """The message says that the application has to be stopped, and nothing is changed."""
     house.cellar.execute("PRAGMA journal_mode = WAL")
     house.cellar.rows("SELECT * FROM wine")

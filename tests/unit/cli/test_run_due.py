@@ -91,7 +91,7 @@ def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server:
 @pytest.mark.parametrize(
     ("step", "recipient"), [(Step.RCPT, "paul@example.org"), (Step.EHLO, None)], ids=["one", "all"]
 )
-def test_the_command_that_finishes_a_run_is_told_beside_json(
+def test_the_command_that_finishes_a_run_is_printed_beside_json(
     household: CellarFile, server: HostileServer, step: Step, recipient: str | None
 ) -> None:
     """It is on standard error, whether one mail failed or all; standard output is only the object."""

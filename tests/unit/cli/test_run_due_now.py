@@ -73,7 +73,7 @@ def test_a_slot_that_comes_later_is_not_waited_for(tidy: Job) -> None:
     assert result.err == "Rien à exécuter maintenant ; prochain créneau : lundi 23 novembre 2026 à 08:00\n"
 
 
-def test_a_slot_that_is_too_old_is_told_in_the_log(tidy: Job) -> None:
+def test_a_slot_that_is_too_old_is_logged(tidy: Job) -> None:
     """The warning is the same as that of the scheduler."""
     tidy.due(-HOUR)
     result = tidy.due(2 * HOUR)

@@ -37,7 +37,7 @@ def test_the_exit_code_is_that_of_health(cellar: CellarFile) -> None:
     assert all(line in " ".join(late.out.split()) for line in health.err.strip()[11:].split(" ; "))
 
 
-def test_how_to_start_the_first_scheduler_is_told_once(cellar: CellarFile) -> None:
+def test_the_command_for_the_first_scheduler_is_shown_once(cellar: CellarFile) -> None:
     """The sentence of `health` has the command in it, and here it stands below."""
     said = command("status", at=NOW, DATABASE_URL=f"sqlite:///{cellar.path}")
     assert said.out.endswith("""
@@ -103,7 +103,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--metrics",)], ids=["screen", "json", "metrics"])
 @pytest.mark.parametrize("state", ["missing", "folder", "no database", "empty", "foreign"])
-def test_a_path_without_a_readable_database_is_told(
+def test_a_path_without_a_readable_database_is_an_error(
     state: str, form: tuple[str, ...], tmp_path: Path
 ) -> None:
     """The exit code is 1, there is no traceback, and what the settings say is shown."""
@@ -128,7 +128,7 @@ def test_a_path_without_a_readable_database_is_told(
 
 
 @pytest.mark.slow
-def test_a_locked_database_is_waited_for_and_told(cellar: CellarFile) -> None:
+def test_a_locked_database_is_an_error_after_a_wait(cellar: CellarFile) -> None:
     """The wait is as long as that of `health`."""
     with locked(cellar.path):
         result = command("status", at=NOW, DATABASE_URL=f"sqlite:///{cellar.path}")
@@ -136,7 +136,7 @@ def test_a_locked_database_is_waited_for_and_told(cellar: CellarFile) -> None:
     assert "base verrouillée par un autre programme depuis 5 s" in " ".join(result.out.split())
 
 
-def test_a_wrong_configuration_is_told_whole() -> None:
+def test_all_problems_of_a_configuration_are_listed() -> None:
     """The exit code is 2, and the message names the problem."""
     result = command("status", at=NOW, SCHEDULER_CLEANUP_HOUR="25")
     assert (result.code, "une heure de 0 à 23" in result.err) == (2, True)

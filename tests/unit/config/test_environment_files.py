@@ -38,7 +38,7 @@ def _problems(environ: Mapping[str, str], **files: str) -> tuple[str, ...]:
     ],
     ids=["double", "single", "french", "typographic", "unclosed", "with CR", "BOM", "BOM as octets", "CR"],
 )
-def test_characters_around_a_value_are_told_for_every_variable(value: str, problem_start: str) -> None:
+def test_characters_around_a_value_are_a_problem_of_every_variable(value: str, problem_start: str) -> None:
     """It is the only problem that is reported, and secrets are not shown."""
     for name in (variable.name for variable in variables()):
         (problem,) = _problems({name: value.format("hunter2")})
@@ -48,7 +48,7 @@ def test_characters_around_a_value_are_told_for_every_variable(value: str, probl
         assert ("hunter2" not in problem) or not secret
 
 
-def test_quotes_in_a_secrets_file_and_around_its_path_are_told() -> None:
+def test_quotes_in_a_secrets_file_and_around_its_path_are_a_problem() -> None:
     """The same is checked for the content of a file of NAME_FILE, and for its path."""
     (problem,) = _problems({"SMTP_ENCRYPTION_KEY_FILE": "key"}, key='"hunter2"\n')
     assert problem.startswith(f"SMTP_ENCRYPTION_KEY : {_QUOTED}")
@@ -72,7 +72,7 @@ def test_line_ends_of_windows_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("mark", ["\ufeff", "\udcef\udcbb\udcbf"])
-def test_a_mark_before_the_first_name_of_a_file_is_told(mark: str) -> None:
+def test_a_byte_order_mark_before_the_first_name_is_a_warning(mark: str) -> None:
     """With a byte order mark in its name, the variable is another one and has no effect."""
     (warning,) = load({f"{mark}DATABASE_URL": "sqlite:////x.db", f"{mark}PATH": "/bin"}, _no_file).warnings
     assert warning.startswith("Variable ignorée : le nom de DATABASE_URL commence par une marque")

@@ -151,14 +151,14 @@ def test_mail_can_go_to_a_folder() -> None:
         ("SMTP_CA_FILE_FILE", "/absent", "SMTP_CA_FILE_FILE='/absent' : fichier illisible (il n'existe pas)"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, message: str) -> None:
+def test_a_wrong_value_is_a_problem_with_what_is_expected(name: str, value: str, message: str) -> None:
     """The message says what is expected, and shows no password of a URL."""
     (problem,) = problems({name: value})
     assert message in problem
     assert "hunter2" not in problem
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Otherwise a user would correct one problem only to get the next one."""
     wrong = {"CAVECRON_LOG_FORMAT": "xml", "DATABASE_URL": "x", "SMTP_ENCRYPTION_KEY_FILE": "/absent"}
     with pytest.raises(ConfigurationError, match="Configuration invalide : 3 problèmes\n  ") as raised:
@@ -179,7 +179,7 @@ def test_a_value_and_its_file_exclude_each_other() -> None:
     assert "secret" not in problem
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
     """The message says what is expected, instead of an error of Python's decoder."""
     path = tmp_path / "key"
     path.write_bytes(b"\xff\xfe\x00")
@@ -188,7 +188,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_name_is_a_warning_with_the_nearest() -> None:
-    """The variable has no effect, so its user has to be told."""
+    """The variable has no effect, so its user needs a message."""
     settings = load_settings(
         SCHEDULER_WEEKLY_REPORTS_HOUR="9", CAVECRON_ZZZ="1", SCHEDULER_CLEANUP_DAY="sun", PATH="/"
     )
@@ -285,7 +285,7 @@ def test_settings_hide_their_keys() -> None:
         st.text(),
     )
 )
-def test_any_value_is_read_or_told(environ: dict[str, str]) -> None:
+def test_any_value_is_read_or_is_a_problem(environ: dict[str, str]) -> None:
     """No other exception than a ConfigurationError is raised."""
     try:
         assert load(environ, _no_file).database.name

@@ -212,7 +212,7 @@ def test_a_crontab_is_valid() -> None:
 
 
 @pytest.mark.parametrize("engine", ["kubernetes", "systemd", "crontab"])
-def test_a_clock_change_that_moves_a_slot_is_told(engine: str) -> None:
+def test_a_clock_change_that_moves_a_slot_is_in_a_comment(engine: str) -> None:
     """The date in the coming year is shown; a slot at eight in the morning has no such note."""
     night = _export(engine, SCHEDULER_CLEANUP_HOUR="2", SCHEDULER_CLEANUP_MINUTE="30").out
     assert "l'heure de printemps saute 02:30 : à 03:00" in night
@@ -237,7 +237,7 @@ def test_disabled_jobs_are_left_out() -> None:
     ],
     ids=["engine", "folder-of-crontab", "folder", "nothing"],
 )
-def test_wrong_arguments_are_told(arguments: list[str], message: str) -> None:
+def test_wrong_arguments_are_an_error(arguments: list[str], message: str) -> None:
     """The exit code is not 0, and a sentence says what is wrong."""
     result = command("export", *arguments)
     assert result.code in (1, 2)

@@ -49,7 +49,7 @@ def test_nothing_is_fetched(forbidden: str) -> None:
     assert forbidden not in html_of(a_report())
 
 
-def test_the_language_is_told() -> None:
+def test_the_html_element_has_the_language() -> None:
     """Screen readers and translators need the language."""
     assert parsed(html_of(a_report())).get("lang") == "fr"
 
@@ -119,7 +119,7 @@ def looks_of_empty_cells(report: WeeklyReport, mode: Mode, *, strips: bool) -> d
     }
 
 
-def test_urgency_is_told_by_a_sign_and_a_word_too() -> None:
+def test_urgency_has_a_sign_and_a_word_too() -> None:
     """The colour alone would tell nothing to people who cannot distinguish it."""
     badges = [
         "".join(element.itertext()).strip("\u00a0")

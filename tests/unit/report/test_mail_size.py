@@ -59,7 +59,7 @@ def test_cellars_that_are_left_out_are_counted() -> None:
     assert [int(number.replace(" ", "")) for number in totals.groups()[2:]] == [50 * hidden, 40 * hidden]
 
 
-def test_comments_are_told_in_full_whenever_there_is_room() -> None:
+def test_comments_are_complete_whenever_there_is_room() -> None:
     """Twenty comments of 600 characters fit into a mail."""
     mail = received(composed(commented(a_report(moves=20), COMMENT)))
     text, page = map(content, mail.iter_parts())

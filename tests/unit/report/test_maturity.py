@@ -250,7 +250,7 @@ def test_a_note_of_100_kb_is_read_in_one_pass(filler: str) -> None:
 @pytest.mark.parametrize(
     "stored", ["", "{", "[]", "7", "null", '"x"', "[" * 100_000, '{"year": Infinity}', None, 5, b"{}"]
 )
-def test_attributes_that_are_no_object_tell_nothing(stored: object) -> None:
+def test_attributes_that_are_no_object_count_as_missing(stored: object) -> None:
     """Malformed, empty or hostile JSON gives the score 0."""
     assert assess(stored, (), YEAR).score == 0
 

@@ -78,7 +78,7 @@ def both_parts() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("fact", FACTS.values(), ids=FACTS.keys())
-def test_both_parts_tell_the_fact(both_parts: tuple[str, str], fact: str) -> None:
+def test_both_parts_contain_the_fact(both_parts: tuple[str, str], fact: str) -> None:
     """Both parts contain each fact that appdb/README.md requires."""
     assert not [part for part in both_parts if letters(fact) not in part]
 

@@ -148,7 +148,7 @@ def test_a_keeping_note_is_long_enough_and_cut_after_a_word() -> None:
     assert NOTE[len(excerpt)] in " .,"
 
 
-def test_a_comment_is_told_in_full_up_to_a_limit() -> None:
+def test_a_comment_is_complete_up_to_a_limit() -> None:
     """Comments of 600 characters are usual; the limit is two thousand."""
     row = wording.movement_row(a_movement(comment=COMMENT), PARIS)
     assert row.quote == f"«\u00a0{COMMENT.strip()}\u00a0»"
@@ -171,7 +171,7 @@ def test_a_blank_name_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("capacity", [0, -4])
-def test_an_invalid_capacity_is_told_as_unknown(capacity: int) -> None:
+def test_an_invalid_capacity_is_shown_as_unknown(capacity: int) -> None:
     """No fill rate is shown, because it would be wrong."""
     meter = wording.cellar_meter(Cellar(name="Cave", bottles=3, capacity=capacity, fill_rate=0.0))
     assert (meter.lines, meter.badge) == (("3 bouteilles, capacité inconnue",), None)
@@ -196,7 +196,7 @@ def test_a_cellar_that_is_too_full_is_marked(
 
 
 @pytest.mark.parametrize("number", [1, 20, 21, 100])
-def test_every_cellar_is_told(number: int) -> None:
+def test_every_cellar_has_a_line(number: int) -> None:
     """Up to a hundred cellars have a line each."""
     blocks = a_page(with_cellars(a_report(), many_cellars(number))).sections[1].blocks
     assert [block.title for block in blocks if isinstance(block, Meter)] == [
@@ -205,7 +205,7 @@ def test_every_cellar_is_told(number: int) -> None:
     assert len(blocks) == number
 
 
-def test_cellars_beyond_the_limit_are_told_together() -> None:
+def test_cellars_beyond_the_limit_share_a_line() -> None:
     """Their bottles, capacity and overfull cellars are summed up; a negative capacity counts as 0."""
     cellars = (
         *many_cellars(100),

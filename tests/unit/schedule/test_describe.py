@@ -50,7 +50,7 @@ PARIS = ZoneInfo("Europe/Paris")
         ("0 8 29 2 *", "le 29 février à 08:00"),
     ],
 )
-def test_a_schedule_is_told_in_words(expression: str, words: str) -> None:
+def test_a_schedule_is_described_in_words(expression: str, words: str) -> None:
     """The words are those that a person would use."""
     assert describe(parse(expression, PARIS)) == words
 
@@ -71,7 +71,7 @@ def test_a_schedule_is_told_in_words(expression: str, words: str) -> None:
         pytest.param("0 8 1,L * *", id="a number and the last"),
     ],
 )
-def test_a_schedule_without_clear_words_is_told_as_its_expression(expression: str) -> None:
+def test_a_schedule_without_clear_words_is_described_by_its_expression(expression: str) -> None:
     """The expression is exact, where words would be long or misleading."""
     assert describe(parse(expression, PARIS)) == expression
 

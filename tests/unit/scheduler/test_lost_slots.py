@@ -149,7 +149,7 @@ def test_a_run_that_is_given_up_is_notified(monitor: Service) -> None:
     assert [entry.state for entry in simulated.history()] == ["interrupted"]
 
 
-def test_the_operator_is_told_how_to_finish_a_run_that_is_given_up(tmp_path: Path) -> None:
+def test_the_mail_about_a_run_that_is_given_up_says_how_to_finish_it(tmp_path: Path) -> None:
     """The mail names no command for a new run, which would send the mails again that went out."""
     variables: dict[str, Any] = {
         "CAVECRON_ALERT_TO": "chef@example.org",

@@ -45,7 +45,7 @@ def verdict(html: str) -> str:
     return next(text_of(part) for part in read(html).iter("section"))
 
 
-def test_each_trouble_and_each_slot_is_drawn_and_told(tmp_path: Path) -> None:
+def test_each_trouble_and_each_slot_is_drawn_and_described(tmp_path: Path) -> None:
     """Stops, sleep, clock changes, a replayed slot and a missed one are all shown with the reason."""
     html = simulation_page(
         tmp_path,
@@ -134,7 +134,7 @@ def test_a_minute_job_is_drawn_as_bands() -> None:
     assert "lun. 02/11/2026 → lun. 30/11/2026 : 41760 créneaux, tous à l’heure" in text_of(read(html))
 
 
-def test_repeated_slots_are_told_together() -> None:
+def test_repeated_slots_share_a_line() -> None:
     """They share a line, although each reason begins with the slot's own time."""
     repeated_slots = [
         replace(slot, reasons=(f"{slot.slot.astimezone(PARIS):%H:%M} a lieu deux fois : la première",))

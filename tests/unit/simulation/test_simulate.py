@@ -31,8 +31,8 @@ def only_cleanup(cron: str) -> dict[str, str]:
     return {**OFF, "SCHEDULER_CLEANUP_ENABLED": "1", "SCHEDULER_CLEANUP_CRON": cron}
 
 
-def test_the_example_of_the_help_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """The output tells when, what and why, and is the same for each call."""
+def test_the_example_of_the_help_has_its_outcome_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """The output says when, what and why, and is the same for each call."""
     example = ["simulate", *SUNDAY, "--down", "2026-10-25 02:40/2026-10-25 03:20"]
     assert main(example, {}) == 0
     output = capsys.readouterr().out
@@ -97,7 +97,7 @@ def test_each_trouble_has_its_outcome(
     assert simulate(capsys, *arguments)[0] == ("10-25T03:00", *cleanup)
 
 
-def test_missed_slots_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missed_slots_have_an_entry_each(capsys: pytest.CaptureFixture[str]) -> None:
     """Each has an entry, although the ledger has one row for all; only the latest one is replayed."""
     slots = simulate(
         capsys, "--days", "1", "--down", "2026-10-24 09:30/2026-10-24 12:30", **only_cleanup("0 8-13 * * *")
@@ -113,7 +113,7 @@ def test_missed_slots_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_run_that_is_cut_off_is_taken_up_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is resumed within its hour, and the number of attempts is told."""
+    """It is resumed within its hour, and the number of attempts is shown."""
     stop = ("--duration", "10m", "--down", "2026-10-25 03:05/2026-10-25 03:20")
     assert main(["simulate", *SUNDAY, *stop], {}) == 0
     output = capsys.readouterr().out
@@ -129,7 +129,7 @@ def test_a_long_run_delays_the_next_slots(capsys: pytest.CaptureFixture[str]) ->
     assert "rattrapé à 10:30:00, 30 min de retard\n    l'exécution précédente durait encore" in output
 
 
-def test_clock_changes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clock_change_is_a_note_at_its_slot(capsys: pytest.CaptureFixture[str]) -> None:
     """The note on a slot is the same as that of `cavecron next`."""
     assert main(["simulate", "--from", "2027-03-27", "--days", "2"], only_cleanup("30 2 * * *")) == 0
     assert "l'heure de printemps saute 02:30 : à 03:00" in capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_a_simulated_run_sends_no_ping_and_no_alert(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == ""
 
 
-def test_a_period_without_slots_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_period_without_slots_has_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     """Disabled jobs are named with their variable."""
     assert main(["simulate", *SUNDAY], OFF) == 0
     output = capsys.readouterr().out
@@ -175,7 +175,7 @@ def test_a_period_without_slots_is_told(capsys: pytest.CaptureFixture[str]) -> N
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_wrong_argument_is_told_in_one_line(
+def test_a_wrong_argument_is_an_error_in_one_line(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     """The exit code is 2, and the message says what is expected."""

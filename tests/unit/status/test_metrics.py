@@ -46,7 +46,7 @@ def value_of(values: Samples, name: str, **labels: str) -> float | None:
     return values.get((f"cavecron_{name}", frozenset(labels.items())))
 
 
-def test_a_rich_past_is_told_in_numbers(cellar: CellarFile) -> None:
+def test_a_ledger_with_all_kinds_of_runs_has_all_metrics(cellar: CellarFile) -> None:
     """Durations are in seconds and instants in Unix time, as usual in Prometheus."""
     values, job = samples(rich(cellar)), {"job": "weekly_reports"}
     last_week = (NOW - timedelta(days=7) + 10 * MINUTE + timedelta(seconds=5)).timestamp()
@@ -73,7 +73,7 @@ def test_values_that_could_not_be_read_are_left_out() -> None:
     assert not [name for name, _labels in values if name.startswith(("cavecron_slots", "cavecron_run"))]
 
 
-def test_a_backup_is_told_by_its_instant() -> None:
+def test_the_metric_of_a_backup_is_its_instant() -> None:
     """The metric is the instant of the backup, from which Prometheus computes its age."""
     backup = BackupFacts(made=NOW, age=timedelta(), path="/data/backups/wine.sqlite")
     assert value_of(samples(replace(EMPTY, backup=backup)), "backup_timestamp_seconds") == NOW.timestamp()

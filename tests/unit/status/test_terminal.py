@@ -99,7 +99,7 @@ def test_a_narrow_terminal_gets_narrow_lines_and_whole_commands(cellar: CellarFi
     assert not [line for line in lines if line.lstrip().startswith((":", ";"))]
 
 
-def test_one_command_for_several_problems_is_told_once() -> None:
+def test_one_command_for_several_problems_is_shown_once() -> None:
     """It helps against all of them."""
     needs = [
         Problem(sentence=sentence, command=command)
@@ -131,7 +131,7 @@ def test_a_stream_without_the_signs_gets_ascii_ones(encoding: str, cellar: Cella
         ),
     ],
 )
-def test_a_scheduler_is_told_as_it_is_known(state: str, text: str) -> None:
+def test_the_state_of_a_scheduler_is_only_what_is_known(state: str, text: str) -> None:
     """A scheduler in another container cannot be seen, so it is not shown as stopped."""
     scheduler = SchedulerFacts(state=state, since=None if state == "never" else NOW, host="nas")  # type: ignore[arg-type]
     lines = list(screen(replace(EMPTY, scheduler=scheduler), Signs()))

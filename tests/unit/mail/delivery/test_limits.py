@@ -35,7 +35,7 @@ def test_an_error_of_the_server_ends_the_delivery(error: CavecronError) -> None:
     assert recorder.closed == 1
 
 
-def test_a_server_that_cannot_be_opened_is_told_once() -> None:
+def test_an_unreachable_server_is_one_error() -> None:
     """There is one error for the whole delivery, and no mail is recorded as started."""
     recorder = Recorder({"": [ServerUnavailableError("injoignable")]})
     results, raised = failed_delivery(recorder, "abcdef", TWO)

@@ -132,7 +132,7 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
         ),
     ],
 )
-def test_a_failure_is_told_with_what_to_do(
+def test_a_failure_is_explained_with_what_to_do(
     *, error: SmtpError, security: Security, problem: str, temporary: bool
 ) -> None:
     """The sentence begins with the server, and the port is probed only if that can explain the failure."""

@@ -175,7 +175,7 @@ def _without_extensions(visit: Visit) -> Fault | None:
     ],
     ids=["recipient", "sender"],
 )
-def test_accents_that_a_server_does_not_take_are_told(
+def test_accents_that_a_server_does_not_accept_are_an_error(
     sender: str, recipient: str, kind: type[CavecronError]
 ) -> None:
     """An accent in the recipient's address concerns one mail, in the sender's all; nothing is sent."""
