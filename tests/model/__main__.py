@@ -1,12 +1,12 @@
 """Replay seeds with `python -m tests.model SEED…`, or many of them with `python -m tests.model FIRST-LAST`.
 
-With `--first` it ends at the first life in which a promise is broken.
+With `--first` it ends at the first scenario that breaks a promise.
 """
 
 import sys
 import time
 
-from tests.model.scenario import live
+from tests.model.scenario import run_scenario
 
 
 def main(arguments: list[str]) -> int:
@@ -17,17 +17,17 @@ def main(arguments: list[str]) -> int:
             continue
         first, dash, last = argument.partition("-")
         if not dash:
-            life = live(int(first), trace=print)
-            print(life)
-            failed += bool(life.violations)
+            result = run_scenario(int(first), trace=print)
+            print(result)
+            failed += bool(result.violations)
             continue
         start_time, seconds = time.perf_counter(), 0.0
         for seed in range(int(first), int(last) + 1):
-            life = live(seed)
-            seconds += life.seconds
-            if life.violations:
+            result = run_scenario(seed)
+            seconds += result.seconds
+            if result.violations:
                 failed += 1
-                print(seed, *life.violations[:1], sep=": ")
+                print(seed, *result.violations[:1], sep=": ")
                 if stops_at_first:
                     return 1
         elapsed = time.perf_counter() - start_time

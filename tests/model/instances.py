@@ -1,4 +1,4 @@
-"""Processes of the model's world, the behaviour of their jobs, and rows of the ledger for the oracle."""
+"""Processes of the simulation, the behaviour of their jobs, and rows of the ledger for the oracle."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """Each rule of the scheduler is broken once: the model has to notice it.
 
 `python -m tests.model.mutations` copies the project, breaks one rule at a time in the copy, and simulates
-some lives there. It prints the first violation for each rule, and exits with 1 if one was not noticed.
+scenarios there. It prints the first violation for each rule, and exits with 1 if one was not noticed.
 """
 
 import ast
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tests.support.commands import ROOT
 
-#: The largest number of lives for each broken rule.
-_LIVES = 600
+#: The largest number of scenarios for each broken rule.
+_SCENARIOS = 600
 
 _SCHEDULER, _QUEUE, _SLOTS = "scheduler/scheduler.py", "scheduler/scan_queue.py", "schedule/slots.py"
 _FINISH, _LEASE = "scheduler/finish.py", "scheduler/lease.py"
@@ -29,7 +29,7 @@ class Mutation:
     """A rule, and the edits that break it: in a file below `cavecron`, right source is replaced by wrong.
 
     Both are Python, an expression or a statement; their layout does not matter. `first` is the seed to begin
-    with: the first life that noticed the mutation when it was written.
+    with: the first scenario that noticed the mutation when it was written.
     """
 
     rule: str
@@ -240,8 +240,9 @@ def noticed_violation(mutation: Mutation) -> str:
             path = copy / "cavecron" / file
             source = path.read_text(encoding="utf-8")
             path.write_text(mutated_source(source, right, wrong), encoding="utf-8")
+        seeds = f"{mutation.first}-{mutation.first + _SCENARIOS}"
         result = subprocess.run(
-            [sys.executable, "-m", "tests.model", "--first", f"{mutation.first}-{mutation.first + _LIVES}"],
+            [sys.executable, "-m", "tests.model", "--first", seeds],
             cwd=copy,
             capture_output=True,
             text=True,

@@ -57,7 +57,7 @@ class Execution:
     active: bool = True
     outcome: str = ""
     settled: bool = False
-    excused: bool = False
+    may_overlap: bool = False
 
     def __str__(self) -> str:
         run = f"{self.job} {self.slot:%Y-%m-%d %H:%M:%S} {self.trigger} attempt {self.attempt} of {self.run}"
@@ -159,7 +159,7 @@ class Oracle:
 
     def _check_alone(self, record: JobRecord, execution: Execution) -> None:
         for other in record.running:
-            if other.active and not other.excused:
+            if other.active and not other.may_overlap:
                 _require(False, f"overlaps {other}", execution)
 
     def judge(self, rows: Mapping[int, Row], deleted: Iterable[int]) -> None:

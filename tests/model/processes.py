@@ -111,7 +111,7 @@ def open_database(path: Path, faults: Faults) -> FaultyDatabase:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class KillableProcess(Process):
-    """A process that can be killed; `heard` is called after each ledger call, and `died` when it ends."""
+    """A process that can be killed; `on_call` is called after each ledger call, `on_end` at its end."""
 
     name: str
     database: FaultyDatabase
@@ -131,7 +131,7 @@ class KillableProcess(Process):
             return future
         self.call_times[name] = self.now()
         if name in LEDGER_CALLS:
-            future.add_done_callback(lambda done: self._tell(name, done))
+            future.add_done_callback(lambda done: self._report_call(name, done))
             if wait := self.database.faults.delay():
                 self.loop.call_later(wait.total_seconds(), self.make_call, call, future)
                 return future
@@ -156,7 +156,7 @@ class KillableProcess(Process):
             self._connection.drop()
             self.on_end(self)
 
-    def _tell(self, name: str, done: "asyncio.Future[Any]") -> None:
+    def _report_call(self, name: str, done: "asyncio.Future[Any]") -> None:
         if self.alive and not done.cancelled() and not done.exception():
             self.on_call(self, name)
 

@@ -1,4 +1,4 @@
-"""The builder of a life: which jobs it has, and when its events occur, mostly around slots."""
+"""The builder of a scenario: which jobs it has, and when its events occur, mostly around slots."""
 
 import random
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from cavecron.schedule import next_slot
-from tests.model.world import World
+from tests.model.simulation import Simulation
 
 #: Expressions by their frequency, and about how many seconds pass between two events.
 FREQUENCIES: dict[str, tuple[tuple[str, ...], float]] = {
@@ -47,10 +47,10 @@ SPANS = (1, 5, 20, 31, 45, 59, 61, 90, 600, 1800, 3590, 3600, 3610, 5400, 7200, 
 
 
 class ScenarioBuilder:
-    """Builds the life of one seed, event by event."""
+    """Builds the scenario of one seed, event by event."""
 
-    def __init__(self, generator: random.Random, world: World, start: datetime) -> None:
-        self.generator, self.world, self.time = generator, world, start
+    def __init__(self, generator: random.Random, simulation: Simulation, start: datetime) -> None:
+        self.generator, self.simulation, self.time = generator, simulation, start
         self.ahead = timedelta()
         (self.frequency,) = generator.choices(tuple(FREQUENCIES), (3, 4, 4, 2, 1, 1))
         self.names = [f"job{number}" for number in range(generator.choice((1, 1, 2, 3)))]
@@ -84,7 +84,7 @@ class ScenarioBuilder:
             else generator.uniform(0, 90)
         )
         self.time += timedelta(seconds=interval)
-        job = self.world.settings.jobs[generator.choice(self.names)]
+        job = self.simulation.settings.jobs[generator.choice(self.names)]
         slot = next_slot(job.schedule, self.time + self.ahead)
         if slot and generator.random() < 0.7:
             instant = (
@@ -106,16 +106,18 @@ class ScenarioBuilder:
 
     def add_event(self, name: str, action: Callable[[], object], *, interrupts: bool = False) -> None:
         """Add an event at the present time of the builder."""
-        self.world.machine.at(self.time, partial(_event, self.world, name, action), interrupts=interrupts)
+        self.simulation.machine.at(
+            self.time, partial(_event, self.simulation, name, action), interrupts=interrupts
+        )
 
 
-def _event(world: World, name: str, action: Callable[[], object]) -> None:
-    """Execute an event; the oracle observes the world before and after it, and checks a quiet one."""
-    world.trace(f"-- {name}")
-    world.observe()
-    with world.judging():
-        if world.machine.true() - world.quiet_since >= QUIET and world.is_observed():
-            world.check_complete()
+def _event(simulation: Simulation, name: str, action: Callable[[], object]) -> None:
+    """Execute an event; the oracle observes the time around it, and checks the ledger after a quiet time."""
+    simulation.trace(f"-- {name}")
+    simulation.observe()
+    with simulation.judging():
+        if simulation.machine.true() - simulation.quiet_since >= QUIET and simulation.is_observed():
+            simulation.check_complete()
         action()
-    world.observe()
-    world.quiet_since = world.machine.true()
+    simulation.observe()
+    simulation.quiet_since = simulation.machine.true()

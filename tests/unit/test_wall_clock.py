@@ -81,7 +81,7 @@ def test_measured_durations_do_not_jump(measure: Callable[[], float], unit: floa
 def test_asyncio_keeps_its_time() -> None:
     """A sleep and a time limit last as long as usual, and a wait on the stopped clock ends too."""
 
-    async def life() -> float:
+    async def seconds_waited() -> float:
         started = asyncio.get_running_loop().time()
         await asyncio.sleep(0.05)
         with pytest.raises(TimeoutError):
@@ -91,7 +91,7 @@ def test_asyncio_keeps_its_time() -> None:
         return asyncio.get_running_loop().time() - started
 
     with wall_clock(AT):
-        assert 0.149 <= asyncio.run(life()) < 10
+        assert 0.149 <= asyncio.run(seconds_waited()) < 10
 
 
 def test_threads_see_the_clock() -> None:

@@ -37,7 +37,7 @@ class Flaky(InMemoryDatabase):
         return InMemoryDatabase.connect(self)
 
 
-class Life:
+class SimulatedScheduler:
     """A scheduler with one job on a simulated machine."""
 
     def __init__(self, machine: SimulatedMachine) -> None:
@@ -71,11 +71,11 @@ class Life:
 
 
 @contextmanager
-def life() -> Iterator[Life]:
+def simulated_scheduler() -> Iterator[SimulatedScheduler]:
     """Yield a scheduler that starts a minute before its slot; at the end, simulate three hours."""
     machine = SimulatedMachine(NOW - MINUTE)
     with log.silence(), loop_of(machine) as loop:
-        simulated = Life(machine)
+        simulated = SimulatedScheduler(machine)
         simulated.start(Process(machine=machine, loop=loop))
         yield simulated
         machine.end_at(NOW + 180 * MINUTE)
@@ -86,7 +86,7 @@ def life() -> Iterator[Life]:
 @pytest.mark.parametrize("away", [timedelta(seconds=1), 5 * MINUTE, 59 * MINUTE, 90 * MINUTE], ids=str)
 def test_a_run_that_ended_without_a_database_is_not_repeated(away: timedelta) -> None:
     """The end is recorded as soon as the database is available, and the run is not repeated."""
-    with life() as simulated:
+    with simulated_scheduler() as simulated:
         simulated.machine.at(NOW + away, simulated.database.trouble.clear)
     assert simulated.runs == [1]
     (entry,) = history(Ledger(database=simulated.database))
@@ -95,7 +95,7 @@ def test_a_run_that_ended_without_a_database_is_not_repeated(away: timedelta) ->
 
 def test_a_stop_does_not_wait_for_the_database() -> None:
     """The scheduler stops within seconds although the end of a run is not recorded."""
-    with life() as simulated:
+    with simulated_scheduler() as simulated:
         simulated.machine.at(NOW + MINUTE, simulated.scheduler.stop)
         done: list[bool] = []
         simulated.machine.at(NOW + MINUTE + timedelta(seconds=5), lambda: done.append(simulated.task.done()))

@@ -1,4 +1,4 @@
-"""The world around the scheduler: processes start and end, the machine sleeps, the oracle judges."""
+"""The simulated machine with its database and processes, whose ledger the oracle judges."""
 
 import asyncio
 import random
@@ -27,11 +27,11 @@ from tests.model.instances import ROWS, Behaviour, Instance, new_execution, row,
 from tests.model.oracle import BrokenPromiseError, Execution, Oracle, Row
 from tests.model.processes import Faults, KillableProcess, open_database
 
-#: Seconds after the last activity of a job for which its slots may wait: a lease and some patience.
-LINGER = 300.0
+#: Seconds after the last activity of a job in which its slots need no row yet: a lease and some patience.
+SETTLING_SECONDS = 300.0
 
 
-class World:
+class Simulation:
     """The machine, the database and all processes; `settings` is the configuration of those that start."""
 
     def __init__(self, generator: random.Random, machine: SimulatedMachine, path: Path) -> None:
@@ -213,7 +213,7 @@ class World:
 
     @contextmanager
     def judging(self) -> Iterator[None]:
-        """Record a broken promise, and stop the world."""
+        """Record a broken promise, and end the simulation."""
         try:
             yield
         except BrokenPromiseError as violation:
@@ -239,7 +239,7 @@ class World:
         awake = self.machine.monotonic()
         executions = (work for instance in self.instances.values() for work, _ in instance.work.values())
         busy = {work.job for work in executions if work.active}
-        busy |= {job for job, instant in self.last_activity.items() if awake - instant < LINGER}
+        busy |= {job for job, instant in self.last_activity.items() if awake - instant < SETTLING_SECONDS}
         self.oracle.check_complete(self.machine.now(), busy)
 
     def rows(self) -> list[Row]:
@@ -254,7 +254,7 @@ class World:
             ).fetchone()
             execution.settled = state == "succeeded" or (state == "failed" and retry is None)
             if state != "running":
-                execution.excused = True  # if it is still active, it was abandoned
+                execution.may_overlap = True  # if it is still active, its thread was abandoned
                 if not execution.active:
                     del instance.work[key]
 
