@@ -14,13 +14,13 @@ from tests.benchmarks import (
     backup,
     cleanup,
     container,
-    guest,
+    idle_costs,
     ledger,
-    many,
+    many_jobs,
     memory,
-    punctual,
     reports,
     sending,
+    slot_punctuality,
     startup,
 )
 from tests.benchmarks.figures import Figure
@@ -34,9 +34,9 @@ TOPICS: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {
     "backup": backup.figures,
     "ledger": ledger.figures,
     "startup": startup.figures,
-    "guest": guest.figures,
-    "punctual": punctual.figures,
-    "many": many.figures,
+    "idle_costs": idle_costs.figures,
+    "slot_punctuality": slot_punctuality.figures,
+    "many_jobs": many_jobs.figures,
 }
 #: Benchmarks that take minutes and need special tools: only if they are asked for by name.
 ON_REQUEST: Mapping[str, Callable[[Path, bool], Iterable[Figure]]] = {"image": container.figures}

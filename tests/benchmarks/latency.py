@@ -19,7 +19,7 @@ from cavecron.mail.delivery.limits import DeliveryPolicy
 from cavecron.mail.models import OutgoingMail
 from cavecron.mail.smtp.transport import connector
 from tests.support.deliveries import ListLog
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.smtp_configs import smtp_config
 
 _LATENCY = 0.020
@@ -95,7 +95,7 @@ def _slow_server() -> Iterator[int]:
 
 
 def _serve(pipe: Connection) -> None:
-    with HostileServer(latency=_LATENCY) as server:
+    with FakeSmtpServer(latency=_LATENCY) as server:
         pipe.send(server.port)
         pipe.recv()
 

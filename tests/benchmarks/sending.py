@@ -23,8 +23,8 @@ from cavecron.database.sqlite import Database
 from cavecron.mail.message import Sender, message_id
 from cavecron.report.message import compose
 from tests.benchmarks.figures import MEMORY, Figure, ratio, seconds
+from tests.benchmarks.null_smtp_server import null_smtp_server
 from tests.benchmarks.sample import NOW, Cellars, add_server, fill
-from tests.benchmarks.sink import sink
 from tests.support.commands import environment
 
 _PARIS = ZoneInfo("Europe/Paris")
@@ -45,7 +45,7 @@ def figures(folder: Path, quick: bool) -> Iterator[Figure]:
 def _figure(path: Path, place: str, users: int, runs: int) -> Figure:
     fill(path, Cellars(users=users, wines=100))
     messages = _messages(path)
-    with sink() as port:
+    with null_smtp_server() as port:
         add_server(path, port)
         return ratio(
             "run weekly_reports, over a bare smtplib loop that sends the same mails on one connection,"

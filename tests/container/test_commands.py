@@ -18,7 +18,7 @@ from tests.support.app_database import CellarFile
 from tests.support.authority import authority
 from tests.support.check_helpers import KEY, encrypted
 from tests.support.commands import ROOT
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 _LOGIN = ("cave", "motdepasse")
 _REPORTS = ("run", "weekly_reports")
@@ -41,9 +41,9 @@ class Mailing:
     volumes: Mapping[Path, str]
     environ: Mapping[str, str]
 
-    def server(self) -> HostileServer:
+    def server(self) -> FakeSmtpServer:
         """Return a mail server without faults that requires STARTTLS and a login."""
-        return HostileServer(tls="starttls", context=self.context, login=_LOGIN)
+        return FakeSmtpServer(tls="starttls", context=self.context, login=_LOGIN)
 
 
 @pytest.fixture

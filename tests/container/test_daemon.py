@@ -14,8 +14,8 @@ from cavecron.database.timestamps import utc_text
 from tests.container.bases import NONROOT
 from tests.container.engine import Container, Engine
 from tests.support.app_database import CellarFile
-from tests.support.fake_smtp.faults import Step, Trap, delay
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, delay
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 _USERS = [f"user{number}" for number in range(6)]
 
@@ -67,8 +67,8 @@ def _wait_until_registered(container: Container, household: CellarFile) -> None:
 def test_a_killed_run_is_resumed(engine: Engine, household: CellarFile, data: Path) -> None:
     """The run is resumed after the kill: each user gets one mail."""
     environ = _hourly(datetime.now(UTC) + timedelta(seconds=63))
-    with HostileServer() as server:
-        server.policies.append(Trap(Step.RCPT, delay(), recipient=f"{_USERS[3]}@example.org", times=1))
+    with FakeSmtpServer() as server:
+        server.policies.append(FaultRule(Step.RCPT, delay(), recipient=f"{_USERS[3]}@example.org", times=1))
         household.smtp(server.port, timeout=30)
         with engine.running(data=data, network="host", environ=environ) as first:
             server.wait_until(lambda state: len(state.accepted) == 3, seconds=75)
@@ -88,7 +88,7 @@ def test_a_run_stopped_during_its_mailing_is_resumed(
     engine: Engine, household: CellarFile, data: Path
 ) -> None:
     """`podman stop` takes less than ten seconds with exit code 0, and each user gets one mail in the end."""
-    with HostileServer(latency=0.1) as server:
+    with FakeSmtpServer(latency=0.1) as server:
         household.smtp(server.port, timeout=30)
         hourly = _hourly(datetime.now(UTC) - timedelta(minutes=10))
         with engine.running(data=data, network="host", environ=hourly) as first:

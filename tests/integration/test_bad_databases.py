@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.app_database import CellarFile
 from tests.support.commands import Result, cavecron, unprivileged
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 COMMANDS = {
@@ -21,14 +21,14 @@ _START = "démarrer une fois l'application, qui met son schéma à jour"
 
 
 @pytest.fixture
-def server() -> Iterator[HostileServer]:
+def server() -> Iterator[FakeSmtpServer]:
     """Yield a mail server without faults."""
-    with HostileServer() as smtp_server:
+    with FakeSmtpServer() as smtp_server:
         yield smtp_server
 
 
 @pytest.fixture
-def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
+def household(cellar: CellarFile, server: FakeSmtpServer) -> CellarFile:
     """Return a database with a report to send and rows to delete."""
     user = cellar.user("marie")
     cave = cellar.cellar(user)
@@ -94,7 +94,7 @@ _FAULTS = [
 def test_a_file_that_cannot_be_used_is_an_error(
     *,
     household: CellarFile,
-    server: HostileServer,
+    server: FakeSmtpServer,
     command: str,
     spoil: Callable[[CellarFile], None],
     message: str,
@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_used_is_an_error(
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
 def test_a_missing_table_or_column_is_an_error_before_anything_is_sent(
-    *, household: CellarFile, server: HostileServer, change: str, name: str, command: str
+    *, household: CellarFile, server: FakeSmtpServer, change: str, name: str, command: str
 ) -> None:
     """The error names the missing table or column and asks to start the application once."""
     household.execute(change)
@@ -145,7 +145,7 @@ def test_a_column_that_no_job_reads_may_be_missing(household: CellarFile, column
 @pytest.mark.parametrize("place", ["file", "folder"])
 @pytest.mark.parametrize("command", ["weekly_reports", "cleanup"])
 def test_a_read_only_database_is_an_error_before_anything_is_sent(
-    *, household: CellarFile, server: HostileServer, command: str, place: str
+    *, household: CellarFile, server: FakeSmtpServer, command: str, place: str
 ) -> None:
     """A mail that is not recorded would be sent again, so none is sent; a command that only reads works."""
     path = household.path if place == "file" else household.path.parent

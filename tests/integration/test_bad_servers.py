@@ -16,9 +16,9 @@ from tests.support.authority import Authority, authority
 from tests.support.check_helpers import KEY, encrypted
 from tests.support.fake_smtp.faults import (
     Fault,
+    FaultRule,
     Policy,
     Step,
-    Trap,
     close,
     delay,
     dribble,
@@ -26,7 +26,7 @@ from tests.support.fake_smtp.faults import (
     reply,
     reset,
 )
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 _NAMES = ("marie", "paul", "zoé", "jean", "luc")
@@ -45,17 +45,17 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(folder)
 
 
-def _for_one(step: Step, fault: Fault, times: int | None = None) -> Trap:
-    return Trap(step, fault, recipient=_USERS[2], times=times)
+def _for_one(step: Step, fault: Fault, times: int | None = None) -> FaultRule:
+    return FaultRule(step, fault, recipient=_USERS[2], times=times)
 
 
 def _run(
     cellar: CellarFile, ca: Authority, *policies: Policy, limit: int = 3600
-) -> tuple[int, dict[str, Any], HostileServer]:
+) -> tuple[int, dict[str, Any], FakeSmtpServer]:
     """Run the job on a server with STARTTLS and a login; return exit code, JSON output and the server."""
     for name, address in zip(_NAMES, _USERS, strict=True):
         cellar.user(name, address)
-    with HostileServer(*policies, tls="starttls", context=ca.context(), login=("cave", "sésame")) as server:
+    with FakeSmtpServer(*policies, tls="starttls", context=ca.context(), login=("cave", "sésame")) as server:
         cellar.smtp(
             server.port,
             timeout=1,
@@ -85,7 +85,7 @@ def _states(cellar: CellarFile) -> dict[str, str]:
     return {str(address): str(state) for address, state in rows}
 
 
-def _check_records(cellar: CellarFile, server: HostileServer) -> None:
+def _check_records(cellar: CellarFile, server: FakeSmtpServer) -> None:
     """Compare the application's log and the ledger with the mails that the server has."""
     rows = cellar.rows("SELECT recipient_email, status, error_message FROM email_log")
     assert len({row[0] for row in rows}) == len(rows), "a row each"
@@ -212,7 +212,9 @@ def test_a_server_that_accepts_nothing_ends_the_run_with_one_sentence(
     cellar: CellarFile, ca: Authority, faulty: FaultyServer
 ) -> None:
     """The exit code is 1, and each user's row has the reason, also if no mail to that user was started."""
-    code, output, server = _run(cellar, ca, Trap(faulty.step, faulty.fault, times=None), limit=faulty.limit)
+    code, output, server = _run(
+        cellar, ca, FaultRule(faulty.step, faulty.fault, times=None), limit=faulty.limit
+    )
     assert (code, output["ok"]) == (1, False)
     assert faulty.message in output["error"]
     assert "\n" not in output["error"]
@@ -254,20 +256,20 @@ def test_one_recipient_refused_temporarily_is_retried_and_then_reported(
 
 
 @pytest.mark.parametrize(
-    "trap",
+    "rule",
     [
-        pytest.param(Trap(Step.CONNECT, close(), connection=2), id="second connection refused"),
+        pytest.param(FaultRule(Step.CONNECT, close(), connection=2), id="second connection refused"),
         pytest.param(_for_one(Step.RCPT, reset(), times=1), id="reset at the recipient"),
         pytest.param(_for_one(Step.DATA, reply("421 later"), times=1), id="421 at DATA"),
         pytest.param(_for_one(Step.END, close(), times=1), id="hangs up after the message"),
-        pytest.param(Trap(Step.QUIT, delay(), times=None), id="silent at QUIT"),
-        pytest.param(Trap(Step.MAIL, reply("450 4.7.1 slow down"), first=3), id="slow down"),
+        pytest.param(FaultRule(Step.QUIT, delay(), times=None), id="silent at QUIT"),
+        pytest.param(FaultRule(Step.MAIL, reply("450 4.7.1 slow down"), first=3), id="slow down"),
         pytest.param(_for_one(Step.RCPT, reply("451 Greylisted"), times=1), id="4xx", marks=pytest.mark.slow),
     ],
 )
-def test_a_fault_that_occurs_once_loses_no_mail(cellar: CellarFile, ca: Authority, trap: Trap) -> None:
+def test_a_fault_that_occurs_once_loses_no_mail(cellar: CellarFile, ca: Authority, rule: FaultRule) -> None:
     """After a fault that occurs once, the exit code is 0, and each user gets the mail once."""
-    code, output, server = _run(cellar, ca, trap)
+    code, output, server = _run(cellar, ca, rule)
     assert (code, output["ok"], output["sent"], output["failed"]) == (0, True, 5, 0)
     assert server.copies() == dict.fromkeys(_USERS, 1)
     _check_records(cellar, server)

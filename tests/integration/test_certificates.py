@@ -16,7 +16,7 @@ from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, Flaw, authority
 from tests.support.check_helpers import SECURITY, WHERE, check_server, line, problem_of
 from tests.support.commands import Result
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 _AS_PEM = (
@@ -111,7 +111,7 @@ def test_each_fault_of_a_certificate_has_its_own_message(
 ) -> None:
     """The message says what is wrong and which setting to change, or where to look."""
     ca = certificate.authority(make_authority)
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         problem = problem_of(
             check_server(
                 cellar, server.port, ca_file=ca.ca_file if certificate.trusted else "", use_ssl=1, timeout=5
@@ -125,7 +125,7 @@ def test_a_certificate_after_starttls_has_the_same_message(
 ) -> None:
     """The message after STARTTLS is the same as with TLS from the beginning."""
     ca = make_authority(days=-1)
-    with HostileServer(tls="starttls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="starttls", context=ca.context()) as server:
         problem = problem_of(check_server(cellar, server.port, ca_file=ca.ca_file, **SECURITY["starttls"]))
     assert problem.startswith("il présente un certificat périmé ; le renouveler sur le serveur de mail")
 
@@ -135,7 +135,7 @@ def test_a_certificate_of_another_name_is_an_error(
 ) -> None:
     """OpenSSL has one code for another address (see above) and one for another name."""
     ca = make_authority("mail.example.org")
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=ca.ca_file, host="localhost", use_ssl=1)
     assert problem_of(result).startswith("il présente un certificat établi pour un autre nom ; donner")
 
@@ -146,7 +146,7 @@ def test_a_run_has_the_same_message_as_check(
     """The log and the application's list of mails have the same message as `check`."""
     ca = make_authority(flaw="short key")
     cellar.user("marie")
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         cellar.smtp(server.port, timeout=5, use_ssl=1)
         result = _send_reports(cellar, ca.ca_file)
     assert result.code == 1
@@ -162,7 +162,7 @@ def test_a_home_made_authority_in_smtp_ca_file_is_accepted(
     """The authority has neither key usage nor identifiers, which Python 3.13 refuses by itself."""
     ca = make_authority(flaw="bare authority")
     cellar.user("marie")
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         cellar.smtp(server.port, timeout=5, use_ssl=1)
         result = _send_reports(cellar, ca.ca_file)
     assert (result.code, len(server.accepted)) == (0, 1), result.out
@@ -174,7 +174,7 @@ def test_a_home_made_authority_of_the_system_has_to_be_named(
     """Python's own rule holds for the system's authorities; the message names the variable to use."""
     ca = make_authority(flaw="bare authority")
     monkeypatch.setenv("SSL_CERT_FILE", str(ca.ca_file))
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, use_ssl=1, timeout=5)
     if sys.version_info < (3, 13):
         assert result.code == 0
@@ -191,7 +191,7 @@ def test_the_servers_own_certificate_can_be_named(
 ) -> None:
     """The server's certificate in SMTP_CA_FILE is accepted without the authority that signed it."""
     ca = make_authority()
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=ca.certificate, use_ssl=1, timeout=5)
     assert result.code == 0, result.out
 
@@ -203,7 +203,7 @@ def test_text_beside_the_certificates_is_ignored(
     """A byte order mark and notes between the certificates are ignored."""
     ca, path = make_authority(), tmp_path / "ca.pem"
     path.write_text(before + ca.ca_file.read_text(), encoding="utf-8")
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=path, use_ssl=1, timeout=5)
     assert result.code == 0, result.out
 
@@ -244,7 +244,7 @@ def test_a_ca_file_that_cannot_be_used_is_an_error(
     """`check` and a run report the variable in one line and without waiting."""
     path, ca = cellar.path.with_name("autorité.pem"), make_authority()
     make(path, ca.ca_file.read_bytes())
-    with HostileServer(tls="tls", context=ca.context()) as server:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server:
         result = check_server(cellar, server.port, ca_file=path, use_ssl=1)
         run = _send_reports(cellar, path)
     sentence = f"SMTP_CA_FILE='{path}' : {message}"

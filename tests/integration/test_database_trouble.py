@@ -20,7 +20,7 @@ from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import CellarFile
 from tests.support.commands import Result, cavecron
 from tests.support.fake_smtp.faults import Fault, Step, Visit
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 USERS = 12
 LOG = "SELECT recipient_email, status FROM email_log ORDER BY recipient_user_id"
@@ -66,13 +66,13 @@ class Filler:
 
 
 @pytest.fixture
-def server() -> Iterator[HostileServer]:
+def server() -> Iterator[FakeSmtpServer]:
     """Yield a mail server without faults, to which policies can be added."""
-    with HostileServer() as smtp_server:
+    with FakeSmtpServer() as smtp_server:
         yield smtp_server
 
 
-def _fill(cellar: CellarFile, server: HostileServer) -> None:
+def _fill(cellar: CellarFile, server: FakeSmtpServer) -> None:
     for number in range(USERS):
         cellar.user(f"user{number}")
     cellar.smtp(server.port)
@@ -86,7 +86,7 @@ def _log_rows(status: str = "sent") -> list[tuple[str, str]]:
     return [(f"user{number}@example.org", status) for number in range(USERS)]
 
 
-def test_a_lock_during_the_run_is_waited_for(cellar: CellarFile, server: HostileServer) -> None:
+def test_a_lock_during_the_run_is_waited_for(cellar: CellarFile, server: FakeSmtpServer) -> None:
     """The run waits for the lock, and each user gets one mail, which is recorded."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 1.5))
@@ -96,7 +96,7 @@ def test_a_lock_during_the_run_is_waited_for(cellar: CellarFile, server: Hostile
     assert cellar.rows(LOG) == _log_rows()
 
 
-def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, server: HostileServer) -> None:
+def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, server: FakeSmtpServer) -> None:
     """All sent mails are recorded in the end, and the run fails because some were not sent."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 2.5))
@@ -115,7 +115,7 @@ def test_a_lock_that_ends_too_late_leaves_a_failed_run(cellar: CellarFile, serve
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-def test_a_lock_that_does_not_end_stops_the_run(cellar: CellarFile, server: HostileServer) -> None:
+def test_a_lock_that_does_not_end_stops_the_run(cellar: CellarFile, server: FakeSmtpServer) -> None:
     """The run fails after half a minute, and the sent mails are recorded when the lock ends."""
     _fill(cellar, server)
     server.policies.append(Lock(cellar.path, 36))
@@ -132,7 +132,7 @@ def test_a_lock_that_does_not_end_stops_the_run(cellar: CellarFile, server: Host
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("command", ["weekly_reports", "cleanup"])
 def test_a_database_that_is_locked_from_the_start_is_an_error(
-    cellar: CellarFile, server: HostileServer, command: str
+    cellar: CellarFile, server: FakeSmtpServer, command: str
 ) -> None:
     """The run fails after half a minute with exit code 1, before any connection."""
     _fill(cellar, server)
@@ -147,7 +147,7 @@ def test_a_database_that_is_locked_from_the_start_is_an_error(
 @pytest.mark.slow  # a run by hand waits ten seconds before it tries again to record its end
 @pytest.mark.parametrize("mail", [1, 5])
 def test_a_disk_that_fills_up_during_the_run_stops_it(
-    small_disk: Callable[[int], Path], server: HostileServer, mail: int
+    small_disk: Callable[[int], Path], server: FakeSmtpServer, mail: int
 ) -> None:
     """The error names the full disk; once there is room, a resumed run sends the remaining mails."""
     disk = small_disk(1000)
@@ -164,7 +164,7 @@ def test_a_disk_that_fills_up_during_the_run_stops_it(
 
 
 def test_a_disk_that_is_full_from_the_start_is_an_error(
-    small_disk: Callable[[int], Path], server: HostileServer
+    small_disk: Callable[[int], Path], server: FakeSmtpServer
 ) -> None:
     """No mail is sent, the cleanup cannot delete rows either, and both errors say what to do."""
     disk = small_disk(1000)
@@ -182,7 +182,7 @@ def test_a_disk_that_is_full_from_the_start_is_an_error(
     cellar.close()
 
 
-def _check_resumed(cellar: CellarFile, server: HostileServer) -> None:
+def _check_resumed(cellar: CellarFile, server: FakeSmtpServer) -> None:
     """Resume the run: each user has a mail, twice only with one Message-ID, and is recorded as sent."""
     server.policies.clear()
     # If the end of the run could not be recorded, its lease expires after a minute: here, at once.

@@ -10,7 +10,7 @@ from cavecron.jobs.context import Outcome
 from tests.support.app_database import CellarFile
 from tests.support.check_helpers import KEY, encrypted
 from tests.support.commands import cavecron
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.report_runs import attempt, first, household_of, process
 
 ROWS = "SELECT recipient_email FROM email_log"
@@ -27,7 +27,7 @@ def test_the_excluded_are_counted_in_the_run(
 ) -> None:
     """The log and the JSON output count them, and a misspelt name is a warning with the right one."""
     household.user("Jean Noël")
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.smtp(server.port)
         environ = {
             "DATABASE_URL": f"sqlite:///{household.path}",
@@ -66,7 +66,7 @@ def test_a_named_user_gets_a_report_although_excluded(
     household: CellarFile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--user` has precedence over the list, and the log mentions that the name is on it."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.smtp(server.port)
         environ = {
             "DATABASE_URL": f"sqlite:///{household.path}",
@@ -94,7 +94,7 @@ def test_each_sent_mail_is_logged_at_debug_only(
 ) -> None:
     """At DEBUG each mail has one line, which a user name cannot forge; no line contains the password."""
     household.execute('UPDATE "user" SET username = ? WHERE id = 2', ("paul\n2026 - cavecron - INFO - x",))
-    with HostileServer(login=("cave", "sésame")) as server:
+    with FakeSmtpServer(login=("cave", "sésame")) as server:
         household.smtp(server.port, username="cave", password_encrypted=encrypted("sésame"))
         logs = {}
         for level in ("INFO", "DEBUG"):

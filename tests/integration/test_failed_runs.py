@@ -12,8 +12,8 @@ from cavecron.jobs.context import Outcome
 from cavecron.scheduler.context import StopSignal
 from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import KEY, encrypted
-from tests.support.fake_smtp.faults import Step, Trap, close, delay, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, close, delay, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.report_runs import CLOSED_PORT, again, attempt, first, household_of, process
 
 ROWS = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
@@ -65,7 +65,7 @@ CAUSES = {
 @pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES)
 def test_each_user_with_a_report_has_a_row_with_the_reason(household: CellarFile, cause: Cause) -> None:
     """Only users who get a report have a row, with the reason and the configuration, if there is one."""
-    with HostileServer(login=("cave", "sésame") if cause.server == "login" else None) as server:
+    with FakeSmtpServer(login=("cave", "sésame") if cause.server == "login" else None) as server:
         household.smtp(CLOSED_PORT if cause.server == "closed" else server.port, **cause.columns)
         proc = process(household, NOW, **cause.variables)
         error = attempt(proc, first(proc))
@@ -109,7 +109,7 @@ def test_each_mail_of_a_run_has_one_row_however_often_it_is_tried(
     proc = process(household, NOW + timedelta(minutes=25))
     last = attempt(proc, again(proc, by_hand=by_hand))
     assert household.rows(ROWS) == [(f"{name}@example.org", "failed", last) for name in ("marie", "paul")]
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.execute("UPDATE smtp_config SET is_active = 1, port = ?", (server.port,))
         proc = process(household, NOW + timedelta(minutes=30))
         outcome = attempt(proc, again(proc, by_hand=by_hand))
@@ -126,9 +126,9 @@ def test_a_sent_mail_keeps_its_row_when_the_run_fails_later(cellar: CellarFile) 
     """A sent mail stays sent, and a user who was refused keeps that reason."""
     for name in ("marie", "paul", "zoe", "luc"):
         cellar.user(name)
-    with HostileServer(
-        Trap(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org", times=None),
-        Trap(Step.MAIL, reply("530 5.7.0 Must authenticate"), first=3, times=None),
+    with FakeSmtpServer(
+        FaultRule(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org", times=None),
+        FaultRule(Step.MAIL, reply("530 5.7.0 Must authenticate"), first=3, times=None),
     ) as server:
         cellar.smtp(server.port)
         proc = process(cellar)
@@ -152,7 +152,7 @@ def test_a_row_that_a_cleanup_deleted_is_inserted_again(household: CellarFile) -
         "INSERT INTO email_log (id, recipient_email, recipient_user_id, subject, template_name, status,"
         " created_at) VALUES (1, 'x@example.org', 77, 's', 'weekly_report', 'sent', '2026-11-23 07:00:00')"
     )
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
         proc = process(household, NOW + HOUR)
         attempt(proc, again(proc))
@@ -221,7 +221,7 @@ def test_a_run_that_was_taken_over_leaves_no_rows(household: CellarFile) -> None
 
 def test_a_run_whose_time_is_up_leaves_rows(household: CellarFile) -> None:
     """A time limit is a failure like others, and no scheduler resumes the run."""
-    with HostileServer(Trap(Step.EHLO, delay(1.5), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.EHLO, delay(1.5), times=None)) as server:
         household.smtp(server.port)
         proc = process(household, SCHEDULER_WEEKLY_REPORT_TIMEOUT="1")
         error = attempt(proc, first(proc))
@@ -233,8 +233,8 @@ def test_the_next_attempt_begins_with_mails_that_were_not_started(cellar: Cellar
     """Mails that break the connection each time do not delay the other users' mails again."""
     for name in "abcdef":
         cellar.user(name)
-    with HostileServer(
-        *(Trap(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in "abc")
+    with FakeSmtpServer(
+        *(FaultRule(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in "abc")
     ) as server:
         cellar.smtp(server.port)
         proc = process(cellar)

@@ -18,7 +18,7 @@ from cavecron.scheduler.given_up import settle_given_up
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import FastClock, FastLoop
 from tests.support.daemons import daemon
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 from tests.support.ledgers import MONDAYS, another, scan_job
 from tests.support.report_runs import CLOSED_PORT, again, attempt, household_of, process
@@ -109,7 +109,7 @@ def test_a_mail_sent_later_updates_the_row_of_the_run_that_was_given_up(househol
     add_killed_run(household)
     variables = {"DATABASE_URL": f"sqlite:///{household.path}"}
     command("run", "--due", "weekly_reports", at=NOW + 2 * HOUR, **variables)
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
         proc = process(household, NOW + 3 * HOUR)
         attempt(proc, again(proc))

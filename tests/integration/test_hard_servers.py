@@ -13,7 +13,7 @@ from cavecron.mail.models import OutgoingMail
 from cavecron.mail.smtp.transport import connector
 from tests.support.deliveries import ListLog
 from tests.support.fake_smtp.faults import Fault, Greylist, Step, Visit, close, delay, reply, reset
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.smtp_configs import numbered_message, smtp_config
 
 #: Seconds: the time limit of a step.
@@ -27,7 +27,7 @@ def _mails(count: int) -> list[OutgoingMail]:
     ]
 
 
-def _send(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[str]:
+def _send(server: FakeSmtpServer, count: int, policy: DeliveryPolicy) -> list[str]:
     """Send `count` mails; return the final status of each."""
     log = ListLog()
     connect = connector(smtp_config(server.port), None, answer_limit=_LIMIT)
@@ -37,7 +37,7 @@ def _send(server: HostileServer, count: int, policy: DeliveryPolicy) -> list[str
 
 def test_a_greylisting_server_gets_its_second_attempt() -> None:
     """The second try comes after all other mails, and each user gets the mail once."""
-    with HostileServer(Greylist(0.3)) as server:
+    with FakeSmtpServer(Greylist(0.3)) as server:
         statuses = _send(server, 20, DeliveryPolicy(retry_after=0.4))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(20)}
     assert Counter(statuses) == {"delivered": 20}
@@ -55,7 +55,7 @@ def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() 
         accepted_at.append(monotonic())
         return None
 
-    with HostileServer(policy) as server:
+    with FakeSmtpServer(policy) as server:
         statuses = _send(server, 12, DeliveryPolicy(pauses=(0.05, 0.1, 0.2)))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(12)}
     assert set(statuses) == {"delivered"}
@@ -64,16 +64,16 @@ def test_a_server_that_allows_few_mails_at_a_time_gets_all_of_them_in_the_end() 
 @pytest.mark.parametrize(
     "server",
     [
-        lambda: HostileServer(most=1),
-        lambda: HostileServer(most=1, crowded=reply("554 5.7.0 too many connections")),
-        lambda: HostileServer(most=1, crowded=close()),
-        lambda: HostileServer(most=1, crowded=delay()),
-        lambda: HostileServer(listens_for=1),
+        lambda: FakeSmtpServer(most=1),
+        lambda: FakeSmtpServer(most=1, crowded=reply("554 5.7.0 too many connections")),
+        lambda: FakeSmtpServer(most=1, crowded=close()),
+        lambda: FakeSmtpServer(most=1, crowded=delay()),
+        lambda: FakeSmtpServer(listens_for=1),
     ],
     ids=["421", "554", "close", "silence", "closed port"],
 )
 def test_a_server_that_accepts_one_connection_gets_all_mails_over_it(
-    server: Callable[[], HostileServer],
+    server: Callable[[], FakeSmtpServer],
 ) -> None:
     """The mailing uses one connection, however the server refuses the second one."""
     with server() as smtp_server:
@@ -87,7 +87,7 @@ def test_a_server_that_accepts_one_connection_gets_all_mails_over_it(
 def test_a_server_that_dies_costs_one_time_out_and_one_new_connection(connections: int) -> None:
     """A server that stops answering costs two time limits in all, and not one for each mail."""
     started: list[float] = []
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
 
         def stop_answering(visit: Visit) -> Fault | None:
             if len(server.accepted) >= 5:
@@ -108,7 +108,7 @@ def test_a_server_that_dies_costs_one_time_out_and_one_new_connection(connection
 def test_no_mail_is_sent_twice_when_the_server_restarts() -> None:
     """All connections are reset during the mailing, and each user gets the mail once."""
     resets: list[bool] = []
-    with HostileServer(latency=0.002) as server:
+    with FakeSmtpServer(latency=0.002) as server:
 
         def restart(visit: Visit) -> Fault | None:
             if visit.step is Step.RCPT and len(server.accepted) >= 20 and len(resets) < 4:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.app_database import CellarFile
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.headers import displayed, header_lines, mailbox
 from tests.support.in_process import command
 
@@ -59,7 +59,7 @@ def test_no_text_becomes_a_header(cellar: CellarFile, tmp_path: Path, sender: st
     user = cellar.user("marie")
     cellar.execute('UPDATE "user" SET username = ?', (FORGED,))
     cellar.wine(user, cellar.cellar(user), FORGED)
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port, sender_name=sender)
         variables = {
             "DATABASE_URL": f"sqlite:///{cellar.path}",

@@ -20,8 +20,8 @@ from cavecron.mail.smtp.connect import connect_to_first
 from cavecron.mail.smtp.transport import SmtpTransport, connector
 from tests.support.authority import Authority, authority
 from tests.support.deliveries import ListLog, go_on
-from tests.support.fake_smtp.faults import Fault, Step, Trap, Visit, close, delay, reply, reset
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import Fault, FaultRule, Step, Visit, close, delay, reply, reset
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.smtp_configs import numbered_message, smtp_config
 
 #: Seconds: the time limit of a step.
@@ -36,7 +36,7 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(folder)
 
 
-def _config(server: HostileServer, *, security: Security = "plain") -> SmtpConfig:
+def _config(server: FakeSmtpServer, *, security: Security = "plain") -> SmtpConfig:
     username, password = server.login or (None, None)
     return smtp_config(server.port, username=username, password=password, security=security, timeout=_LIMIT)
 
@@ -48,7 +48,7 @@ def _mails(count: int) -> Sequence[OutgoingMail]:
     ]
 
 
-def _deliver(server: HostileServer, count: int, policy: DeliveryPolicy = _ONE) -> tuple[ListLog, str]:
+def _deliver(server: FakeSmtpServer, count: int, policy: DeliveryPolicy = _ONE) -> tuple[ListLog, str]:
     """Send `count` mails; return the log, and the error that ended the delivery, if any."""
     log = ListLog()
     try:
@@ -61,7 +61,7 @@ def _deliver(server: HostileServer, count: int, policy: DeliveryPolicy = _ONE) -
 @pytest.mark.parametrize("connections", [1, 2])
 def test_a_server_that_takes_its_time_to_accept_gets_one_copy_of_each(connections: int) -> None:
     """A content filter answers later than the time limit of a step, and the delivery waits for it."""
-    with HostileServer(Trap(Step.END, delay(1.6 * _LIMIT), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.END, delay(1.6 * _LIMIT), times=None)) as server:
         log, error = _deliver(server, 4, DeliveryPolicy(connections=connections))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(4)}
     assert error == ""
@@ -70,7 +70,9 @@ def test_a_server_that_takes_its_time_to_accept_gets_one_copy_of_each(connection
 
 def test_a_message_without_an_answer_is_presented_twice_at_most_over_another_connection() -> None:
     """The second try has the same Message-ID; after it the mail is abandoned."""
-    with HostileServer(Trap(Step.END, close(kept=True), recipient="user0@example.org", times=None)) as server:
+    with FakeSmtpServer(
+        FaultRule(Step.END, close(kept=True), recipient="user0@example.org", times=None)
+    ) as server:
         log, _ = _deliver(server, 3)
         copies = [mail for mail in server.accepted if mail.recipient == "user0@example.org"]
     assert len(copies) == 2
@@ -94,7 +96,7 @@ _QUOTAS = (
 @pytest.mark.parametrize("reply_text", _QUOTAS)
 def test_a_quota_of_the_sender_is_no_refusal_of_a_mail(step: Step, reply_text: str) -> None:
     """At any step, an exceeded quota ends the delivery temporarily, and the other mails are deferred."""
-    with HostileServer(Trap(step, reply(reply_text), first=3, times=None)) as server:
+    with FakeSmtpServer(FaultRule(step, reply(reply_text), first=3, times=None)) as server:
         log, error = _deliver(server, 6)
     assert error.startswith("ServerUnavailableError ")
     assert "quota" in error
@@ -111,8 +113,8 @@ def test_a_quota_of_the_sender_is_no_refusal_of_a_mail(step: Step, reply_text: s
 )
 def test_a_full_mailbox_or_a_big_message_is_a_failure_of_that_mail(reply_text: str) -> None:
     """A quota of the recipient is the failure of that mail only."""
-    trap = Trap(Step.RCPT, reply(reply_text), recipient="user1@example.org", times=None)
-    with HostileServer(trap) as server:
+    rule = FaultRule(Step.RCPT, reply(reply_text), recipient="user1@example.org", times=None)
+    with FakeSmtpServer(rule) as server:
         log, error = _deliver(server, 3)
     assert error == ""
     assert [status for _, status, _ in log.results] == ["delivered", "refused", "delivered"]
@@ -132,7 +134,7 @@ def test_a_wrong_setting_ends_the_delivery_at_the_second_refusal(
     step: Step, reply_text: str, message: str
 ) -> None:
     """Some servers refuse the sender at a later step; all mails are deferred until the setting is right."""
-    with HostileServer(Trap(step, reply(reply_text), times=None)) as server:
+    with FakeSmtpServer(FaultRule(step, reply(reply_text), times=None)) as server:
         log, error = _deliver(server, 6)
     assert error.startswith("PermanentServerError ")
     assert message in error
@@ -157,7 +159,7 @@ def test_a_way_to_log_in_that_does_not_work_leaves_the_others(
     ca: Authority, way: str, faults: Sequence[Fault], security: Literal["plain", "starttls"]
 ) -> None:
     """Some servers offer CRAM-MD5 without supporting it; the next way gets a new connection."""
-    server = HostileServer(
+    server = FakeSmtpServer(
         tls="no" if security == "plain" else security,
         context=ca.context(),
         login=("marie", "sésame"),
@@ -179,7 +181,7 @@ def test_plain_works_with_and_without_an_initial_response(
     initial_response: Literal["maybe", "only", "no"],
 ) -> None:
     """RFC 4954 allows both, and there are servers that accept only one of them."""
-    server = HostileServer(login=("marie", "sésame"), ways="PLAIN", initial_response=initial_response)
+    server = FakeSmtpServer(login=("marie", "sésame"), ways="PLAIN", initial_response=initial_response)
     with server:
         transport = SmtpTransport(_config(server), None)
         transport.open()
@@ -211,7 +213,9 @@ def test_a_handshake_that_is_cut_short_is_a_temporary_failure(
     ca: Authority, fault: Fault, security: Literal["tls", "starttls"]
 ) -> None:
     """An overloaded server or network is a temporary failure and no reason to change the port."""
-    with HostileServer(Trap(Step.HANDSHAKE, fault, times=None), tls=security, context=ca.context()) as server:
+    with FakeSmtpServer(
+        FaultRule(Step.HANDSHAKE, fault, times=None), tls=security, context=ca.context()
+    ) as server:
         with pytest.raises(ServerUnavailableError) as caught:
             SmtpTransport(_config(server, security=security), ca.ca_file).open()
         assert "STARTTLS (TLS) au lieu de SSL" not in str(caught.value)
@@ -223,7 +227,7 @@ def test_a_handshake_that_is_cut_short_is_a_temporary_failure(
 def test_a_certificate_of_an_unknown_authority_is_a_permanent_error(ca: Authority) -> None:
     """A retry cannot help, so the error is permanent."""
     refused = pytest.raises(PermanentServerError, match="autorité inconnue")
-    with HostileServer(tls="tls", context=ca.context()) as server, refused:
+    with FakeSmtpServer(tls="tls", context=ca.context()) as server, refused:
         SmtpTransport(_config(server, security="tls"), None).open()
 
 
@@ -238,7 +242,7 @@ def test_connections_that_died_while_they_were_idle_lose_no_mail() -> None:
             dead.update(range(1, server.connections + 1))
         return None
 
-    with HostileServer(policy) as server:
+    with FakeSmtpServer(policy) as server:
         log, error = _deliver(server, 12, DeliveryPolicy(connections=3, retry_after=0.05))
         assert server.copies() == {f"user{number}@example.org": 1 for number in range(12)}
     assert (error, {status for _, status, _ in log.results}) == ("", {"delivered"})
@@ -247,7 +251,7 @@ def test_connections_that_died_while_they_were_idle_lose_no_mail() -> None:
 def test_a_kernel_without_ipv6_reaches_an_address_of_ipv4() -> None:
     """An address of an unknown family is skipped, and the next one is used."""
     unknown = socket.AddressFamily.AF_APPLETALK
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         addresses = [(unknown, ("127.0.0.1", server.port)), (socket.AF_INET, ("127.0.0.1", server.port))]
         with connect_to_first(addresses, monotonic() + 5) as connection:
             assert connection.recv(3) == b"220"
@@ -255,13 +259,13 @@ def test_a_kernel_without_ipv6_reaches_an_address_of_ipv4() -> None:
 
 def test_the_name_in_ehlo_can_be_set() -> None:
     """Some servers refuse an address in brackets, so the name can be set."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         connector(_config(server), None, ehlo_name="nas.example.org")().open()
         assert server.commands[0][1].lower() == "ehlo nas.example.org"
 
 
 def test_the_error_of_a_server_that_closes_at_ehlo_names_the_variable() -> None:
     """Google's relay closes the connection if it refuses the name, so the error names the variable."""
-    trap = Trap(Step.EHLO, reply("421 4.7.0 Try again later, closing connection. (EHLO)"), times=None)
-    with HostileServer(trap) as server, pytest.raises(ServerUnavailableError, match="CAVECRON_EHLO_NAME"):
+    rule = FaultRule(Step.EHLO, reply("421 4.7.0 Try again later, closing connection. (EHLO)"), times=None)
+    with FakeSmtpServer(rule) as server, pytest.raises(ServerUnavailableError, match="CAVECRON_EHLO_NAME"):
         SmtpTransport(_config(server), None).open()

@@ -14,8 +14,8 @@ import pytest
 from tests.support.app_database import CellarFile
 from tests.support.authority import Authority, authority
 from tests.support.check_helpers import SECURITY, WHERE, check_server, encrypted, line, problem_of
-from tests.support.fake_smtp.faults import Fault, Step, Trap, close, delay, garbage, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import Fault, FaultRule, Step, close, delay, garbage, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_a_healthy_server_gets_a_login_and_no_mail(
 ) -> None:
     """`check` connects and logs in, but names no sender, so that nothing can be sent."""
     ca, way = make_authority(), {"plain": "no"}.get(security, security)
-    with HostileServer(tls=way, context=ca.context(), login=("marie", "sésame")) as server:  # type: ignore[arg-type]
+    with FakeSmtpServer(tls=way, context=ca.context(), login=("marie", "sésame")) as server:  # type: ignore[arg-type]
         columns = {"username": "marie", "password_encrypted": encrypted("sésame"), **SECURITY[security]}
         result = check_server(cellar, server.port, ca_file=ca.ca_file, **columns)
     assert result.code == 0
@@ -53,7 +53,7 @@ def test_a_healthy_server_gets_a_login_and_no_mail(
 
 def test_send_to_sends_one_message(cellar: CellarFile) -> None:
     """`--send-to` sends one message from the configured sender to that address, and no report."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         result = check_server(cellar, server.port, "--send-to", "moi@example.org")
     assert result.code == 0
     assert line(result, "Essai") == "✓ Essai : un message d'essai est parti vers moi@example.org"
@@ -73,7 +73,7 @@ def test_send_to_sends_one_message(cellar: CellarFile) -> None:
 )
 def test_a_message_that_cannot_be_sent_is_an_error(cellar: CellarFile, address: str, message: str) -> None:
     """The connection succeeds, and the refused message is an error with exit code 1."""
-    with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 no such user"))) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, reply("550 5.1.1 no such user"))) as server:
         result = check_server(cellar, server.port, "--send-to", address)
     assert result.code == 1
     assert line(result).startswith("✓")
@@ -87,7 +87,7 @@ def test_a_port_that_expects_tls_is_recognised(
     cellar: CellarFile, make_authority: Callable[..., Authority], security: str
 ) -> None:
     """Such a server sends nothing before the TLS handshake, so that Python's client would time out."""
-    with HostileServer(tls="tls", context=make_authority().context()) as server:
+    with FakeSmtpServer(tls="tls", context=make_authority().context()) as server:
         message = problem_of(check_server(cellar, server.port, **SECURITY[security]))
     assert message == (
         f"ce port attend SSL/TLS dès la connexion ; choisir SSL/TLS {WHERE}, ou donner le port STARTTLS"
@@ -100,7 +100,7 @@ def test_tls_on_a_port_that_begins_unencrypted_is_recognised(
     cellar: CellarFile, make_authority: Callable[..., Authority], way: str
 ) -> None:
     """Python's error for this is WRONG_VERSION_NUMBER."""
-    with HostileServer(tls=way, context=make_authority().context()) as server:  # type: ignore[arg-type]
+    with FakeSmtpServer(tls=way, context=make_authority().context()) as server:  # type: ignore[arg-type]
         message = problem_of(check_server(cellar, server.port, use_ssl=1))
     assert message == (
         f"ce port ne parle pas SSL/TLS dès la connexion ; choisir STARTTLS (TLS) au lieu de SSL {WHERE},"
@@ -110,7 +110,7 @@ def test_tls_on_a_port_that_begins_unencrypted_is_recognised(
 
 def test_a_server_without_starttls_is_an_error(cellar: CellarFile) -> None:
     """The connection is not continued without encryption."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         message = problem_of(check_server(cellar, server.port, use_tls=1))
     assert message.startswith(f"STARTTLS n'est pas proposé ; choisir SSL/TLS {WHERE} (souvent port 465), ou")
 
@@ -137,7 +137,7 @@ def test_a_login_that_fails_is_an_error(
     cellar: CellarFile, login: tuple[str, str] | None, columns: dict[str, object], message: str
 ) -> None:
     """The message has the server's reply and what to correct, but no password."""
-    with HostileServer(login=login) as server:
+    with FakeSmtpServer(login=login) as server:
         result = check_server(cellar, server.port, **columns)
     assert problem_of(result) == message
     assert "faux" not in result.out
@@ -145,7 +145,7 @@ def test_a_login_that_fails_is_an_error(
 
 def test_a_user_name_without_a_password_is_mentioned(cellar: CellarFile) -> None:
     """Without a password there is no login, which `check` mentions because it is hardly intended."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         result = check_server(cellar, server.port, username="marie")
     assert result.code == 0
     assert "sans identification, car marie est sans mot de passe" in line(result)
@@ -230,5 +230,5 @@ def test_a_port_of_no_mail_server_is_an_error(
     cellar: CellarFile, fault: Fault, security: str, message: str
 ) -> None:
     """A server that is silent, of another protocol, or refuses is diagnosed within a few time limits."""
-    with HostileServer(Trap(Step.CONNECT, fault, times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.CONNECT, fault, times=None)) as server:
         assert problem_of(check_server(cellar, server.port, **SECURITY[security])).startswith(message)

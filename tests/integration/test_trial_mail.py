@@ -15,8 +15,8 @@ from tests.support.app_database import NOW, CellarFile
 from tests.support.check_helpers import encrypted, settings_of
 from tests.support.clocks import wall_clock
 from tests.support.commands import cavecron, unprivileged
-from tests.support.fake_smtp.faults import Step, Trap, delay, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, delay, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.report_runs import CLOSED_PORT
 
 ROWS = (
@@ -51,7 +51,7 @@ def test_a_sent_message_is_recorded_in_both_places(
     household: CellarFile, address: str, user: int | None
 ) -> None:
     """`email_log` has a row, and only the active configuration has a new last test."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.smtp(server.port, last_test_error="hier", last_test_success=0)
         result = check_results(household, address)["Essai"]
         assert len(server.accepted) == 1
@@ -100,7 +100,7 @@ def test_a_failed_message_is_recorded_in_both_places_with_the_reason(
     ok: bool | None,
 ) -> None:
     """The failure is recorded for a wrong server, key or configuration, and its reason is printed once."""
-    with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnu"), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, reply("550 5.1.1 inconnu"), times=None)) as server:
         port = CLOSED_PORT if columns.get("port") == -1 else server.port
         household.smtp(**{**columns, "port": port if columns.get("port", -1) == -1 else columns["port"]})
         results = check_results(household, "marie@example.org", **variables)
@@ -128,7 +128,7 @@ def test_without_an_active_configuration_the_message_is_recorded(household: Cell
 
 def test_an_unusable_address_is_no_mail(household: CellarFile) -> None:
     """A mistyped address is not recorded, because it says nothing about the configuration."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.smtp(server.port)
         assert not check_results(household, "moi, toi@example.org")["Essai"].ok
     assert household.rows(ROWS) == []
@@ -140,7 +140,7 @@ def test_an_older_database_may_lack_the_columns(household: CellarFile, columns: 
     """The existing columns are written, and neither the message nor a run fails."""
     for name in columns:
         household.execute(f"ALTER TABLE smtp_config DROP COLUMN last_test_{name}")
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.smtp(server.port)
         results = check_results(household, "marie@example.org")
         assert {result.ok for result in results.values()} == {True}
@@ -175,7 +175,7 @@ def test_a_plain_check_writes_nothing(household: CellarFile) -> None:
 
 def test_a_sent_message_is_reported_although_the_database_is_read_only(household: CellarFile) -> None:
     """The exit code is 1, and the output says that the message was sent, so that nobody repeats it."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.smtp(server.port)
         household.path.chmod(0o444)
         result = cavecron(
@@ -194,7 +194,9 @@ def test_a_sent_message_is_reported_although_the_database_is_read_only(household
 def test_a_message_is_reported_although_the_database_is_locked(household: CellarFile) -> None:
     """The output says whether the message was sent although neither can be recorded."""
     with (
-        HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org")) as server,
+        FakeSmtpServer(
+            FaultRule(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org")
+        ) as server,
         closing(sqlite3.connect(household.path, isolation_level=None)) as other,
     ):
         household.smtp(server.port)
@@ -210,7 +212,7 @@ def test_a_message_is_reported_although_the_database_is_locked(household: Cellar
 
 def test_the_database_is_not_locked_while_the_message_is_sent(household: CellarFile) -> None:
     """The application can write while a slow mail server is waited for."""
-    with HostileServer(Trap(Step.END, delay(1.0))) as server, ThreadPoolExecutor(1) as pool:
+    with FakeSmtpServer(FaultRule(Step.END, delay(1.0))) as server, ThreadPoolExecutor(1) as pool:
         household.smtp(server.port, timeout=5)
         check = pool.submit(check_results, household, "moi@example.org")
         server.wait_until(lambda state: state.visits[Step.END] > 0)

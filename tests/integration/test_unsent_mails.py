@@ -15,7 +15,7 @@ from cavecron.ledger.deliveries import Deliveries
 from cavecron.scheduler.context import Options, StopSignal
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.report_runs import CLOSED_PORT, again, attempt, first, household_of, process
 from tests.support.traced_database import WatchedDatabase
 
@@ -37,7 +37,7 @@ def test_unsent_mails_are_not_recorded_in_a_locked_database(
     database = Database(household.path, busy_timeout=0.05)
     proc = proc.on(database)
     claim = first(proc)
-    with HostileServer() as server, closing(sqlite3.connect(household.path, isolation_level=None)) as other:
+    with FakeSmtpServer() as server, closing(sqlite3.connect(household.path, isolation_level=None)) as other:
         household.smtp(server.port)
         other.execute("BEGIN IMMEDIATE")
         caplog.set_level(logging.WARNING, "cavecron")
@@ -88,7 +88,7 @@ def test_a_mail_in_doubt_stays_in_doubt_when_the_next_attempt_fails(household: C
         ("sending",),
         ("deferred",),
     ]
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         household.execute("UPDATE smtp_config SET port = ?", (server.port,))
         proc = process(household, NOW + HOUR)
         attempt(proc, again(proc))

@@ -22,7 +22,7 @@ from cavecron.ledger.store import Ledger
 from cavecron.scheduler.context import Options, RunContext, StopSignal, system_context
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import CellarFile
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 _USERS = 200
 #: Seconds to wait for a lock, a tenth of the real limit; and the other process's locks, a tenth of 1, 10
@@ -91,7 +91,7 @@ def test_everybody_gets_one_mail_beside_a_process_that_locks_the_file(cellar: Ce
     context = get_context("spawn")
     done = context.Event()
     receiver, sender = context.Pipe()
-    with HostileServer(latency=0.01) as server:
+    with FakeSmtpServer(latency=0.01) as server:
         cellar.smtp(server.port, timeout=5)
         other_writer = context.Process(
             target=_other_writer, args=(cellar.path, seed, done, sender), daemon=True

@@ -18,7 +18,7 @@ from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW, CellarFile
 from tests.support.authority import authority
 from tests.support.fake_smtp.faults import Fault, Step, Visit, close
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.killable_process import DONE, FAILED, victim
 
 _USERS = 20
@@ -44,7 +44,7 @@ class Killer:
         return None
 
 
-def fill(cellar: CellarFile, server: HostileServer, **smtp: object) -> None:
+def fill(cellar: CellarFile, server: FakeSmtpServer, **smtp: object) -> None:
     """Add the users and the configuration of the mail server."""
     for number in range(_USERS):
         user = cellar.user(f"user{number:02}")
@@ -52,7 +52,7 @@ def fill(cellar: CellarFile, server: HostileServer, **smtp: object) -> None:
     cellar.smtp(server.port, timeout=5, **smtp)
 
 
-def check(cellar: CellarFile, server: HostileServer, kills: int) -> None:
+def check(cellar: CellarFile, server: FakeSmtpServer, kills: int) -> None:
     """Fail unless each user has the mail once, apart from one repetition for each kill and connection."""
     copies = server.copies()
     assert set(copies) == {f"user{number:02}@example.org" for number in range(_USERS)}
@@ -80,7 +80,7 @@ def integrity(cellar: CellarFile) -> str:
 @pytest.mark.slow
 def test_a_process_killed_at_each_statement_mails_everybody_once(cellar: CellarFile) -> None:
     """The n-th start is killed at its n-th SQL statement, until one start ends by itself."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         fill(cellar, server)
         for kills in range(_MOST_STARTS):
             process = victim(cellar.path, at=NOW + kills * _LATER, statement=kills + 1)
@@ -97,7 +97,7 @@ def test_a_process_killed_at_each_statement_mails_everybody_once(cellar: CellarF
 def test_a_process_killed_at_each_step_of_the_dialogue_mails_everybody_once(cellar: CellarFile) -> None:
     """The server kills the n-th start at its n-th command, until one start ends by itself."""
     killer = Killer()
-    with HostileServer(killer) as server:
+    with FakeSmtpServer(killer) as server:
         fill(cellar, server)
         for kills in range(_MOST_STARTS):
             killer.visit = 0
@@ -144,7 +144,7 @@ def _kill_at_random(cellar: CellarFile, generator: random.Random, trouble: Troub
 
 
 def _kill_and_check(
-    cellar: CellarFile, server: HostileServer, runs: int = 1, trouble: Trouble | None = None
+    cellar: CellarFile, server: FakeSmtpServer, runs: int = 1, trouble: Trouble | None = None
 ) -> None:
     """Kill several runs at random, each with an empty mail server and log, and check each of them."""
     generator = _random_generator()
@@ -168,7 +168,7 @@ def _random_generator() -> random.Random:
 )
 def test_a_process_killed_at_random_mails_everybody_once(cellar: CellarFile, runs: int) -> None:
     """Runs are killed at random statements; the seed is printed and can be repeated with CAVECRON_SEED."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         fill(cellar, server)
         _kill_and_check(cellar, server, runs)
 
@@ -183,7 +183,7 @@ def test_a_process_killed_at_random_mails_everybody_once(cellar: CellarFile, run
 )
 def test_a_killed_process_mails_everybody_once_in_trouble(cellar: CellarFile, trouble: Trouble) -> None:
     """Some starts have a clock far ahead, or cannot see that the former process is dead."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         fill(cellar, server)
         _kill_and_check(cellar, server, 10, trouble)
 
@@ -198,6 +198,6 @@ def test_a_killed_process_mails_everybody_once_where_handshakes_are_cut_short(
     def cut_handshake(visit: Visit) -> Fault | None:
         return close() if visit.step is Step.HANDSHAKE and generator.random() < 0.5 else None
 
-    with HostileServer(cut_handshake, tls="starttls", context=ca.context()) as server:
+    with FakeSmtpServer(cut_handshake, tls="starttls", context=ca.context()) as server:
         fill(cellar, server, use_tls=1)
         _kill_and_check(cellar, server, 5, Trouble(ca_file=ca.ca_file))

@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.app_database import NOW, CellarFile
 from tests.support.daemons import daemon
-from tests.support.fake_smtp.faults import Step, Trap, delay
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, delay
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 JOB = '''
 from cavecron import job
@@ -30,7 +30,7 @@ def test_a_stop_leaves_a_mail_without_an_answer_in_doubt(cellar: CellarFile) -> 
         "SCHEDULER_WEEKLY_REPORT_ENABLED": "0",
         "SCHEDULER_CLEANUP_ENABLED": "0",
     }
-    with HostileServer(Trap(Step.END, delay(), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.END, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
         with daemon(variables, at=NOW - timedelta(seconds=3)) as scheduler:
             cellar.wait_for("SELECT 1 FROM cavecron_delivery WHERE state = 'sending'")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.app_database import NOW, CellarFile
-from tests.support.clocked import program
 from tests.support.commands import cavecron
 from tests.support.daemons import daemon
+from tests.support.run_with_clock import program
 
 #: The factor by which the scheduler's clock is faster: a minute lasts a second.
 _SPEED = 60.0

@@ -13,22 +13,22 @@ import pytest
 
 from tests.support.app_database import CellarFile
 from tests.support.commands import Result, cavecron, environment
-from tests.support.fake_smtp.faults import Step, Trap, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 LOG = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
 
 
 @pytest.fixture
-def server() -> Iterator[HostileServer]:
+def server() -> Iterator[FakeSmtpServer]:
     """Yield a mail server without faults, to which policies can be added."""
-    with HostileServer() as smtp_server:
+    with FakeSmtpServer() as smtp_server:
         yield smtp_server
 
 
 @pytest.fixture
-def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
+def household(cellar: CellarFile, server: FakeSmtpServer) -> CellarFile:
     """Return a database with three users who get a report, and two who do not."""
     for name in ("marie", "paul", "zoé"):
         cellar.user(name, f"{name.replace('é', 'e')}@example.org")
@@ -53,7 +53,7 @@ def without_times(log: str) -> list[str]:
     return [line.partition(" - ")[2] or line for line in log.splitlines()]
 
 
-def test_everybody_gets_a_report(household: CellarFile, server: HostileServer) -> None:
+def test_everybody_gets_a_report(household: CellarFile, server: FakeSmtpServer) -> None:
     """The log has its fixed sentences, the exit code is 0, and `email_log` has a row for each user."""
     result = run(household, "weekly_reports")
     assert (result.code, result.err) == (0, "")
@@ -94,7 +94,7 @@ def test_the_outcome_can_be_had_as_json(household: CellarFile) -> None:
     assert "Job weekly_reports exécuté avec succès" in result.err
 
 
-def test_some_users_only(household: CellarFile, server: HostileServer) -> None:
+def test_some_users_only(household: CellarFile, server: FakeSmtpServer) -> None:
     """`--user` takes a name or an id, and the other users get no mail."""
     assert run_here(household, "weekly_reports", "--user", "zoé", "--user", "1").code == 0
     assert sorted(mail.recipient for mail in server.accepted) == ["marie@example.org", "zoe@example.org"]
@@ -110,7 +110,7 @@ def test_some_users_only(household: CellarFile, server: HostileServer) -> None:
 )
 @pytest.mark.parametrize("option", ["--json", "--dry-run"])
 def test_a_user_who_cannot_get_a_report_is_an_error(
-    *, household: CellarFile, server: HostileServer, name: str, message: str, option: str
+    *, household: CellarFile, server: FakeSmtpServer, name: str, message: str, option: str
 ) -> None:
     """The exit code is 2, and the other users get no mail either."""
     result = run_here(household, "weekly_reports", option, "--user", "marie", "--user", name)
@@ -121,7 +121,7 @@ def test_a_user_who_cannot_get_a_report_is_an_error(
 
 
 @pytest.mark.parametrize("mode", ["text", "json"])
-def test_a_dry_run_sends_and_writes_nothing(household: CellarFile, server: HostileServer, mode: str) -> None:
+def test_a_dry_run_sends_and_writes_nothing(household: CellarFile, server: FakeSmtpServer, mode: str) -> None:
     """A dry run lists the recipients and does not change a byte of the database."""
     household.user("eve", "eve@example.org, mallory@example.org")
     before = household.path.read_bytes()
@@ -137,9 +137,11 @@ def test_a_dry_run_sends_and_writes_nothing(household: CellarFile, server: Hosti
     assert household.path.read_bytes() == before
 
 
-def test_a_refused_user_is_listed_with_the_reason(household: CellarFile, server: HostileServer) -> None:
+def test_a_refused_user_is_listed_with_the_reason(household: CellarFile, server: FakeSmtpServer) -> None:
     """The exit code is 1; the other users got their mail, and `email_log` has the reason."""
-    server.policies.append(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org"))
+    server.policies.append(
+        FaultRule(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org")
+    )
     result = run_here(household, "weekly_reports")
     reason = "refusé par le serveur : 550 5.1.1 no such user"
     assert result.code == 1
@@ -181,7 +183,7 @@ def test_a_server_that_is_down_is_reported_once(household: CellarFile) -> None:
     ids=["inactive", "no key", "no STARTTLS", "no host"],
 )
 def test_a_configuration_that_does_not_work_is_reported_once(
-    household: CellarFile, server: HostileServer, change: str, message: str
+    household: CellarFile, server: FakeSmtpServer, change: str, message: str
 ) -> None:
     """The exit code is 1 before any mail is sent, and the error is printed once."""
     household.execute(change)
@@ -194,11 +196,11 @@ def test_a_configuration_that_does_not_work_is_reported_once(
     ] * 3
 
 
-def test_a_user_name_cannot_forge_a_line_of_the_log(household: CellarFile, server: HostileServer) -> None:
+def test_a_user_name_cannot_forge_a_line_of_the_log(household: CellarFile, server: FakeSmtpServer) -> None:
     """Line breaks and control characters in names and in the server's replies are shown as escapes."""
     forged = "x\n2024-01-15 08:00:05 - cavecron.runner - INFO - Job weekly_reports exécuté avec succès\x1b[2J"
     household.execute('UPDATE "user" SET username = ? WHERE id = 2', (forged,))
-    server.policies.append(Trap(Step.RCPT, reply("550 no \x1b[31muser"), recipient="paul@example.org"))
+    server.policies.append(FaultRule(Step.RCPT, reply("550 no \x1b[31muser"), recipient="paul@example.org"))
     for arguments in (("weekly_reports",), ("weekly_reports", "--dry-run")):
         result = run_here(household, *arguments)
         assert "\x1b" not in result.out + result.err
@@ -252,7 +254,7 @@ def test_retention_is_configured(household: CellarFile) -> None:
     assert "email_log 0, activity_log 1" in result.out
 
 
-def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server: HostileServer) -> None:
+def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server: FakeSmtpServer) -> None:
     """The exit code is 3 while another process runs the job, which is not affected."""
     server.latency = 1.0  # until the second one has ended, so that a slow start does not come too late
     with subprocess.Popen(
@@ -272,7 +274,7 @@ def test_a_second_run_at_the_same_time_is_refused(household: CellarFile, server:
 
 
 def test_a_person_at_a_terminal_sees_how_far_a_long_run_is(
-    household: CellarFile, server: HostileServer
+    household: CellarFile, server: FakeSmtpServer
 ) -> None:
     """After two seconds the progress is shown on one line of the terminal, and not in a file."""
     server.latency = 0.3

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.app_database import NOW, CellarFile
-from tests.support.clocked import program
 from tests.support.daemons import daemon
+from tests.support.run_with_clock import program
 
 #: A minute of the schedulers lasts two seconds; so does a lease, longer than a busy machine delays them.
 SPEED = 30

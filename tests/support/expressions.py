@@ -10,7 +10,7 @@ from cavecron.schedule import Schedule, ScheduleError, parse
 from tests.support.oracle import UTC_ZONE
 
 #: A busy machine is no reason to fail.
-PATIENT = settings(deadline=None)
+NO_DEADLINE = settings(deadline=None)
 PARIS = ZoneInfo("Europe/Paris")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

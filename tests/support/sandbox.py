@@ -19,7 +19,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.demo.cellar import create
 from tests.support.authority import authority
 from tests.support.commands import ROOT, environment
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 _LOGIN = ("cave@example.org", "sésame")
 _SMTP = (
@@ -36,7 +36,7 @@ class Sandbox:
     folder: Path
     data: Path
     state: Path
-    server: HostileServer
+    server: FakeSmtpServer
 
     def run(self, command: str) -> tuple[int, str]:
         """Run a command of the page; return its exit code and all that it printed."""
@@ -84,7 +84,7 @@ def sandbox_in(top: Path) -> Iterator[Sandbox]:
     trusted = authority(top)
     variables = environment(PATH=f"{programs}:{os.environ['PATH']}", SMTP_CA_FILE=str(trusted.ca_file))
     state.write_text("".join(f"export {name}='{value}'\n" for name, value in variables.items()))
-    with HostileServer(tls="starttls", context=trusted.context(), login=_LOGIN) as server:
+    with FakeSmtpServer(tls="starttls", context=trusted.context(), login=_LOGIN) as server:
         _fill(data, server.port)
         yield Sandbox(folder=folder, data=data, state=state, server=server)
 

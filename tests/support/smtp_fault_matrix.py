@@ -24,16 +24,16 @@ from tests.support.fake_smtp.dialogue import Mail
 from tests.support.fake_smtp.faults import (
     FAULTS,
     Fault,
+    FaultRule,
     Policy,
     Step,
-    Trap,
     close,
     endless,
     garbage,
     reply,
     reset,
 )
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.smtp_configs import smtp_config
 
 #: Seconds: the time limit of a step, and what a whole mailing may take, on a busy machine too.
@@ -81,22 +81,22 @@ class FaultCase:
     def policies(self) -> list[Policy]:
         """Return the policies of the server."""
         fault = {**FAULTS, **_KEPT}[self.fault]
-        traps: list[Policy] = [self._trap(fault)]
+        rules: list[Policy] = [self._rule(fault)]
         if self.step is Step.RSET:  # it is said after a refusal only
-            traps.append(Trap(Step.RCPT, reply("550 5.1.1 unknown"), recipient=self.recipient))
-        return traps
+            rules.append(FaultRule(Step.RCPT, reply("550 5.1.1 unknown"), recipient=self.recipient))
+        return rules
 
-    def _trap(self, fault: Fault) -> Trap:
+    def _rule(self, fault: Fault) -> FaultRule:
         place = _CONNECTIONS[self.position] if self.by_connection else _PLACES[self.position] + 1
         if self.step is Step.RSET:
-            return Trap(self.step, fault, times=None)
+            return FaultRule(self.step, fault, times=None)
         if self.lasting:
-            return Trap(self.step, fault, first=place, times=None)
+            return FaultRule(self.step, fault, first=place, times=None)
         if self.by_connection:
-            return Trap(self.step, fault, connection=place)
+            return FaultRule(self.step, fault, connection=place)
         if self.step is Step.MAIL:
-            return Trap(self.step, fault, first=place)
-        return Trap(self.step, fault, recipient=self.recipient)
+            return FaultRule(self.step, fault, first=place)
+        return FaultRule(self.step, fault, recipient=self.recipient)
 
 
 def fault_cases() -> Iterator[FaultCase]:
@@ -120,7 +120,7 @@ class Report:
 def run_mailing(case: FaultCase, ca: Authority) -> Report:
     """Send a mail to each user while the fault occurs."""
     log, raised = ListLog(), None
-    server = HostileServer(*case.policies(), tls="starttls", context=ca.context(), login=_LOGIN)
+    server = FakeSmtpServer(*case.policies(), tls="starttls", context=ca.context(), login=_LOGIN)
     started = monotonic()
     with server:
         connect = connector(_config(server.port), ca.ca_file, answer_limit=STEP_LIMIT)

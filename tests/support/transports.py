@@ -11,12 +11,12 @@ from cavecron.mail.transport import Transport
 class Recorder:
     """Creates transports, and records the mails that are sent over them, in order.
 
-    `troubles` are raised in turn for an address, then it works; those of the address '' at `open`, where
+    `errors` are raised in turn for an address, then it works; those of the address '' at `open`, where
     None lets one pass.
     """
 
-    def __init__(self, troubles: Mapping[str, Sequence[Exception | None]] | None = None) -> None:
-        self._troubles = {address: list(errors) for address, errors in (troubles or {}).items()}
+    def __init__(self, errors: Mapping[str, Sequence[Exception | None]] | None = None) -> None:
+        self._errors = {address: list(errors) for address, errors in (errors or {}).items()}
         self.lock = Lock()
         self.connections = 0
         self.opened = 0
@@ -27,7 +27,7 @@ class Recorder:
     def connect(self) -> Transport:
         """Return a new transport."""
         self.connections += 1
-        return _Line(self)
+        return _Connection(self)
 
     def send(self, address: str) -> None:
         """Record the address, or raise its next error."""
@@ -38,10 +38,10 @@ class Recorder:
 
     def fail(self, address: str) -> None:
         """Raise the next error of an address, if there is one."""
-        if self._troubles.get(address):
-            trouble = self._troubles[address].pop(0)
-            if trouble:
-                raise trouble
+        if self._errors.get(address):
+            error = self._errors[address].pop(0)
+            if error:
+                raise error
 
 
 class SlowRecorder(Recorder):
@@ -53,7 +53,7 @@ class SlowRecorder(Recorder):
         super().send(address)
 
 
-class Held(Recorder):
+class BlockedRecorder(Recorder):
     """Delivers nothing before `released` is set; `sending` is set once it has something to deliver."""
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class Held(Recorder):
         super().send(address)
 
 
-class _Line:
-    """One connection; after `close` it has to be opened anew, after a trouble too."""
+class _Connection:
+    """One connection; after `close` it has to be opened anew, after an error too."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder

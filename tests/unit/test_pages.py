@@ -15,12 +15,14 @@ from tests.support.commands import ROOT
 from tests.support.source_names import NAME, full_names, is_known
 from tests.unit.test_layers import FOLDERS
 
-HOUSE, CONTRACT, TESTS = (ROOT / path / "README.md" for path in ("cavecron", "cavecron/appdb", "tests"))
+DEVELOPERS_PAGE, CONTRACT, TESTS = (
+    ROOT / path / "README.md" for path in ("cavecron", "cavecron/appdb", "tests")
+)
 PROMISES = 11
 
 #: Words in backticks that are not names of the project: words of SQL, JSON, Python or French notes.
 OTHER_WORDS: dict[Path, frozenset[str]] = {
-    HOUSE: frozenset(
+    DEVELOPERS_PAGE: frozenset(
         {"async", "manual", "now()", "replay", "sending", "sent", "failed", "deferred", "abandoned"}
     ),
     CONTRACT: frozenset(
@@ -99,13 +101,13 @@ def unknown(page: Path) -> Iterator[str]:
             yield name
 
 
-@pytest.mark.parametrize("page", [HOUSE, CONTRACT], ids=["cavecron", "appdb"])
+@pytest.mark.parametrize("page", [DEVELOPERS_PAGE, CONTRACT], ids=["cavecron", "appdb"])
 def test_every_name_on_the_page_is_in_the_source(page: Path) -> None:
     """A renamed function makes this test fail, so that the page that names it is changed too."""
     assert not list(unknown(page))
 
 
-@pytest.mark.parametrize("page", [HOUSE, CONTRACT], ids=["cavecron", "appdb"])
+@pytest.mark.parametrize("page", [DEVELOPERS_PAGE, CONTRACT], ids=["cavecron", "appdb"])
 def test_no_word_is_allowed_that_the_page_lacks(page: Path) -> None:
     """The list of other words contains only words of the page, so that it cannot hide a renamed function."""
     assert OTHER_WORDS[page] <= set(in_backticks(page.read_text(encoding="utf-8")))
@@ -121,7 +123,9 @@ def test_a_name_that_is_gone_is_found(name: str, tmp_path: Path) -> None:
 
 def test_every_word_of_the_glossary_has_its_name_in_the_code() -> None:
     """Each word of the glossary names its part of the code; otherwise the rule above would check nothing."""
-    rows = re.search(r"^## Words\n(.*?)^## ", HOUSE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    rows = re.search(
+        r"^## Words\n(.*?)^## ", DEVELOPERS_PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     assert rows
     words = [line.split("|") for line in rows[1].splitlines() if line.startswith("| ")][1:]
     assert len(words) >= 20
@@ -130,7 +134,7 @@ def test_every_word_of_the_glossary_has_its_name_in_the_code() -> None:
 
 def test_the_picture_of_the_layers_is_that_of_the_test() -> None:
     """The picture shows all folders, in the order in which imports are allowed."""
-    picture = fenced(HOUSE.read_text(encoding="utf-8"), "layers")
+    picture = fenced(DEVELOPERS_PAGE.read_text(encoding="utf-8"), "layers")
     assert tuple(line.split()[0] for line in picture.splitlines()) == FOLDERS
 
 
@@ -182,7 +186,7 @@ def test_every_promise_that_is_cited_is_on_the_page() -> None:
     """Each promise that code or tests cite by number is on the page."""
     documented = [
         int(number)
-        for number in re.findall(r"^(\d+)\. \*\*", HOUSE.read_text(encoding="utf-8"), re.MULTILINE)
+        for number in re.findall(r"^(\d+)\. \*\*", DEVELOPERS_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert documented == list(range(1, PROMISES + 1))
     cited = {

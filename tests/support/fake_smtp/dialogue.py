@@ -1,4 +1,4 @@
-"""The hostile server's side of one SMTP dialogue: see `tests.support.fake_smtp.server`."""
+"""The fake server's side of one SMTP dialogue: see `tests.support.fake_smtp.server`."""
 
 import hmac
 import re
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tests.support.fake_smtp.faults import Fault, Step, Visit
 
 if TYPE_CHECKING:
-    from tests.support.fake_smtp.server import HostileServer
+    from tests.support.fake_smtp.server import FakeSmtpServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class GoneError(Exception):
 class Dialogue:
     """One connection, the `number`-th from 1; `talk` returns, or raises GoneError or OSError, at its end."""
 
-    def __init__(self, server: "HostileServer", connection: socket.socket, number: int) -> None:
+    def __init__(self, server: "FakeSmtpServer", connection: socket.socket, number: int) -> None:
         self._server = server
         self._socket = connection
         self._file = connection.makefile("rb")

@@ -106,7 +106,7 @@ Policy = Callable[[Visit], Fault | None]
 
 
 @dataclass(slots=True)
-class Trap:
+class FaultRule:
     """A policy with one fault at one step, optionally for one recipient or one connection only.
 
     The fault occurs from the `first` such visit on, `times` times (None: always).

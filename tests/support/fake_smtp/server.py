@@ -1,6 +1,6 @@
-"""A hostile mail server on loopback: policies choose its faults at each step.
+"""A mail server with faults on loopback: policies choose its faults at each step.
 
-    with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="b@example.org")) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, reply("550 5.1.1 no one"), recipient="b@example.org")) as server:
         ...  # send to 127.0.0.1, server.port
     assert [mail.recipient for mail in server.accepted] == ["a@example.org", "c@example.org"]
 
@@ -22,7 +22,7 @@ from tests.support.fake_smtp.dialogue import Dialogue, GoneError, Mail
 from tests.support.fake_smtp.faults import Fault, Policy, Step, Visit, reply
 
 
-class HostileServer:
+class FakeSmtpServer:
     """A server on 127.0.0.1, one thread for each connection; as a context manager it runs and stops.
 
     `tls` is how it is spoken to, with `context` for it; `login` is a name and a password that it asks
@@ -92,7 +92,7 @@ class HostileServer:
         for dialogue in dialogues:
             dialogue.cut()
 
-    def wait_until(self, condition: Callable[["HostileServer"], bool], seconds: float = 10.0) -> None:
+    def wait_until(self, condition: Callable[["FakeSmtpServer"], bool], seconds: float = 10.0) -> None:
         """Wait until `condition` holds, looked at whenever something happens; fail after `seconds`."""
         with self.changed:
             assert self.changed.wait_for(lambda: condition(self), seconds), "the condition never held"
@@ -118,7 +118,7 @@ class HostileServer:
             self.changed.notify_all()
 
     def _start(self, work: Callable[[], None]) -> None:
-        thread = Thread(target=work, name="hostile", daemon=True)
+        thread = Thread(target=work, name="fake-smtp", daemon=True)
         self._threads.append(thread)
         thread.start()
 

@@ -9,7 +9,7 @@ from cavecron.cli import main as cli
 from tests.support.app_database import CellarFile
 from tests.support.check_helpers import KEY, SUBJECTS, bad, encrypted, findings
 from tests.support.commands import cavecron, unprivileged
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_terminal_without_check_marks_gets_ascii_ones() -> None:
 )
 def test_a_wrong_key_fails_the_check(ready: CellarFile, keys: str, message: str) -> None:
     """The problem of the key is named, and no connection without a login is attempted."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
         results = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
     assert message in bad(results)
@@ -96,7 +96,7 @@ def test_a_wrong_key_fails_the_check(ready: CellarFile, keys: str, message: str)
 
 def test_the_right_key_passes_the_check(ready: CellarFile) -> None:
     """It is enough that one of several comma-separated keys opens the password."""
-    with HostileServer(login=("marie", "sésame")) as server:
+    with FakeSmtpServer(login=("marie", "sésame")) as server:
         ready.smtp(server.port, username="marie", password_encrypted=encrypted("sésame"))
         keys = f"{Fernet.generate_key().decode()},{KEY}"
         results = findings(ready, CAVECRON_MAIL="smtp", SMTP_ENCRYPTION_KEY=keys)
@@ -125,7 +125,7 @@ def test_an_unusable_mail_configuration_fails_the_check(
     ready: CellarFile, columns: Mapping[str, object], message: str
 ) -> None:
     """The message names the wrong setting, or the page on which to enter one."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         ready.smtp(**{"port": server.port, **columns})
         assert message in bad(findings(ready, CAVECRON_MAIL="smtp"))
 

@@ -9,20 +9,20 @@ import pytest
 
 from tests.support.app_database import CellarFile
 from tests.support.commands import Result
-from tests.support.fake_smtp.faults import Step, Trap, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 
 @pytest.fixture
-def server() -> Iterator[HostileServer]:
+def server() -> Iterator[FakeSmtpServer]:
     """Return a mail server that accepts everything until a test adds policies."""
-    with HostileServer() as running:
+    with FakeSmtpServer() as running:
         yield running
 
 
 @pytest.fixture
-def household(cellar: CellarFile, server: HostileServer) -> CellarFile:
+def household(cellar: CellarFile, server: FakeSmtpServer) -> CellarFile:
     """Return a database with two users who get a report."""
     for name in ("marie", "paul"):
         cellar.user(name)
@@ -45,7 +45,7 @@ def _run(cellar: CellarFile, *arguments: str, **variables: Any) -> Result:
     )
 
 
-def test_a_slot_that_is_due_runs_once(household: CellarFile, server: HostileServer) -> None:
+def test_a_slot_that_is_due_runs_once(household: CellarFile, server: FakeSmtpServer) -> None:
     """A second call sends nothing and says when the next slot is; the exit code is 0 both times."""
     cron = _hourly(timedelta(minutes=30))
     first = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron)
@@ -57,7 +57,7 @@ def test_a_slot_that_is_due_runs_once(household: CellarFile, server: HostileServ
     assert sorted(server.copies().items()) == [("marie@example.org", 1), ("paul@example.org", 1)]
 
 
-def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: HostileServer) -> None:
+def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: FakeSmtpServer) -> None:
     """Although its schedule has a recent slot, nothing runs, and no next slot is announced."""
     cron = _hourly(timedelta(minutes=30))
     result = _run(household, "--due", SCHEDULER_WEEKLY_REPORT_CRON=cron, SCHEDULER_WEEKLY_REPORT_ENABLED="0")
@@ -65,7 +65,7 @@ def test_a_job_that_is_disabled_is_never_due(household: CellarFile, server: Host
     assert server.connections == 0
 
 
-def test_one_job_can_be_chosen(household: CellarFile, server: HostileServer) -> None:
+def test_one_job_can_be_chosen(household: CellarFile, server: FakeSmtpServer) -> None:
     """`--due JOB` runs that job, and its JSON output has the number of sent mails."""
     cron = _hourly(timedelta(minutes=30))
     result = _run(household, "--due", "weekly_reports", "--json", SCHEDULER_WEEKLY_REPORT_CRON=cron)
@@ -73,10 +73,10 @@ def test_one_job_can_be_chosen(household: CellarFile, server: HostileServer) -> 
     assert len(server.accepted) == 2
 
 
-def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server: HostileServer) -> None:
+def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server: FakeSmtpServer) -> None:
     """`--resume` sends only the missing mail; after that there is nothing to resume."""
     server.policies.append(
-        Trap(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org", times=None)
+        FaultRule(Step.RCPT, reply("550 5.1.1 no such user"), recipient="paul@example.org", times=None)
     )
     assert _run(household, "weekly_reports").code == 1
     server.policies.clear()
@@ -92,10 +92,10 @@ def test_a_run_that_left_somebody_out_is_taken_up(household: CellarFile, server:
     ("step", "recipient"), [(Step.RCPT, "paul@example.org"), (Step.EHLO, None)], ids=["one", "all"]
 )
 def test_the_command_that_finishes_a_run_is_printed_beside_json(
-    household: CellarFile, server: HostileServer, step: Step, recipient: str | None
+    household: CellarFile, server: FakeSmtpServer, step: Step, recipient: str | None
 ) -> None:
     """It is on standard error, whether one mail failed or all; standard output is only the object."""
-    server.policies.append(Trap(step, reply("550 5.1.1 no"), recipient=recipient, times=None))
+    server.policies.append(FaultRule(step, reply("550 5.1.1 no"), recipient=recipient, times=None))
     result = _run(household, "weekly_reports", "--json")
     assert result.code == 1
     assert json.loads(result.out)["ok"] is False
@@ -115,7 +115,7 @@ def test_the_command_that_finishes_a_run_is_printed_beside_json(
     ],
 )
 def test_contradictory_options_are_refused(
-    household: CellarFile, server: HostileServer, arguments: tuple[str, ...], message: str
+    household: CellarFile, server: FakeSmtpServer, arguments: tuple[str, ...], message: str
 ) -> None:
     """The exit code is 2, and nothing is sent."""
     result = _run(household, *arguments)

@@ -24,8 +24,8 @@ from cavecron.scheduler.context import Options, RunContext, StopSignal, system_c
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
-from tests.support.fake_smtp.faults import Step, Trap, close, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, close, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 
 WEEK = timedelta(days=7)
 LOG = "SELECT recipient_email, status, error_message FROM email_log ORDER BY id"
@@ -58,7 +58,7 @@ def test_a_resumed_run_sends_only_the_remaining_mails(cellar: CellarFile) -> Non
     """The server failed after two users; the resumed run sends the rest and counts the whole run."""
     for name in ("marie", "paul", "zoé", "luc"):
         cellar.user(name, f"{name[0]}@example.org")
-    with HostileServer(Trap(Step.RCPT, close(), first=3, times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, close(), first=3, times=None)) as server:
         cellar.smtp(server.port)
         broken = send_reports(cellar, NOW)
         assert isinstance(broken, Outcome)
@@ -75,7 +75,7 @@ def test_a_run_that_ended_early_counts_the_remaining_mails(cellar: CellarFile) -
     """The summary in the history contains the number of mails that were not sent."""
     for name in "abcdefgh":
         cellar.user(name)
-    with HostileServer(Trap(Step.RCPT, close(), first=3, times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, close(), first=3, times=None)) as server:
         cellar.smtp(server.port)
         assert isinstance(send_reports(cellar, NOW), str)
         assert history(run_context(cellar).ledger)[0].summary == (
@@ -88,8 +88,8 @@ def test_a_run_by_hand_resumes_a_failed_run(cellar: CellarFile) -> None:
     """A new run by hand within the hour resumes the failed one, so that nobody gets two mails."""
     for name in ("marie", "paul"):
         cellar.user(name)
-    with HostileServer(
-        Trap(Step.RCPT, reply("451 4.3.0 plus tard"), recipient="paul@example.org", times=None)
+    with FakeSmtpServer(
+        FaultRule(Step.RCPT, reply("451 4.3.0 plus tard"), recipient="paul@example.org", times=None)
     ) as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW)
@@ -120,7 +120,7 @@ def test_a_run_for_a_misspelt_user_is_not_resumed(cellar: CellarFile) -> None:
     context = run_context(cellar)
     wrong = claim_manual(context.ledger, WEEKLY_REPORTS.name, ("mraie",), NOW)
     record_end(context.ledger, wrong, RunResult(state="failed", reason="utilisateur inconnu"), NOW)
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW + timedelta(minutes=1))
         assert server.copies() == {"marie@example.org": 1}
@@ -129,7 +129,7 @@ def test_a_run_for_a_misspelt_user_is_not_resumed(cellar: CellarFile) -> None:
 def test_a_run_with_a_former_number_uses_no_former_deliveries(cellar: CellarFile) -> None:
     """After the table of runs was dropped, a run with the same number does not use the old deliveries."""
     cellar.user("marie")
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW)
         cellar.execute("DROP TABLE cavecron_run")
@@ -141,7 +141,7 @@ def test_a_run_with_a_former_number_uses_no_former_deliveries(cellar: CellarFile
 def test_a_mail_has_one_row_in_the_applications_log_however_often_it_is_tried(cellar: CellarFile) -> None:
     """The row of a mail that was refused temporarily becomes the row of the sent mail."""
     cellar.user("marie")
-    with HostileServer(Trap(Step.RCPT, reply("451 4.3.0 plus tard"), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, reply("451 4.3.0 plus tard"), times=None)) as server:
         cellar.smtp(server.port)
         outcome = send_reports(cellar, NOW)
         assert isinstance(outcome, Outcome)
@@ -159,8 +159,8 @@ def test_mails_that_break_the_connection_delay_the_others_once(cellar: CellarFil
     names = ("anne", "bob", "carl", "dora", "eve")
     for name in names:
         cellar.user(name)
-    traps = [Trap(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in names[:3]]
-    with HostileServer(*traps) as server:
+    rules = [FaultRule(Step.RCPT, close(), recipient=f"{name}@example.org", times=None) for name in names[:3]]
+    with FakeSmtpServer(*rules) as server:
         cellar.smtp(server.port)
         assert isinstance(send_reports(cellar, NOW), str)
         assert not server.accepted
@@ -172,7 +172,7 @@ def test_mails_that_break_the_connection_delay_the_others_once(cellar: CellarFil
 def test_a_permanent_refusal_is_retried_by_hand_only(cellar: CellarFile, *, by_hand: bool) -> None:
     """The scheduler does not retry a permanent refusal; a person does, after correcting something."""
     cellar.user("marie")
-    with HostileServer(Trap(Step.RCPT, reply("550 5.1.1 inconnue"))) as server:
+    with FakeSmtpServer(FaultRule(Step.RCPT, reply("550 5.1.1 inconnue"))) as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW)
         context, later = run_context(cellar), NOW + timedelta(minutes=5)
@@ -189,7 +189,7 @@ def test_a_mail_with_an_unknown_result_is_failed_in_the_applications_log(cellar:
     claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
     Deliveries(ledger=context.ledger, run=claim.run).record(now=NOW, started=[str(user)])
     record_end(context.ledger, claim, RunResult(state="interrupted"), NOW)
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW + WEEK)
         assert len(server.accepted) == 1
@@ -206,7 +206,7 @@ def test_the_result_of_an_accepted_mail_outlasts_a_long_lock(cellar: CellarFile)
     context = run_context(cellar)
     database = Database(cellar.path, busy_timeout=0.3)
     context = replace(context, database=database, ledger=Ledger(database=database))
-    with HostileServer(latency=0.1) as server:
+    with FakeSmtpServer(latency=0.1) as server:
         cellar.smtp(server.port)
 
         def lock() -> None:
@@ -232,7 +232,7 @@ def test_a_lost_lease_ends_the_mailing(cellar: CellarFile) -> None:
     context = run_context(cellar)
     claim = claim_manual(context.ledger, WEEKLY_REPORTS.name, (), NOW)
     cellar.execute("UPDATE cavecron_run SET owner = 'somebody else'")
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         assert "un autre processus a repris cette exécution" in str(execute(claim, context, NOW))
         assert not server.accepted
@@ -255,7 +255,7 @@ def test_a_mail_without_an_answer_is_sent_twice_at_most_however_often_the_run_is
 ) -> None:
     """Without an answer of the server, no attempt sends the mail a third time, also not by hand."""
     cellar.user("marie")
-    with HostileServer(Trap(Step.END, close(kept=True), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.END, close(kept=True), times=None)) as server:
         cellar.smtp(server.port)
         send_reports(cellar, NOW)
         for minutes in (1, 6, 21):
@@ -272,7 +272,7 @@ def test_a_wrong_sender_is_one_error_before_anything_is_sent(cellar: CellarFile)
     """A wrong sender is one error of the run, before any connection, and not one for each user."""
     for name in ("marie", "paul"):
         cellar.user(name)
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port, sender_email="cave à vin")
         message = send_reports(cellar, NOW)
         assert isinstance(message, str)

@@ -17,8 +17,8 @@ from cavecron.scheduler.context import Options, RunContext, StopSignal, system_c
 from cavecron.scheduler.runner import execute_run
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import wall_clock
-from tests.support.fake_smtp.faults import Fault, Step, Trap, Visit, close, delay, reply
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import Fault, FaultRule, Step, Visit, close, delay, reply
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.ledgers import HOUR
 
 LOG = "SELECT recipient_email, subject, template_name, status FROM email_log"
@@ -58,7 +58,7 @@ def run(run_context: RunContext, *, again: bool = False, stop_after: float | Non
 
 def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> None:
     """The row has the job's name; a line break in a subject becomes a blank."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         run(context(cellar))
         assert server.copies() == {"marie@example.org": 1, "paul@example.org": 1}
@@ -80,8 +80,8 @@ def test_a_resumed_run_sends_only_the_remaining_mails(
 ) -> None:
     """The first mail is not repeated; the second one keeps its Message-ID and its row."""
     step = Step.END if state == "sending" else Step.RCPT
-    trap = Trap(step, fault, recipient="paul@example.org", times=None)
-    with HostileServer(trap) as server:
+    rule = FaultRule(step, fault, recipient="paul@example.org", times=None)
+    with FakeSmtpServer(rule) as server:
         cellar.smtp(server.port)
         run_context = context(cellar)
         with pytest.raises(CavecronError) as raised:
@@ -103,7 +103,7 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
     def careless(run: Run) -> None:
         run.send("marie@example.org, paul@example.org", "x", "y")
 
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         run_context = context(cellar)
         claim = claim_manual(run_context.ledger, "alert", (), NOW)
@@ -115,8 +115,8 @@ def test_a_wrong_address_is_the_jobs_failure(cellar: CellarFile) -> None:
 def test_each_mail_is_logged_at_debug(cellar: CellarFile, caplog: pytest.LogCaptureFixture) -> None:
     """The log line has the address and no content; a mail that failed has no such line."""
     caplog.set_level(logging.DEBUG, "cavecron")
-    trap = Trap(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org", times=None)
-    with HostileServer(trap) as server:
+    rule = FaultRule(Step.RCPT, reply("550 5.1.1 inconnu"), recipient="paul@example.org", times=None)
+    with FakeSmtpServer(rule) as server:
         cellar.smtp(server.port)
         with pytest.raises(CavecronError):
             run(context(cellar))
@@ -139,7 +139,7 @@ def test_a_stop_does_not_wait_for_a_server_that_does_not_answer(
     cellar: CellarFile, step: Step, state: str
 ) -> None:
     """A mail that may have arrived is sent once more with its Message-ID; another one is still to be sent."""
-    with HostileServer(Trap(step, delay(), times=None)) as server:
+    with FakeSmtpServer(FaultRule(step, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
         run_context = context(cellar, CAVECRON_STOP_GRACE="3")
         began = time.monotonic()
@@ -159,7 +159,7 @@ def test_a_stop_does_not_wait_for_a_server_that_does_not_answer(
 
 def test_a_time_limit_does_not_wait_for_a_server_that_does_not_answer(cellar: CellarFile) -> None:
     """The run ends with its time limit as the reason, and the mail is in doubt."""
-    with HostileServer(Trap(Step.END, delay(), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.END, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
         with pytest.raises(TimeLimitError):
             run(context(cellar, CAVECRON_STOP_GRACE="1", SCHEDULER_ALERT_TIMEOUT="1"))
@@ -168,7 +168,7 @@ def test_a_time_limit_does_not_wait_for_a_server_that_does_not_answer(cellar: Ce
 
 def test_an_answer_within_the_grace_counts(cellar: CellarFile) -> None:
     """The mail is delivered although the answer comes after the stop; the next one is not started."""
-    with HostileServer(Trap(Step.END, delay(1.2)), Trap(Step.QUIT, delay())) as server:
+    with FakeSmtpServer(FaultRule(Step.END, delay(1.2)), FaultRule(Step.QUIT, delay())) as server:
         cellar.smtp(server.port, timeout=60)
         with pytest.raises(StoppedError):
             run(context(cellar, CAVECRON_STOP_GRACE="3"), stop_after=0.5)
@@ -178,7 +178,7 @@ def test_an_answer_within_the_grace_counts(cellar: CellarFile) -> None:
 
 def test_a_mail_without_an_answer_in_two_runs_is_never_sent_again(cellar: CellarFile) -> None:
     """A mail that was started twice is not sent again, whatever ended the wait for the answer."""
-    with HostileServer(Trap(Step.END, delay(), times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.END, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=60)
         run_context = context(cellar, CAVECRON_STOP_GRACE="1")
         for again in (False, True):
@@ -201,7 +201,7 @@ def test_a_system_without_a_thread_for_the_name_costs_no_mail(
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         run_context = context(cellar)
         with monkeypatch.context() as patch:
@@ -223,7 +223,7 @@ def test_a_mail_that_was_accepted_is_recorded_once_the_database_can_be_written(c
             other.execute("BEGIN EXCLUSIVE")
             Timer(1.0, other.close).start()
 
-    with HostileServer(lock) as server:
+    with FakeSmtpServer(lock) as server:
         cellar.smtp(server.port)
         run_context = context(cellar)
         database = replace(run_context.database, busy_timeout=0.2)

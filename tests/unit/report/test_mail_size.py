@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cavecron.report.model import WeeklyReport
-from tests.support.received import content, received
+from tests.support.parsed_message import content, parsed_message
 from tests.support.report_factories import (
     COMMENT,
     a_report,
@@ -46,7 +46,7 @@ def test_no_cellar_makes_a_mail_that_gmail_cuts(make: Callable[[], WeeklyReport]
 
 def test_cellars_that_are_left_out_are_counted() -> None:
     """Each of 300 cellars is either listed, or counted with its bottles and places in the last line."""
-    mail = received(composed(with_cellars(a_report(), many_cellars(300))))
+    mail = parsed_message(composed(with_cellars(a_report(), many_cellars(300))))
     text = content(next(iter(mail.iter_parts())))
     words = " ".join(text.split())
     totals = re.search(
@@ -61,7 +61,7 @@ def test_cellars_that_are_left_out_are_counted() -> None:
 
 def test_comments_are_complete_whenever_there_is_room() -> None:
     """Twenty comments of 600 characters fit into a mail."""
-    mail = received(composed(commented(a_report(moves=20), COMMENT)))
+    mail = parsed_message(composed(commented(a_report(moves=20), COMMENT)))
     text, page = map(content, mail.iter_parts())
     comment = "".join(COMMENT.split())
     assert "".join(text.split()).count(comment) == 20

@@ -13,7 +13,7 @@ from cavecron.report.html import html_part
 from cavecron.report.message import SUBJECT, fitting_page
 from cavecron.report.model import UrgencyCounts, WeeklyReport
 from cavecron.report.text import text_part
-from tests.support.received import content, received
+from tests.support.parsed_message import content, parsed_message
 from tests.support.report_factories import (
     NOW,
     PARIS,
@@ -32,7 +32,7 @@ LONGEST_LINE = 998
 
 def test_headers_survive_the_round_trip() -> None:
     """A mail program reads exactly the values that were given."""
-    parsed = received(composed(a_report()))
+    parsed = parsed_message(composed(a_report()))
     assert parsed["Subject"] == SUBJECT
     assert [str(origin) for origin in parsed["From"].addresses] == ['"Cave à Vin, maison" <cave@example.org>']
     assert parsed["To"] == "marie@example.org"
@@ -46,7 +46,7 @@ def test_headers_survive_the_round_trip() -> None:
 
 def test_every_header_is_there_once() -> None:
     """Servers refuse a message with a second From or To."""
-    names = [name.lower() for name in received(composed(a_report()))]
+    names = [name.lower() for name in parsed_message(composed(a_report()))]
     assert len(names) == len(set(names))
 
 
@@ -54,7 +54,7 @@ def test_every_header_is_there_once() -> None:
 def test_both_parts_arrive_as_they_were_rendered(moves: int) -> None:
     """HTML comes last, because a mail program shows the last part that it knows (RFC 2046, 5.1.4)."""
     report = a_report(moves=moves)
-    text, page = received(composed(report)).iter_parts()
+    text, page = parsed_message(composed(report)).iter_parts()
     assert [text.get_content_type(), page.get_content_type()] == ["text/plain", "text/html"]
     layout = fitting_page(report, PARIS, NOW)
     assert content(text) == text_part(layout)
@@ -81,13 +81,13 @@ def test_the_same_report_is_the_same_message() -> None:
 
 def test_text_of_a_user_never_divides_the_parts() -> None:
     """A user who has seen a mail can predict the boundary of the next one, so it is broken in texts."""
-    boundary = received(composed(a_report())).get_boundary()
+    boundary = parsed_message(composed(a_report())).get_boundary()
     wine = a_wine(note=f"--{boundary}--")
     report = replace(a_report(), wines=(wine,), urgencies=UrgencyCounts(urgent=1))
     page = html_of(report)
     assert f"--{boundary}--" in page.replace("\u200b", "")
     assert str(boundary) not in page
-    assert [content(part) for part in received(composed(report)).iter_parts()] == [
+    assert [content(part) for part in parsed_message(composed(report)).iter_parts()] == [
         text_of(report),
         page.encode("ascii", "xmlcharrefreplace").decode(),
     ]
@@ -164,9 +164,9 @@ def test_an_address_is_refused_or_arrives_as_it_is(address: str) -> None:
         accepted = check_address(address)
     except CavecronError:
         return
-    assert [_addr_spec(parsed) for parsed in received(composed(report_to(address)))["To"].addresses] == [
-        accepted
-    ]
+    assert [
+        _addr_spec(parsed) for parsed in parsed_message(composed(report_to(address)))["To"].addresses
+    ] == [accepted]
 
 
 def report_to(address: str) -> WeeklyReport:
@@ -184,7 +184,7 @@ def _addr_spec(parsed: object) -> str:
 def test_an_ordinary_address_is_accepted(address: str) -> None:
     """Accents are accepted too, because only the server knows whether it allows them."""
     assert check_address(f" {address} ") == address
-    parsed = received(composed(a_report(email=address)))
+    parsed = parsed_message(composed(a_report(email=address)))
     assert _addr_spec(parsed["To"].addresses[0]) == address
 
 
@@ -199,14 +199,14 @@ def test_a_line_break_in_the_sender_name_is_refused() -> None:
 )
 def test_the_sender_is_read_with_its_name_and_address(name: str) -> None:
     """For any name that an administrator enters, From has one mailbox with the sender's address."""
-    (origin,) = received(composed(a_report(), Sender(address="a@b.fr", name=name)))["From"].addresses
+    (origin,) = parsed_message(composed(a_report(), Sender(address="a@b.fr", name=name)))["From"].addresses
     assert (origin.display_name, origin.addr_spec) == (name, "a@b.fr")
 
 
 def test_the_trial_message_has_the_headers_of_a_report() -> None:
     """`check --send-to` shows whether mails like the reports arrive; its body is one text part."""
     message = trial_message("marie@example.org", Sender(address="a@b.fr", name="Cave"), NOW)
-    parsed = received(message)
-    report: Message = received(composed(a_report()))
+    parsed = parsed_message(message)
+    report: Message = parsed_message(composed(a_report()))
     assert set(report.keys()) - {"Content-Type", "List-Unsubscribe"} <= set(parsed.keys())
     assert "Bonjour" in parsed.get_content()

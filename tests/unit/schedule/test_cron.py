@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavecron.schedule import ScheduleError, next_slot, parse, previous_slot
-from tests.support.expressions import PATIENT, expressions
+from tests.support.expressions import NO_DEADLINE, expressions
 from tests.support.oracle import ALIASES, UTC_ZONE
 
 _START = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -24,7 +24,7 @@ def reason_of_refusal(expression: str) -> str:
     return str(raised.value)
 
 
-@PATIENT
+@NO_DEADLINE
 @given(expressions(), st.timedeltas(timedelta(days=-9999), timedelta(days=9999)))
 def test_an_expression_means_what_it_means_to_cronsim(expression: str, later: timedelta) -> None:
     """In a zone without clock changes, the slots in both directions are the same."""
@@ -48,7 +48,7 @@ _STRICTER = (
 )
 
 
-@PATIENT
+@NO_DEADLINE
 @given(expressions(), st.integers(0, 40), st.text("0123456789*/-,#LWmonja ?H", max_size=2), st.booleans())
 def test_an_expression_that_cronsim_refuses_is_refused(
     expression: str, position: int, typo: str, replaces: bool
@@ -190,7 +190,7 @@ def test_a_hostile_expression_is_refused_at_once(hostile: str) -> None:
     assert time.perf_counter() - started < 0.1
 
 
-@PATIENT
+@NO_DEADLINE
 @given(st.text(max_size=30) | st.lists(st.text(max_size=4), min_size=5, max_size=5).map(" ".join))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No other exception than a ScheduleError is raised."""

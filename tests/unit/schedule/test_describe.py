@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cavecron.schedule import next_slot, parse
 from cavecron.schedule.describe import clock_note, describe
-from tests.support.expressions import PATIENT, expressions
+from tests.support.expressions import NO_DEADLINE, expressions
 from tests.support.oracle import DENSE, SPARSE
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -144,7 +144,7 @@ def test_a_slot_that_a_clock_change_affects_has_a_note(
     assert actual_notes == notes
 
 
-@PATIENT
+@NO_DEADLINE
 @given(st.sampled_from(DENSE + SPARSE) | expressions())
 def test_every_schedule_has_a_description(expression: str) -> None:
     """Each schedule has a description of one line for the log."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cavecron.schedule import GRACE, DueAndMissed, Schedule, SlotRange, count_slots, due_and_missed
-from tests.support.expressions import PATIENT, at, instants, paris, schedules
+from tests.support.expressions import NO_DEADLINE, at, instants, paris, schedules
 
 SECOND, YEAR = timedelta(seconds=1), timedelta(days=365)
 MONDAY, EARLIER = at("2026-11-23T08:00"), at("2026-11-16T08:00")
@@ -74,7 +74,7 @@ def test_many_slots_missed_in_a_row_are_one_gap() -> None:
     )
 
 
-@PATIENT
+@NO_DEADLINE
 @given(schedules, instants, st.timedeltas(timedelta(0), timedelta(days=2)))
 def test_every_slot_that_passed_is_accounted_for(
     schedule: Schedule, accounted_until: datetime, absence: timedelta

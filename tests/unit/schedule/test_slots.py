@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cavecron.schedule import Schedule, count_slots, next_slot, none_follows, parse, previous_slot
 from tests.support.clock_changes import Change, changes_of
-from tests.support.expressions import PARIS, PATIENT, at, instants, paris, schedules
+from tests.support.expressions import NO_DEADLINE, PARIS, at, instants, paris, schedules
 from tests.support.oracle import DENSE, SPARSE, by_definition, differences
 
 
@@ -144,7 +144,7 @@ def test_a_day_that_a_zone_skips_has_one_slot_at_its_end() -> None:
     assert next_slots(parse("0 8 30 12 *", apia), "2011-12-28T00:00Z", 1) == ["2011-12-31T00:00+14:00"]
 
 
-@PATIENT
+@NO_DEADLINE
 @given(schedules, instants)
 @example(parse("59 2 * * *", PARIS), at("2026-10-25T01:30Z"))
 @example(parse("* 2 25 10 *", PARIS), at("2026-10-25T00:59Z"))
@@ -161,7 +161,7 @@ def test_forward_and_backward_agree(schedule: Schedule, instant: datetime) -> No
     assert next_slot(schedule, preceding - timedelta.resolution) == preceding
 
 
-@PATIENT
+@NO_DEADLINE
 @given(schedules, instants, st.timedeltas(timedelta(0), timedelta(days=1)))
 @example(parse("0,15,30 2,3 * * *", PARIS), at("2026-03-29T01:00Z"), timedelta(hours=1))
 def test_a_count_equals_the_number_of_enumerated_slots(
@@ -212,7 +212,7 @@ def test_none_follows_decides_simple_schedules(
     assert none_follows(paris(expression), at(slot), at(until)) is expected
 
 
-@PATIENT
+@NO_DEADLINE
 @given(
     schedules,
     st.timedeltas(timedelta(0), timedelta(days=10 * 365)),

@@ -10,7 +10,7 @@ from cavecron.ledger.models import Claim, RunResult
 from cavecron.ledger.runs import claim_manual, record_end, renew
 from cavecron.ledger.store import Ledger
 from tests.support.app_database import NOW
-from tests.support.simulated import simulation
+from tests.support.simulated_schedulers import simulation
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MONDAYS = {"report": "0 8 * * mon"}

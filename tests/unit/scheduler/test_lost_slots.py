@@ -20,8 +20,8 @@ from cavecron.ledger.runs import claim_manual
 from cavecron.scheduler.context import Options, StopSignal, system_context
 from cavecron.scheduler.runner import JobHungError, execute_run
 from tests.support.app_database import NOW, CellarFile
-from tests.support.fake_smtp.server import HostileServer
-from tests.support.simulated import Simulation, simulation
+from tests.support.fake_smtp.server import FakeSmtpServer
+from tests.support.simulated_schedulers import Simulation, simulation
 from tests.unit.scheduler.test_notifications import Service, service
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -110,7 +110,7 @@ def test_a_long_absence_is_mailed_when_the_database_is_back(cellar: CellarFile, 
     """The mail is sent when the database returns, because it contains the mail server."""
     cellar.path.rename(cellar.path.with_name("absente.db"))
     variables = {"CAVECRON_ALERT_TO": "chef@example.org", "DATABASE_URL": f"sqlite:///{cellar.path}"}
-    with HostileServer() as server, simulation(NOW - MINUTE, until=NOW + 12 * HOUR) as simulated:
+    with FakeSmtpServer() as server, simulation(NOW - MINUTE, until=NOW + 12 * HOUR) as simulated:
         trouble = simulated.database.trouble
 
         def come_back() -> None:

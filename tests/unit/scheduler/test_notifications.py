@@ -17,8 +17,8 @@ from cavecron.scheduler.notifications import mail_absence
 from tests.support.app_database import NOW, CellarFile
 from tests.support.clocks import FastClock
 from tests.support.commands import Result
-from tests.support.fake_smtp.faults import Step, Trap, delay
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.faults import FaultRule, Step, delay
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 JOBS = """
@@ -153,7 +153,7 @@ def test_an_alert_waits_a_minute_at_most_for_a_server(
     """An alert does not wait ten minutes for a reply, and counts as sent if it may have arrived."""
     variables = {"DATABASE_URL": f"sqlite:///{cellar.path}", "CAVECRON_ALERT_TO": "chef@example.org"}
     clock = FastClock(NOW, since=SystemClock().now(), speed=20.0)
-    with HostileServer(Trap(step, delay(), times=None)) as server:
+    with FakeSmtpServer(FaultRule(step, delay(), times=None)) as server:
         cellar.smtp(server.port, timeout=300)
         began = clock.monotonic()
         is_done = mail_absence("base introuvable", load_for([], variables), clock)

@@ -12,7 +12,7 @@ from cavecron.schedule import Schedule, parse
 from cavecron.simulation.machine import memory_database
 from tests.support.app_database import NOW
 from tests.support.ledgers import HOURLY, MONDAYS
-from tests.support.simulated import Simulation, simulation
+from tests.support.simulated_schedulers import Simulation, simulation
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 DAY = 24 * HOUR

@@ -17,14 +17,14 @@ from cavecron.mail.errors import (
 )
 from cavecron.mail.models import DeliveryResult, OutgoingMail
 from tests.support.deliveries import ONE, TWO, ListLog, delivered, go_on, mails
-from tests.support.transports import Held, Recorder, SlowRecorder
+from tests.support.transports import BlockedRecorder, Recorder, SlowRecorder
 
 
 class DoubtRecorder(Recorder):
     """Records which mails are sent without being in doubt in `log`, and how many are in doubt at a time."""
 
-    def __init__(self, log: ListLog, troubles: Mapping[str, Sequence[Exception | None]]) -> None:
-        super().__init__(troubles)
+    def __init__(self, log: ListLog, errors: Mapping[str, Sequence[Exception | None]]) -> None:
+        super().__init__(errors)
         self.log = log
         self.unrecorded: list[str] = []
         self.most_in_doubt = 0
@@ -48,7 +48,7 @@ def test_every_mail_is_delivered_in_order_over_one_connection() -> None:
 
 def test_two_connections_share_the_mails() -> None:
     """Each mail is delivered once, and both connections are used."""
-    recorder = Held()
+    recorder = BlockedRecorder()
     log = ListLog()
 
     def check() -> None:
@@ -62,7 +62,7 @@ def test_two_connections_share_the_mails() -> None:
 
 def test_as_many_mails_are_in_flight_as_there_are_connections() -> None:
     """With eight connections, eight mails wait for the server at a time, although one was opened first."""
-    recorder = Held()
+    recorder = BlockedRecorder()
     log = ListLog()
 
     def check() -> None:
@@ -136,7 +136,7 @@ def test_workers_share_a_transaction_where_recording_takes_long() -> None:
 
 def test_each_attempt_has_one_start_and_one_result() -> None:
     """Each mail has one final result, and none is sent a third time."""
-    troubles: dict[str, list[Exception | None]] = {
+    errors: dict[str, list[Exception | None]] = {
         "a": [TemporaryRecipientError("greylisting")],
         "b": [TemporaryRecipientError("pleine"), TemporaryRecipientError("toujours pleine")],
         "c": [DeliveryUnknownError("sans réponse", timed_out=False)],
@@ -147,7 +147,7 @@ def test_each_attempt_has_one_start_and_one_result() -> None:
         "e": [RecipientRefusedError("boîte inconnue")],
         "g": [DeliveryUnknownError("sans réponse", timed_out=False)] * 9,
     }
-    recorder, log = Recorder(troubles), ListLog()
+    recorder, log = Recorder(errors), ListLog()
     deliver(mails("abcdefg"), recorder.connect, log, policy=ONE, check=go_on)
     assert sorted(log.results) == [
         ("a", "delivered", None),
@@ -186,7 +186,7 @@ def test_a_temporary_refusal_is_tried_once_more_after_the_others() -> None:
 
 def test_few_mails_are_composed_ahead() -> None:
     """While the first mails wait for the server, only a few more are composed: memory stays bounded."""
-    recorder = Held()
+    recorder = BlockedRecorder()
     composed: list[str] = []
     counts: list[int] = []
     caller = threading.get_ident()

@@ -16,13 +16,13 @@ from cavecron.mail.errors import (
 from cavecron.mail.models import DeliveryResult, OutgoingMail
 from cavecron.mail.transport import Transport
 from tests.support.deliveries import ONE, ListLog, delivered, go_on, mails
-from tests.support.transports import Held, Recorder
+from tests.support.transports import BlockedRecorder, Recorder
 
 
 @pytest.mark.parametrize("error", [StoppedError("arrêt"), TimeLimitError("trop long")], ids=repr)
 def test_a_stop_lets_mails_in_flight_finish_and_records_them(error: CavecronError) -> None:
     """The mails in flight are delivered and recorded, and no other mail is sent."""
-    recorder = Held()
+    recorder = BlockedRecorder()
 
     def check() -> None:
         if recorder.sending.is_set():
@@ -41,7 +41,7 @@ def test_a_stop_lets_mails_in_flight_finish_and_records_them(error: CavecronErro
 
 def test_a_mail_that_outlasts_the_grace_may_have_arrived() -> None:
     """Its result is unknown, not failed, and an answer that comes later changes nothing."""
-    recorder = Held()
+    recorder = BlockedRecorder()
 
     def check() -> None:
         if recorder.sending.is_set():

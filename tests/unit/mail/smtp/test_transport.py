@@ -19,8 +19,8 @@ from cavecron.mail.errors import (
 from cavecron.mail.smtp.transport import SmtpTransport, connector
 from tests.support.fake_smtp.faults import (
     Fault,
+    FaultRule,
     Step,
-    Trap,
     Visit,
     close,
     delay,
@@ -30,7 +30,7 @@ from tests.support.fake_smtp.faults import (
     reply,
     reset,
 )
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.smtp_configs import numbered_message, smtp_config
 
 _LIMIT = 0.5
@@ -74,7 +74,7 @@ def test_the_type_of_an_error_tells_whom_it_concerns(
     step: Step, fault: Fault, kind: type[CavecronError], words: str
 ) -> None:
     """It comes within the limit of a step, its text says what happened, and the next mail is delivered."""
-    with HostileServer(Trap(step, fault)) as server:
+    with FakeSmtpServer(FaultRule(step, fault)) as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         transport.open()
         started = monotonic()
@@ -97,7 +97,7 @@ def test_a_lost_connection_says_whether_time_was_lost_with_it(
     step: Step, fault: Fault, timed_out: bool
 ) -> None:
     """`timed_out` tells a time-out; after the final dot the error says that the mail may have arrived."""
-    with HostileServer(Trap(step, fault)) as server:
+    with FakeSmtpServer(FaultRule(step, fault)) as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         with pytest.raises(ConnectionLostError) as raised:
             transport.send(numbered_message(1, TEXT), "a@example.org")
@@ -123,14 +123,14 @@ def test_a_connection_that_cannot_be_opened_is_temporary_or_not(
     step: Step, fault: Fault, kind: type[CavecronError]
 ) -> None:
     """The fault stays, because HELO is tried after a permanent refusal of EHLO."""
-    with HostileServer(Trap(step, fault, times=None)) as server, pytest.raises(kind) as raised:
+    with FakeSmtpServer(FaultRule(step, fault, times=None)) as server, pytest.raises(kind) as raised:
         SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT).open()
     assert type(raised.value) is kind
 
 
 def test_a_server_that_answered_before_is_not_probed() -> None:
     """A refused second connection causes no further connections."""
-    with HostileServer(Trap(Step.GREETING, close(), first=2, times=None)) as server:
+    with FakeSmtpServer(FaultRule(Step.GREETING, close(), first=2, times=None)) as server:
         connect = connector(smtp_config(server.port), None, answer_limit=_LIMIT)
         first = connect()
         first.open()
@@ -144,7 +144,7 @@ def test_a_refusal_in_the_middle_of_the_message_is_reported() -> None:
     """The server sends the reason and closes the connection before it has read the whole message."""
     message = numbered_message(1, TEXT)
     message.set_content("x" * 70 + "\n" + ("y" * 70 + "\n") * 200_000)
-    with HostileServer(Trap(Step.BODY, reply("421 4.3.1 no room for that"))) as server:
+    with FakeSmtpServer(FaultRule(Step.BODY, reply("421 4.3.1 no room for that"))) as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         with pytest.raises(ThrottledError, match="no room for that"):
             transport.send(message, "a@example.org")
@@ -154,7 +154,7 @@ def test_a_refusal_in_the_middle_of_the_message_is_reported() -> None:
 def test_a_mail_is_transmitted_unchanged() -> None:
     """Lines that begin with a dot are kept, and so is an accent in an address if the server allows it."""
     message = numbered_message(1, TEXT)
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         transport = SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT)
         transport.send(message, "a@example.org")
         transport.send(message, "zoé@exämple.org")
@@ -179,7 +179,7 @@ def test_accents_that_a_server_does_not_accept_are_an_error(
     sender: str, recipient: str, kind: type[CavecronError]
 ) -> None:
     """An accent in the recipient's address concerns one mail, in the sender's all; nothing is sent."""
-    with HostileServer(_without_extensions) as server:
+    with FakeSmtpServer(_without_extensions) as server:
         with pytest.raises(kind, match="SMTPUTF8"):
             SmtpTransport(smtp_config(server.port, sender_email=sender), None, answer_limit=_LIMIT).send(
                 numbered_message(1, TEXT), recipient
@@ -190,7 +190,7 @@ def test_accents_that_a_server_does_not_accept_are_an_error(
 @pytest.mark.parametrize("address", ["a@x\r\nRCPT TO:<b@x>", "a@x, b@x", "pas une adresse"])
 def test_an_invalid_address_never_reaches_the_server(address: str) -> None:
     """The error concerns only that recipient, and no connection is opened."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         with pytest.raises(RecipientRefusedError):
             SmtpTransport(smtp_config(server.port), None, answer_limit=_LIMIT).send(
                 numbered_message(1, TEXT), address

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.support.app_database import NOW
-from tests.support.simulated import simulation
+from tests.support.simulated_schedulers import simulation
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MONDAYS = {"report": "0 8 * * mon"}

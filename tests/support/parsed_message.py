@@ -8,7 +8,7 @@ from typing import cast
 from cavecron.mail.message import Mail
 
 
-def received(message: Message | Mail) -> EmailMessage:
+def parsed_message(message: Message | Mail) -> EmailMessage:
     """Return the parsed message, which has to be without a defect."""
     parsed = message_from_bytes(bytes(message), policy=default)
     assert not parsed.defects

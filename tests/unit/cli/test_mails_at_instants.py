@@ -9,7 +9,7 @@ import pytest
 
 from cavecron.database.timestamps import utc_text
 from tests.support.app_database import CellarFile
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 AUTUMN = datetime(2027, 10, 31, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def marie(cellar: CellarFile) -> CellarFile:
 
 def message_of(cellar: CellarFile, *arguments: str, at: datetime) -> Message:
     """Return the only message that a command sends at `at`."""
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.execute("DELETE FROM smtp_config")
         cellar.smtp(server.port)
         result = command(*arguments, at=at, DATABASE_URL=f"sqlite:///{cellar.path}")

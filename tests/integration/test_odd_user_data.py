@@ -15,7 +15,7 @@ import pytest
 from tests.support.app_database import CellarFile, ago
 from tests.support.commands import Result
 from tests.support.fake_smtp.dialogue import Mail
-from tests.support.fake_smtp.server import HostileServer
+from tests.support.fake_smtp.server import FakeSmtpServer
 from tests.support.in_process import command
 
 USERS = 100
@@ -139,7 +139,7 @@ def _results(path: Path, *, spoilt: bool) -> Results:
     url = f"sqlite:///{path}"
     preview = command("preview", "--all", "--json", "--at", "2026-11-23T07:00:00Z", DATABASE_URL=url)
     assert (preview.code, preview.err) == (0, "")
-    with HostileServer() as server:
+    with FakeSmtpServer() as server:
         cellar.smtp(server.port)
         run = command("run", "weekly_reports", "--json", DATABASE_URL=url)
     log = cellar.rows("SELECT recipient_user_id, status, error_message FROM email_log ORDER BY 1")

@@ -12,7 +12,7 @@ from tests.support.in_process import live_command
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
-class House:
+class AppInstallation:
     """An application database with two users who get reports."""
 
     def __init__(self, cellar: CellarFile) -> None:

@@ -2,8 +2,8 @@
 
 A tenth of the jobs share a minute, and all return at once. The costs are processor seconds of the scheduler,
 so that other programs on the machine do not count; the median of three runs each. The costs of a start
-without custom jobs are subtracted. The clock is `tests.support.clocked`, the seconds and the file are real. A
-run in which a slot is missed ends the benchmark.
+without custom jobs are subtracted. The clock is that of `tests.support.run_with_clock`, the seconds and the
+file are real. A run in which a slot is missed ends the benchmark.
 """
 
 import sqlite3
@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 
 from cavecron.demo import schema
 from tests.benchmarks.figures import Figure
-from tests.support.clocked import program
 from tests.support.commands import environment
 from tests.support.processes import processor_seconds
+from tests.support.run_with_clock import program
 
 #: The growth that still counts as linear, where 1 is exactly linear; quadratic growth would be 10.
 _MOST = 1.5

@@ -1,4 +1,4 @@
-"""A mail server that accepts everything and keeps nothing: `python -m tests.benchmarks.sink`.
+"""A mail server that accepts everything and keeps nothing: `python -m tests.benchmarks.null_smtp_server`.
 
 It prints its port, and runs until its standard input is closed. It is as fast as possible in Python and runs
 in a process of its own, because the sender is measured.
@@ -15,10 +15,12 @@ _HELLO = b"250-sink\r\n250-PIPELINING\r\n250-SIZE 10485760\r\n250-8BITMIME\r\n25
 
 
 @contextmanager
-def sink() -> Iterator[int]:
+def null_smtp_server() -> Iterator[int]:
     """Run the server; yield its port on loopback."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.benchmarks.null_smtp_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None

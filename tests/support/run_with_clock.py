@@ -1,6 +1,7 @@
-"""`cavecron` with another clock: `python -m tests.support.clocked AT SINCE SPEED` (see `clocks.FastClock`).
+"""`cavecron` with another clock: `python -m tests.support.run_with_clock AT SINCE SPEED`.
 
-It is used where libfaketime, which delays Python's threads by tenths of a second, would disturb.
+The clock is `clocks.FastClock`. It is used where libfaketime would disturb: that delays Python's
+threads by tenths of a second.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from tests.support.clocks import FastClock, FastLoop
 
 def program(at: datetime, *, since: datetime, speed: float = 1.0) -> tuple[str, ...]:
     """Return the arguments that start this module."""
-    return "tests.support.clocked", at.isoformat(), since.isoformat(), str(speed)
+    return "tests.support.run_with_clock", at.isoformat(), since.isoformat(), str(speed)
 
 
 def main(clock: Clock, speed: float, environ: Mapping[str, str]) -> None:

@@ -1,10 +1,10 @@
 """How late an idle scheduler starts a slot: 100 slots, real processes, real seconds.
 
-25 schedulers, each with its own database and clock (`tests.support.clocked`): one of them has a slot every
-2.4 s, and all others sleep, each for up to a minute. A job returns its lateness. No job starts before its
-claim is committed, so each slot waits for one commit of SQLite: almost no time in memory, where the limits
-apply, and a few fsyncs on a disk. A plain `time.sleep` of this process between two slots shows how busy the
-machine is.
+25 schedulers, each with its own database and clock (`tests.support.run_with_clock`): one of them has a slot
+every 2.4 s, and all others sleep, each for up to a minute. A job returns its lateness. No job starts before
+its claim is committed, so each slot waits for one commit of SQLite: almost no time in memory, where the
+limits apply, and a few fsyncs on a disk. A plain `time.sleep` of this process between two slots shows how
+busy the machine is.
 """
 
 import sqlite3
@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory
 from cavecron.database.timestamps import utc_text
 from cavecron.demo import schema
 from tests.benchmarks.figures import MEMORY, Figure, seconds
-from tests.support.clocked import program
 from tests.support.daemons import daemon
+from tests.support.run_with_clock import program
 
 _DAEMONS, _STEP = 25, timedelta(minutes=1) / 25
 #: A Monday at an hour without a slot of the built-in jobs.
