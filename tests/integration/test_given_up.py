@@ -50,9 +50,7 @@ def add_killed_run(household: CellarFile) -> None:
 REASON = "exécution coupée net, et pas reprise (cavecron run weekly_reports --resume)"
 
 
-@pytest.mark.parametrize(
-    "late", [2 * HOUR, timedelta(weeks=1)], ids=["its hour is over", "a later slot came"]
-)
+@pytest.mark.parametrize("late", [2 * HOUR, timedelta(weeks=1)], ids=["two hours late", "after a later slot"])
 def test_a_run_that_was_given_up_leaves_a_row_for_each_mail_not_sent(
     household: CellarFile, late: timedelta
 ) -> None:

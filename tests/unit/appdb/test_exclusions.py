@@ -24,9 +24,9 @@ _PREFIX = "SCHEDULER_WEEKLY_REPORT_EXCLUDE : "
         pytest.param((), set(), id="nobody"),
         pytest.param(("marie", "Jean Noël"), {1, 2}, id="names"),
         pytest.param(("1", "2"), {1, 2}, id="ids"),
-        pytest.param(("7",), {3}, id="a name goes before an id"),
-        pytest.param(("zoé",), {7}, id="the accent is a letter of its own there"),
-        pytest.param(("Jean Noe\u0308l",), {2}, id="the accent is a letter of its own here"),
+        pytest.param(("7",), {3}, id="a name takes precedence over an id"),
+        pytest.param(("zoé",), {7}, id="a combining accent in the stored name"),
+        pytest.param(("Jean Noe\u0308l",), {2}, id="a combining accent in the setting"),
         pytest.param(("marie", "marie", "1"), {1}, id="twice"),
     ],
 )

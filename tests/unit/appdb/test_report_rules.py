@@ -86,11 +86,11 @@ def test_exits_belong_to_the_168_hours_at_both_ends(cellar: CellarFile) -> None:
 @pytest.mark.parametrize(
     ("floors", "rows", "capacity"),
     [
-        pytest.param(4, (), 24, id="product"),
+        pytest.param(4, (), 24, id="floors times bottles"),
         pytest.param(-4, (), 0, id="negative product"),
-        pytest.param(4, (5, 2), 7, id="floors' own"),
-        pytest.param(4, (0,), 0, id="a floor of nothing"),
-        pytest.param(4, ("x",), 0, id="a floor of words"),
+        pytest.param(4, (5, 2), 7, id="capacities of the floors"),
+        pytest.param(4, (0,), 0, id="a floor with capacity 0"),
+        pytest.param(4, ("x",), 0, id="a floor whose capacity is text"),
         pytest.param(4, (2**63 - 1, 2**63 - 1, 5), 5, id="a sum that would overflow"),
         pytest.param(4, (-(2**63), 5), 5, id="the least integer"),
     ],

@@ -18,8 +18,8 @@ def _encrypted_password(password: str = "sésame") -> str:
     ("rows", "chosen"),
     [
         pytest.param(((1, 0), (1, 1)), 2, id="the default that is active"),
-        pytest.param(((1, 0), (0, 1)), 1, id="not a default that is inactive"),
-        pytest.param(((0, 0), (1, 0), (1, 0)), 2, id="else the first that is active"),
+        pytest.param(((1, 0), (0, 1)), 1, id="the active one beside an inactive default"),
+        pytest.param(((0, 0), (1, 0), (1, 0)), 2, id="the first active one without a default"),
     ],
 )
 def test_the_active_configuration_is_chosen(

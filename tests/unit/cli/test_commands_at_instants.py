@@ -42,11 +42,13 @@ def marie(cellar: CellarFile) -> CellarFile:
 @pytest.mark.parametrize(
     ("at", "zone", "score"),
     [
-        pytest.param(NEW_YEAR - INSTANT, "Europe/Paris", 50, id="the old year"),
+        pytest.param(NEW_YEAR - INSTANT, "Europe/Paris", 50, id="the old year in Paris"),
         pytest.param(NEW_YEAR, "Europe/Paris", 70, id="the new year in Paris"),
-        pytest.param(NEW_YEAR + 30 * MINUTE, "UTC", 50, id="and still the old one in UTC"),
+        pytest.param(NEW_YEAR + 30 * MINUTE, "UTC", 50, id="the old year in UTC, half an hour later"),
         pytest.param(NEW_YEAR + 60 * MINUTE, "UTC", 70, id="the new year in UTC"),
-        pytest.param(NEW_YEAR + 359 * MINUTE, "America/New_York", 50, id="and still the old one in New York"),
+        pytest.param(
+            NEW_YEAR + 359 * MINUTE, "America/New_York", 50, id="the old year in New York, six hours later"
+        ),
     ],
 )
 def test_a_preview_is_of_the_year_that_it_is_in_the_zone(
@@ -94,11 +96,11 @@ def ledger_since(cellar: CellarFile, since: datetime, **variables: str) -> Ledge
 @pytest.mark.parametrize(
     ("after", "code"),
     [
-        pytest.param(timedelta(), 0, id="now"),
-        pytest.param(2 * MINUTE - INSTANT, 0, id="two minutes are not over"),
-        pytest.param(2 * MINUTE, 1, id="two minutes are over"),
-        pytest.param(timedelta(minutes=59, seconds=59), 1, id="it could still be made up for"),
-        pytest.param(60 * MINUTE, 1, id="it is lost"),
+        pytest.param(timedelta(), 0, id="at the slot"),
+        pytest.param(2 * MINUTE - INSTANT, 0, id="just under two minutes"),
+        pytest.param(2 * MINUTE, 1, id="two minutes"),
+        pytest.param(timedelta(minutes=59, seconds=59), 1, id="just under an hour"),
+        pytest.param(60 * MINUTE, 1, id="an hour: it is missed"),
     ],
 )
 def test_a_slot_that_nobody_took_is_overdue_after_two_minutes(
@@ -129,8 +131,8 @@ def test_health_names_a_database_without_a_scheduler(cellar: CellarFile, *, by_h
     ("cron", "slot", "local"),
     [
         pytest.param(DAILY, SPRING, "2027-03-28 03:00", id="moved behind the gap"),
-        pytest.param(DAILY, AUTUMN - 30 * MINUTE, "2027-10-31 02:30", id="the first time round"),
-        pytest.param(HALF_HOURS, AUTUMN + 30 * MINUTE, "2027-10-31 02:30", id="the second time round"),
+        pytest.param(DAILY, AUTUMN - 30 * MINUTE, "2027-10-31 02:30", id="the first 02:30"),
+        pytest.param(HALF_HOURS, AUTUMN + 30 * MINUTE, "2027-10-31 02:30", id="the second 02:30"),
         pytest.param(YEARLY, NEW_YEAR, "2028-01-01 00:00", id="the new year"),
     ],
 )
@@ -158,9 +160,9 @@ def ledger_with_claim(cellar: CellarFile) -> Ledger:
 @pytest.mark.parametrize(
     ("after", "code"),
     [
-        pytest.param(MINUTE, 0, id="it works"),
-        pytest.param(timedelta(minutes=59, seconds=59), 1, id="it could still be taken up"),
-        pytest.param(60 * MINUTE, 0, id="its hour is over"),
+        pytest.param(MINUTE, 0, id="a minute: it is running"),
+        pytest.param(timedelta(minutes=59, seconds=59), 1, id="just under an hour: it can be resumed"),
+        pytest.param(60 * MINUTE, 0, id="an hour: it cannot be resumed"),
     ],
 )
 def test_a_run_that_was_cut_off_is_missed_while_it_could_be_taken_up(

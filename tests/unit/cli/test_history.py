@@ -67,7 +67,7 @@ def test_why_was_there_no_report_on_monday(cellar: CellarFile, ledger: Ledger) -
         pytest.param(
             RunResult(state="failed", summary="3 envoyés", reason="refus", retry_at=NOW + 5 * MINUTE),
             ["    3 envoyés", "    refus", "    nouvelle tentative à 08:05:00"],
-            id="to be tried again",
+            id="to be retried",
         ),
         pytest.param(
             RunResult(state="interrupted", reason="arrêt demandé"),
@@ -135,7 +135,7 @@ def test_the_number_of_entries_is_limited_newest_first(cellar: CellarFile, ledge
 @pytest.mark.parametrize(
     ("at", "code", "message"),
     [
-        pytest.param(NOW + timedelta(seconds=100), 0, "En bonne santé", id="two minutes are not over"),
+        pytest.param(NOW + timedelta(seconds=100), 0, "En bonne santé", id="less than two minutes"),
         pytest.param(NOW + 3 * MINUTE, 1, "weekly_reports : le créneau du 2026-11-23 08:00", id="overdue"),
     ],
 )

@@ -18,7 +18,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-@pytest.mark.parametrize("output", [(), ("-o", "-")], ids=["nothing said", "a dash"])
+@pytest.mark.parametrize("output", [(), ("-o", "-")], ids=["no option", "a dash"])
 def test_without_a_file_the_page_is_printed(
     capsys: pytest.CaptureFixture[str], output: tuple[str, ...]
 ) -> None:

@@ -47,7 +47,9 @@ def test_the_former_hour_of_the_reports_is_shown(cellar: CellarFile) -> None:
         pytest.param([], {}, id="no report yet"),
         pytest.param(["hier"], {}, id="unreadable"),
         pytest.param(["2026-11-23 07:00:02.000000"], {}, id="the same hour"),
-        pytest.param(["2026-11-23 08:03:00"], {"SCHEDULER_TIMEZONE": "UTC"}, id="the same, a little late"),
+        pytest.param(
+            ["2026-11-23 08:03:00"], {"SCHEDULER_TIMEZONE": "UTC"}, id="the same hour, three minutes late"
+        ),
     ],
 )
 def test_no_hint_is_given_where_nothing_changes(

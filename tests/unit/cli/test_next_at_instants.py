@@ -49,7 +49,7 @@ JUMPS = " l'heure de printemps saute 02:30 : à 03:00"
                 "dimanche 2027-10-31 02:30 +02:00 cleanup dans 0 s 02:30 a lieu deux fois : la première",
                 "lundi 2027-11-01 02:30 +01:00 cleanup dans 1 j 1 h",
             ],
-            id="the first time round",
+            id="in the first occurrence of the hour",
         ),
         pytest.param(
             *(DAILY, AUTUMN + 30 * MINUTE),
@@ -57,7 +57,7 @@ JUMPS = " l'heure de printemps saute 02:30 : à 03:00"
                 "lundi 2027-11-01 02:30 +01:00 cleanup dans 1 j",
                 "mardi 2027-11-02 02:30 +01:00 cleanup dans 2 j",
             ],
-            id="the second time round",
+            id="in the second occurrence of the hour",
         ),
         pytest.param(
             *(HALF_HOURS, AUTUMN - 15 * MINUTE),

@@ -111,8 +111,8 @@ def test_a_run_that_has_failed_for_good_is_no_success(tidy: Job) -> None:
 @pytest.mark.parametrize(
     ("arguments", "job"),
     [
-        pytest.param((), {"SCHEDULER_CLEANUP_ENABLED": "1"}, id="of several jobs"),
-        pytest.param(("tidy",), {}, id="of one job"),
+        pytest.param((), {"SCHEDULER_CLEANUP_ENABLED": "1"}, id="several jobs"),
+        pytest.param(("tidy",), {}, id="one job"),
     ],
 )
 def test_nothing_to_do_is_a_json_object_too(

@@ -128,7 +128,7 @@ def test_kubernetes_accepts_the_cron_jobs() -> None:
 
 
 def test_a_cron_job_has_a_zone_and_limits() -> None:
-    """So that no slot runs late or twice: the zone, a deadline under an hour, and no overlap."""
+    """The zone, a deadline under an hour and no overlap keep slots from running late or twice."""
     report, _cleanup = _documents(
         SCHEDULER_TIMEZONE="America/Montreal", SCHEDULER_WEEKLY_REPORT_TIMEOUT="600"
     )

@@ -73,11 +73,11 @@ def test_json_output_names_the_file(cellar: CellarFile) -> None:
 @pytest.mark.parametrize(
     ("nights", "since", "overdue"),
     [
-        pytest.param(0, HOUR, False, id="of tonight"),
+        pytest.param(0, HOUR, False, id="made tonight"),
         pytest.param(2, 2 * HOUR, False, id="two nights failed"),
         pytest.param(3, 2 * HOUR, True, id="three nights failed"),
-        pytest.param(3, HOUR / 2, False, id="the third one may still be tried again"),
-        pytest.param(40, HOUR / 2, True, id="of last month"),
+        pytest.param(3, HOUR / 2, False, id="the third night can still be retried"),
+        pytest.param(40, HOUR / 2, True, id="made last month"),
     ],
 )
 def test_a_backup_older_than_three_slots_is_overdue(nights: int, since: timedelta, *, overdue: bool) -> None:

@@ -39,7 +39,7 @@ def is_accepted(now: datetime, known: tuple[datetime | None, ...]) -> bool:
 @pytest.mark.parametrize(
     "known",
     [(), (None,), (NOW - 400 * DAY,), (NOW - 900 * DAY, NOW - DAY), (NOW + DAY,), (NOW,)],
-    ids=["nothing", "no instant", "400 days", "one is newer", "only later ones", "now"],
+    ids=["nothing", "no instant", "400 days", "one of yesterday", "only later ones", "now"],
 )
 def test_a_plausible_clock_passes(known: tuple[datetime | None, ...]) -> None:
     """A clock is accepted if a row is recent, if there are no rows, or if all rows are later."""
@@ -49,7 +49,7 @@ def test_a_plausible_clock_passes(known: tuple[datetime | None, ...]) -> None:
 @pytest.mark.parametrize(
     "known",
     [(NOW - 400 * DAY - timedelta(microseconds=1),), (None, NOW - 500 * DAY), (NOW + DAY, NOW - 500 * DAY)],
-    ids=["a microsecond more", "one of two", "a later one is no witness"],
+    ids=["400 days and a microsecond", "one of two", "a later one does not count"],
 )
 def test_a_clock_far_ahead_is_refused(known: tuple[datetime | None, ...]) -> None:
     """A clock 400 days after all other instants is refused with an error that is not temporary."""

@@ -67,9 +67,9 @@ def test_a_years_absence_is_one_row(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("waiting_since", "late", "trigger"),
     [
-        pytest.param(NOW - MINUTE, timedelta(seconds=1), "slot", id="waited for"),
-        pytest.param(NOW - MINUTE, 2 * MINUTE, "replay", id="waited for, but the machine slept"),
-        pytest.param(None, timedelta(seconds=1), "replay", id="just started"),
+        pytest.param(NOW - MINUTE, timedelta(seconds=1), "slot", id="it waited for the slot"),
+        pytest.param(NOW - MINUTE, 2 * MINUTE, "replay", id="it waited, but the machine slept"),
+        pytest.param(None, timedelta(seconds=1), "replay", id="it started after the slot"),
     ],
 )
 def test_a_slot_that_no_process_waited_for_is_a_replay(
@@ -172,10 +172,10 @@ def test_a_table_that_somebody_edited_is_named(ledger: Ledger, cellar: CellarFil
 @pytest.mark.parametrize(
     ("since", "after", "overdue_jobs"),
     [
-        pytest.param(None, HOUR, 1, id="never looked"),
-        pytest.param(-HOUR, MINUTE, 0, id="two minutes are not over"),
-        pytest.param(-HOUR, 3 * MINUTE, 1, id="not taken"),
-        pytest.param(MINUTE, 3 * MINUTE, 0, id="looked after it"),
+        pytest.param(None, HOUR, 1, id="never registered"),
+        pytest.param(-HOUR, MINUTE, 0, id="a minute after the slot"),
+        pytest.param(-HOUR, 3 * MINUTE, 1, id="three minutes after the slot"),
+        pytest.param(MINUTE, 3 * MINUTE, 0, id="registered after the slot"),
     ],
 )
 def test_health_knows_what_is_overdue(

@@ -47,8 +47,8 @@ def test_this_process_is_not_dead() -> None:
     "parts",
     [
         pytest.param({"machine": "another-boot"}, id="another boot or container"),
-        pytest.param({"machine": ""}, id="a system that does not tell"),
-        pytest.param({"process": "x"}, id="no number"),
+        pytest.param({"machine": ""}, id="a system without an identity of the boot"),
+        pytest.param({"process": "x"}, id="a process id that is no number"),
     ],
 )
 def test_a_process_that_cannot_be_seen_is_not_known_to_be_dead(parts: Mapping[str, str]) -> None:

@@ -59,16 +59,16 @@ def test_a_schedule_is_described_in_words(expression: str, words: str) -> None:
     "expression",
     [
         pytest.param("0 8 1 * mon", id="day of month or day of week"),
-        pytest.param("0 8 */2 * mon", id="both, by a star"),
+        pytest.param("0 8 */2 * mon", id="day of month and day of week, by a star"),
         pytest.param("0 8 31 * *", id="a day that not every month has"),
-        pytest.param("0 8 29 * *", id="one that February rarely has"),
-        pytest.param("0 8 31 3,4 *", id="nor April ever"),
+        pytest.param("0 8 29 * *", id="the 29th, which February has in leap years only"),
+        pytest.param("0 8 31 3,4 *", id="the 31st, which April never has"),
         pytest.param("*/7 * * * *", id="a step with a shorter pause at the hour"),
         pytest.param("0 */5 * * *", id="a step with a shorter pause at midnight"),
         pytest.param("*/5 8 * * *", id="many times in one hour"),
-        pytest.param("0 8 * * 5L,1#1", id="two of them"),
+        pytest.param("0 8 * * 5L,1#1", id="two weekdays of a month"),
         pytest.param("0 8 1-10 * *", id="many days"),
-        pytest.param("0 8 1,L * *", id="a number and the last"),
+        pytest.param("0 8 1,L * *", id="a day and the last day"),
     ],
 )
 def test_a_schedule_without_clear_words_is_described_by_its_expression(expression: str) -> None:

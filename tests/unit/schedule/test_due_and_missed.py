@@ -34,8 +34,8 @@ _MISSED = SlotRange(first=MONDAY, last=MONDAY, count=1)
         pytest.param(
             EARLIER, MONDAY + GRACE + SECOND, DueAndMissed(due=None, missed=_MISSED), id="over 3600 s"
         ),
-        pytest.param(MONDAY, MONDAY, _NOTHING, id="looked at the slot itself"),
-        pytest.param(MONDAY, MONDAY + GRACE, _NOTHING, id="nothing since"),
+        pytest.param(MONDAY, MONDAY, _NOTHING, id="scanned at the slot itself"),
+        pytest.param(MONDAY, MONDAY + GRACE, _NOTHING, id="no slot since"),
         pytest.param(MONDAY + GRACE, EARLIER, _NOTHING, id="a clock that went back"),
         pytest.param(
             EARLIER - SECOND,
@@ -47,13 +47,13 @@ _MISSED = SlotRange(first=MONDAY, last=MONDAY, count=1)
             MONDAY - YEAR,
             MONDAY + timedelta(minutes=5),
             DueAndMissed(due=MONDAY, missed=SlotRange(first=at("2025-11-24T08:00"), last=EARLIER, count=52)),
-            id="a year's absence, back in time",
+            id="a year without scans, the latest slot in time",
         ),
         pytest.param(
             MONDAY - YEAR,
             MONDAY + timedelta(days=2),
             DueAndMissed(due=None, missed=SlotRange(first=at("2025-11-24T08:00"), last=MONDAY, count=53)),
-            id="a year's absence, all too late",
+            id="a year without scans, all slots too late",
         ),
     ],
 )

@@ -44,19 +44,19 @@ def next_slots(schedule: Schedule, after: str, count: int) -> list[str]:
             "30 2 * * *",
             "2026-10-24T12:00",
             ["2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"],
-            id="repeated: the first time round only",
+            id="repeated: the first occurrence only",
         ),
         pytest.param(
             "*/30 * * * *",
             "2026-03-29T01:00",
             ["2026-03-29T01:30+01:00", "2026-03-29T03:00+02:00"],
-            id="elapsed time: nothing for skipped times",
+            id="elapsed time: no slot in the skipped hour",
         ),
         pytest.param(
             "30 */2 * * *",
             "2026-10-25T01:00",
             ["2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00", "2026-10-25T04:30+01:00"],
-            id="elapsed time: both rounds",
+            id="elapsed time: slots in both occurrences of the hour",
         ),
         pytest.param(
             "0 8 1 * mon",
@@ -74,10 +74,13 @@ def next_slots(schedule: Schedule, after: str, count: int) -> list[str]:
             "0 8 31 2 mon",
             "2026-01-01T00:00",
             ["2026-02-02T08:00+01:00", "2026-02-09T08:00+01:00"],
-            id="a day that its month has not, or a day of the week",
+            id="a day that its month lacks, or a day of the week",
         ),
         pytest.param(
-            "0 8 1-31 * mon", "2026-11-23T12:00", ["2026-11-24T08:00+01:00"], id="every day, written out, or"
+            "0 8 1-31 * mon",
+            "2026-11-23T12:00",
+            ["2026-11-24T08:00+01:00"],
+            id="1-31 counts as a restriction: either field",
         ),
         pytest.param(
             "0 8 * * mon#1,5L",
@@ -86,7 +89,10 @@ def next_slots(schedule: Schedule, after: str, count: int) -> list[str]:
             id="the first Monday and the last Friday",
         ),
         pytest.param(
-            "0 8 1-7 * */7", "2026-08-30T12:00", ["2026-09-06T08:00+02:00"], id="a star makes it and"
+            "0 8 1-7 * */7",
+            "2026-08-30T12:00",
+            ["2026-09-06T08:00+02:00"],
+            id="a field that begins with a star: both fields",
         ),
     ],
 )
@@ -195,7 +201,13 @@ def test_ten_years_are_counted(expression: str, count: int) -> None:
         pytest.param("0 8 * * mon", "2026-11-23T08:00", "2026-11-30T08:00", False, id="weekly, a week later"),
         pytest.param("0 3 * * *", "2026-11-23T03:00", "2026-11-23T22:00", True, id="daily, in the evening"),
         pytest.param("0 3 * * *", "2026-11-23T03:00", "2026-11-24T03:00", False, id="daily, a day later"),
-        pytest.param("0 3 1 * *", "2026-11-23T03:00", "2026-11-23T22:00", True, id="no slot, but its time"),
+        pytest.param(
+            "0 3 1 * *",
+            "2026-11-23T03:00",
+            "2026-11-23T22:00",
+            True,
+            id="a day without a slot, at the time of one",
+        ),
         pytest.param(
             "0 8 1 * mon", "2026-11-30T08:00", "2026-12-01T09:00", False, id="the first or a Monday"
         ),

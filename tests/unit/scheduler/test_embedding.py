@@ -101,10 +101,10 @@ def test_a_failure_that_can_pass_is_tried_again(cellar: CellarFile) -> None:
 @pytest.mark.parametrize(
     ("error", "again"),
     [
-        pytest.param(ConnectionResetError("coupé"), True, id="the network"),
+        pytest.param(ConnectionResetError("coupé"), True, id="a network error"),
         pytest.param(TimeoutError("trop long"), True, id="a time-out"),
-        pytest.param(CavecronError("clé fausse"), False, id="what somebody has to change"),
-        pytest.param(ZeroDivisionError("oups"), False, id="a mistake in the job"),
+        pytest.param(CavecronError("clé fausse"), False, id="a wrong setting"),
+        pytest.param(ZeroDivisionError("oups"), False, id="a bug in the job"),
     ],
 )
 def test_only_temporary_failures_are_retried(cellar: CellarFile, error: Exception, *, again: bool) -> None:

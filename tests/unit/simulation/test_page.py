@@ -75,15 +75,18 @@ def test_each_trouble_and_each_slot_is_drawn_and_described(tmp_path: Path) -> No
     [
         pytest.param((), {}, "✓ Tout se ferait à l’heure", id="nothing happens"),
         pytest.param(
-            ("--down", "2026-10-25 02:40/2026-10-25 03:20"), {}, "✓ Rien ne serait perdu", id="made up for"
+            ("--down", "2026-10-25 02:40/2026-10-25 03:20"),
+            {},
+            "✓ Rien ne serait perdu",
+            id="a slot replayed",
         ),
         pytest.param((), OFF, "Aucun créneau dans cette période", id="no job"),
-        pytest.param(("--duration", "2h"), {}, "✗ Tout ne serait pas fait : 2 en échec", id="too long"),
+        pytest.param(("--duration", "2h"), {}, "✗ Tout ne serait pas fait : 2 en échec", id="runs too long"),
         pytest.param(
             ("--suspend", "2026-10-24 12:00/2026-10-31"),
             {},
             "✗ Tout ne serait pas fait : 2 en suspens",
-            id="away",
+            id="asleep until the end",
         ),
     ],
 )

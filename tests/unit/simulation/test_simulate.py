@@ -79,10 +79,14 @@ def test_the_example_of_the_help_has_its_outcome_in_words(capsys: pytest.Capture
             id="the clock goes forward over the slot",
         ),
         pytest.param(
-            ("--clock", "2026-10-25 02:00+01:00 +2h"), ("missed", "slot", 0), id="it goes forward by hours"
+            ("--clock", "2026-10-25 02:00+01:00 +2h"),
+            ("missed", "slot", 0),
+            id="the clock goes forward by hours",
         ),
         pytest.param(
-            ("--clock", "2026-10-25 03:30 -1h"), ("succeeded", "slot", 0), id="it goes back over the slot"
+            ("--clock", "2026-10-25 03:30 -1h"),
+            ("succeeded", "slot", 0),
+            id="the clock goes back over the slot",
         ),
         pytest.param(
             ("--suspend", "2026-10-25 02:00/2026-10-31"), ("pending", "slot", 0), id="asleep until the end"

@@ -104,8 +104,8 @@ def test_a_mail_of_a_job_of_ones_own_is_known_by_its_subject(cellar: CellarFile)
         pytest.param("2 échecs : Bob : 550 ; Claire : 551\n5", "2 échecs", id="names after the number"),
         pytest.param("refus de a.b@c.fr, <d@e>", "refus de (adresse), <(adresse)>", id="addresses"),
         pytest.param("'o'neil@c.fr' : \"a b\"@c.fr non", "'(adresse)' : (adresse) non", id="odd addresses"),
-        pytest.param("clé illisible", "clé illisible", id="nobody"),
-        pytest.param(None, None, id="nothing"),
+        pytest.param("clé illisible", "clé illisible", id="no name"),
+        pytest.param(None, None, id="no text"),
     ],
 )
 def test_a_runs_text_is_shown_without_names_and_addresses(stored: str | None, expected: str | None) -> None:
@@ -190,12 +190,12 @@ def test_runs_by_hand_are_no_slots(cellar: CellarFile) -> None:
         pytest.param(SUCCEEDED, [], id="succeeded"),
         pytest.param(FAILED, ["cavecron run weekly_reports --resume"], id="failed for good"),
         pytest.param(
-            RunResult(state="failed", reason="réseau", retry_at=NOW + MINUTE), [], id="tried again by itself"
+            RunResult(state="failed", reason="réseau", retry_at=NOW + MINUTE), [], id="to be retried"
         ),
         pytest.param(
             RunResult(state="interrupted", reason="arrêt demandé"),
             ["cavecron run weekly_reports --resume"],
-            id="interrupted, and nobody takes it up",
+            id="interrupted",
         ),
     ],
 )

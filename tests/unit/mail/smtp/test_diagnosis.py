@@ -42,14 +42,14 @@ def _certificate(code: int) -> ssl.SSLCertVerificationError:
             "identification exigée (530 5.7.0 authenticate) ; donner un nom d'utilisateur et un mot de"
             f" passe {WHERE}",
             False,
-            id="login wanted",
+            id="login required",
         ),
         pytest.param(
             RefusedError(Step.LOGIN, 454, b"4.7.0 try later"),
             "starttls",
             "refus passager à l'identification (454 4.7.0 try later) ; réessayer plus tard",
             True,
-            id="login not now",
+            id="login refused temporarily",
         ),
         pytest.param(
             MissingError(Step.LOGIN, "AUTH"),
