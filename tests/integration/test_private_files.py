@@ -65,24 +65,24 @@ def test_previews_and_mails_are_private(marie: CellarFile, tmp_path: Path) -> No
 @pytest.mark.parametrize("option", [(), ("-o", "rapport-marie.html")], ids=["by default", "-o"])
 def test_a_preview_follows_no_link(marie: CellarFile, tmp_path: Path, option: tuple[str, ...]) -> None:
     """Another user may have created a symbolic link in a folder that everybody can write to."""
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
-    (tmp_path / "rapport-marie.html").symlink_to(victim)
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / "rapport-marie.html").symlink_to(target)
     result = _run(marie, "preview", "marie", *option)
-    assert (result.code, victim.read_text()) == (1, "precious")
+    assert (result.code, target.read_text()) == (1, "precious")
     assert "un lien symbolique porte ce nom" in result.err
 
 
 @_any_umask
 def test_an_export_follows_no_link(marie: CellarFile, tmp_path: Path) -> None:
     """Units are written by root, so a symbolic link would be dangerous."""
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
+    target = tmp_path / "target"
+    target.write_text("precious")
     units = tmp_path / "units"
     units.mkdir()
-    (units / "cavecron-cleanup.timer").symlink_to(victim)
+    (units / "cavecron-cleanup.timer").symlink_to(target)
     result = _run(marie, "export", "systemd", "-o", str(units))
-    assert (result.code, victim.read_text()) == (1, "precious")
+    assert (result.code, target.read_text()) == (1, "precious")
 
 
 @pytest.mark.parametrize(

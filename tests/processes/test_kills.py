@@ -19,7 +19,7 @@ from tests.support.app_database import NOW, CellarFile
 from tests.support.authority import authority
 from tests.support.fake_smtp.faults import Fault, Step, Visit, close
 from tests.support.fake_smtp.server import FakeSmtpServer
-from tests.support.killable_process import DONE, FAILED, victim
+from tests.support.killable_process import DONE, FAILED, killable_process
 
 _USERS = 20
 _CONNECTIONS = 2
@@ -83,7 +83,7 @@ def test_a_process_killed_at_each_statement_mails_everybody_once(cellar: CellarF
     with FakeSmtpServer() as server:
         fill(cellar, server)
         for kills in range(_MOST_STARTS):
-            process = victim(cellar.path, at=NOW + kills * _LATER, statement=kills + 1)
+            process = killable_process(cellar.path, at=NOW + kills * _LATER, statement=kills + 1)
             process.join()
             assert integrity(cellar) == "ok"
             if process.exitcode != -signal.SIGKILL:
@@ -101,7 +101,7 @@ def test_a_process_killed_at_each_step_of_the_dialogue_mails_everybody_once(cell
         fill(cellar, server)
         for kills in range(_MOST_STARTS):
             killer.visit = 0
-            killer.target = process = victim(cellar.path, at=NOW + kills * _LATER)
+            killer.target = process = killable_process(cellar.path, at=NOW + kills * _LATER)
             killer.visit = kills + 1
             process.join()
             if process.exitcode != -signal.SIGKILL:
@@ -128,7 +128,7 @@ def _kill_at_random(cellar: CellarFile, generator: random.Random, trouble: Troub
     kills = 0
     for start in range(_MOST_STARTS):
         ahead = timedelta(seconds=generator.choice((0, 90, 7_200, 10**8))) * trouble.clock_ahead
-        process = victim(
+        process = killable_process(
             cellar.path,
             at=NOW + start * _LATER + ahead,
             statement=generator.randrange(1, 400),

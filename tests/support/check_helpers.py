@@ -53,24 +53,24 @@ def check_server(
     }
     with redirect_stdout(io.StringIO()) as out:
         code = cli.main(["check", *arguments], environ)
-    said = out.getvalue()
-    assert [word for word in _ENGLISH if word in said] == []
-    return Result(code=code, out=said, err="")
+    output = out.getvalue()
+    assert [word for word in _ENGLISH if word in output] == []
+    return Result(code=code, out=output, err="")
 
 
 def line(result: Result, subject: str = "Envoi") -> str:
     """Return the line of one subject, with its mark."""
-    (found,) = [line for line in result.out.splitlines() if line[2:].startswith(f"{subject} : ")]
-    return found
+    (only,) = [line for line in result.out.splitlines() if line[2:].startswith(f"{subject} : ")]
+    return only
 
 
 def problem_of(result: Result) -> str:
     """Return the problem of the mail server, without its name; no other check may fail."""
     assert result.code == 1
     assert result.out.count("✗") == 1
-    mark, _, said = line(result).partition(" Envoi : serveur SMTP ")
+    mark, _, text = line(result).partition(" Envoi : serveur SMTP ")
     assert mark == "✗"
-    return said.partition(" : ")[2]
+    return text.partition(" : ")[2]
 
 
 def settings_of(cellar: CellarFile, **variables: str) -> Settings:
@@ -83,12 +83,12 @@ def settings_of(cellar: CellarFile, **variables: str) -> Settings:
 def findings(cellar: CellarFile, *, mounts: str = "", **variables: str) -> Mapping[str, CheckResult]:
     """Return the results of the checks by subject."""
     settings = settings_of(cellar, **variables)
-    found = list(run_checks(settings, clock=SystemClock(), mounts=mounts, send_to=None))
-    assert [finding.subject for finding in found] == SUBJECTS
-    return {finding.subject: finding for finding in found}
+    results = list(run_checks(settings, clock=SystemClock(), mounts=mounts, send_to=None))
+    assert [finding.subject for finding in results] == SUBJECTS
+    return {finding.subject: finding for finding in results}
 
 
-def bad(found: Mapping[str, CheckResult]) -> str:
+def bad(results: Mapping[str, CheckResult]) -> str:
     """Return the message of the only check that failed."""
-    (only,) = [finding for finding in found.values() if finding.ok is False]
+    (only,) = [finding for finding in results.values() if finding.ok is False]
     return only.message

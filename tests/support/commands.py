@@ -25,8 +25,8 @@ class Result:
 def environment(**variables: str) -> dict[str, str]:
     """Return an environment with these variables and what Python needs to find cavecron."""
     passed = ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-    kept = {name: os.environ[name] for name in passed if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **variables}
+    inherited = {name: os.environ[name] for name in passed if name in os.environ}
+    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **variables}
 
 
 def cavecron(

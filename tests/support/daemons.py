@@ -32,9 +32,9 @@ class Daemon:
         """Wait for the `times`-th line that matches, and return it; fail if it does not come."""
         limit = time.monotonic() + _PATIENCE
         while time.monotonic() < limit:
-            found = [line for line in self.lines if re.search(pattern, line)]
-            if len(found) >= times:
-                return found[times - 1]
+            matches = [line for line in self.lines if re.search(pattern, line)]
+            if len(matches) >= times:
+                return matches[times - 1]
             time.sleep(0.02)
         pytest.fail(f"{pattern!r} did not come:\n" + "\n".join(self.lines))
 
@@ -44,7 +44,7 @@ class Daemon:
         self.process.send_signal(number)
         code = self.process.wait(_PATIENCE)
         seconds = time.monotonic() - started
-        self._reader.join(_PATIENCE)  # what it said at its end has been read, too
+        self._reader.join(_PATIENCE)  # so that its last lines are read, too
         return code, seconds
 
     def kill(self) -> None:

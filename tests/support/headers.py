@@ -22,16 +22,16 @@ def header_lines(octets: bytes) -> list[tuple[str, str]]:
 def displayed(text: str) -> str:
     """Return the displayed text of a header (RFC 2047, 6.2), without the blanks between encoded words."""
     joined = re.sub(rf"({_WORD})\s+(?={_WORD})", r"\1", text)
-    return re.sub(_WORD, lambda found: _decoded(found[1], found[2], found[3]), joined)
+    return re.sub(_WORD, lambda match: _decoded(match[1], match[2], match[3]), joined)
 
 
 def mailbox(text: str) -> tuple[str, str]:
     """Return the displayed name of one mailbox, and its address (RFC 5322, 3.4)."""
     if "<" not in text:
         return "", text
-    found = re.fullmatch(r'(?:"((?:[^"\\]|\\.)*)"|([^"<>@,;:\\()\[\]]*)) <([^<>\s]+)>', text)
-    assert found
-    quoted, phrase, address = found.groups()
+    match = re.fullmatch(r'(?:"((?:[^"\\]|\\.)*)"|([^"<>@,;:\\()\[\]]*)) <([^<>\s]+)>', text)
+    assert match
+    quoted, phrase, address = match.groups()
     return displayed(phrase) if quoted is None else re.sub(r"\\(.)", r"\1", quoted), address
 
 

@@ -30,41 +30,41 @@ _CONTEXT.set_forkserver_preload(["cavecron.jobs.weekly_reports", "cavecron.mail.
 with wall_clock(datetime.now(UTC)):
     pass
 
-#: Exit codes of a victim that lived.
+#: Exit codes of a process that was not killed.
 DONE, FAILED = 0, 1
 
 
-class Fuse:
-    """Kills the process at the `burns`-th time that it is lit; 0 is never."""
+class StatementCounter:
+    """Kills the process at its `last` SQL statement, counted from 1; 0 is never."""
 
-    def __init__(self, burns: int) -> None:
-        self._burns = burns
+    def __init__(self, last: int) -> None:
+        self._remaining = last
 
-    def light(self, _statement: str) -> None:
-        """Count, and end everything when it is time."""
-        self._burns -= 1
-        if self._burns == 0:
+    def count(self, _statement: str) -> None:
+        """Count one statement, and kill the process if it is the last."""
+        self._remaining -= 1
+        if self._remaining == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinedDatabase(Database):
-    """A database whose statements light a fuse."""
+class CountingDatabase(Database):
+    """A database whose statements are counted."""
 
-    fuse: Fuse
+    counter: StatementCounter
 
     def connect(self) -> sqlite3.Connection:
-        """Return a mined connection."""
+        """Return a connection that counts its statements."""
         connection = super().connect()
         connection.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing by it
-        connection.set_trace_callback(self.fuse.light)
+        connection.set_trace_callback(self.counter.count)
         return connection
 
 
-def victim(
+def killable_process(
     path: Path, *, at: datetime, statement: int = 0, hidden: bool = False, ca_file: Path | None = None
 ) -> BaseProcess:
-    """Start the run of the weekly reports, or take the last one up again, with a clock that says `at`.
+    """Start the run of the weekly reports, or resume the last one, with a clock that shows `at`.
 
     It is killed at the `statement`-th SQL statement, 0 for never. Where processes are `hidden` it cannot see
     that its predecessor is dead.
@@ -83,7 +83,7 @@ def _mail(path: Path, *, at: datetime, statement: int, hidden: bool, ca_file: Pa
     logging.getLogger("cavecron").setLevel(logging.CRITICAL)
     variables = {"DATABASE_URL": f"sqlite:///{path}"} | ({"SMTP_CA_FILE": str(ca_file)} if ca_file else {})
     context = system_context(load_for([WEEKLY_REPORTS], variables))
-    database = MinedDatabase(path=path, fuse=Fuse(statement))
+    database = CountingDatabase(path=path, counter=StatementCounter(statement))
     ledger = Ledger(database=database, state_of=_unseen if hidden else owner_state)
     context = replace(context, database=database, ledger=ledger)
     with wall_clock(at, tick=True):

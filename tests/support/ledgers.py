@@ -27,8 +27,8 @@ def another(ledger: Ledger) -> Ledger:
 def scan_job(ledger: Ledger, now: datetime, *, eager: bool = False, **cursor: object) -> ScanResult:
     """Scan once for Mondays, as a process that has just started unless `cursor` says more."""
     values = {"job": "report", "schedule": MONDAYS, **cursor}
-    (found,) = scan(ledger, [JobCursor(**values)], now, eager=eager)  # type: ignore[arg-type]
-    return found
+    (result,) = scan(ledger, [JobCursor(**values)], now, eager=eager)  # type: ignore[arg-type]
+    return result
 
 
 def entries(ledger: Ledger) -> list[tuple[str, datetime, int, str | None]]:

@@ -90,7 +90,7 @@ def systemd(folder: Path, units: Mapping[str, str], start: str, *, shared: Path)
 
 @contextmanager
 def cron(folder: Path, crontab: str) -> Iterator[Log]:
-    """Yield what is said, while root has this crontab."""
+    """Yield the log, while root has this crontab."""
     folder.mkdir()
     (folder / "crontab").write_text(crontab, encoding="utf-8")
     with _machine(folder, _CRON) as log:

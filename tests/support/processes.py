@@ -60,16 +60,16 @@ def network_sockets(process: int) -> list[str]:
     The pair of sockets by which a loop wakes itself is left out.
     """
     ours = {name[8:-1] for name in open_files(process) if name.startswith("socket:[")}
-    found = []
+    sockets = []
     for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
         path = Path(f"/proc/{process}/net/{table}")
         lines = path.read_text().splitlines()[1:] if path.exists() else []
-        found += [f"{table} {line}" for line in lines if line.split()[9] in ours]
+        sockets += [f"{table} {line}" for line in lines if line.split()[9] in ours]
     for line in Path(f"/proc/{process}/net/unix").read_text().splitlines()[1:]:
         _, _, _, flags, _, _, inode, *_ = line.split()
         if inode in ours and int(flags, 16) & _UNIX_LISTEN:
-            found.append(f"unix {line}")
-    return found
+            sockets.append(f"unix {line}")
+    return sockets
 
 
 def _fields(path: Path) -> dict[str, int]:

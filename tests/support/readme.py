@@ -25,9 +25,9 @@ class Block:
 
 def blocks(page: str) -> Iterator[Block]:
     """Yield the fenced blocks of a page in their order."""
-    for found in _FENCE.finditer(page):
-        line = page.count("\n", 0, found.start()) + 1
-        yield Block(kind=found["kind"], tag=found["tag"], line=line, text=found["text"])
+    for match in _FENCE.finditer(page):
+        line = page.count("\n", 0, match.start()) + 1
+        yield Block(kind=match["kind"], tag=match["tag"], line=line, text=match["text"])
 
 
 def tagged(tag: str) -> Block:

@@ -30,7 +30,7 @@ PARIS = ZoneInfo("Europe/Paris")
 NOTE = "À boire maintenant ou à garder 3 à 5 ans dans une cave fraîche, loin de la lumière. " * 4
 #: Longer than any the application's own mail would show, shorter than what is cut.
 COMMENT = "Carafé une heure : cèdre, cassis, tanins fondus ; une finale qui n’en finit pas. " * 8
-#: Drawn, not said: bars, rules, and what stands between words.
+#: Characters that draw: bars, rules, and separators between words.
 _DRAWN = re.compile("[█░─•·\\s\u200b]+|^-- $", re.MULTILINE)
 
 
@@ -119,8 +119,8 @@ def a_report_of_all_urgencies() -> WeeklyReport:
 def commented(report: WeeklyReport, comment: str) -> WeeklyReport:
     """Return the report with this comment on all that went out, and none on what came in."""
     entries, exits = (
-        tuple(replace(movement, comment=said) for movement in movements)
-        for movements, said in ((report.activity.entries, None), (report.activity.exits, comment))
+        tuple(replace(movement, comment=text) for movement in movements)
+        for movements, text in ((report.activity.entries, None), (report.activity.exits, comment))
     )
     return replace(report, activity=Activity(entries=entries, exits=exits))
 

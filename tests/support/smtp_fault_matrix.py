@@ -49,7 +49,7 @@ Position = Literal["first", "middle", "last"]
 _PLACES: dict[Position, int] = {"first": 0, "middle": 3, "last": 6}
 _CONNECTIONS: dict[Position, int] = {"first": 1, "middle": 2, "last": 3}
 _BY_CONNECTION = (Step.CONNECT, Step.HANDSHAKE, Step.GREETING, Step.EHLO, Step.STARTTLS, Step.AUTH, Step.QUIT)
-#: A message that the server has, though it never said so.
+#: Faults after which the server has the message, although it never confirmed that.
 _KEPT = {
     f"{fault.kind}, kept": fault
     for fault in (reset(kept=True), close(kept=True), garbage(kept=True), endless(kept=True))
@@ -82,7 +82,7 @@ class FaultCase:
         """Return the policies of the server."""
         fault = {**FAULTS, **_KEPT}[self.fault]
         rules: list[Policy] = [self._rule(fault)]
-        if self.step is Step.RSET:  # it is said after a refusal only
+        if self.step is Step.RSET:  # RSET follows a refusal only
             rules.append(FaultRule(Step.RCPT, reply("550 5.1.1 unknown"), recipient=self.recipient))
         return rules
 
@@ -138,7 +138,7 @@ def violations(case: FaultCase, report: Report) -> Iterator[str]:
         yield f"it took {report.seconds:.1f} s"
     reported = [address for address, _, _ in report.log.results]
     if report.log.in_doubt:
-        yield f"nothing is said of {report.log.in_doubt}"
+        yield f"no result is recorded for {report.log.in_doubt}"
     if max(Counter(mail.recipient for mail in report.accepted).values(), default=0) > 2:
         yield "somebody has a mail three times"
     if report.raised is None and set(reported) != set(USERS):

@@ -54,8 +54,8 @@ def lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def package() -> list[Module]:
     """Return cavecron's modules without the package's own file, which only exports names."""
-    found = modules(ROOT / "cavecron")
-    return [module for module in found if module.name]
+    all_modules = modules(ROOT / "cavecron")
+    return [module for module in all_modules if module.name]
 
 
 def modules(top: Path) -> list[Module]:

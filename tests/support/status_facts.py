@@ -205,7 +205,7 @@ def _run(slot: datetime, mails: int, random: Random, trouble: float) -> RunFacts
     bad = random.random() < trouble
     late = timedelta(minutes=random.randint(1, 50)) if random.random() < trouble else timedelta()
     length = timedelta(seconds=random.lognormvariate(1, 0.8))
-    lost = random.randint(1, max(1, mails // 4)) if bad and mails else 0
+    failed = random.randint(1, max(1, mails // 4)) if bad and mails else 0
     return RunFacts(
         slot=slot,
         trigger="replay" if late else "slot",
@@ -216,8 +216,8 @@ def _run(slot: datetime, mails: int, random: Random, trouble: float) -> RunFacts
         duration=length,
         attempt=2 if bad else 1,
         retry_at=None,
-        summary=f"{mails - lost} envoyés, {lost} échecs" if mails else "fait",
+        summary=f"{mails - failed} envoyés, {failed} échecs" if mails else "fait",
         reason=TROUBLES[0][1] if bad else None,
         partial=False,
-        mails=MailCounts(sent=mails - lost, failed=lost, repeated=1 if bad and mails else 0),
+        mails=MailCounts(sent=mails - failed, failed=failed, repeated=1 if bad and mails else 0),
     )

@@ -52,10 +52,10 @@ class PastReports:
         cursor = JobCursor(job=REPORTS, schedule=self._schedule)
         if not late:
             cursor = replace(cursor, state=WAITING, accounted_until=slot - HOUR)
-        (found,) = scan(self.ledger, [cursor], at)
-        assert found.claim, found
-        Deliveries(ledger=self.ledger, run=found.claim.run).record(now=at, finished=mails)
-        record_end(self.ledger, found.claim, result, at + timedelta(seconds=5))
+        (scan_result,) = scan(self.ledger, [cursor], at)
+        assert scan_result.claim, scan_result
+        Deliveries(ledger=self.ledger, run=scan_result.claim.run).record(now=at, finished=mails)
+        record_end(self.ledger, scan_result.claim, result, at + timedelta(seconds=5))
 
     def scan_job(self, at: datetime) -> None:
         """Scan all jobs at an instant; slots that are older than an hour become missed."""

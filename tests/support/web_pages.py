@@ -57,17 +57,17 @@ def rows(page: str) -> list[list[str]]:
 
 def _unnamed(elements: list[Element]) -> list[str]:
     """Find graphics without a text for screen readers, and tables without caption or scopes."""
-    found = []
+    problems = []
     for element in elements:
         if element.tag == "svg" and element.get("aria-hidden") != "true":
             named = element.get("aria-label") or text_of(element[0] if len(element) else element)
             if element.get("role") != "img" or not named:
-                found.append("a picture without a name")
+                problems.append("a picture without a name")
         if element.tag == "table" and (element[0].tag != "caption" or not text_of(element[0])):
-            found.append("a table without a caption")
+            problems.append("a table without a caption")
         if element.tag == "th" and element.get("scope") not in ("col", "row"):
-            found.append("a heading of a table without scope")
-    return found
+            problems.append("a heading of a table without scope")
+    return problems
 
 
 def _dangling(elements: list[Element]) -> list[str]:

@@ -47,9 +47,9 @@ def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
 
 
 def _link_to_a_file(path: Path) -> None:
-    victim = path.with_name("victim")
-    victim.write_text("precious")
-    path.symlink_to(victim)
+    target = path.with_name("target")
+    target.write_text("precious")
+    path.symlink_to(target)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_an_entry_that_is_no_regular_file_is_not_changed(
         write_file(path, b"page", mode=PRIVATE)
     assert caught.value.errno == number
     assert {entry.name: os.lstat(entry).st_ino for entry in tmp_path.iterdir()} == before
-    assert not (tmp_path / "victim").exists() or (tmp_path / "victim").read_text() == "precious"
+    assert not (tmp_path / "target").exists() or (tmp_path / "target").read_text() == "precious"
 
 
 def test_a_link_made_in_the_meantime_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """A symbolic link that appears during the write is replaced, and its target is not changed."""
-    path, victim = tmp_path / "page.html", tmp_path / "victim"
-    victim.write_text("precious")
+    path, target = tmp_path / "page.html", tmp_path / "target"
+    target.write_text("precious")
     with replacement(path, mode=PRIVATE) as file:
-        path.symlink_to(victim)
+        path.symlink_to(target)
         file.write(b"page")
-    assert (path.read_bytes(), path.is_symlink(), victim.read_text()) == (b"page", False, "precious")
+    assert (path.read_bytes(), path.is_symlink(), target.read_text()) == (b"page", False, "precious")
 
 
 def test_the_old_file_stays_until_all_is_written(tmp_path: Path) -> None:

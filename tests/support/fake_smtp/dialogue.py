@@ -100,8 +100,8 @@ class Dialogue:
             self._say("501 5.5.2 not like that")
             return
         right = self._proven(way, proof)
-        said = self._reply(Step.AUTH, "235 2.7.0 welcome" if right else "535 5.7.8 wrong name or password")
-        self._logged_in = said.startswith("235")
+        answer = self._reply(Step.AUTH, "235 2.7.0 welcome" if right else "535 5.7.8 wrong name or password")
+        self._logged_in = answer.startswith("235")
 
     def _proven(self, way: str, proof: str) -> bool:
         """Return whether the client gave the right name and password, in that way of RFC 4954 or 2195."""
@@ -128,8 +128,8 @@ class Dialogue:
         if not self._sender_known:
             self._say("503 5.5.1 MAIL first")
             return
-        found = re.match(r"TO:\s*<([^>]*)>", rest, re.IGNORECASE)
-        self._recipient = found[1] if found else ""
+        match = re.match(r"TO:\s*<([^>]*)>", rest, re.IGNORECASE)
+        self._recipient = match[1] if match else ""
         if not self._reply(Step.RCPT, "250 2.1.5 ok").startswith("250"):
             self._recipient = ""
 
@@ -168,9 +168,9 @@ class Dialogue:
         self._reply(Step.END, "250 2.0.0 mine now", lambda: self._keep(content))
 
     def _keep(self, content: bytes) -> None:
-        found = re.search(rb"^Message-ID:\s*(\S+)", content, re.IGNORECASE | re.MULTILINE)
+        match = re.search(rb"^Message-ID:\s*(\S+)", content, re.IGNORECASE | re.MULTILINE)
         mail = Mail(
-            message_id=found[1].decode() if found else "",
+            message_id=match[1].decode() if match else "",
             recipient=self._recipient,
             connection=self._number,
             at=monotonic(),

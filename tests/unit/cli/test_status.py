@@ -39,8 +39,8 @@ def test_the_exit_code_is_that_of_health(cellar: CellarFile) -> None:
 
 def test_the_command_for_the_first_scheduler_is_shown_once(cellar: CellarFile) -> None:
     """The sentence of `health` has the command in it, and here it stands below."""
-    said = command("status", at=NOW, DATABASE_URL=f"sqlite:///{cellar.path}")
-    assert said.out.endswith("""
+    result = command("status", at=NOW, DATABASE_URL=f"sqlite:///{cellar.path}")
+    assert result.out.endswith("""
 À faire :
   aucun planificateur n'a encore tourné sur cette base ; le lancer (dans
     Docker : docker compose up -d)
