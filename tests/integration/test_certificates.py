@@ -86,13 +86,13 @@ _BAD_CERTIFICATES = {
     "no authority": BadCertificate(
         message="signé par qui n'en a pas le droit (basicConstraints", flaw="no authority"
     ),
-    "signs nothing": BadCertificate(
-        message="signé par qui n'en a pas le droit (basicConstraints", flaw="signs nothing"
+    "no right to sign": BadCertificate(
+        message="signé par qui n'en a pas le droit (basicConstraints", flaw="no right to sign"
     ),
-    "other names only": BadCertificate(
-        message="que son autorité n'a pas le droit d'établir pour ce nom", flaw="other names only"
+    "valid for other names only": BadCertificate(
+        message="que son autorité n'a pas le droit d'établir pour ce nom", flaw="valid for other names only"
     ),
-    "authority made anew": BadCertificate(
+    "authority with a new key": BadCertificate(
         message="que l'autorité connue sous ce nom n'a pas signé ; si elle a été refaite, donner l'actuelle",
         flaw="signed by another",
     ),

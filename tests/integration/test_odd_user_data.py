@@ -58,7 +58,7 @@ _WINE: Mapping[str, Mapping[str, Any]] = {
     "unknown cellar": {"cellar": 999},
     "name that is a blob": {"name": b"\xff\xfe"},
     "name that is not UTF-8": {"name": NotUtf8(b"Ch\xe2teau Margaux")},
-    "name of half a letter": {"name": NotUtf8(b"\xed\xa0\xbc")},
+    "name with a lone surrogate": {"name": NotUtf8(b"\xed\xa0\xbc")},
     "attributes that are not UTF-8": {"attributes": NotUtf8(b'{"region": "C\xf4te"}')},
     "date that is not UTF-8": {"created_at": NotUtf8(b"2026-11-20 \xff")},
     "name with HTML": {"name": "<script>alert(1)</script>"},

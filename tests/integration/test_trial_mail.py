@@ -45,7 +45,7 @@ def household(cellar: CellarFile) -> CellarFile:
 @pytest.mark.parametrize(
     ("address", "user"),
     [("marie@example.org", 1), ("Marie@Example.ORG", 1), ("moi@example.org", None)],
-    ids=["a user's", "another case", "nobody's"],
+    ids=["an address of a user", "the same in another case", "an address of no user"],
 )
 def test_a_sent_message_is_recorded_in_both_places(
     household: CellarFile, address: str, user: int | None

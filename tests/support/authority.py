@@ -22,8 +22,8 @@ _ALL_ADDRESSES = ip_network("0.0.0.0/0")
 Flaw = Literal[
     "bare authority",  # as old recipes make one: neither key usage nor key identifiers
     "no authority",  # CA:FALSE
-    "signs nothing",
-    "other names only",
+    "no right to sign",
+    "valid for other names only",
     "expired authority",
     "short key",
     "short key of the authority",
@@ -79,14 +79,14 @@ def _authority(key: _Key, flaws: Collection[Flaw]) -> x509.CertificateBuilder:
     builder = _builder(_CA_NAME, _CA_NAME, key, lasts)
     is_ca, bare = "no authority" not in flaws, "bare authority" in flaws
     builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=not bare)
-    if "other names only" in flaws:
+    if "valid for other names only" in flaws:
         elsewhere = x509.NameConstraints([x509.DNSName("example.org")], [x509.IPAddress(_ALL_ADDRESSES)])
         builder = builder.add_extension(elsewhere, critical=True)
     if bare or "signed by another" in flaws:
         return builder
     return builder.add_extension(
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-    ).add_extension(_key_usage(signs="signs nothing" not in flaws), critical=True)
+    ).add_extension(_key_usage(signs="no right to sign" not in flaws), critical=True)
 
 
 def _flawed(

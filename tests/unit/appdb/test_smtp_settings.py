@@ -64,7 +64,7 @@ def test_the_password_is_opened_by_any_of_the_keys(cellar: CellarFile, keys: tup
         pytest.param((), "SMTP_ENCRYPTION_KEY n'est pas définie", id="no key"),
         pytest.param(("abc",), "ce n'est pas une clé Fernet", id="malformed"),
         pytest.param(("é" * 44,), "ce n'est pas une clé Fernet", id="not ASCII"),
-        pytest.param((KEY, "abc"), "(clé n° 2 sur 2)", id="second malformed"),
+        pytest.param((KEY, "abc"), "(clé n° 2 sur 2)", id="the second key malformed"),
         pytest.param((OTHER,), "n'ouvre pas le mot de passe enregistré", id="another key"),
     ],
 )

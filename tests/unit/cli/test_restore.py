@@ -159,7 +159,7 @@ def test_nobody_gets_a_second_mail_because_of_a_restore(app: AppInstallation) ->
     ]
 
 
-@pytest.mark.parametrize("loss", ["disk", "garbage", "ledger", "begun anew"])
+@pytest.mark.parametrize("loss", ["disk", "garbage", "ledger", "new ledger"])
 def test_nobody_gets_a_second_mail_where_the_ledger_is_lost(app: AppInstallation, loss: str) -> None:
     """Slots since the copy are closed, and the history says that their result is unknown."""
     app.run("run", "--due", REPORTS, at=NOW - 7 * 24 * HOUR + MINUTE)
@@ -173,7 +173,7 @@ def test_nobody_gets_a_second_mail_where_the_ledger_is_lost(app: AppInstallation
     else:
         for table in ("run", "job", "delivery", "ledger"):
             app.cellar.execute(f"DROP TABLE cavecron_{table}")
-        if loss == "begun anew":
+        if loss == "new ledger":
             app.run("run", "cleanup", at=NOW + 10 * MINUTE)
     result = app.restore(copy, "--yes", at=NOW + 30 * MINUTE)
     assert (result.code, result.err) == (0, "")

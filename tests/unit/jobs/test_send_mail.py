@@ -72,7 +72,7 @@ def test_each_mail_has_its_row_in_the_applications_log(cellar: CellarFile) -> No
     [
         pytest.param(reply("451 4.3.0 plus tard"), "deferred", True, id="refused for now"),
         pytest.param(reply("550 5.1.1 inconnu"), "failed", False, id="refused for good"),
-        pytest.param(close(kept=True), "sending", True, id="no verdict"),
+        pytest.param(close(kept=True), "sending", True, id="no reply to the message"),
     ],
 )
 def test_a_resumed_run_sends_only_the_remaining_mails(

@@ -27,9 +27,14 @@ _ORDERS = {
         +3,
         "2026f ({0}), de préférence à 2025b (paquet Python tzdata)",
     ),
-    "both are alike": ("2026f", "2026f", +3, "2026f ({0}), de préférence à 2026f (paquet Python tzdata)"),
-    "a letter more": ("2026z", "2026za", +5, "2026za (paquet Python tzdata), de préférence à 2026z ({0})"),
-    "the system says nothing": (
+    "the same version": ("2026f", "2026f", +3, "2026f ({0}), de préférence à 2026f (paquet Python tzdata)"),
+    "2026za is newer than 2026z": (
+        "2026z",
+        "2026za",
+        +5,
+        "2026za (paquet Python tzdata), de préférence à 2026z ({0})",
+    ),
+    "the system has no version": (
         "",
         "2025b",
         +5,

@@ -120,7 +120,7 @@ HOSTILE = {
     "no at": "marie",
     "no local part": "@example.org",
     "no domain": "a@",
-    "two ats": "a@b@c",
+    "two @": "a@b@c",
     "space": "a b@c.fr",
     "comma": "a@c.fr, d@e.fr",
     "semicolon": "a@c.fr;d@e.fr",

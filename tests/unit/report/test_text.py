@@ -36,7 +36,7 @@ def test_lines_fit_a_terminal(report: WeeklyReport) -> None:
 FACTS = {
     "name": "🍷 Cave à Vin",
     "greeting": "Bonjour marie,",
-    "what matters": "12 vins sont à boire sans attendre, 4 sont à point et 1 sera bientôt à point.",
+    "first sentence": "12 vins sont à boire sans attendre, 4 sont à point et 1 sera bientôt à point.",
     "period": "Du lundi 16 au lundi 23 novembre 2026",
     "bottles": "100 bouteilles",
     "references": "31 références",
@@ -48,7 +48,7 @@ FACTS = {
     "bottles of a cellar": "50 bouteilles pour 80 places",
     "fill rate": "62,5 %",
     "overfull": "▲ 113,6 %",
-    "by how much": "50 bouteilles pour 44 places Trop pleine : 6 bouteilles de trop",
+    "bottles beyond the capacity": "50 bouteilles pour 44 places Trop pleine : 6 bouteilles de trop",
     "no capacity": "50 bouteilles, capacité inconnue",
     "balance": "210 bouteilles entrées · 210 bouteilles sorties · solde 0",
     "movement": "2 × Château Margaux 2015",
@@ -58,14 +58,14 @@ FACTS = {
     "exits left out": "et 5 autres sorties : 10 bouteilles.",
     "wine": "Château Margaux n° 4 2012",
     "urgency": "n° 4 2012 ▲ Urgent",
-    "what is known of a wine": "1 bouteille · apogée 2020 · Rouge · Garage",
-    "on what the choice is based": "Priorité 95/100 d’après l’apogée (il y a 6 ans)",
+    "details of a wine": "1 bouteille · apogée 2020 · Rouge · Garage",
+    "reason for the choice": "Priorité 95/100 d’après l’apogée (il y a 6 ans)",
     "note": "« À boire maintenant ou à garder 3 à 5 ans",
     "wines left out": "et 12 autres vins",
-    "what to do about the unknown": "3 vins restent hors de ce choix",
+    "wines of unknown maturity": "3 vins restent hors de ce choix",
     "summary": "En bref : 100 bouteilles dans 3 caves, 210 bouteilles entrées et 210 sorties cette semaine,"
     " 17 vins à boire.",
-    "no more of it": "Pour ne plus recevoir ce rapport, répondez à ce message",
+    "unsubscribing": "Pour ne plus recevoir ce rapport, répondez à ce message",
     "instant": "Rapport généré le lundi 23 novembre 2026 à 08:00 (Europe/Paris).",
 }
 

@@ -21,7 +21,7 @@ NAMES = {
     "angle brackets": "<mailto:x@y.z>, <http://a>",
     "line end": "marie\r\nBcc: eve@example.org",
     "controls": "a\x00b\u202ec",
-    "half a letter": "a\ud800b",
+    "lone surrogate": "a\ud800b",
     "emoji": "\U0001f377" * 300,
     "endless": "x" * 5000,
 }

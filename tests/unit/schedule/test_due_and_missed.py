@@ -20,7 +20,7 @@ _MISSED = SlotRange(first=MONDAY, last=MONDAY, count=1)
     ("accounted_until", "now", "expected"),
     [
         pytest.param(EARLIER, MONDAY - SECOND, _NOTHING, id="not yet"),
-        pytest.param(EARLIER, MONDAY, DueAndMissed(due=MONDAY, missed=None), id="on the second"),
+        pytest.param(EARLIER, MONDAY, DueAndMissed(due=MONDAY, missed=None), id="at the slot"),
         pytest.param(
             MONDAY - SECOND, MONDAY + SECOND, DueAndMissed(due=MONDAY, missed=None), id="a second late"
         ),

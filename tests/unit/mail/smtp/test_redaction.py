@@ -26,7 +26,7 @@ _PLAIN = b64encode(b"\0marie@example.org\0hunter22")
         (b"5.7.8 " + b"x " * 300, "535 5.7.8 " + "x " * 94 + "x…"),
         (b"", "535"),
     ],
-    ids=["password", "PLAIN", "twice", "a part of it", "a short word", "CRAM-MD5", "long", "nothing"],
+    ids=["password", "PLAIN", "twice", "part of the password", "a short word", "CRAM-MD5", "long", "nothing"],
 )
 def test_a_server_that_repeats_secrets_is_not_quoted_with_them(reply_text: bytes, expected: str) -> None:
     """Some servers answer a failed login with the password that they received."""
