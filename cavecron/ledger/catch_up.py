@@ -19,15 +19,11 @@ from cavecron.ledger.models import (
     BUSY,
     REPLACED,
     TOO_LATE,
-    TRANSITIONS,
     Claim,
-    CursorState,
     GivenUpRun,
     JobCursor,
-    LeaseState,
     MissedSlots,
     ScanResult,
-    Trigger,
 )
 from cavecron.ledger.rows import RunRow
 from cavecron.ledger.runs import (
@@ -38,6 +34,7 @@ from cavecron.ledger.runs import (
     running_rows,
     slots_that_ran,
 )
+from cavecron.ledger.states import TRANSITIONS, CursorState, LeaseState, Trigger
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import GRACE, Schedule, SlotRange, due_and_missed, previous_slot, slots_between
 

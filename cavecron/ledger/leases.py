@@ -5,8 +5,8 @@ It writes nothing, and decides nothing about the run.
 
 from datetime import datetime
 
-from cavecron.ledger.models import LeaseState
 from cavecron.ledger.rows import RunRow
+from cavecron.ledger.states import LeaseState
 from cavecron.ledger.store import Ledger
 
 

@@ -9,7 +9,7 @@ from cavecron.database.timestamps import utc_text
 from cavecron.french import local_minute
 from cavecron.ledger.column_values import optional_instant
 from cavecron.ledger.leases import lease_is_valid
-from cavecron.ledger.records import OverdueJob
+from cavecron.ledger.overdue_job import OverdueJob
 from cavecron.ledger.rows import RunRow, select_runs
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import SLOT_RUN, UNFINISHED

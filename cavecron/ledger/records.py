@@ -1,4 +1,4 @@
-"""Summaries of one job (its last slots, runs and mails, totals, a year by day), and jobs that are overdue.
+"""Summaries of one job: its last slots, runs and mails, totals, and a year by day.
 
 Pure: no SQL, no clock.
 """
@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cavecron.ledger.models import HistoryEntry
-
-#: The command that starts a scheduler, and the one for a container.
-START, IN_DOCKER = "cavecron", "(dans Docker : docker compose up -d)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +67,3 @@ class YearRecord:
     runs_by_span: Sequence[tuple[int, datetime | None]]
     rows: Sequence[SlotRow]
     since: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverdueJob:
-    """A job that is overdue or not followed, and the French `reason`; `job` is None if it concerns all."""
-
-    job: str | None
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """Return the reason with the job's name, or with the command that starts a scheduler."""
-        if self.job is None:
-            return f"{self.reason} ; le lancer : {START} {IN_DOCKER}"
-        return f"{self.job} : {self.reason}"

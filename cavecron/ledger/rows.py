@@ -17,7 +17,7 @@ from cavecron.ledger.column_values import (
     skip_unreadable,
     text,
 )
-from cavecron.ledger.models import State, Trigger
+from cavecron.ledger.states import State, Trigger
 from cavecron.ledger.store import Ledger
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from cavecron.ledger.models import State
 from cavecron.ledger.records import SlotRow, YearRecord
+from cavecron.ledger.states import State
 from cavecron.schedule import Schedule, count_slots, next_slot
 from cavecron.status.facts import Calendar, CalendarDay
 from cavecron.status.past_slots import for_display

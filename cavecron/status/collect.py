@@ -19,10 +19,11 @@ from cavecron.errors import CavecronError
 from cavecron.jobs.backup import is_backup_overdue, newest_backup, no_backup_left
 from cavecron.jobs.builtin import BACKUP, WEEKLY_REPORTS
 from cavecron.jobs.job import Job, expected_jobs
-from cavecron.ledger.models import State
 from cavecron.ledger.overdue import overdue
-from cavecron.ledger.records import Delivery, JobRecord, OverdueJob
+from cavecron.ledger.overdue_job import OverdueJob
+from cavecron.ledger.records import Delivery, JobRecord
 from cavecron.ledger.schedulers import SchedulerRow, schedulers
+from cavecron.ledger.states import State
 from cavecron.ledger.statistics import job_record, year_record
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import Schedule

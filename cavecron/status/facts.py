@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from cavecron.ledger.models import State
+from cavecron.ledger.states import State
 from cavecron.status.coming_slots import ComingSlot
 
 #: `unknown`: it was started in another container or on another host, where its process cannot be seen.

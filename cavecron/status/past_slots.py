@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from cavecron.ledger.models import HistoryEntry, State
+from cavecron.ledger.models import HistoryEntry
+from cavecron.ledger.states import State
 from cavecron.schedule import Schedule, previous_slot
 from cavecron.status.facts import MailCounts, RunFacts, SlotFacts
 from cavecron.text import without_addresses, without_people

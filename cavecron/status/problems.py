@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cavecron.french import duration, local_minute
 from cavecron.ledger.models import TOO_LATE
-from cavecron.ledger.records import IN_DOCKER, START, OverdueJob
+from cavecron.ledger.overdue_job import IN_DOCKER, START, OverdueJob
 from cavecron.schedule import GRACE
 from cavecron.status.facts import Facts, JobFacts, Problem
 

@@ -8,7 +8,7 @@ from operator import attrgetter
 from textwrap import wrap
 
 from cavecron.french import WEEKDAYS, local_minute, local_moment
-from cavecron.ledger.models import State
+from cavecron.ledger.states import State
 from cavecron.status.coming_slots import ComingSlot
 from cavecron.status.facts import Facts, JobFacts, MailCounts, RunFacts, SlotFacts
 from cavecron.status.phrases import REPEATED, STATES, circumstances, disabled, distance, retry

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from cavecron import french
 from cavecron.french import short_date, short_moment
-from cavecron.ledger.models import State
+from cavecron.ledger.states import State
 from cavecron.status import marks
 from cavecron.status.charts import PLAIN, Square, calendar
 from cavecron.status.facts import Calendar, CalendarDay

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 from cavecron.database.timestamps import utc_text
 from cavecron.ledger.catch_up import scan
 from cavecron.ledger.history import history
-from cavecron.ledger.models import CursorState, HistoryEntry, JobCursor, RunResult, ScanResult
+from cavecron.ledger.models import HistoryEntry, JobCursor, RunResult, ScanResult
+from cavecron.ledger.states import CursorState
 from cavecron.ledger.store import Ledger
 from cavecron.schedule import parse
 

@@ -7,7 +7,7 @@ from functools import cache
 from random import Random
 from zoneinfo import ZoneInfo
 
-from cavecron.ledger.models import State
+from cavecron.ledger.states import State
 from cavecron.schedule import Schedule, count_slots, next_slot, parse, previous_slot
 from cavecron.schedule.describe import clock_note, describe
 from cavecron.status.coming_slots import ComingSlot

@@ -6,9 +6,10 @@ import pytest
 
 from cavecron.ledger.catch_up import register_jobs
 from cavecron.ledger.history import history
-from cavecron.ledger.models import BUSY, REPLACED, CursorState, ScanResult
+from cavecron.ledger.models import BUSY, REPLACED, ScanResult
 from cavecron.ledger.overdue import overdue
 from cavecron.ledger.runs import claim_manual, record_end
+from cavecron.ledger.states import CursorState
 from cavecron.ledger.store import Ledger
 from cavecron.ledger.tables import LedgerError
 from cavecron.schedule import parse
