@@ -1,4 +1,4 @@
-"""The style, checked from the source: lengths, parameters and handlers of all exceptions.
+"""The style, checked from the source: lengths, parameters, fields and handlers of all exceptions.
 
 Each rule is tested on samples that break it and then applied to the package.
 """
@@ -14,6 +14,8 @@ from tests.support.sources import Module, Rule, findings, functions, lines, modu
 
 MOST_LINES_OF_A_FILE, MOST_LINES_OF_A_FUNCTION, MOST_POSITIONAL = 300, 50, 4
 SHORT_FUNCTION = 25
+#: Four fields, for samples of dataclasses.
+FIELDS = "".join(f"\n {name}: int" for name in "abcd")
 #: Modules that may catch all exceptions; elsewhere such a handler has to raise again.
 CATCHES_EVERYTHING = frozenset(
     {
@@ -52,6 +54,21 @@ def too_many_positional(module: Module) -> Iterator[str]:
                 yield f"{function.name} takes the boolean {argument.arg} by position"
 
 
+def positional_fields(module: Module) -> Iterator[str]:
+    """Find dataclasses with too many fields that are not keyword-only."""
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+        fields = [
+            line.target
+            for line in node.body
+            if isinstance(line, ast.AnnAssign) and not ast.unparse(line.annotation).startswith("ClassVar")
+        ]
+        if "dataclass" in decorators and "kw_only=True" not in decorators and len(fields) > MOST_POSITIONAL:
+            yield f"{node.name} takes {len(fields)} fields by position"
+
+
 def broad_excepts(module: Module) -> Iterator[str]:
     """Find handlers of all exceptions that do not raise again."""
     for node in ast.walk(module.tree):
@@ -72,6 +89,7 @@ def broad_excepts(module: Module) -> Iterator[str]:
         (too_long, "def f():\n" + "    x = 1\n" * 50),
         (too_many_positional, "def f(self, a, b, c, d, e): pass"),
         (too_many_positional, "def f(a: bool): pass"),
+        (positional_fields, f"@dataclass(frozen=True)\nclass Five:{FIELDS}\n e: int = 5"),
     ],
 )
 def test_a_broken_rule_is_found(rule: Rule, source: str) -> None:
@@ -84,6 +102,9 @@ def test_a_broken_rule_is_found(rule: Rule, source: str) -> None:
     [
         (broad_excepts, "try: pass\nexcept BaseException:\n    raise"),
         (too_many_positional, "def f(self, a, b, c, d, *, e: bool): pass"),
+        (positional_fields, f"@dataclass(kw_only=True)\nclass Five:{FIELDS}\n e: int = 5"),
+        (positional_fields, f"@dataclass\nclass Four:{FIELDS}\n n: ClassVar[int] = 4"),
+        (positional_fields, f"class Any:{FIELDS}\n e: int"),
     ],
 )
 def test_source_that_follows_the_rule_has_no_findings(rule: Rule, source: str) -> None:
@@ -112,3 +133,8 @@ def test_most_functions_are_shorter_than_that() -> None:
 def test_parameters_are_few_or_named() -> None:
     """Parameters by position are four at most, and never booleans: nobody understands `f(True)`."""
     assert not findings(too_many_positional, package())
+
+
+def test_fields_are_few_or_named() -> None:
+    """A dataclass has four fields at most, or all of them are keyword-only."""
+    assert not findings(positional_fields, package())
