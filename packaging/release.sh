@@ -24,10 +24,17 @@ stop() {
 }
 
 check() {
-    [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || stop "usage: packaging/release.sh MAJOR.MINOR.PATCH [FOLDER]"
+    local number='(0|[1-9][0-9]*)'
+    [[ $version =~ ^$number\.$number\.$number$ ]] || stop "usage: packaging/release.sh MAJOR.MINOR.PATCH [FOLDER]"
+    [ "$before" != "$version" ] && [ "$(printf '%s\n' "$before" "$version" | sort --version-sort | tail -n 1)" = "$version" ] ||
+        stop "$version is not newer than $before"
+    git symbolic-ref --quiet HEAD >/dev/null || stop "no branch is checked out"
+    "$PYTHON" -m uv --version >/dev/null || stop "$PYTHON has no uv: pip install -e '.[dev]', or set PYTHON"
     [ -z "$(git status --porcelain)" ] || stop "the working tree is not clean: commit or stash first"
     ! git rev-parse --quiet --verify "refs/tags/v$version" >/dev/null || stop "v$version is there already"
     [ ! -e "$folder" ] || stop "$folder is there already"
+    mkdir -p "$folder.part" || stop "$folder cannot be made"
+    rmdir "$folder.part" || stop "$folder.part is there already"
     grep -q '^## Unreleased$' CHANGELOG.md || stop "CHANGELOG.md has no section '## Unreleased'"
     # .ci/run writes the commit for which it passed into this file.
     local passed
@@ -40,8 +47,6 @@ check() {
 
 # set_version: sets the version in each file that names it, and the date in the changelog.
 set_version() {
-    local before
-    before=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' cavecron/__init__.py)
     sed -i "s/^__version__ = .*/__version__ = \"$version\"/" cavecron/__init__.py
     sed -i "s/^ARG VERSION=.*/ARG VERSION=$version/" Containerfile
     git grep -lz --fixed-strings "cavecron:$before" -- ':!CHANGELOG.md' |
@@ -76,6 +81,7 @@ containers() {
     say "image for $architecture"
     bud "$architecture" "$BUILD_BASE" --format docker --tag "localhost/cavecron:$version-$architecture"
     buildah push --quiet "localhost/cavecron:$version-$architecture" "oci-archive:$out/$name.oci.tar:cavecron:$version"
+    "$PYTHON" packaging/docker_manifest.py "$out/$name.oci.tar" "cavecron:$version"
     bud "$architecture" "$BUILD_BASE" --target bill --output "type=local,dest=$made/image"
     mv "$made/image/sbom.cdx.json" "$out/$name.oci.cdx.json"
     say "single file for $architecture"
@@ -86,6 +92,8 @@ containers() {
 
 version=${1:-}
 folder=$(realpath -m "${2:-dist/$version}")
+before=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' cavecron/__init__.py)
+PYTHON=$(realpath --no-symlinks "$(command -v "$PYTHON")") # the release is built in another folder
 check
 here=$(dpkg --print-architecture)
 work=$(mktemp -d)
@@ -102,8 +110,8 @@ for architecture in $ARCHITECTURES; do containers "$architecture"; done
 (cd "$out" && sha256sum -- * >SHA256SUMS)
 commit=$(git rev-parse HEAD)
 cd "$root"
+mv "$out" "$folder.part"
 git merge --quiet --ff-only "$commit"
 git tag --annotate --message "cavecron $version" "v$version"
-mkdir -p "$(dirname "$folder")"
-mv "$out" "$folder"
+mv "$folder.part" "$folder"
 say "$version is in $folder, and tagged; push the branch and the tag"

@@ -1,6 +1,7 @@
 """Print the bill of materials (CycloneDX) of the program: Python packages and Debian's libraries.
 
-Run inside the build stage: it asks cyclonedx-py and dpkg what the parts are.
+Run inside the build stage: it asks cyclonedx-py and dpkg what the parts are. The image's bill also has the
+packages of its base image, whose list is copied to /base-packages.
 """
 
 import json
@@ -17,6 +18,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 _RUNTIME = "/opt/runtime"
+_BASE_PACKAGES = Path("/base-packages")
 _CYCLONEDX = ("/opt/tools/bin/python", "-m", "cyclonedx_py")
 
 
@@ -25,6 +27,7 @@ def main(libraries: Path) -> None:
     bill = _python_packages()
     bill["metadata"]["component"]["version"] = _version()
     bill["components"] += _debian_packages(libraries.read_text(encoding="utf-8").splitlines())
+    bill["components"] += _base_packages()
     bill["components"].sort(key=lambda component: str(component["bom-ref"]))
     text = json.dumps(bill, indent=1, ensure_ascii=False)
     if problem := JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text):
@@ -74,7 +77,22 @@ def _component(package: str) -> dict[str, object]:
         ["/usr/bin/dpkg-query", "--show", "--showformat", wanted, package],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    name, version, architecture = said.split("\t")
+    return _debian_component(*said.split("\t"))
+
+
+def _base_packages() -> list[dict[str, object]]:
+    """Return a component for each package of the base image; distroless has a file of fields for each."""
+    components = []
+    for path in sorted(_BASE_PACKAGES.glob("*")):
+        text = path.read_text(encoding="utf-8")
+        fields = dict(re.findall(r"^(Package|Version|Architecture): (.+)$", text, re.MULTILINE))
+        if "Package" in fields:  # not a list of checksums
+            component = _debian_component(fields["Package"], fields["Version"], fields["Architecture"])
+            components.append(component)
+    return components
+
+
+def _debian_component(name: str, version: str, architecture: str) -> dict[str, object]:
     release = platform.freedesktop_os_release()["VERSION_ID"]
     url = f"pkg:deb/debian/{quote(name)}@{quote(version)}?arch={architecture}&distro=debian-{release}"
     return {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}

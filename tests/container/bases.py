@@ -123,8 +123,10 @@ def distroless(debs: Path, folder: Path) -> Path:
     root, archive = folder / "distroless", folder / "distroless.tar"
     root.mkdir()
     for deb in sorted(debs.glob("*.deb")):
-        if deb.name.partition("_")[0] in DISTROLESS:
+        package = deb.name.partition("_")[0]
+        if package in DISTROLESS:
             call("dpkg-deb", "--extract", str(deb), str(root))
+            _write(root / "var/lib/dpkg/status.d" / package, call("dpkg-deb", "--field", str(deb)))
     for name in _NOT_KEPT:
         shutil.rmtree(root / name, ignore_errors=True)
     certificates = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))

@@ -93,7 +93,7 @@ def release(
         )
         settings.flush()
         environ = {
-            "PYTHON": sys.executable, "ARCHITECTURES": architectures,
+            "PYTHON": os.path.relpath(sys.executable, checkout), "ARCHITECTURES": architectures,
             "BUILD_BASE": _BUILD, "FINAL_BASE": _FINAL, "ONE_FILE_BASE": _OLDEST,
             "BUILD_OPTIONS": "--pull-never", "BUILDAH_ISOLATION": "chroot",
             "CONTAINERS_STORAGE_CONF": settings.name,

@@ -106,6 +106,7 @@ def test_the_bill_of_materials_names_the_content(root: Path) -> None:
             name, version = line.split(" ")[0].split("==")
             assert parts[name] == version
     assert {"libpython3.13", "libsqlite3-0", "libexpat1"} <= set(parts)
+    assert {"libc6", "libssl3t64", "zlib1g", "ca-certificates"} <= set(parts)  # of the base image
     assert all(part["purl"].startswith(("pkg:pypi/", "pkg:deb/debian/")) for part in bill["components"])
 
 

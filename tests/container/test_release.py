@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cavecron import __version__
 from tests.container.bases import call
 from tests.container.engine import Engine
 from tests.container.stand_ins import oldest_base, release, this_architecture
@@ -71,7 +73,16 @@ def test_an_unfit_tree_is_refused_before_anything_is_made(
     """A wrong version, a changed tree and a commit without CI are refused before anything is made."""
     copy = tmp_path / "copy"
     call("git", "clone", "--quiet", str(checkout), str(copy))
-    _check_refusal(store, copy, "1.0", "usage: packaging/release.sh MAJOR.MINOR.PATCH")
+    for version in ("1.0", "01.2.3"):
+        _check_refusal(store, copy, version, "usage: packaging/release.sh MAJOR.MINOR.PATCH")
+    _check_refusal(store, copy, "0.0.1", f"0.0.1 is not newer than {__version__}")
+    _git(copy, "checkout", "--quiet", "--detach")
+    _check_refusal(store, copy, _VERSION, "no branch is checked out")
+    _git(copy, "checkout", "--quiet", "-")
+    (copy / ".git/info/exclude").write_text("dist\n", encoding="ascii")
+    (copy / "dist").touch()
+    _check_refusal(store, copy, _VERSION, "cannot be made")
+    (copy / "dist").unlink()
     (copy / "notes.txt").touch()
     _check_refusal(store, copy, _VERSION, "the working tree is not clean")
     (copy / "notes.txt").unlink()
@@ -120,6 +131,18 @@ def test_each_bill_of_materials_names_the_dependencies(release_folder: Path, kin
     names = {part["name"] for part in bill["components"]}
     assert {"croniter", "python-dateutil", "cryptography", "cffi", "tzdata"} <= names
     assert any(name.startswith("libpython3.") for name in names)
+
+
+def test_docker_finds_the_image_in_its_archive(release_folder: Path) -> None:
+    """The archive also has the manifest of `docker save`, whose files exist."""
+    (archive,) = release_folder.glob("*.oci.tar")
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile("manifest.json")
+        assert file is not None
+        (image,) = json.load(file)
+        assert image["RepoTags"] == [f"cavecron:{_VERSION}"]
+        for name in (image["Config"], *image["Layers"]):
+            assert tar.getmember(name).isfile()
 
 
 def test_the_image_of_a_release_runs(store: Engine, release_folder: Path) -> None:
