@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cavecron.config import settings as config
 from cavecron.config.settings import Settings
+from cavecron.errors import reason
 from cavecron.jobs import zone_files
 from cavecron.jobs.builtin import BUILT_IN_JOBS
 from cavecron.jobs.files import read_text
@@ -126,7 +127,7 @@ def _declared(source: str) -> list[Job] | str:
     try:
         module = _imported(source)
     except (Exception, SystemExit) as error:  # anything that a user's file can raise, except Ctrl-C
-        return f"{_location(source, error)} : {_message(error)}"
+        return f"{_location(source, error)} : {_message(source, error)}"
     jobs = [value for value in vars(module).values() if isinstance(value, Job) and value not in BUILT_IN_JOBS]
     unique = list({id(job): job for job in jobs}.values())
     return unique or f"{source} : aucun job n'y est déclaré ; @job(…) devant une fonction en fait un"
@@ -161,9 +162,12 @@ def _location(source: str, error: BaseException) -> str:
     return f"{frames[-1].filename}, ligne {frames[-1].lineno}" if frames else source
 
 
-def _message(error: BaseException) -> str:
+def _message(source: str, error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "fichier introuvable ; est-il monté dans le conteneur ?"
+    if isinstance(error, OSError) and error.filename == source:
+        who = f"l'utilisateur n° {os.geteuid()}"
+        return f"fichier illisible ({reason(error)}) ; {who} peut-il le lire, et ouvrir son dossier ?"
     if isinstance(error, JobError):
         return str(error)
     text = str(error.msg if isinstance(error, SyntaxError) else error)

@@ -1,5 +1,6 @@
 """Custom jobs: their declaration, and the errors in their files, which are reported with the line."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cavecron.jobs.builtin import BUILT_IN_JOBS
 from cavecron.jobs.context import Run
 from cavecron.jobs.job import Job, JobError
 from cavecron.jobs.loader import load, load_for, load_jobs
+from tests.support.commands import cavecron, unprivileged
 
 GOOD = """
 from cavecron import Run, job
@@ -145,6 +147,28 @@ def test_a_missing_source_is_reported(source: str, message: str) -> None:
     """A missing file and a missing module are reported with the name of the source."""
     _jobs, (problem,) = load_jobs([source])
     assert message in problem
+
+
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    """The reason is French, and the user who needs the permission is named."""
+    source = write(tmp_path, GOOD)
+    Path(source).chmod(0)
+    result = cavecron("next", prefix=unprivileged(), CAVECRON_JOBS=source)
+    assert result.code == 2
+    assert result.err == (
+        "cavecron : Configuration invalide : 1 problème\n"
+        f"  CAVECRON_JOBS : {source} : fichier illisible (accès refusé) ;"
+        f" l'utilisateur n° {os.geteuid()} peut-il le lire, et ouvrir son dossier ?\n"
+    )
+
+
+def test_a_file_that_the_jobs_cannot_read_is_named(tmp_path: Path) -> None:
+    """An error of the job's own code keeps the name of its file and the line."""
+    source = write(tmp_path, f"open({str(tmp_path)!r})")
+    _jobs, (problem,) = load_jobs([source])
+    assert problem == (
+        f"CAVECRON_JOBS : {source}, ligne 1 : [Errno 21] Is a directory: '{tmp_path}' (IsADirectoryError)"
+    )
 
 
 def test_a_name_used_in_two_files_is_reported(tmp_path: Path) -> None:
