@@ -14,6 +14,8 @@ from cavecron.text import nearest, suggestion
 _T = TypeVar("_T")
 
 _OURS = ("SCHEDULER_", "CAVECRON_")
+#: Another program with our prefix can have thousands of variables.
+_MOST_WARNINGS = 10
 #: Variables that Kubernetes sets in every pod for a service called `cavecron…` or `scheduler…`
 #: (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 _OF_A_SERVICE = re.compile(
@@ -42,17 +44,31 @@ def declared(settings: type[Any]) -> Mapping[str, Variable[Any]]:
 
 
 def misspelt(environ: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
-    """Yield a warning for each name in `environ` with our prefix that is not among the declared `names`."""
-    for name in sorted(environ):
+    """Yield a warning for each name in `environ` with our prefix that is not among the declared `names`.
+
+    After `_MOST_WARNINGS` of them, one warning gives the number of the others.
+    """
+    ignored = [name for name in sorted(environ) if _is_ignored(name, environ[name], names)]
+    for name in ignored[:_MOST_WARNINGS]:
         bare = _without_mark(name)
-        if bare != name and (bare.startswith(_OURS) or bare in names):
+        if bare != name:
             yield (
                 f"Variable ignorée : le nom de {bare} commence par une marque d'ordre des octets (BOM) ;"
                 " enregistrer le fichier en UTF-8 sans BOM"
             )
-        elif _is_unknown(name, names) and not _is_of_a_service(name, environ[name]):
+        else:
             similar = nearest(name, sorted(names), cutoff=0.75)
             yield f"Variable inconnue, ignorée : {name}{suggestion(similar)}"
+    others = len(ignored) - _MOST_WARNINGS
+    if others > 0:
+        yield f"Variables ignorées : et {others} autre{'s' if others > 1 else ''}"
+
+
+def _is_ignored(name: str, value: str, names: Collection[str]) -> bool:
+    bare = _without_mark(name)
+    if bare != name:
+        return bare.startswith(_OURS) or bare in names
+    return _is_unknown(name, names) and not _is_of_a_service(name, value)
 
 
 def _without_mark(name: str) -> str:

@@ -115,3 +115,25 @@ def test_a_value_in_a_file_has_at_most_64_kb() -> None:
         ConfigurationError, match="SMTP_ENCRYPTION_KEY_FILE='k' : un fichier ordinaire de 64 ko au plus"
     ):
         load({"SMTP_ENCRYPTION_KEY_FILE": "k"}, lambda _: "k" * 65_537)
+
+
+@pytest.mark.parametrize(
+    ("count", "last"),
+    [
+        (10, "Variable inconnue, ignorée : CAVECRON_X0009"),
+        (11, "Variables ignorées : et 1 autre"),
+        (5000, "Variables ignorées : et 4990 autres"),
+    ],
+)
+def test_many_unknown_names_are_counted(count: int, last: str) -> None:
+    """Ten names have a line each, the others one line together."""
+    warnings = load({f"CAVECRON_X{number:04}": "1" for number in range(count)}, _no_file).warnings
+    assert warnings[9] == "Variable inconnue, ignorée : CAVECRON_X0009"
+    assert warnings[9:][-1] == last
+    assert len(warnings) == min(count, 11)
+
+
+def test_a_blank_value_is_not_set_beside_a_file() -> None:
+    """A blank key in cavecron.env hides the one of the application, so that a secret can replace it."""
+    environ = {"SMTP_ENCRYPTION_KEY": "", "SMTP_ENCRYPTION_KEY_FILE": "/run/secrets/key"}
+    assert load(environ, lambda _: "key").smtp_keys == ("key",)
