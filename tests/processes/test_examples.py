@@ -19,6 +19,8 @@ _EXAMPLES = ROOT / "examples"
 _LINE = re.compile(r"#?([A-Z][A-Z0-9_]+)=(.*)")
 _systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="apt-get install systemd")
 
+_compose = pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
+
 
 def _variables() -> dict[str, str]:
     """Return each variable of the env file, including those that are commented out."""
@@ -100,7 +102,7 @@ def test_compose_and_the_image_check_health_alike() -> None:
     assert yaml.safe_load(healthcheck[5]) == check["test"][1:]
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="apt-get install docker-compose")
+@_compose
 def test_compose_is_understood_by_compose(tmp_path: Path) -> None:
     """Compose accepts every key, passes the application's key and uses the default user, in any folder."""
     folder = tmp_path / "cave à vin 100% $USER"
@@ -116,6 +118,34 @@ def test_compose_is_understood_by_compose(tmp_path: Path) -> None:
     service = yaml.safe_load(result.stdout)["services"]["cavecron"]
     assert service["environment"] == {"SMTP_ENCRYPTION_KEY": "key-of-the-application"}
     assert service["user"] == "10001:10001"
+
+
+@_compose
+def test_the_service_can_be_pasted_into_another_compose_file(tmp_path: Path) -> None:
+    """The text from `cavecron:` to the end of the file needs nothing else, and changes no other service."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/.env").write_text("SMTP_ENCRYPTION_KEY=old\nLOCALE=fr\n", encoding="utf-8")
+    (tmp_path / "cavecron.env").write_text("SMTP_ENCRYPTION_KEY=\n", encoding="utf-8")
+    own = "services:\n  web:\n    image: cave-a-vin:2.9\n"
+    example = (_EXAMPLES / "compose.yaml").read_text(encoding="utf-8")
+    pasted = example[example.index("  cavecron:\n") :]
+    (tmp_path / "docker-compose.yml").write_text(own + pasted, encoding="utf-8")
+    result = subprocess.run(
+        ["docker-compose", "config"], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    services = yaml.safe_load(result.stdout)["services"]
+    assert set(services) == {"web", "cavecron"}
+    assert services["web"]["image"] == "cave-a-vin:2.9"
+    assert services["cavecron"]["environment"] == {"SMTP_ENCRYPTION_KEY": "", "LOCALE": "fr"}
+
+
+@pytest.mark.parametrize("page", ["LISEZMOI.md", "MIGRATION.md", "nas/LISEZMOI.md", "compose.yaml"])
+def test_the_service_belongs_into_the_file_of_the_application(page: str) -> None:
+    """A second compose file in the folder would make Compose find orphans, or replace the application's."""
+    text = (_EXAMPLES / page).read_text(encoding="utf-8")
+    assert re.search(r"coller le service `?cavecron\b", text, re.IGNORECASE)
+    assert "compose -f" not in text
 
 
 @pytest.fixture

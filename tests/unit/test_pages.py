@@ -182,6 +182,26 @@ def texts() -> Iterator[tuple[Path, str]]:
                     continue  # a picture
 
 
+def test_every_build_with_docker_names_the_containerfile() -> None:
+    """Docker looks for a Dockerfile, and the project has none."""
+    builds = [
+        (path, command) for path, text in texts() for command in re.findall(r"docker build [^`\n]*", text)
+    ]
+    assert {path.relative_to(ROOT).as_posix() for path, _command in builds} >= {
+        "README.md",
+        "examples/LISEZMOI.md",
+        "packaging/README.md",
+    }
+    assert [(path, command) for path, command in builds if " -f Containerfile " not in command] == []
+
+
+def test_docker_and_podman_ignore_the_same_files() -> None:
+    """Docker reads .dockerignore, Podman .containerignore; both files are one."""
+    docker, podman = (ROOT / name for name in (".dockerignore", ".containerignore"))
+    assert docker.read_text(encoding="utf-8") == podman.read_text(encoding="utf-8")
+    assert docker.is_symlink() or not (ROOT / ".git").exists()  # an archive may have a copy instead
+
+
 def test_every_promise_that_is_cited_is_on_the_page() -> None:
     """Each promise that code or tests cite by number is on the page."""
     documented = [
