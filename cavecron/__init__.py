@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CavecronError", "Job", "Outcome", "Run", "Scheduler", "TemporaryError", "__version__", "job"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "CavecronError": "errors",
