@@ -1,18 +1,13 @@
 """`cavecron next` without `--from`, at instants at which an error is likely."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from tests.support.critical_instants import AUTUMN, DAILY, HALF_HOURS, INSTANT, NEW_YEAR, SPRING, YEARLY
 from tests.support.in_process import command
 from tests.support.ledgers import MINUTE
 
-INSTANT = timedelta.resolution
-#: The instants at which the clocks change, and the year ends, in Paris.
-SPRING = datetime(2027, 3, 28, 1, tzinfo=UTC)
-AUTUMN = datetime(2027, 10, 31, 1, tzinfo=UTC)
-NEW_YEAR = datetime(2027, 12, 31, 23, tzinfo=UTC)
-DAILY, YEARLY, HALF_HOURS = "30 2 * * *", "0 0 1 1 *", "*/30 * * * *"
 JUMPS = " l'heure de printemps saute 02:30 : à 03:00"
 
 

@@ -29,9 +29,11 @@ def test_nothing_is_claimed_after_a_request_to_stop(cellar: CellarFile) -> None:
 def test_a_sleep_ends_at_the_request_to_stop() -> None:
     """A pause of an hour between two attempts does not delay a stop."""
 
-    async def sleep_until_stopped() -> None:
-        stop = StopSignal()
-        asyncio.get_running_loop().call_later(0.01, stop.stop)
+    async def sleep_until_stopped() -> float:
+        loop, stop = asyncio.get_running_loop(), StopSignal()
+        began = loop.time()
+        loop.call_later(0.01, stop.stop)
         await asyncio.wait_for(stop.sleep(3600), timeout=30)
+        return loop.time() - began
 
-    asyncio.run(sleep_until_stopped())
+    assert asyncio.run(sleep_until_stopped()) < 30
