@@ -4,8 +4,7 @@ Pure.
 """
 
 from datetime import date as calendar_date
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta, tzinfo
 
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
@@ -39,17 +38,17 @@ def moment(local: datetime) -> str:
     return f"{date(local)} à {local:%H:%M}"
 
 
-def local_moment(instant: datetime, zone: ZoneInfo) -> str:
+def local_moment(instant: datetime, zone: tzinfo) -> str:
     """Return an aware instant in `zone` as 'lundi 23 novembre 2026 à 08:00'."""
     return moment(instant.astimezone(zone))
 
 
-def local_minute(instant: datetime, zone: ZoneInfo) -> str:
+def local_minute(instant: datetime, zone: tzinfo) -> str:
     """Return an aware instant in `zone` as '2026-11-23 08:00', for a terminal."""
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
-def short_moment(instant: datetime, zone: ZoneInfo) -> str:
+def short_moment(instant: datetime, zone: tzinfo) -> str:
     """Return an aware instant in `zone` as 'lun. 23/11/2026 08:00', with seconds unless they are 0."""
     local = instant.astimezone(zone)
     return f"{short_date(local)} {short_time(local)}"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cavecron.cli.streams import say
 from cavecron.errors import AlreadyRunningError
-from cavecron.french import moment
+from cavecron.french import local_moment
 from cavecron.jobs.job import Job
 from cavecron.ledger.catch_up import scan, scan_once
 from cavecron.ledger.history import history
@@ -125,7 +125,7 @@ class DueRuns:
         now = self._context.clock.now()
         if entry is None or now - entry.slot >= GRACE or not (entry.state == "failed" and entry.needs_resume):
             return None
-        slot = moment(entry.slot.astimezone(self._context.settings.zone))
+        slot = local_moment(entry.slot, self._context.settings.zone)
         say(f"{job.name} : le créneau du {slot} a échoué : {entry.reason}", sys.stderr)
         say(resume_hint(job), sys.stderr)
         if self._as_json:
@@ -142,7 +142,7 @@ class DueRuns:
         schedules = map(settings.enabled_schedules.get, (job.name for job in jobs))
         slots = [slot for schedule in schedules if schedule and (slot := next_slot(schedule, now))]
         coming: datetime | None = min(slots, default=None)
-        when = moment(coming.astimezone(settings.zone)) if coming else "aucun"
+        when = local_moment(coming, settings.zone) if coming else "aucun"
         say(f"Rien à exécuter maintenant ; prochain créneau : {when}", sys.stderr)
         if self._as_json:
             name = jobs[0].name if len(jobs) == 1 else None

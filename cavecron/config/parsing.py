@@ -112,8 +112,8 @@ class EnvReader:
             text = self._read_file(path).strip()
         except OSError as error:
             whole = "" if error.filename in (None, path) else f"{error.filename} "
-            why = f"fichier {whole}illisible ({reason(error)}) ; le secret est-il monté ?"
-            why = _malformation(path) or why
+            unreadable = f"fichier {whole}illisible ({reason(error)}) ; le secret est-il monté ?"
+            why = _malformation(path) or unreadable
         except ValueError:
             why = "un fichier de texte UTF-8 est attendu"
         except InvalidValueError as problem:

@@ -28,7 +28,8 @@ else:
 LogFormat = Literal["text", "json"]
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
+#: The settings that are paths; that of the backups is relative to the database.
+_PATHS = ("database", "smtp_ca_file", "maildir", "status_dir")
 
 #: Whole numbers with a limit against typing errors: a century of days, a day of seconds.
 _days = partial(parsing.whole_number, unit="jours", most=36_500)
@@ -247,8 +248,7 @@ def load(
     """Return the Settings that `environ` describes for these `jobs`.
 
     `read_file` is that of EnvReader, `zone_of` returns a zone by its IANA name. `problems` are those that the
-    caller has found; all are reported together. The path of a file of certificates is relative to `folder`;
-    other paths are returned unchanged.
+    caller has found; all are reported together. The paths of `_PATHS` are resolved from `folder`.
 
     Raises:
         ConfigurationError: it lists all problems.
@@ -267,11 +267,13 @@ def load(
     )
     if problems or reader.problems:
         raise ConfigurationError([*problems, *reader.problems])
+    settings = replace(
+        settings, **{name: folder / path for name in _PATHS if (path := getattr(settings, name))}
+    )
     if not settings.smtp_keys and settings.smtp_ca_file is None:
         return settings
-    ca_file = settings.smtp_ca_file and folder / settings.smtp_ca_file
-    unusable = mail_access.problems(settings.smtp_keys, ca_file, read_file)
-    return replace(settings, smtp_ca_file=ca_file, warnings=(*settings.warnings, *unusable))
+    unusable = mail_access.problems(settings.smtp_keys, settings.smtp_ca_file, read_file)
+    return replace(settings, warnings=(*settings.warnings, *unusable))
 
 
 def _read(reader: EnvReader, settings: type[Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 
 from cavecron.errors import CavecronError
-from cavecron.french import moment
+from cavecron.french import local_moment
 
 #: If the application seems to have written nothing for longer, the clock is probably wrong.
 LONGEST_SILENCE = timedelta(days=400)
@@ -23,7 +23,7 @@ def require_plausible_clock(now: datetime, instants: Iterable[datetime | None], 
     if newest is None or now - newest <= LONGEST_SILENCE:
         return
     raise CavecronError(
-        f"horloge en avance ? elle indique le {moment(now.astimezone(zone))}, mais rien n'a été écrit dans la"
-        f" base depuis le {moment(newest.astimezone(zone))} : aucune ligne supprimée ; mettre le système à"
+        f"horloge en avance ? elle indique le {local_moment(now, zone)}, mais rien n'a été écrit dans la"
+        f" base depuis le {local_moment(newest, zone)} : aucune ligne supprimée ; mettre le système à"
         " l'heure, ou, si l'heure est juste, lancer une fois à la main : cavecron run cleanup"
     )

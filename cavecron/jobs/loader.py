@@ -64,14 +64,9 @@ def load_for(
     zone_of = zone_files.installed().zone
     read_file = partial(_read_in, folder)
     settings = config.load(environ, read_file, defaults, problems, zone_of=zone_of, folder=folder)
-    database = _decoded(folder / settings.database)
-    return replace(
-        settings,
-        database=database,
-        backup=replace(settings.backup, folder=database.parent / settings.backup.folder),
-        maildir=settings.maildir and folder / settings.maildir,
-        status_dir=settings.status_dir and folder / settings.status_dir,
-    )
+    database = _decoded(settings.database)
+    backup = replace(settings.backup, folder=database.parent / settings.backup.folder)
+    return replace(settings, database=database, backup=backup)
 
 
 def _decoded(database: Path) -> Path:

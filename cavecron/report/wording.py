@@ -83,7 +83,7 @@ def page(report: WeeklyReport, zone: ZoneInfo, generated: datetime, limits: Limi
             Section(title=THIS_WEEK, blocks=tuple(_week(report.activity, zone, limits))),
         ),
         summary=summary(report),
-        footer=(UNSUBSCRIBE, f"Rapport généré le {french.moment(generated.astimezone(zone))} ({zone.key})."),
+        footer=(UNSUBSCRIBE, f"Rapport généré le {french.local_moment(generated, zone)} ({zone.key})."),
     )
 
 

@@ -11,7 +11,7 @@ from cavecron.clock import Clock
 from cavecron.config.settings import Settings
 from cavecron.database.sqlite import Database
 from cavecron.errors import CavecronError
-from cavecron.french import duration
+from cavecron.french import duration, local_minute
 from cavecron.jobs.job import Job
 from cavecron.jobs.mail_backend import mail_backend
 from cavecron.ledger.models import Claim, RunResult, ScanResult
@@ -35,7 +35,7 @@ def notify_finished(claim: Claim, result: RunResult, *, job: Job, settings: Sett
     if url := settings.jobs[job.name].ping_url:
         ping(url, "failure" if failed else "success", text)
     if failed and settings.alert_to is not None:
-        slot = f"{claim.slot.astimezone(settings.zone):%Y-%m-%d %H:%M}"
+        slot = local_minute(claim.slot, settings.zone)
         _alert(
             f"échec du job {job.name}",
             f"Le job {job.name} ({job.title}) du {slot} a échoué.\n\n{text}\n\n"

@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from cavecron.config.settings import Settings
-from cavecron.french import duration, moment
+from cavecron.french import duration, local_moment
 from cavecron.jobs.job import Job, expected_jobs
 from cavecron.ledger.models import Claim, GivenUpRun, MissedSlots, RunResult, ScanResult
 from cavecron.schedule import next_slot
@@ -24,7 +24,7 @@ def log_start(claim: Claim, job: Job, zone: ZoneInfo, now: datetime) -> None:
     _RUNNER.info("Démarrage du job: %s", job.title)
     if claim.attempt == 1 and claim.trigger != "replay":
         return
-    when = moment(claim.slot.astimezone(zone))
+    when = local_moment(claim.slot, zone)
     if claim.attempt > 1:
         kind = "de l'exécution à la main" if claim.trigger == "manual" else "du créneau"
         _RUNNER.info("Job %s : reprise %s du %s, tentative %d", job.name, kind, when, claim.attempt)
@@ -66,12 +66,12 @@ def _given_up(run: GivenUpRun, zone: ZoneInfo) -> str:
     e = "e" if run.by_hand else ""
     kind = "exécution à la main" if run.by_hand else "créneau"
     end = f"coupé{e} net" if run.killed else f"inachevé{e}"
-    return f"{kind} {end}, non repris{e} : {moment(run.slot.astimezone(zone))}"
+    return f"{kind} {end}, non repris{e} : {local_moment(run.slot, zone)}"
 
 
 def _missed(missed: MissedSlots, zone: ZoneInfo) -> str:
     slots = missed.slots
-    first, last = (moment(slot.astimezone(zone)) for slot in (slots.first, slots.last))
+    first, last = (local_moment(slot, zone) for slot in (slots.first, slots.last))
     if slots.count == 1:
         return f"créneau manqué : {last} ({missed.reason})"
     return f"{slots.count} créneaux manqués, du {first} au {last} ({missed.reason})"
@@ -90,6 +90,6 @@ def log_next_slots(jobs: Sequence[Job], settings: Settings, now: datetime) -> No
             _DAEMON.info("Job %s : désactivé (SCHEDULER_%s_ENABLED)", job.name, configured.prefix)
             continue
         slot = next_slot(configured.schedule, now)
-        when = moment(slot.astimezone(configured.schedule.zone)) if slot else "jamais"
+        when = local_moment(slot, configured.schedule.zone) if slot else "jamais"
         words = describe(configured.schedule)
         _DAEMON.info("Job %s (%s) : %s ; prochain créneau : %s", job.name, job.title, words, when)

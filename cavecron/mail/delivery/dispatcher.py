@@ -29,11 +29,9 @@ class SendingRules:
         """Return the seconds until a mail may start; None if that depends on a result or a new mail."""
         now = monotonic()
         seconds = self.queue.seconds_until_next(now)
-        return (
-            None
-            if seconds is None
-            else max(seconds, self._limiter.seconds_until_next(now, self.queue.in_flight))
-        )
+        if seconds is None:
+            return None
+        return max(seconds, self._limiter.seconds_until_next(now, self.queue.in_flight))
 
     def fail(self, error: Exception) -> None:
         """End the delivery with an error, unless another one has ended it already."""
